@@ -1,0 +1,1 @@
+//! The audit: runs every room's rules, scores, suppresses.

@@ -1,0 +1,49 @@
+//! Facts: what the catalogs and the statistics say, copied once into plain structs.
+//!
+//! A [`Snapshot`] judges nothing. It is filled in one pass by `pg::snapshot`, or by hand in a test, and rules
+//! look things up in it. One file a noun.
+
+mod column;
+mod constraint;
+mod index;
+mod namespace;
+mod other;
+mod relation;
+mod role;
+mod scope;
+mod sequence;
+mod server;
+mod snapshot;
+pub mod types;
+
+#[cfg(test)]
+pub mod sample;
+
+pub use column::{Column, ColumnStatistics, Identity};
+pub use constraint::{Constraint, ConstraintKind, ForeignKey, MatchType, ReferentialAction};
+pub use index::{Index, IndexKey, IndexStatistics};
+pub use namespace::{Extension, Namespace};
+pub use other::{
+    Dependencies, ExtendedStatistics, Function, FunctionKind, Policy, Publication, Trigger, TriggerState,
+    Volatility,
+};
+pub use relation::{
+    FileLocation, Partitioning, Persistence, Relation, RelationKind, ReplicaIdentity, TableStatistics,
+};
+pub use role::{Grant, Membership, Privileges, Role};
+pub use sequence::{LastValue, Sequence};
+pub use server::{Server, Setting, Standbys};
+pub use snapshot::Snapshot;
+pub use types::{AccessMethod, OperatorClass, Type, TypeKind};
+
+/// An object identifier, as the catalogs write it.
+pub type Oid = u32;
+
+/// The number of a column within its relation, 1-based; 0 stands for an expression.
+pub type ColumnNumber = i16;
+
+/// Microseconds since 1970-01-01 00:00 UTC.
+pub type Moment = i64;
+
+/// Microseconds in a day.
+pub const DAY: Moment = 86_400_000_000;

@@ -1,0 +1,3 @@
+//! Changes as text: the statements that repair what rules find, and what takes them back. Pure.
+
+pub mod names;

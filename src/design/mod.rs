@@ -1,0 +1,1 @@
+//! Schema design: conventions, types, keys and constraints.

@@ -1,0 +1,1 @@
+//! Indexes: unused, duplicate, missing, broken.

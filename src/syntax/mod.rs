@@ -1,0 +1,3 @@
+//! SQL text and the server's node trees.
+
+pub mod node_tree;

@@ -1,0 +1,162 @@
+//! SQL identifiers and literals: the one place where they are quoted and cut.
+
+use super::keywords::{COLUMN_NAME, RESERVED, TYPE_OR_FUNCTION};
+
+/// The longest identifier in bytes: PostgreSQL's `NAMEDATALEN - 1`.
+pub const MAXIMUM_BYTES: usize = 63;
+
+/// Quotes `name` where PostgreSQL would need it, as `quote_ident()` does.
+pub fn quote_identifier(name: &str) -> String {
+    if is_plain(name) && !is_keyword(name) {
+        return name.to_owned();
+    }
+    let mut quoted = String::with_capacity(name.len() + 2);
+    quoted.push('"');
+    for character in name.chars() {
+        if character == '"' {
+            quoted.push('"');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// `schema.name`, both parts quoted where needed.
+pub fn quote_qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", quote_identifier(schema), quote_identifier(name))
+}
+
+/// A string literal, as `quote_literal()` writes it.
+pub fn quote_literal(value: &str) -> String {
+    let mut quoted = String::with_capacity(value.len() + 2);
+    if value.contains('\\') {
+        quoted.push('E');
+    }
+    quoted.push('\'');
+    for character in value.chars() {
+        if character == '\'' || character == '\\' {
+            quoted.push(character);
+        }
+        quoted.push(character);
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// Whether `name` can be written without quotes, keywords aside.
+pub fn is_plain(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    matches!(bytes.next(), Some(b'a'..=b'z' | b'_'))
+        && bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+/// Whether `name` is a keyword that forces quotes somewhere (`catcode` R, T or C).
+pub fn is_keyword(name: &str) -> bool {
+    is_reserved_word(name) || COLUMN_NAME.binary_search(&name).is_ok()
+}
+
+/// Whether `name` is reserved as the name of a table or a column (`catcode` R or T).
+pub fn is_reserved_word(name: &str) -> bool {
+    RESERVED.binary_search(&name).is_ok() || TYPE_OR_FUNCTION.binary_search(&name).is_ok()
+}
+
+/// Cuts `name` to 63 bytes at a character boundary, as the server would.
+pub fn truncate_identifier(name: &str) -> &str {
+    if name.len() <= MAXIMUM_BYTES {
+        return name;
+    }
+    let mut end = MAXIMUM_BYTES;
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
+/// A name of at most 63 bytes made of `parts` joined by `_`, not among those that `taken` accepts.
+///
+/// A name that would be cut or is taken gets a numbered end, so that two long names never meet in one.
+pub fn unused_name(parts: &[&str], taken: impl Fn(&str) -> bool) -> String {
+    let whole = parts.join("_");
+    let first = truncate_identifier(&whole);
+    if first.len() == whole.len() && !taken(first) {
+        return whole;
+    }
+    let mut number = 1_u32;
+    loop {
+        let ending = format!("_{number}");
+        let mut end = whole.len().min(MAXIMUM_BYTES - ending.len());
+        while !whole.is_char_boundary(end) {
+            end -= 1;
+        }
+        let candidate = format!("{}{ending}", &whole[..end]);
+        if !taken(&candidate) {
+            return candidate;
+        }
+        number += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quotes_what_the_server_quotes() {
+        for (name, expected) in [
+            ("orders", "orders"),
+            ("Orders", "\"Orders\""),
+            ("order", "\"order\""),
+            ("a\"\"a;drop table x", "\"a\"\"\"\"a;drop table x\""),
+            ("straße", "\"straße\""),
+            ("2nd", "\"2nd\""),
+            ("", "\"\""),
+            ("between", "\"between\""),
+            ("left", "\"left\""),
+        ] {
+            assert_eq!(quote_identifier(name), expected);
+        }
+    }
+
+    #[test]
+    fn literals_escape_backslashes_with_e() {
+        assert_eq!(quote_literal("it's"), "'it''s'");
+        assert_eq!(quote_literal("a\\b"), "E'a\\\\b'");
+    }
+
+    #[test]
+    fn keyword_lists_are_sorted_for_binary_search() {
+        for list in [RESERVED, TYPE_OR_FUNCTION, COLUMN_NAME] {
+            assert!(list.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+    }
+
+    #[test]
+    fn a_taken_or_cut_name_gets_a_number() {
+        assert_eq!(unused_name(&["idx", "t", "a"], |_| false), "idx_t_a");
+        assert_eq!(unused_name(&["idx", "t", "a"], |name| name == "idx_t_a"), "idx_t_a_1");
+        let long = "x".repeat(80);
+        let name = unused_name(&["idx", &long], |_| false);
+        assert_eq!(name.len(), MAXIMUM_BYTES);
+        assert!(name.ends_with("_1"));
+    }
+
+    proptest! {
+        #[test]
+        fn quoting_round_trips(name in "\\PC{0,40}") {
+            let quoted = quote_identifier(&name);
+            let read = match quoted.strip_prefix('"') {
+                Some(rest) => rest[..rest.len() - 1].replace("\"\"", "\""),
+                None => quoted.clone(),
+            };
+            prop_assert_eq!(read, name);
+        }
+
+        #[test]
+        fn a_cut_name_fits_and_stays_a_prefix(name in "\\PC{0,90}") {
+            let cut = truncate_identifier(&name);
+            prop_assert!(cut.len() <= MAXIMUM_BYTES && name.starts_with(cut));
+        }
+    }
+}

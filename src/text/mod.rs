@@ -1,0 +1,7 @@
+//! Words: identifiers, sizes and durations as people and PostgreSQL write them. Floor 0: std only.
+
+pub mod identifier;
+pub mod keywords;
+pub mod size;
+
+pub use identifier::{quote_identifier, quote_literal, quote_qualified, truncate_identifier};
