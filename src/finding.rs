@@ -156,8 +156,10 @@ pub trait Definitions {
     fn constraint(&self, constraint: Oid) -> Option<String>;
     /// A column's type as `format_type(type, modifier)` writes it.
     fn type_name(&self, type_oid: Oid, modifier: i32) -> Option<String>;
-    /// The bytes that a file takes on disk now, TOAST and free space map not included.
+    /// The bytes that the main fork of a file takes on disk now.
     fn file_bytes(&self, file: crate::catalog::FileLocation) -> Option<u64>;
+    /// The bytes that all forks of a file take on disk now.
+    fn relation_bytes(&self, file: crate::catalog::FileLocation) -> Option<u64>;
     /// How full an index's leaf pages are, from a sample of them; `None` for other than B-tree indexes too.
     fn leaf_density(&self, index: &crate::catalog::Index) -> Option<LeafDensity>;
     /// When a file was made: when its relation was created or last rewritten.

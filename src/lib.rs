@@ -12,13 +12,61 @@ pub mod syntax;
 // Floor 2: judgement.
 pub mod change;
 pub mod finding;
+pub mod foreign_key_cover;
 
 // Floor 3: the rooms.
 pub mod design;
 pub mod index;
+pub mod monitor;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
 
+// Beside the floors: the server.
+#[cfg(feature = "postgres")]
+pub mod pg;
+
+#[cfg(test)]
+mod floors;
+
 #[cfg(feature = "postgres")]
 pgrx::pg_module_magic!();
+
+// The order of the SQL objects: functions as pgrx sorts them, then what stands on them.
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
+    "../sql/schema/10_rule_setting.sql",
+    name = "rule_setting",
+    requires = [audit::api::check_rule_setting]
+);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/20_suppression.sql", name = "suppression", requires = ["rule_setting"]);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
+    "../sql/schema/80_comments.sql",
+    name = "comments",
+    requires = [
+        "suppression",
+        audit::api::audit,
+        audit::api::catalog_summary,
+        audit::api::rules,
+        audit::api::score,
+        audit::api::suppress,
+        audit::api::unsuppress,
+        audit::api::version,
+        index::api::duplicate_indexes,
+        index::api::index_health,
+        index::api::missing_indexes,
+        index::api::unused_indexes,
+        monitor::api::table_sizes,
+    ]
+);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/90_grants.sql", name = "grants", finalize);
+
+/// What happens when the library is loaded, at the first call of one of its functions or at server start.
+#[cfg(feature = "postgres")]
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    pg::settings::register();
+}

@@ -14,6 +14,7 @@ mod scope;
 mod sequence;
 mod server;
 mod snapshot;
+mod summary;
 pub mod types;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use relation::{
     FileLocation, Partitioning, Persistence, Relation, RelationKind, ReplicaIdentity, TableStatistics,
 };
 pub use role::{Grant, Membership, Privileges, Role};
+pub use scope::{RELATION_CLASS, TYPE_CLASS};
 pub use sequence::{LastValue, Sequence};
 pub use server::{Server, Setting, Standbys};
 pub use snapshot::Snapshot;

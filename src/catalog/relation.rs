@@ -126,12 +126,14 @@ pub struct Relation {
     pub pages: u32,
     /// Rows at the last VACUUM or ANALYZE, negative when never measured.
     pub rows: f32,
-    /// Pages of its TOAST table and that table's index.
+    /// Pages of its TOAST table.
     pub toast_pages: u32,
     /// Where its main fork lies.
     pub file: FileLocation,
     /// Where its TOAST table's main fork lies.
     pub toast_file: FileLocation,
+    /// Where that table's index lies.
+    pub toast_index_file: FileLocation,
     /// What identifies a row to logical replication.
     pub replica_identity: ReplicaIdentity,
     /// Whether row-level security is on.

@@ -390,6 +390,118 @@ impl Sample {
         self.snapshot.children.entry(parent).or_default().push(child);
     }
 
+    /// A sequence from 1 upwards that the column's default draws from and that the column owns. Returns the sequence.
+    pub fn serial(&mut self, table: Oid, column: &str, name: &str) -> Oid {
+        let oid = self.oid();
+        let number = self.number(table, column);
+        self.edit_column(table, column, |column| column.has_default = true);
+        let schema = self.snapshot.relations.iter().find(|relation| relation.oid == table).unwrap().schema;
+        self.snapshot.sequences.push(Sequence {
+            oid,
+            name: name.into(),
+            schema,
+            owner: 10,
+            type_oid: builtin::INT8,
+            start: 1,
+            increment: 1,
+            maximum: i64::MAX,
+            minimum: 1,
+            owned_by: Some((table, number)),
+            used_by: vec![(table, number)],
+            last_value: LastValue::At(1_000),
+            ..Sequence::default()
+        });
+        oid
+    }
+
+    /// Changes a sequence.
+    pub fn edit_sequence(&mut self, sequence: Oid, edit: impl FnOnce(&mut Sequence)) {
+        edit(self.snapshot.sequences.iter_mut().find(|candidate| candidate.oid == sequence).unwrap());
+    }
+
+    /// An enabled trigger; `constraint` other than 0 makes it one that the server keeps for that constraint.
+    pub fn trigger(&mut self, table: Oid, name: &str, constraint: Oid) -> Oid {
+        let oid = self.oid();
+        self.snapshot.triggers.push(Trigger {
+            oid,
+            table,
+            name: name.into(),
+            is_internal: constraint != 0,
+            constraint,
+            ..Trigger::default()
+        });
+        oid
+    }
+
+    /// Changes a trigger.
+    pub fn edit_trigger(&mut self, trigger: Oid, edit: impl FnOnce(&mut Trigger)) {
+        edit(self.snapshot.triggers.iter_mut().find(|candidate| candidate.oid == trigger).unwrap());
+    }
+
+    /// A publication of all changes of some tables.
+    pub fn publication(&mut self, name: &str, tables: &[Oid]) {
+        let oid = self.oid();
+        self.snapshot.publications.push(Publication {
+            oid,
+            name: name.into(),
+            publishes_update: true,
+            publishes_delete: true,
+            tables: tables.to_vec(),
+            ..Publication::default()
+        });
+    }
+
+    /// A measured functional dependency between two columns of a table.
+    pub fn dependency(&mut self, table: Oid, determining: &str, determined: &str, degree: f64) {
+        let oid = self.oid();
+        let from = self.numbers(table, &[determining]);
+        let to = self.number(table, determined);
+        self.snapshot.extended_statistics.push(ExtendedStatistics {
+            oid,
+            name: format!("stat_{oid}").into(),
+            table,
+            columns: [from.first().copied().unwrap(), to].into(),
+            dependencies: vec![(from, to, degree)],
+        });
+    }
+
+    /// An enum type with three labels.
+    pub fn enum_type(&mut self, name: &str) -> Oid {
+        let oid = self.oid();
+        self.snapshot.types.insert(
+            oid,
+            Type {
+                oid,
+                name: name.into(),
+                schema: PUBLIC,
+                kind: TypeKind::Enum,
+                category: 'E',
+                length: 4,
+                labels: 3,
+                ..Type::default()
+            },
+        );
+        oid
+    }
+
+    /// A domain over another type.
+    pub fn domain(&mut self, name: &str, base: Oid) -> Oid {
+        let oid = self.oid();
+        let below = self.snapshot.types.get(&base).cloned().unwrap();
+        self.snapshot.types.insert(
+            oid,
+            Type { oid, name: name.into(), schema: PUBLIC, kind: TypeKind::Domain, base, ..below },
+        );
+        oid
+    }
+
+    /// What ANALYZE measured of a column.
+    pub fn measured(&mut self, table: Oid, column: &str, null_fraction: f32, distinct: f32) {
+        self.edit_column(table, column, |column| {
+            column.statistics = Some(ColumnStatistics { null_fraction, distinct, width: 8 });
+        });
+    }
+
     /// The sorted snapshot.
     pub fn finish(mut self) -> Snapshot {
         self.snapshot.seal();
@@ -412,6 +524,9 @@ impl crate::finding::Definitions for SampleDefinitions {
     }
     fn file_bytes(&self, _file: FileLocation) -> Option<u64> {
         Some(5 * 8192)
+    }
+    fn relation_bytes(&self, file: FileLocation) -> Option<u64> {
+        (file.number != 0).then_some(5 * 8192)
     }
     fn leaf_density(&self, _index: &Index) -> Option<crate::finding::LeafDensity> {
         None

@@ -7,8 +7,6 @@ use crate::text::{quote_identifier, quote_qualified};
 pub const RELATION_CLASS: Oid = 1259;
 /// `pg_type`'s own OID.
 pub const TYPE_CLASS: Oid = 1247;
-/// `pg_proc`'s own OID.
-pub const FUNCTION_CLASS: Oid = 1255;
 
 impl Snapshot {
     /// Whether the object belongs to an extension.

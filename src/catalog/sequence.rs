@@ -1,6 +1,6 @@
 //! Sequences and the columns they feed.
 
-use super::{ColumnNumber, Oid, Persistence};
+use super::{ColumnNumber, FileLocation, Oid, Persistence};
 
 /// Where a sequence stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Sequence {
     pub owner: Oid,
     /// How long its contents live.
     pub persistence: Persistence,
+    /// Where its one page lies.
+    pub file: FileLocation,
     /// Its own type (`AS integer`), which bounds it by default.
     pub type_oid: Oid,
     /// First value.

@@ -1,3 +1,4 @@
 //! Changes as text: the statements that repair what rules find, and what takes them back. Pure.
 
+pub mod index_ddl;
 pub mod names;

@@ -1,7 +1,10 @@
 //! Words: identifiers, sizes and durations as people and PostgreSQL write them. Floor 0: std only.
 
+pub mod date;
+pub mod english;
 pub mod identifier;
 pub mod keywords;
 pub mod size;
+pub mod words;
 
 pub use identifier::{quote_identifier, quote_literal, quote_qualified, truncate_identifier};

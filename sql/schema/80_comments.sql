@@ -1,0 +1,59 @@
+-- \df+ dbm.* is the manual: what a function returns, in which units, and when it raises an error.
+
+COMMENT ON FUNCTION dbm.version() IS
+    'The version of the dbmastery library that this session runs.';
+
+COMMENT ON FUNCTION dbm.audit(text, text[], text) IS
+    'Runs every rule of a dimension (null: all) on the whole database and returns what it found, most severe first.
+status: finding; error (the rule broke, the others went on); unknown (could not be judged, message says why); suppressed (evidence holds reason and expiry).
+schemas: show only what lies in these (null: all). min_severity: info, warning, error or critical. Rules that broke are always shown.
+fix repairs the finding, undo takes the repair back: one or several statements, each ended by a semicolon, to be run outside a transaction block and in order. Null where no safe statement exists; message and evidence then say what to do.
+object is null where a row is about the whole rule. fingerprint stays the same from audit to audit for one rule and object.
+Reads catalogs and statistics only; waits for no lock on a user''s table; runs on standbys. Raises 22023 for a dimension, schema or severity that does not exist, with the valid ones.';
+
+COMMENT ON FUNCTION dbm.score() IS
+    'One row a dimension and a last row overall.
+score: 0 to 10 (overall: 0 to 100, below 40 critical risk, 40 needs work, 60 solid, 80 professional, 90 expert), from the share of examined objects that fail each rule; 3.9 at most while a critical finding stands; null where nothing could be judged.
+coverage: the share, 0 to 1, of what its rules look at that could be judged. findings: those that nobody suppressed. weight: the share of overall; of overall, the sum of the weights that it is made of.
+best_next_fix: the repair that gains the most points, with its gain and its first line; dbm.audit() shows it whole.';
+
+COMMENT ON FUNCTION dbm.rules() IS
+    'Every rule that dbm.audit() runs: severity and thresholds as in force here (dbm.rule_setting), what it costs to ignore, and where to read more.
+thresholds: by name, value (in force), default, min, max and meaning. enabled: whether the rule is run.';
+
+COMMENT ON FUNCTION dbm.catalog_summary() IS
+    'How many objects of each kind the audit sees, so that one can check what it looked at.';
+
+COMMENT ON FUNCTION dbm.check_rule_setting(text, boolean, text, jsonb) IS
+    'True when a row of dbm.rule_setting is valid; raises 22023 with the valid rules, severities or thresholds when it is not. The table''s CHECK constraint.';
+
+COMMENT ON FUNCTION dbm.suppress(text, text, text, timestamp with time zone) IS
+    'Takes a finding out of the score: rule and object as dbm.audit() shows them (object * for all of the rule''s), with a reason and, if it is to come back, a moment of expiry. A second call for the same rule and object replaces the first. Returns the finding''s fingerprint. Raises 22023 for a rule that does not exist, an empty object or reason, or a moment that has passed. Needs INSERT and UPDATE on dbm.suppression.';
+
+COMMENT ON FUNCTION dbm.unsuppress(text, text) IS
+    'Ends what dbm.suppress() began for this rule and object, so that the finding counts again; false when there was nothing to end. Raises 22023 for a rule that does not exist. Needs DELETE on dbm.suppression.';
+
+COMMENT ON FUNCTION dbm.unused_indexes(bigint) IS
+    'Indexes of at least min_bytes that no query scanned while the statistics were counted; a partition tree is one row. Largest first.
+verdict: drop; keep (something needs it: a constraint, a foreign key, replica identity, CLUSTER, statistics on an expression); review (the counters cannot tell: too young, lost in a crash, or standbys scan unseen). reason says which.
+watched: how long the counters have counted; null when unknown. size_bytes: on disk now. drop_sql and recreate_sql: safe on a busy server, to be run outside a transaction block.';
+
+COMMENT ON FUNCTION dbm.duplicate_indexes() IS
+    'Pairs of indexes of which one does all that the other does, compared by columns, operator classes, collations, sort options, expressions and predicate as the planner compares them. Largest first.
+kind: duplicate (the same index twice) or redundant (the kept one begins with the same columns). keep_index backs a constraint, is referred to by a foreign key, or is scanned more; reason says why.
+size_bytes: of the index to drop. drop_sql and recreate_sql: safe on a busy server, to be run outside a transaction block.';
+
+COMMENT ON FUNCTION dbm.missing_indexes() IS
+    'Indexes that are worth creating, the most useful first.
+source: foreign_key (no index lets the server find the referencing rows when a referenced row is deleted or its key changes) or seq_scan (a large table is read whole again and again).
+columns: in the order of the proposed index. evidence: the counts behind it. create_sql: safe on a busy server, to be run outside a transaction block. Both are null where the statistics show that an index is missing but not on what.';
+
+COMMENT ON FUNCTION dbm.index_health() IS
+    'Indexes that exist but do not serve well, worst first.
+problem: invalid or not_ready (an interrupted CREATE INDEX CONCURRENTLY or REINDEX); bloated; too_many_indexes (on a table that is written much more than read; index_name is null, since all of them are meant); low_cardinality (one column of few values).
+certainty: measured, estimated (from statistics, B-tree deduplication taken into account) or unknown. size_bytes: on disk now; wasted_bytes: what a rebuild would free, null where the problem is another.
+fix and undo: safe on a busy server, to be run outside a transaction block; null where somebody has to choose.';
+
+COMMENT ON FUNCTION dbm.table_sizes(integer) IS
+    'The max_rows largest tables and materialised views of the users, largest first, a partition tree as one row with the number of its partitions.
+Bytes on disk, all forks included: total, the table itself, TOAST with its index, all indexes. rows and dead_rows: estimates of the statistics system, null where nothing was ever counted.';

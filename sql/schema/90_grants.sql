@@ -1,0 +1,23 @@
+-- Nothing for everybody. Who watches the server (pg_monitor) may read everything and change nothing; all else is
+-- granted by the owner, e.g. GRANT INSERT, UPDATE, DELETE ON dbm.suppression TO somebody.
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA dbm TO pg_monitor;
+
+GRANT SELECT ON TABLE dbm.rule_setting, dbm.suppression TO pg_monitor;
+
+-- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
+GRANT EXECUTE ON FUNCTION
+    dbm.version(),
+    dbm.audit(text, text[], text),
+    dbm.score(),
+    dbm.rules(),
+    dbm.catalog_summary(),
+    dbm.check_rule_setting(text, boolean, text, jsonb),
+    dbm.unused_indexes(bigint),
+    dbm.duplicate_indexes(),
+    dbm.missing_indexes(),
+    dbm.index_health(),
+    dbm.table_sizes(integer)
+TO pg_monitor;

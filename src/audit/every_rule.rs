@@ -1,0 +1,251 @@
+//! What must hold for every rule of every room, whatever it looks for.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+
+use super::engine::{Audit, run};
+use super::filter::Filter;
+use super::probe::catching;
+use super::rows::AuditRow;
+use super::scoreboard::scoreboard;
+use super::settings::RuleSettings;
+use super::suppression::Suppressions;
+use crate::catalog::sample::{Sample, SampleDefinitions};
+use crate::catalog::types::builtin;
+use crate::catalog::{ConstraintKind, LastValue, Oid, Snapshot};
+use crate::finding::{Facts, Rule, Verdicts};
+
+fn audit_of(snapshot: &Snapshot) -> Audit {
+    let facts = Facts { snapshot, definitions: &SampleDefinitions, interrupt: &|| {} };
+    run(&facts, &Filter::default(), &RuleSettings::default(), &Suppressions::default(), &catching)
+}
+
+fn name_foreign_key(sample: &mut Sample, constraint: Oid, name: &str) {
+    let found = sample.snapshot.constraints.iter_mut().find(|candidate| candidate.oid == constraint);
+    found.expect("it was just made").name = name.into();
+}
+
+/// Customers and their orders, as they should be.
+fn sound_pair(sample: &mut Sample, number: usize) {
+    let moments = |sample: &mut Sample, table| {
+        for name in ["created_at", "updated_at"] {
+            sample.column(table, name, builtin::TIMESTAMPTZ);
+            sample.edit_column(table, name, |column| {
+                column.not_null = true;
+                column.has_default = true;
+            });
+            sample.measured(table, name, 0.0, -0.9);
+        }
+    };
+    let customers = sample.keyed_table(&format!("customers{number}"));
+    moments(sample, customers);
+    let orders = sample.keyed_table(&format!("orders{number}"));
+    moments(sample, orders);
+    let column = format!("customers{number}_id");
+    sample.column(orders, &column, builtin::INT8);
+    sample.edit_column(orders, &column, |column| column.not_null = true);
+    sample.measured(orders, &column, 0.0, -0.5);
+    let index = sample.index(orders, &format!("idx_orders{number}_{column}"), &[&column]);
+    sample.edit_index(index, |index| index.statistics.get_or_insert_default().scans = 1_000);
+    let key = sample.foreign_key(orders, &[&column], customers, &["id"]);
+    name_foreign_key(sample, key, &format!("fk_orders{number}_{column}"));
+}
+
+/// Tables that share nothing with those of another number, and have something wrong for most rules.
+fn faulty_pair(sample: &mut Sample, number: usize) {
+    let parents = sample.table(&format!("Parent{number}"));
+    for (name, type_oid) in [
+        ("ID", builtin::INT4),
+        ("price", builtin::FLOAT8),
+        ("paid", builtin::MONEY),
+        ("moved", builtin::TIMESTAMP),
+        ("kind", builtin::BPCHAR),
+        ("data", builtin::JSON),
+        ("order", builtin::TEXT),
+        ("status", builtin::TEXT),
+        ("active", builtin::BOOL),
+    ] {
+        sample.column(parents, name, type_oid);
+    }
+    sample.primary_key(parents, &["ID"]);
+    let sequence = sample.serial(parents, "ID", &format!("Parent{number}_ID_seq"));
+    sample.edit_sequence(sequence, |sequence| sequence.last_value = LastValue::At(2_100_000_000));
+    sample.keyed_constraint(parents, &format!("again{number}"), &["ID"], ConstraintKind::Unique);
+    sample.index(parents, &format!("status_a{number}"), &["status"]);
+    sample.index(parents, &format!("status_b{number}"), &["status"]);
+    let broken = sample.index(parents, &format!("broken{number}"), &["price", "status"]);
+    sample.edit_index(broken, |index| index.is_valid = false);
+    sample.measured(parents, "active", 0.0, 2.0);
+    sample.index(parents, &format!("active{number}"), &["active"]);
+    sample.index(parents, &format!("wide{number}"), &["active", "kind"]);
+    sample.index(parents, &format!("wider{number}"), &["active", "kind", "moved"]);
+    for column in ["price", "paid", "moved"] {
+        sample.index(parents, &format!("{column}{number}"), &[column]);
+    }
+    sample.edit_table(parents, |table| {
+        table.rows = 500_000.0;
+        table.pages = 20_000;
+        let statistics = table.statistics.get_or_insert_default();
+        statistics.live = 500_000;
+        statistics.updated = 5_000_000;
+        statistics.sequential_scans = 5_000;
+        statistics.sequential_rows = 2_500_000_000;
+    });
+
+    let children = sample.table(&format!("child_{number}"));
+    for name in ["parent_id", "other_id"] {
+        sample.column(children, name, builtin::INT8);
+    }
+    for name in ["first", "second"] {
+        let key = sample.foreign_key(children, &["parent_id"], parents, &["ID"]);
+        name_foreign_key(sample, key, &format!("{name}{number}"));
+    }
+    let own = sample.foreign_key(children, &["other_id"], children, &["parent_id"]);
+    name_foreign_key(sample, own, &format!("own{number}"));
+    sample
+        .snapshot
+        .constraints
+        .iter_mut()
+        .filter(|key| key.oid == own)
+        .for_each(|key| key.is_validated = false);
+    let trigger = sample.trigger(children, &format!("off{number}"), 0);
+    sample.edit_trigger(trigger, |trigger| trigger.state = crate::catalog::TriggerState::Disabled);
+}
+
+/// Six of each, made in the order that `order` gives and with `gap` OIDs between them.
+fn shop(order: impl Iterator<Item = usize>, gap: usize) -> Sample {
+    let mut sample = Sample::new();
+    for number in order {
+        for _ in 0..gap * number {
+            sample.oid();
+        }
+        sound_pair(&mut sample, number);
+        faulty_pair(&mut sample, number);
+    }
+    sample
+}
+
+/// All that a row says, without the OIDs (five digits) that the sample writes into definitions.
+fn without_oids(row: &AuditRow) -> String {
+    let text = format!("{row:?}");
+    let digits = |word: &str| word.len() == 5 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    words.map(|word| if digits(word.trim_start_matches(char::is_alphabetic)) { "#" } else { word }).collect()
+}
+
+#[test]
+fn the_shop_is_one_that_most_rules_have_something_to_say_about() {
+    let audit = audit_of(&shop(0..6, 0).finish());
+    let silent: Vec<&str> = audit
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.findings.is_empty())
+        .map(|outcome| outcome.rule.id)
+        .collect();
+    assert!(silent.len() * 2 < audit.outcomes.len(), "{silent:?}");
+}
+
+#[test]
+fn neither_oids_nor_the_order_of_creation_matter() {
+    let (forth, back) = (audit_of(&shop(0..6, 0).finish()), audit_of(&shop((0..6).rev(), 17).finish()));
+    assert_eq!(scoreboard(&forth), scoreboard(&back));
+    let rows = |audit: Audit| -> Vec<String> {
+        audit.into_rows(&Filter::default()).iter().map(without_oids).collect()
+    };
+    let (forth, back) = (rows(forth), rows(back));
+    for (forth, back) in forth.iter().zip(&back) {
+        assert_eq!(forth, back);
+    }
+    assert_eq!(forth.len(), back.len());
+}
+
+#[test]
+fn a_shop_with_forty_mistakes_needs_work_and_one_without_is_flawless() {
+    let overall = |faulty: usize| {
+        let mut sample = Sample::new();
+        (0..16).for_each(|number| sound_pair(&mut sample, number));
+        (16..16 + faulty).for_each(|number| faulty_pair(&mut sample, number));
+        scoreboard(&audit_of(&sample.finish())).pop().expect("the last row is overall")
+    };
+    let (sound, faulty) = (overall(0), overall(1));
+    assert_eq!((sound.score, sound.findings), (Some(100.0), 0));
+    assert!((35..=50).contains(&faulty.findings), "{faulty:?}");
+    assert!(faulty.score.is_some_and(|score| (25.0..45.0).contains(&score)), "{faulty:?}");
+}
+
+#[test]
+fn an_empty_database_is_flawless() {
+    let audit = audit_of(&Sample::new().finish());
+    for outcome in &audit.outcomes {
+        assert_eq!((&outcome.error, outcome.findings.len()), (&None, 0), "{}", outcome.rule.id);
+    }
+    assert_eq!(scoreboard(&audit).last().and_then(|row| row.score), Some(100.0));
+}
+
+#[test]
+fn adding_clean_tables_never_lowers_a_score() {
+    let before = shop(0..3, 0);
+    let mut after = shop(0..3, 0);
+    sound_pair(&mut after, 77);
+    let (before, after) = (audit_of(&before.finish()), audit_of(&after.finish()));
+    for row in after.clone().into_rows(&Filter::default()) {
+        let object = row.object.unwrap_or_default();
+        assert!(!object.contains("77"), "{} on {object}: {}", row.rule, row.message);
+    }
+    for (before, after) in scoreboard(&before).iter().zip(scoreboard(&after)) {
+        assert!(before.score <= after.score, "{}: {:?} {:?}", before.dimension, before.score, after.score);
+    }
+}
+
+/// How often a rule offers to be interrupted.
+fn interruptions(rule: &Rule, snapshot: &Snapshot) -> usize {
+    let calls = Cell::new(0);
+    let count = || calls.set(calls.get() + 1);
+    let facts = Facts { snapshot, definitions: &SampleDefinitions, interrupt: &count };
+    let thresholds = |name: &str| rule.default_threshold(name);
+    (rule.check)(&facts, &mut Verdicts::new(&thresholds));
+    calls.get()
+}
+
+#[test]
+fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
+    let (small, large) = (shop(0..3, 0).finish(), shop(0..6, 0).finish());
+    for rule in super::rules() {
+        let (few, many) = (interruptions(rule, &small), interruptions(rule, &large));
+        assert!(0 < few && few < many, "{}: {few} and {many}", rule.id);
+    }
+}
+
+/// Keeps the items whose turn the bits say it is, as if the others had been dropped by another session in between.
+fn thin<T>(items: &mut Vec<T>, mut bits: u64) {
+    items.retain(|_| {
+        bits = bits.rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        !bits.is_multiple_of(5)
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn objects_dropped_in_the_middle_break_no_rule(bits in prop::array::uniform6(1_u64..), types in any::<bool>()) {
+        let mut sample = shop(0..3, 0);
+        let snapshot = &mut sample.snapshot;
+        thin(&mut snapshot.relations, bits[0]);
+        thin(&mut snapshot.columns, bits[1]);
+        thin(&mut snapshot.indexes, bits[2]);
+        thin(&mut snapshot.constraints, bits[3]);
+        thin(&mut snapshot.sequences, bits[4]);
+        thin(&mut snapshot.triggers, bits[5]);
+        if types {
+            snapshot.types.retain(|oid, _| !(u64::from(*oid) ^ bits[0]).is_multiple_of(3));
+            snapshot.operator_classes.clear();
+            snapshot.access_methods.clear();
+            snapshot.namespaces.remove(&2200);
+        }
+        for outcome in audit_of(&sample.finish()).outcomes {
+            prop_assert_eq!(outcome.error, None, "{}", outcome.rule.id);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! An audit of the running server: facts from the catalogs, decisions from our tables, each rule isolated.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use pgrx::JsonB;
+use pgrx::datum::TimestampWithTimeZone;
+
+use super::engine::{self, Audit};
+use super::filter::Filter;
+use super::refusal::Refusal;
+use super::settings::{RuleSettings, SettingRow};
+use super::suppression::{Suppression, Suppressions};
+use crate::catalog::{Moment, Snapshot};
+use crate::finding::Rule;
+use crate::pg::moment::{from_timestamp, now};
+use crate::pg::{facts, isolation, query, settings};
+
+/// The time that the rule now running may take.
+#[derive(Default)]
+struct Clock {
+    started: Cell<Option<Instant>>,
+    limit: Cell<Option<Duration>>,
+}
+
+impl Clock {
+    fn start(&self) {
+        self.started.set(Some(Instant::now()));
+        self.limit.set(settings::rule_timeout());
+    }
+
+    /// Ends the statement on a cancel, and only the rule when its time is up.
+    fn check(&self) {
+        facts::stop_if_cancelled();
+        if let (Some(started), Some(limit)) = (self.started.get(), self.limit.get())
+            && started.elapsed() > limit
+        {
+            panic!("cancelled after {} ms, the limit that dbm.rule_timeout sets", limit.as_millis());
+        }
+    }
+}
+
+/// Runs the rules that the filter leaves. `choose` reads the filter from the caller's arguments, once the schemas of
+/// the database are known.
+pub fn audit(choose: impl FnOnce(&Snapshot) -> Result<Filter, Refusal>) -> Result<(Audit, Filter), Refusal> {
+    let rule_settings = rule_settings();
+    let suppressions = Suppressions::in_force(suppressions(), now());
+    let clock = Clock::default();
+    facts::with_interrupt(&|| clock.check(), |facts| {
+        let filter = choose(facts.snapshot)?;
+        let guard = |rule: &Rule, body: &mut dyn FnMut()| {
+            isolation::isolated(&mut || {
+                clock.start();
+                inject_fault(rule, &clock);
+                body();
+            })
+        };
+        let audit = engine::run(facts, &filter, &rule_settings, &suppressions, &guard);
+        Ok((audit, filter))
+    })
+}
+
+/// Breaks the rule if a test asked for it.
+fn inject_fault(rule: &Rule, clock: &Clock) {
+    match settings::fault_in(rule.id).as_deref() {
+        Some("panic") => panic!("broken on purpose by dbm.fault_in_rule"),
+        Some("error") => {
+            query::rows("SELECT 1 / (random() * 0)::int", &[], |row| row.get::<i32>(1));
+        }
+        Some("sleep") => loop {
+            std::thread::sleep(Duration::from_millis(5));
+            clock.check();
+        },
+        _ => {}
+    }
+}
+
+/// The rows of `dbm.rule_setting`.
+pub fn rule_settings() -> RuleSettings {
+    let rows = query::rows(
+        "SELECT s.rule, s.enabled, s.severity, s.thresholds FROM dbm.rule_setting s",
+        &[],
+        |row| {
+            Ok(SettingRow {
+                rule: row.get::<String>(1)?.unwrap_or_default(),
+                enabled: row.get::<bool>(2)?.unwrap_or(true),
+                severity: row.get::<String>(3)?,
+                thresholds: row.get::<JsonB>(4)?.map_or_else(|| serde_json::json!({}), |json| json.0),
+            })
+        },
+    );
+    RuleSettings::from_rows(rows)
+}
+
+/// The rows of `dbm.suppression`, expired ones included.
+fn suppressions() -> Vec<Suppression> {
+    query::rows("SELECT s.rule, s.object, s.reason, s.expires FROM dbm.suppression s", &[], |row| {
+        Ok(Suppression {
+            rule: row.get::<String>(1)?.unwrap_or_default(),
+            object: row.get::<String>(2)?.unwrap_or_default(),
+            reason: row.get::<String>(3)?.unwrap_or_default(),
+            expires: row.get::<TimestampWithTimeZone>(4)?.map(expiry),
+        })
+    })
+}
+
+/// An expiry as a moment; one at infinity never comes.
+pub fn expiry(timestamp: TimestampWithTimeZone) -> Moment {
+    from_timestamp(timestamp.into())
+}
+
+/// Records a decision, or renews it.
+pub fn suppress(suppression: &Suppression, expires: Option<TimestampWithTimeZone>) {
+    query::write(
+        "INSERT INTO dbm.suppression AS s (rule, object, reason, expires) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (rule, object) DO UPDATE
+         SET reason = excluded.reason, expires = excluded.expires,
+             suppressed_by = excluded.suppressed_by, suppressed_at = excluded.suppressed_at",
+        &[
+            suppression.rule.as_str().into(),
+            suppression.object.as_str().into(),
+            suppression.reason.as_str().into(),
+            expires.into(),
+        ],
+    );
+}
+
+/// Takes a decision back; whether there was one.
+pub fn unsuppress(rule: &str, object: &str) -> bool {
+    let gone = query::rows_writing(
+        "DELETE FROM dbm.suppression s
+         WHERE s.rule OPERATOR(pg_catalog.=) $1 AND s.object OPERATOR(pg_catalog.=) $2 RETURNING 1",
+        &[rule.into(), object.into()],
+    );
+    gone > 0
+}

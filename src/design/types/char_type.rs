@@ -1,0 +1,175 @@
+//! Blank-padded columns.
+
+use crate::catalog::Column;
+use crate::catalog::types::builtin;
+use crate::design::prevalence::{PREVAILING_SHARE, PREVAILING_TABLES, Practice};
+use crate::design::words::says;
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
+
+use super::type_change::TypeChanges;
+use super::varchar_length::is_round_default;
+
+/// `schema.char_type`: `char(n)` for text that is not of one fixed length by its nature.
+pub const CHAR_TYPE: Rule = Rule {
+    id: "schema.char_type",
+    dimension: Dimension::Schema,
+    severity: Severity::Warning,
+    title: "Blank-padded column",
+    why: "char(n) stores the padding, returns it to the client, ignores it in comparisons and drops it when converted \
+          to text, so that length, LIKE and joins with text surprise. It is neither faster nor smaller than varchar.",
+    thresholds: &[PREVAILING_SHARE, PREVAILING_TABLES],
+    reference: "https://wiki.postgresql.org/wiki/Don%27t_Do_This#Don.27t_use_char.28n.29",
+    check,
+};
+
+/// Codes whose length a standard fixes, by the words that name them.
+const FIXED_CODES: [(&[&str], &[i32]); 9] = [
+    // ISO 3166, 4217, 639 and their kin.
+    (
+        &[
+            "country",
+            "currency",
+            "language",
+            "lang",
+            "locale",
+            "state",
+            "province",
+            "region",
+            "iso",
+            "code",
+            "nationality",
+        ],
+        &[2, 3],
+    ),
+    (&["airport", "iata", "icao"], &[3, 4]),
+    (&["isbn"], &[10, 13]),
+    (&["ean", "gtin", "barcode", "upc", "issn"], &[8, 12, 13, 14]),
+    (&["vin"], &[17]),
+    (&["isin", "cusip", "lei", "figi"], &[9, 12, 20]),
+    (&["bic", "swift"], &[8, 11]),
+    (&["ulid", "ksuid"], &[26, 27]),
+    // MD5 to SHA-512 in hexadecimal, and SHA-256 in base64.
+    (
+        &[
+            "hash",
+            "md5",
+            "sha",
+            "sha1",
+            "sha224",
+            "sha256",
+            "sha384",
+            "sha512",
+            "checksum",
+            "digest",
+            "fingerprint",
+            "token",
+            "crypt",
+            "etag",
+            "key",
+            "hex",
+            "signature",
+        ],
+        &[32, 40, 44, 56, 64, 96, 128],
+    ),
+];
+
+/// Whether every value is of this length by its nature, so that nothing is ever padded.
+fn is_fixed_by_nature(name: &str, length: i32) -> bool {
+    length == 1 || FIXED_CODES.iter().any(|(words, lengths)| lengths.contains(&length) && says(name, words))
+}
+
+fn is_padded(column: &Column) -> bool {
+    column.length_limit().is_some_and(|length| !is_fixed_by_nature(&column.name, length))
+}
+
+fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let practice = Practice::observe(facts, |_, column, base| {
+        (base.category == 'S').then(|| base.oid == builtin::BPCHAR && is_padded(column))
+    });
+    let snapshot = facts.snapshot;
+    let changes = TypeChanges::new(facts);
+    practice.report_columns(
+        facts,
+        verdicts,
+        |extent| {
+            format!("text is kept blank-padded throughout ({extent}): use varchar or text for new columns")
+        },
+        |table, column| {
+            let length = column.length_limit().unwrap_or(1);
+            let message = format!(
+                "column {} is char({length}), which pads every value with blanks: use varchar or text",
+                snapshot.column_name(column)
+            );
+            let finding =
+                Finding::new(snapshot.column_name(column), snapshot.schema_name(table.schema), message)
+                    .evidence("length", length);
+            // A check on it compares as char(n); after the change and its undo it would be written otherwise.
+            let is_checked = snapshot
+                .constraints_of(table.oid)
+                .iter()
+                .any(|constraint| constraint.index == 0 && constraint.columns.contains(&column.number));
+            if is_checked {
+                return finding
+                    .evidence("no_simple_fix_because", "a constraint compares the column as char(n)");
+            }
+            let new_type =
+                if is_round_default(length) { "text".to_owned() } else { format!("varchar({length})") };
+            changes.repair(finding, table, &[(column, &new_type)])
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sample::{Sample, run};
+
+    fn reported(name: &str, length: i32) -> Vec<Finding> {
+        let mut sample = Sample::new();
+        let table = sample.keyed_table("things");
+        sample.column(table, name, builtin::BPCHAR);
+        sample.edit_column(table, name, |column| column.type_modifier = length + 4);
+        run(&CHAR_TYPE, &sample.finish()).0
+    }
+
+    #[test]
+    fn padded_text_is_found_with_a_fix() {
+        let found = reported("title", 40);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].object, "public.things.title");
+        assert!(found[0].fix.as_deref().unwrap().contains("ALTER COLUMN title TYPE varchar(40);"));
+        assert!(reported("language_name", 20).len() == 1);
+        // Not into another rule's arms.
+        assert!(reported("title", 255)[0].fix.as_deref().unwrap().contains("TYPE text;"));
+    }
+
+    #[test]
+    fn flags_codes_and_hashes_are_right() {
+        for (name, length) in [
+            ("flag", 1),
+            ("country_code", 2),
+            ("currency", 3),
+            ("iso3", 1),
+            ("password_hash", 64),
+            ("md5", 32),
+            ("sha1", 40),
+            ("isbn", 13),
+            ("vin", 17),
+        ] {
+            assert!(reported(name, length).is_empty(), "{name} char({length})");
+        }
+        assert_eq!(reported("country_name", 30).len(), 1);
+        assert_eq!(reported("md5", 50).len(), 1);
+    }
+
+    #[test]
+    fn a_check_on_it_forbids_the_simple_fix() {
+        let mut sample = Sample::new();
+        let table = sample.keyed_table("things");
+        sample.column(table, "grade", builtin::BPCHAR);
+        sample.edit_column(table, "grade", |column| column.type_modifier = 9);
+        sample.check(table, "chk_grade", &["grade"]);
+        let (found, _, _) = run(&CHAR_TYPE, &sample.finish());
+        assert_eq!((found.len(), &found[0].fix), (1, &None));
+    }
+}

@@ -1,0 +1,42 @@
+//! The door of the monitor room: its SQL functions.
+
+use pgrx::prelude::*;
+
+use super::table_sizes;
+use crate::pg::facts;
+
+/// `dbm.table_sizes()`: the largest tables by the disk they take, partition trees as one; sizes in bytes.
+///
+/// Looks at files only: it waits for no lock. Rows are the statistics system's estimates.
+#[pg_extern(stable, parallel_restricted)]
+fn table_sizes(
+    max_rows: default!(i32, 20),
+) -> TableIterator<
+    'static,
+    (
+        name!(table_name, String),
+        name!(total_bytes, i64),
+        name!(table_bytes, i64),
+        name!(toast_bytes, i64),
+        name!(index_bytes, i64),
+        name!(rows, Option<i64>),
+        name!(dead_rows, Option<i64>),
+        name!(partitions, i64),
+    ),
+> {
+    let most = usize::try_from(max_rows).unwrap_or(0);
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let sizes = facts::with(|facts| table_sizes::table_sizes(facts, most));
+    TableIterator::new(sizes.into_iter().map(move |size| {
+        (
+            size.table_name,
+            signed(size.total_bytes),
+            signed(size.table_bytes),
+            signed(size.toast_bytes),
+            signed(size.index_bytes),
+            size.rows,
+            size.dead_rows,
+            signed(size.partitions),
+        )
+    }))
+}

@@ -1,0 +1,131 @@
+//! Definitions in the server's own words, asked for one at a time and without ever waiting for a lock.
+
+use std::cell::OnceCell;
+
+use pgrx::pg_sys;
+use rustc_hash::FxHashMap;
+
+use crate::catalog::{FileLocation, Index, Moment, Oid, Snapshot};
+use crate::finding::{Definitions, LeafDensity};
+use crate::pg::scan::{in_scratch_memory, text_of_c_string};
+use crate::pg::{file, leaf_density};
+
+/// Asks the running server.
+pub struct LiveDefinitions<'a> {
+    snapshot: &'a Snapshot,
+    /// The table of every index and constraint, made when the first one is asked for.
+    tables: OnceCell<FxHashMap<(Kind, Oid), Oid>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Index,
+    Constraint,
+}
+
+impl<'a> LiveDefinitions<'a> {
+    /// For the objects of this snapshot.
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, tables: OnceCell::new() }
+    }
+
+    fn table_of(&self, kind: Kind, object: Oid) -> Option<Oid> {
+        let tables = self.tables.get_or_init(|| {
+            let indexes = self.snapshot.indexes.iter().map(|index| ((Kind::Index, index.oid), index.table));
+            let constraints = self.snapshot.constraints.iter();
+            let constraints = constraints.map(|found| ((Kind::Constraint, found.oid), found.table));
+            indexes.chain(constraints).collect()
+        });
+        tables.get(&(kind, object)).copied()
+    }
+}
+
+/// Runs `ask` with AccessShareLock on a relation if that can be had at once and the relation still exists.
+///
+/// Deparsing an expression opens its table; without this it would queue behind an ALTER TABLE.
+pub fn while_locked<T>(relation: Oid, ask: impl FnOnce() -> Option<T>) -> Option<T> {
+    let oid = pg_sys::Oid::from(relation);
+    let mode = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: the lock is released below; on ERROR the (sub)transaction releases it.
+    if !unsafe { pg_sys::ConditionalLockRelationOid(oid, mode) } {
+        return None;
+    }
+    let answer = if exists(pg_sys::SysCacheIdentifier::RELOID, relation) { ask() } else { None };
+    // SAFETY: taken above.
+    unsafe { pg_sys::UnlockRelationOid(oid, mode) };
+    answer
+}
+
+fn exists(cache: pg_sys::SysCacheIdentifier::Type, oid: Oid) -> bool {
+    let none = pg_sys::Datum::from(0);
+    // SAFETY: a syscache look-up by OID.
+    unsafe {
+        pg_sys::SearchSysCacheExists(
+            cache as _,
+            pg_sys::Datum::from(pg_sys::Oid::from(oid)),
+            none,
+            none,
+            none,
+        )
+    }
+}
+
+impl Definitions for LiveDefinitions<'_> {
+    fn index(&self, index: Oid) -> Option<String> {
+        let table = self.table_of(Kind::Index, index)?;
+        while_locked(table, || {
+            if !exists(pg_sys::SysCacheIdentifier::INDEXRELID, index) {
+                return None;
+            }
+            // SAFETY: the index exists and cannot go while its table is locked.
+            in_scratch_memory(|| unsafe {
+                text_of_c_string(pg_sys::pg_get_indexdef_string(pg_sys::Oid::from(index)))
+            })
+            .map(String::from)
+        })
+    }
+
+    fn constraint(&self, constraint: Oid) -> Option<String> {
+        let table = self.table_of(Kind::Constraint, constraint)?;
+        while_locked(table, || {
+            if !exists(pg_sys::SysCacheIdentifier::CONSTROID, constraint) {
+                return None;
+            }
+            // SAFETY: the constraint exists and cannot go while its table is locked; the function takes one OID.
+            in_scratch_memory(|| unsafe {
+                let definition = pg_sys::OidFunctionCall1Coll(
+                    pg_sys::Oid::from(pg_sys::F_PG_GET_CONSTRAINTDEF_OID),
+                    pg_sys::InvalidOid,
+                    pg_sys::Datum::from(pg_sys::Oid::from(constraint)),
+                );
+                text_of_c_string(pg_sys::text_to_cstring(definition.cast_mut_ptr()))
+            })
+            .map(String::from)
+        })
+    }
+
+    fn type_name(&self, type_oid: Oid, modifier: i32) -> Option<String> {
+        // SAFETY: an unknown type comes back as "???"; nothing is opened.
+        in_scratch_memory(|| unsafe {
+            text_of_c_string(pg_sys::format_type_with_typemod(pg_sys::Oid::from(type_oid), modifier))
+        })
+        .map(String::from)
+        .filter(|name| !name.contains("???"))
+    }
+
+    fn file_bytes(&self, file: FileLocation) -> Option<u64> {
+        file::bytes(file)
+    }
+
+    fn relation_bytes(&self, file: FileLocation) -> Option<u64> {
+        file::bytes_of_all_forks(file)
+    }
+
+    fn leaf_density(&self, index: &Index) -> Option<LeafDensity> {
+        leaf_density::sample(index)
+    }
+
+    fn file_created(&self, file: FileLocation) -> Option<Moment> {
+        file::made(file)
+    }
+}

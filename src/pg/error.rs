@@ -1,0 +1,19 @@
+//! Errors as PostgreSQL users know them: SQLSTATE, message, DETAIL, HINT.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+
+/// Raises an ERROR; an empty detail or hint is left out.
+///
+/// Unwinds as a Rust panic first, so destructors on the way run.
+pub fn raise(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> ! {
+    let mut report = ErrorReport::new(code, message.to_owned(), "dbmastery");
+    if !detail.is_empty() {
+        report = report.set_detail(detail.to_owned());
+    }
+    if !hint.is_empty() {
+        report = report.set_hint(hint.to_owned());
+    }
+    report.report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
+}

@@ -1,0 +1,29 @@
+//! Moments: the server counts microseconds from 2000, we from 1970.
+
+use pgrx::datum::Interval;
+use pgrx::pg_sys;
+
+use crate::catalog::{DAY, Moment};
+
+/// Microseconds between the two epochs.
+const EPOCH_DIFFERENCE: Moment = 946_684_800_000_000;
+
+/// A moment of the server as microseconds since 1970; infinities stay at the ends.
+pub fn from_timestamp(timestamp: pg_sys::TimestampTz) -> Moment {
+    match timestamp {
+        Moment::MIN | Moment::MAX => timestamp,
+        finite => finite.saturating_add(EPOCH_DIFFERENCE),
+    }
+}
+
+/// The server's clock.
+pub fn now() -> Moment {
+    // SAFETY: reads the clock.
+    from_timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
+}
+
+/// A span of microseconds as SQL's interval, whole days apart from the time of day.
+pub fn interval(span: Moment) -> Option<Interval> {
+    let days = i32::try_from(span / DAY).ok()?;
+    Interval::new(0, days, span % DAY).ok()
+}

@@ -1,0 +1,53 @@
+//! `pg_authid` (never the password) and `pg_auth_members`.
+
+use pgrx::pg_sys;
+
+use crate::catalog::{Membership, Role, Snapshot};
+use crate::pg::moment::from_timestamp;
+use crate::pg::scan::CatalogScan;
+
+const AUTH_MEMBERS: u32 = 1261;
+
+/// Reads roles and who is in them; all of it is public in `pg_roles` and `pg_auth_members`.
+pub fn read(snapshot: &mut Snapshot) {
+    let mut scan = CatalogScan::open(pg_sys::AuthIdRelationId.to_u32());
+    let oid = scan.attribute(c"oid");
+    let name = scan.attribute(c"rolname");
+    let is_superuser = scan.attribute(c"rolsuper");
+    let inherits = scan.attribute(c"rolinherit");
+    let creates_roles = scan.attribute(c"rolcreaterole");
+    let creates_databases = scan.attribute(c"rolcreatedb");
+    let logs_in = scan.attribute(c"rolcanlogin");
+    let replicates = scan.attribute(c"rolreplication");
+    let bypasses = scan.attribute(c"rolbypassrls");
+    let connection_limit = scan.attribute(c"rolconnlimit");
+    let valid_until = scan.attribute(c"rolvaliduntil");
+    while let Some(row) = scan.next_row() {
+        snapshot.roles.push(Role {
+            oid: row.oid(oid),
+            name: row.name(name),
+            is_superuser: row.bool(is_superuser),
+            inherits: row.bool(inherits),
+            creates_roles: row.bool(creates_roles),
+            creates_databases: row.bool(creates_databases),
+            logs_in: row.bool(logs_in),
+            replicates: row.bool(replicates),
+            bypasses_row_security: row.bool(bypasses),
+            connection_limit: row.int4(connection_limit),
+            valid_until: row.int8(valid_until).map(from_timestamp),
+        });
+    }
+    drop(scan);
+
+    let mut scan = CatalogScan::open(AUTH_MEMBERS);
+    let role = scan.attribute(c"roleid");
+    let member = scan.attribute(c"member");
+    let is_admin = scan.attribute(c"admin_option");
+    while let Some(row) = scan.next_row() {
+        snapshot.memberships.push(Membership {
+            role: row.oid(role),
+            member: row.oid(member),
+            is_admin: row.bool(is_admin),
+        });
+    }
+}
