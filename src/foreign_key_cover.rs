@@ -271,6 +271,27 @@ pub fn cover<'a>(snapshot: &'a Snapshot, constraint: &Constraint) -> Cover<'a> {
     }
 }
 
+/// How much an index helps a foreign key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Help {
+    /// Not at all.
+    None,
+    /// It searches by some of the columns.
+    Partly,
+    /// It covers it.
+    Full,
+}
+
+/// How much an index that is broken now would help a foreign key once it is rebuilt.
+pub fn help_if_rebuilt(snapshot: &Snapshot, constraint: &Constraint, broken: &Index) -> Help {
+    let rebuilt = Index { is_valid: true, is_ready: true, is_live: true, ..broken.clone() };
+    match Wanted::on(snapshot, constraint, broken.table).map(|wanted| wanted.fit(snapshot, &rebuilt)) {
+        Some(Fit::Full) => Help::Full,
+        Some(Fit::Partly(_)) => Help::Partly,
+        _ => Help::None,
+    }
+}
+
 /// Sets of indexes of each of which at least one has to stay, or the foreign key is covered worse than now.
 ///
 /// Usually one set: all full covers, or, where there is none, all that cover it partly. For a partitioned table

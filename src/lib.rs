@@ -40,7 +40,11 @@ pgrx::extension_sql_file!(
     requires = [audit::api::check_rule_setting]
 );
 #[cfg(feature = "postgres")]
-pgrx::extension_sql_file!("../sql/schema/20_suppression.sql", name = "suppression", requires = ["rule_setting"]);
+pgrx::extension_sql_file!(
+    "../sql/schema/20_suppression.sql",
+    name = "suppression",
+    requires = ["rule_setting"]
+);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",

@@ -34,7 +34,7 @@ COMMENT ON FUNCTION dbm.unsuppress(text, text) IS
     'Ends what dbm.suppress() began for this rule and object, so that the finding counts again; false when there was nothing to end. Raises 22023 for a rule that does not exist. Needs DELETE on dbm.suppression.';
 
 COMMENT ON FUNCTION dbm.unused_indexes(bigint) IS
-    'Indexes of at least min_bytes that no query scanned while the statistics were counted; a partition tree is one row. Largest first.
+    'Indexes of at least min_bytes that no query scanned while the statistics were counted; a partition tree is one row. What can go first, then by size.
 verdict: drop; keep (something needs it: a constraint, a foreign key, replica identity, CLUSTER, statistics on an expression); review (the counters cannot tell: too young, lost in a crash, or standbys scan unseen). reason says which.
 watched: how long the counters have counted; null when unknown. size_bytes: on disk now. drop_sql and recreate_sql: safe on a busy server, to be run outside a transaction block.';
 

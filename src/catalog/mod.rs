@@ -5,6 +5,7 @@
 
 mod column;
 mod constraint;
+mod definition;
 mod index;
 mod namespace;
 mod other;

@@ -61,14 +61,44 @@ pub struct Snapshot {
     pub parents: FxHashMap<Oid, Oid>,
     /// The children of a parent, in OID order.
     pub children: FxHashMap<Oid, Vec<Oid>>,
+    /// Where the columns of each relation stand; made by [`Snapshot::seal`], as the next three.
+    pub column_runs: Runs,
+    /// Where the indexes of each table stand.
+    pub index_runs: Runs,
+    /// Where the constraints of each table stand.
+    pub constraint_runs: Runs,
+    /// Where the triggers of each table stand.
+    pub trigger_runs: Runs,
     /// Columns that views, rules, policies or functions depend on, so that their type cannot simply change.
     pub depended_columns: FxHashSet<(Oid, ColumnNumber)>,
 }
 
-/// The part of a slice sorted by `key` whose key is `wanted`.
-fn run_of<T>(sorted: &[T], wanted: Oid, key: impl Fn(&T) -> Oid) -> &[T] {
-    let start = sorted.partition_point(|item| key(item) < wanted);
-    let length = sorted[start..].partition_point(|item| key(item) == wanted);
+/// Where the items of each relation stand in a sorted vector.
+pub type Runs = FxHashMap<Oid, (u32, u32)>;
+
+/// The runs of equal keys in a sorted vector.
+fn runs_of<T>(sorted: &[T], key: impl Fn(&T) -> Oid) -> Runs {
+    let mut runs = Runs::default();
+    let mut start = 0;
+    for run in sorted.chunk_by(|left, right| key(left) == key(right)) {
+        let end = start + run.len();
+        if let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) {
+            runs.insert(key(&run[0]), (start, end));
+        }
+        start = end;
+    }
+    runs
+}
+
+/// The items of one relation.
+fn run<'a, T>(sorted: &'a [T], runs: &Runs, relation: Oid) -> &'a [T] {
+    runs.get(&relation).and_then(|&(start, end)| sorted.get(start as usize..end as usize)).unwrap_or(&[])
+}
+
+/// The same by binary search, for what few tables have.
+fn few_of<T>(sorted: &[T], relation: Oid, key: impl Fn(&T) -> Oid) -> &[T] {
+    let start = sorted.partition_point(|item| key(item) < relation);
+    let length = sorted[start..].partition_point(|item| key(item) == relation);
     &sorted[start..start + length]
 }
 
@@ -88,6 +118,12 @@ impl Snapshot {
         for children in self.children.values_mut() {
             children.sort_unstable();
         }
+        self.columns.shrink_to_fit();
+        self.indexes.shrink_to_fit();
+        self.column_runs = runs_of(&self.columns, |column| column.relation);
+        self.index_runs = runs_of(&self.indexes, |index| index.table);
+        self.constraint_runs = runs_of(&self.constraints, |constraint| constraint.table);
+        self.trigger_runs = runs_of(&self.triggers, |trigger| trigger.table);
     }
 
     /// The relation, unless it is an index, a sequence, the server's own, or gone.
@@ -98,24 +134,31 @@ impl Snapshot {
 
     /// The columns of a relation in their order.
     pub fn columns_of(&self, relation: Oid) -> &[Column] {
-        run_of(&self.columns, relation, |column| column.relation)
+        run(&self.columns, &self.column_runs, relation)
     }
 
     /// One column.
     pub fn column(&self, relation: Oid, number: ColumnNumber) -> Option<&Column> {
         let columns = self.columns_of(relation);
-        let position = columns.binary_search_by_key(&number, |column| column.number).ok()?;
-        columns.get(position)
+        // Without dropped columns a column stands at its number.
+        let guess = usize::try_from(number).ok()?.checked_sub(1)?;
+        match columns.get(guess) {
+            Some(column) if column.number == number => Some(column),
+            _ => {
+                let position = columns.binary_search_by_key(&number, |column| column.number).ok()?;
+                columns.get(position)
+            }
+        }
     }
 
     /// The indexes of a table.
     pub fn indexes_of(&self, table: Oid) -> &[Index] {
-        run_of(&self.indexes, table, |index| index.table)
+        run(&self.indexes, &self.index_runs, table)
     }
 
     /// The constraints of a table.
     pub fn constraints_of(&self, table: Oid) -> &[Constraint] {
-        run_of(&self.constraints, table, |constraint| constraint.table)
+        run(&self.constraints, &self.constraint_runs, table)
     }
 
     /// The foreign keys of a table that are its own, not their copies on partitions.
@@ -132,17 +175,17 @@ impl Snapshot {
 
     /// The triggers of a table.
     pub fn triggers_of(&self, table: Oid) -> &[Trigger] {
-        run_of(&self.triggers, table, |trigger| trigger.table)
+        run(&self.triggers, &self.trigger_runs, table)
     }
 
     /// The row-level security policies of a table.
     pub fn policies_of(&self, table: Oid) -> &[Policy] {
-        run_of(&self.policies, table, |policy| policy.table)
+        few_of(&self.policies, table, |policy| policy.table)
     }
 
     /// The statistics objects of a table.
     pub fn extended_statistics_of(&self, table: Oid) -> &[ExtendedStatistics] {
-        run_of(&self.extended_statistics, table, |statistics| statistics.table)
+        few_of(&self.extended_statistics, table, |statistics| statistics.table)
     }
 
     /// The type, following a domain down to what it is made of.

@@ -193,8 +193,11 @@ pub fn create(
         });
     }
     let qualified = snapshot.qualified(relation.schema, &name);
-    let declare =
-        format!("CREATE INDEX IF NOT EXISTS {} ON ONLY {} {tail};", quote_identifier(&name), snapshot.relation_name(table));
+    let declare = format!(
+        "CREATE INDEX IF NOT EXISTS {} ON ONLY {} {tail};",
+        quote_identifier(&name),
+        snapshot.relation_name(table)
+    );
     let mut build = Build {
         snapshot,
         definitions,

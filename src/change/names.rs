@@ -11,8 +11,9 @@ use rustc_hash::FxHashSet;
 
 use self::affix::telling_words;
 use self::census::{Census, Convention, MAJORITY_SHARE, MINIMUM_NAMES, Prevailing, Style};
-use crate::catalog::{ColumnNumber, Constraint, ConstraintKind, Index, Oid, Snapshot};
+use crate::catalog::{ColumnNumber, Constraint, ConstraintKind, Index, Oid, Relation, Snapshot};
 use crate::text::identifier::MAXIMUM_BYTES;
+use crate::text::words::snake_case;
 
 /// The longest name that we make: one byte below the limit, since a name at the limit looks as if it had been cut.
 const LONGEST: usize = MAXIMUM_BYTES - 1;
@@ -47,62 +48,56 @@ impl<'a> Habit<'a> {
 /// Gives names that are free, fit in, and that no naming rule objects to.
 pub struct Names<'a> {
     snapshot: &'a Snapshot,
-    majority: (f64, f64),
     /// `(schema, name)` of every relation.
-    relations: FxHashSet<(Oid, &'a str)>,
+    relations: OnceCell<FxHashSet<(Oid, &'a str)>>,
     /// `(schema, name)` of every index that was handed out here.
     handed_out: FxHashSet<(Oid, String)>,
     /// `(table, name)` of every constraint that was handed out here.
     handed_out_constraints: FxHashSet<(Oid, String)>,
-    indexes: Habit<'a>,
+    indexes: OnceCell<Habit<'a>>,
     constraints: OnceCell<Habit<'a>>,
 }
 
 impl<'a> Names<'a> {
-    /// Learns the names in use. One pass over the snapshot: build it once for a rule, not once for a finding.
+    /// Learns the names in use when the first is asked for. Build it once for a rule, not once for a finding.
     pub fn learn(snapshot: &'a Snapshot) -> Self {
-        Self::learn_by(snapshot, MAJORITY_SHARE, MINIMUM_NAMES)
-    }
-
-    /// The same with other thresholds for what makes a style the database's own.
-    pub fn learn_by(snapshot: &'a Snapshot, share: f64, minimum: f64) -> Self {
-        let schema_of = |table: Oid| snapshot.relation(table).map_or(0, |relation| relation.schema);
-        let indexes = snapshot.indexes.iter().map(|index| (schema_of(index.table), &*index.name));
-        let tables = snapshot.relations.iter().map(|relation| (relation.schema, &*relation.name));
-        let sequences = snapshot.sequences.iter().map(|sequence| (sequence.schema, &*sequence.name));
-        let mut census = Census::default();
-        for table in snapshot.judged_tables() {
-            for (index, style) in judged_indexes(snapshot, table.oid) {
-                census.count(style, &index.name);
-            }
-        }
         Self {
             snapshot,
-            majority: (share, minimum),
-            relations: indexes.chain(tables).chain(sequences).collect(),
+            relations: OnceCell::new(),
             handed_out: FxHashSet::default(),
             handed_out_constraints: FxHashSet::default(),
-            indexes: Habit::of(census, &index_style::CONVENTION, share, minimum),
+            indexes: OnceCell::new(),
             constraints: OnceCell::new(),
         }
     }
 
+    /// The same with the habit of naming indexes known already.
+    pub fn with_index_habit(snapshot: &'a Snapshot, habit: Habit<'a>) -> Self {
+        Self { indexes: OnceCell::from(habit), ..Self::learn(snapshot) }
+    }
+
+    /// The same with the habit of naming constraints known already.
+    pub fn with_constraint_habit(snapshot: &'a Snapshot, habit: Habit<'a>) -> Self {
+        Self { constraints: OnceCell::from(habit), ..Self::learn(snapshot) }
+    }
+
     /// How this database names indexes.
     pub fn index_habit(&self) -> &Habit<'a> {
-        &self.indexes
+        self.indexes.get_or_init(|| {
+            let tables = self.snapshot.judged_tables();
+            let judged = tables.flat_map(|table| judged_indexes(self.snapshot, table));
+            let names = judged.map(|(index, style)| (style, &*index.name));
+            Habit::of(names.collect(), &index_style::CONVENTION, MAJORITY_SHARE, MINIMUM_NAMES)
+        })
     }
 
     /// How this database names constraints.
     pub fn constraint_habit(&self) -> &Habit<'a> {
         self.constraints.get_or_init(|| {
-            let mut census = Census::default();
-            for table in self.snapshot.judged_tables() {
-                for (constraint, style) in judged_constraints(self.snapshot, table.oid) {
-                    census.count(style, &constraint.name);
-                }
-            }
-            let (share, minimum) = self.majority;
-            Habit::of(census, &constraint_style::CONVENTION, share, minimum)
+            let tables = self.snapshot.judged_tables();
+            let judged = tables.flat_map(|table| judged_constraints(self.snapshot, table));
+            let names = judged.map(|(constraint, style)| (style, &*constraint.name));
+            Habit::of(names.collect(), &constraint_style::CONVENTION, MAJORITY_SHARE, MINIMUM_NAMES)
         })
     }
 
@@ -110,7 +105,8 @@ impl<'a> Names<'a> {
     pub fn index(&mut self, table: Oid, columns: &[&str]) -> String {
         let (schema, name) =
             self.snapshot.relation(table).map_or((0, ""), |relation| (relation.schema, &*relation.name));
-        let (stem, suffix) = index_style::parts(self.indexes.style(&index_style::CONVENTION), name, columns);
+        let (stem, suffix) =
+            index_style::parts(self.index_habit().style(&index_style::CONVENTION), name, columns);
         let name = fit(&stem, suffix, |name| self.is_relation(schema, name));
         self.handed_out.insert((schema, name.clone()));
         name
@@ -146,8 +142,8 @@ impl<'a> Names<'a> {
         let columns = self.telling(index.table, &numbers, &index.name, is_plain);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let name = self.index(index.table, &columns);
-        let style = index_style::style_of(&name, &relation.name, index.is_unique);
-        let prevailing = self.indexes.prevailing;
+        let style = index_style::style_of(&name, &snake_case(&relation.name), index.is_unique);
+        let prevailing = self.index_habit().prevailing;
         let fits = style.is_none_or(|style| !prevailing.is_outlier(style, &index_style::CONVENTION));
         fits.then_some(name)
     }
@@ -160,7 +156,7 @@ impl<'a> Names<'a> {
         let columns = self.telling(constraint.table, &constraint.columns, &constraint.name, is_plain);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let name = self.constraint(constraint.table, constraint.kind, &columns)?;
-        let style = constraint_style::style_of(constraint.kind, &name, &relation.name);
+        let style = constraint_style::style_of(constraint.kind, &name, &snake_case(&relation.name));
         let prevailing = self.constraint_habit().prevailing;
         let fits = style.is_none_or(|style| !prevailing.is_outlier(style, &constraint_style::CONVENTION));
         fits.then_some(name)
@@ -180,7 +176,15 @@ impl<'a> Names<'a> {
     }
 
     fn is_relation(&self, schema: Oid, name: &str) -> bool {
-        self.relations.contains(&(schema, name)) || self.handed_out.contains(&(schema, name.to_owned()))
+        let relations = self.relations.get_or_init(|| {
+            let snapshot = self.snapshot;
+            let schema_of = |table: Oid| snapshot.relation(table).map_or(0, |relation| relation.schema);
+            let indexes = snapshot.indexes.iter().map(|index| (schema_of(index.table), &*index.name));
+            let tables = snapshot.relations.iter().map(|relation| (relation.schema, &*relation.name));
+            let sequences = snapshot.sequences.iter().map(|sequence| (sequence.schema, &*sequence.name));
+            indexes.chain(tables).chain(sequences).collect()
+        });
+        relations.contains(&(schema, name)) || self.handed_out.contains(&(schema, name.to_owned()))
     }
 
     /// The names of all constraints of a table and of those below it, which take a CHECK's new name over.
@@ -200,30 +204,36 @@ impl<'a> Names<'a> {
 
 /// The indexes of a table that are judged by name, with its style: not those that back a constraint, whose name is the
 /// constraint's, nor those that belong to a parent's.
-pub fn judged_indexes(snapshot: &Snapshot, table: Oid) -> impl Iterator<Item = (&Index, Style)> {
-    let name = snapshot.relation(table).map_or("", |relation| &*relation.name);
+pub fn judged_indexes<'a>(
+    snapshot: &'a Snapshot,
+    table: &'a Relation,
+) -> impl Iterator<Item = (&'a Index, Style)> {
+    let name = snake_case(&table.name);
     let backing: Vec<Oid> = snapshot
-        .constraints_of(table)
+        .constraints_of(table.oid)
         .iter()
         .filter(|constraint| constraint.kind != ConstraintKind::ForeignKey && constraint.index != 0)
         .map(|constraint| constraint.index)
         .collect();
-    snapshot.indexes_of(table).iter().filter_map(move |index| {
+    snapshot.indexes_of(table.oid).iter().filter_map(move |index| {
         if index.is_partition || index.is_primary || backing.contains(&index.oid) {
             return None;
         }
-        index_style::style_of(&index.name, name, index.is_unique).map(|style| (index, style))
+        index_style::style_of(&index.name, &name, index.is_unique).map(|style| (index, style))
     })
 }
 
 /// The constraints of a table that are judged by name, with its style: not those that come from a parent.
-pub fn judged_constraints(snapshot: &Snapshot, table: Oid) -> impl Iterator<Item = (&Constraint, Style)> {
-    let name = snapshot.relation(table).map_or("", |relation| &*relation.name);
-    snapshot.constraints_of(table).iter().filter_map(move |constraint| {
+pub fn judged_constraints<'a>(
+    snapshot: &'a Snapshot,
+    table: &'a Relation,
+) -> impl Iterator<Item = (&'a Constraint, Style)> {
+    let name = snake_case(&table.name);
+    snapshot.constraints_of(table.oid).iter().filter_map(move |constraint| {
         if constraint.parent != 0 || constraint.is_inherited {
             return None;
         }
-        constraint_style::style_of(constraint.kind, &constraint.name, name).map(|style| (constraint, style))
+        constraint_style::style_of(constraint.kind, &constraint.name, &name).map(|style| (constraint, style))
     })
 }
 

@@ -6,9 +6,9 @@
 
 use crate::catalog::{Column, Relation, Snapshot, Type};
 use crate::finding::{Facts, Finding, Threshold, Verdicts};
-use crate::text::quote_identifier;
+use crate::text::{quote_identifier, quote_qualified};
 
-use super::designed::designed_tables;
+use super::designed::designed_tables_with_columns;
 
 /// From which share a practice counts as the database's habit.
 pub const PREVAILING_SHARE: Threshold = Threshold {
@@ -55,11 +55,11 @@ impl<'a> Practice<'a> {
     ) -> Self {
         let snapshot = facts.snapshot;
         let mut practice = Self::default();
-        for table in designed_tables(facts) {
+        for (table, columns) in designed_tables_with_columns(facts) {
             let mut following = Vec::new();
             let mut kin = 0;
             // An inherited column is reported where it comes from.
-            for column in snapshot.columns_of(table.oid).iter().filter(|column| !column.is_inherited) {
+            for column in columns.iter().filter(|column| !column.is_inherited) {
                 let Some(base) = snapshot.base_type(column.type_oid) else { continue };
                 if let Some(follows) = judge(table, column, base) {
                     kin += 1;
@@ -102,17 +102,18 @@ impl<'a> Practice<'a> {
         }
         let following = self.following();
         let extent = format!("{following} of {} columns in {} tables", self.kin, self.tables.len());
-        let mut names: Vec<String> =
-            self.tables.iter().map(|(table, _)| snapshot.relation_name(table.oid)).collect();
+        let mut names: Vec<(&str, &str)> =
+            self.tables.iter().map(|(table, _)| (snapshot.schema_name(table.schema), &*table.name)).collect();
         names.sort_unstable();
-        names.truncate(EXAMPLES);
+        let examples: Vec<String> =
+            names.into_iter().take(EXAMPLES).map(|(schema, name)| quote_qualified(schema, name)).collect();
         verdicts.examine(1);
         verdicts.find(
             Finding::new(database_object(snapshot), "", message(&extent))
                 .evidence("columns", following)
                 .evidence("columns_of_this_kind", self.kin)
                 .evidence("tables", self.tables.len() as u64)
-                .evidence("for_example", names),
+                .evidence("for_example", examples),
         );
         true
     }

@@ -75,7 +75,12 @@ fn gist_covers_where_its_family_knows_equality() {
     let class = Sample::opclass(GIST, builtin::INT8);
     sample.snapshot.operator_classes.insert(
         class,
-        crate::catalog::OperatorClass { oid: class, access_method: GIST, family: 4_711, ..Default::default() },
+        crate::catalog::OperatorClass {
+            oid: class,
+            access_method: GIST,
+            family: 4_711,
+            ..Default::default()
+        },
     );
     sample.snapshot.equality_operators.insert((4_711, Sample::equality(builtin::INT8)));
     assert_eq!(verdict(sample, key), "full i");
@@ -132,9 +137,10 @@ fn what_the_planner_cannot_use_does_not_cover() {
 
 #[test]
 fn include_columns_are_payload() {
-    for (columns, keys, expected) in
-        [(&["a", "b"][..], &["a", "b"][..], "1 by i"), (&["b"], &["a", "b"], "i has the column only as INCLUDE")]
-    {
+    for (columns, keys, expected) in [
+        (&["a", "b"][..], &["a", "b"][..], "1 by i"),
+        (&["b"], &["a", "b"], "i has the column only as INCLUDE"),
+    ] {
         let (mut sample, child, key) = child(columns);
         let index = sample.index(child, "i", keys);
         sample.edit_index(index, |index| index.key_count = 1);

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::duty::Duties;
 use super::family::{Family, Tree, indexed_relations};
@@ -68,7 +68,8 @@ pub(super) struct Pair<'t, 'a> {
     /// On the same table as the top of `drop`; where that is a partition, perhaps a member of a larger family.
     pub keep: &'a Index,
     pub keep_family: &'t Family<'a>,
-    keep_use: Use,
+    /// Whether the other one is to be dropped as well, because nothing scans either.
+    is_keep_unused: bool,
     is_reversed: bool,
 }
 
@@ -79,19 +80,8 @@ struct Entry<'t, 'a> {
     shape: Shape<'a>,
     constraint: Option<&'a Constraint>,
     is_bound: bool,
-    /// What the counters say of it.
-    use_of: Use,
-}
-
-/// Whether an index is in use; what is used more never gives way to what is used less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
-    /// It is used, or nothing is known.
-    Used,
-    /// It could be dropped because nothing scans it, but is too small for a word.
-    Unused,
-    /// It is to be dropped because nothing scans it: `indexing.unused_index` says so.
-    Reported,
+    /// Whether it is to be dropped because nothing scans it.
+    is_unused: bool,
 }
 
 impl<'a> Entry<'_, 'a> {
@@ -111,7 +101,7 @@ impl<'a> Entry<'_, 'a> {
         };
         // Of two that are equal but for it, the one that checks at once does more.
         let is_late = !self.index.is_immediate;
-        (class, is_late, self.use_of, Reverse(self.family.scans()), self.family.pages(), &*self.index.name)
+        (class, is_late, self.is_unused, Reverse(self.family.scans()), self.family.pages(), &*self.index.name)
     }
 
     /// Whether all that this index does, `other` does too, given that the planner sees no difference between them.
@@ -130,8 +120,9 @@ impl<'a> Entry<'_, 'a> {
         !self.is_bound && !self.index.is_partition
     }
 
+    /// An index that stays must not give way to one that goes because nothing scans it.
     fn does_not_lean_on(&self, other: &Self) -> bool {
-        self.use_of >= other.use_of
+        self.is_unused || !other.is_unused
     }
 }
 
@@ -157,7 +148,7 @@ pub(super) fn pairs<'t, 'a>(
     limits: &Limits,
     tree: &'t Tree<'a>,
 ) -> Vec<Pair<'t, 'a>> {
-    let uses = OnceCell::new();
+    let unused = OnceCell::new();
     let mut found: Vec<Pair<'t, 'a>> = Vec::new();
     for (_, mut here) in by_table(tree) {
         here.retain(|(family, index)| {
@@ -171,7 +162,7 @@ pub(super) fn pairs<'t, 'a>(
         here.sort_by_key(|(_, index)| start(index));
         for run in here.chunk_by(|(_, left), (_, right)| start(left) == start(right)) {
             if run.len() > 1 {
-                found.extend(pairs_among(facts, duties, limits, tree, run, &uses));
+                found.extend(pairs_among(facts, duties, limits, tree, run, &unused));
             }
         }
     }
@@ -185,7 +176,7 @@ fn pairs_among<'t, 'a>(
     limits: &Limits,
     tree: &'t Tree<'a>,
     indexes: &[(&'t Family<'a>, &'a Index)],
-    uses: &OnceCell<FxHashMap<Oid, Use>>,
+    unused: &OnceCell<FxHashSet<Oid>>,
 ) -> Vec<Pair<'t, 'a>> {
     let shapes: Vec<Shape<'a>> = indexes.iter().map(|(_, index)| Shape::of(facts.snapshot, index)).collect();
     let is_kin = |left: &Shape<'_>, right: &Shape<'_>| left.is_same(right) || left.is_prefix_of(right);
@@ -195,7 +186,7 @@ fn pairs_among<'t, 'a>(
     if !has_kin {
         return Vec::new();
     }
-    let uses = uses.get_or_init(|| unused_among(facts, duties, limits, tree));
+    let unused = unused.get_or_init(|| unused_among(facts, duties, limits, tree));
     let mut entries: Vec<Entry<'t, 'a>> = indexes
         .iter()
         .zip(shapes)
@@ -205,7 +196,7 @@ fn pairs_among<'t, 'a>(
             shape,
             constraint: constraint_behind(facts.snapshot, index),
             is_bound: duties.binds(family),
-            use_of: uses.get(&family.top.oid).copied().unwrap_or(Use::Used),
+            is_unused: unused.contains(&family.top.oid),
         })
         .collect();
     entries.sort_by(|left, right| left.rank(duties).cmp(&right.rank(duties)));
@@ -238,9 +229,8 @@ fn pairs_among<'t, 'a>(
                 && entry.shape.is_prefix_of(&candidate.shape)
                 && entry.does_not_lean_on(candidate)
         });
-        let nearest = longer.min_by_key(|(other, candidate)| {
-            (candidate.use_of, candidate.shape.key_count(), *other)
-        });
+        let nearest =
+            longer.min_by_key(|(other, candidate)| (candidate.is_unused, candidate.shape.key_count(), *other));
         gives_way[position] = nearest.map(|(other, _)| (Kind::Redundant, other));
     }
     let mut found = Vec::new();
@@ -256,27 +246,25 @@ fn pairs_among<'t, 'a>(
             drop: entry.family,
             keep: kept.index,
             keep_family: kept.family,
-            keep_use: kept.use_of,
+            is_keep_unused: kept.is_unused,
             is_reversed: entry.shape.is_reversed != kept.shape.is_reversed,
         });
     }
     found
 }
 
-/// The indexes of a tree that can go because nothing scans them.
+/// The indexes of a tree that are told as unused.
 fn unused_among<'a>(
     facts: &Facts<'a>,
     duties: &Duties<'a>,
     limits: &Limits,
     tree: &Tree<'a>,
-) -> FxHashMap<Oid, Use> {
+) -> FxHashSet<Oid> {
     unused::judge(facts, duties, limits, tree)
         .into_iter()
         .filter(|judgement| judgement.verdict == Verdict::Drop)
-        .map(|judgement| {
-            let is_reported = judgement.family.bytes(facts) >= limits.minimum_bytes;
-            (judgement.family.top.oid, if is_reported { Use::Reported } else { Use::Unused })
-        })
+        .filter(|judgement| judgement.family.bytes(facts) >= limits.minimum_bytes)
+        .map(|judgement| judgement.family.top.oid)
         .collect()
 }
 
@@ -288,7 +276,7 @@ pub(super) fn reported<'t, 'a>(
     tree: &'t Tree<'a>,
 ) -> Vec<Pair<'t, 'a>> {
     let mut pairs = pairs(facts, duties, limits, tree);
-    pairs.retain(|pair| pair.keep_use != Use::Reported);
+    pairs.retain(|pair| !pair.is_keep_unused);
     pairs
 }
 
@@ -324,7 +312,8 @@ pub(super) fn row(facts: &Facts<'_>, duties: &Duties<'_>, pair: &Pair<'_, '_>) -
 
 /// Every index that another one makes superfluous, the largest first.
 ///
-/// An index that is in use does not give way to one that [`unused::unused_indexes`] would drop under `limits`.
+/// An index that stays does not give way to one that [`unused::unused_indexes`] would drop under `limits`: with the
+/// same limits both functions can be followed at once.
 pub fn duplicate_indexes(facts: &Facts<'_>, limits: &Limits) -> Vec<DuplicateIndex> {
     let duties = Duties::learn(facts.snapshot);
     let mut rows = Vec::new();

@@ -10,6 +10,7 @@ use super::family::{Family, Tree, indexed_relations};
 use super::limits::limit;
 use super::rules;
 use super::shape::Shape;
+use super::unused::freed;
 use crate::catalog::{Column, ColumnNumber, Constraint, Index, Oid, ReferentialAction, Relation, Snapshot};
 use crate::change::index_ddl::{self, Change, constraint_behind};
 use crate::change::names::Names;
@@ -131,15 +132,20 @@ impl Default for Limits {
 pub(super) struct Gap<'a> {
     /// The foreign keys of exactly these columns, by name; never empty.
     pub constraints: Vec<&'a Constraint>,
-    /// Foreign keys of fewer columns that the same index serves.
-    pub merged: Vec<&'a Constraint>,
+    /// Foreign keys of fewer columns that the same index serves, grouped likewise.
+    pub merged: Vec<Vec<&'a Constraint>>,
     /// The columns in the order that the index should have.
     pub columns: Vec<ColumnNumber>,
     /// What there is: never [`Cover::Full`].
     pub cover: Cover<'a>,
 }
 
-impl Gap<'_> {
+impl<'a> Gap<'a> {
+    /// All foreign keys that the index serves.
+    fn all(&self) -> impl Iterator<Item = &'a Constraint> + '_ {
+        self.constraints.iter().chain(self.merged.iter().flatten()).copied()
+    }
+
     /// Whether no index helps at all.
     fn is_open(&self) -> bool {
         matches!(self.cover, Cover::None { .. })
@@ -209,7 +215,7 @@ pub(super) fn gaps<'a>(
                     let smaller = gaps.remove(position);
                     order.extend(smaller.columns);
                     merged.extend(smaller.merged);
-                    merged.extend(smaller.constraints);
+                    merged.push(smaller.constraints);
                 }
             }
         }
@@ -271,7 +277,7 @@ struct Weight {
 impl Weight {
     fn of(snapshot: &Snapshot, child: &Relation, gap: &Gap<'_>) -> Self {
         let mut parent_changes = 0;
-        for constraint in gap.constraints.iter().chain(&gap.merged) {
+        for constraint in gap.all() {
             let Some(foreign_key) = constraint.foreign_key.as_deref() else { continue };
             let Some(parent) = snapshot.relation(foreign_key.table) else { continue };
             let tables =
@@ -331,24 +337,44 @@ fn closing<'a>(
     let mut apply = vec![new.apply];
     let mut undo = Vec::new();
     let tree = Tree::of(snapshot, child);
+    let is_met =
+        |constraint: &Constraint| constraint.table == child.oid && meets(snapshot, columns, constraint);
+    let freed = freed(facts, duties, &tree, &is_met);
     let mut families: Vec<&Family<'a>> = tree.families.iter().collect();
     families.sort_unstable_by_key(|family| &family.top.name);
     for family in families {
-        let top = family.top;
-        let is_beginning = top.table == child.oid
-            && top.is_usable()
-            && !top.is_unique
-            && !duties.binds(family)
-            && constraint_behind(snapshot, top).is_none()
-            && has_default_operators(snapshot, top)
-            && Shape::of(snapshot, top).is_plain_prefix_of(columns);
-        if is_beginning {
-            apply.push(index_ddl::drop(snapshot, top));
+        let is_freed = freed.iter().any(|other| other.top.oid == family.top.oid);
+        if is_freed || is_beginning(snapshot, duties, child, family, columns) {
+            apply.push(index_ddl::drop(snapshot, family.top));
             undo.push(index_ddl::recreate(snapshot, facts.definitions, &family.members)?);
         }
     }
     undo.push(new.undo);
     Some(Change { apply: apply.join("\n"), undo: undo.join("\n") })
+}
+
+/// Whether a foreign key is covered by a new index on `columns` at least as well as by what there is.
+fn meets(snapshot: &Snapshot, columns: &[ColumnNumber], constraint: &Constraint) -> bool {
+    let leading = columns.iter().take_while(|column| constraint.columns.contains(column)).count();
+    leading == column_set(constraint).len() || (leading > 0 && !cover(snapshot, constraint).is_full())
+}
+
+/// Whether an index becomes superfluous as the beginning of a new one on `columns`.
+fn is_beginning<'a>(
+    snapshot: &'a Snapshot,
+    duties: &Duties<'a>,
+    child: &Relation,
+    family: &Family<'a>,
+    columns: &[ColumnNumber],
+) -> bool {
+    let top = family.top;
+    top.table == child.oid
+        && top.is_usable()
+        && !top.is_unique
+        && !duties.binds(family)
+        && constraint_behind(snapshot, top).is_none()
+        && has_default_operators(snapshot, top)
+        && Shape::of(snapshot, top).is_plain_prefix_of(columns)
 }
 
 /// Whether every key has what `CREATE INDEX` gives it unasked: the type's operator class, the column's collation.
@@ -407,12 +433,7 @@ pub(super) fn weigh<'a>(
             undo_sql: change.map(|change| change.undo),
             severity: weight.severity(limits, &gap.cover),
             table: table.oid,
-            foreign_keys: gap
-                .constraints
-                .iter()
-                .chain(&gap.merged)
-                .map(|constraint| constraint.oid)
-                .collect(),
+            foreign_keys: gap.all().map(|constraint| constraint.oid).collect(),
         };
         weighed.push(WeighedGap { row, gap, cost: weight.cost(), child_bytes: weight.child_bytes });
     }
@@ -421,7 +442,7 @@ pub(super) fn weigh<'a>(
 
 /// The bare names of all foreign keys of a gap, quoted.
 fn constraint_names(gap: &Gap<'_>) -> Vec<String> {
-    gap.constraints.iter().chain(&gap.merged).map(|constraint| quote_identifier(&constraint.name)).collect()
+    gap.all().map(|constraint| quote_identifier(&constraint.name)).collect()
 }
 
 fn reason(snapshot: &Snapshot, table: &Relation, gap: &Gap<'_>, weight: &Weight) -> String {

@@ -44,7 +44,10 @@ impl Definitions for Deparse<'_> {
     fn constraint(&self, constraint: Oid) -> Option<String> {
         let constraint = self.snapshot.constraints.iter().find(|candidate| candidate.oid == constraint)?;
         let columns = self.snapshot.column_list(constraint.table, &constraint.columns);
-        Some(format!("UNIQUE ({columns}){}", if constraint.is_deferrable { " DEFERRABLE INITIALLY DEFERRED" } else { "" }))
+        Some(format!(
+            "UNIQUE ({columns}){}",
+            if constraint.is_deferrable { " DEFERRABLE INITIALLY DEFERRED" } else { "" }
+        ))
     }
 
     fn type_name(&self, _type_oid: Oid, _modifier: i32) -> Option<String> {

@@ -6,7 +6,7 @@ use super::duty::Duties;
 use super::family::{Family, Tree, indexed_relations};
 use super::limits::limit;
 use super::rules;
-use crate::catalog::{DAY, Moment, Oid, Server, Snapshot, Standbys};
+use crate::catalog::{Constraint, DAY, Moment, Oid, Server, Snapshot, Standbys};
 use crate::change::index_ddl;
 use crate::finding::Facts;
 use crate::foreign_key_cover::cover_sets;
@@ -141,10 +141,14 @@ pub(super) struct Judgement<'t, 'a> {
 }
 
 /// Sets of families, at least one of each of which a foreign key needs; with the foreign key's name.
-fn needs<'a>(snapshot: &'a Snapshot, tree: &Tree<'a>) -> Vec<(&'a str, Vec<usize>)> {
+fn needs<'a>(
+    snapshot: &'a Snapshot,
+    tree: &Tree<'a>,
+    is_met: &dyn Fn(&Constraint) -> bool,
+) -> Vec<(&'a str, Vec<usize>)> {
     let mut sets = Vec::new();
     let foreign_keys = tree.tables.iter().flat_map(|&table| snapshot.foreign_keys_of(table));
-    for constraint in foreign_keys.filter(|constraint| constraint.is_enforced) {
+    for constraint in foreign_keys.filter(|constraint| constraint.is_enforced && !is_met(constraint)) {
         for set in cover_sets(snapshot, constraint) {
             let position = |index: Oid| tree.families.iter().position(|family| family.contains(index));
             let mut families: Vec<usize> = set.iter().filter_map(|index| position(index.oid)).collect();
@@ -173,13 +177,24 @@ pub(super) fn judge<'t, 'a>(
     limits: &Limits,
     tree: &'t Tree<'a>,
 ) -> Vec<Judgement<'t, 'a>> {
+    judge_if(facts, duties, limits, tree, &|_| false)
+}
+
+/// The same, as if the foreign keys that `is_met` accepts needed nothing of what there is now.
+fn judge_if<'t, 'a>(
+    facts: &Facts<'a>,
+    duties: &Duties<'a>,
+    limits: &Limits,
+    tree: &'t Tree<'a>,
+    is_met: &dyn Fn(&Constraint) -> bool,
+) -> Vec<Judgement<'t, 'a>> {
     let snapshot = facts.snapshot;
     let is_candidate =
         |family: &Family<'_>| family.top.is_usable() && !family.top.is_partition && family.scans() == 0;
     if !tree.families.iter().any(is_candidate) {
         return Vec::new();
     }
-    let needs = needs(snapshot, tree);
+    let needs = needs(snapshot, tree, is_met);
     let only_cover = |position: usize, gone: &FxHashSet<usize>| {
         needs.iter().find_map(|(name, set)| {
             let is_last =
@@ -268,6 +283,28 @@ fn idle_table(snapshot: &Snapshot, limits: &Limits, tree: &Tree<'_>) -> Option<S
             grouped(writes)
         )
     })
+}
+
+/// The unscanned indexes that only stay because foreign keys need them, and could go once `is_met` needs them no more.
+pub(super) fn freed<'t, 'a>(
+    facts: &Facts<'a>,
+    duties: &Duties<'a>,
+    tree: &'t Tree<'a>,
+    is_met: &dyn Fn(&Constraint) -> bool,
+) -> Vec<&'t Family<'a>> {
+    let limits = Limits::default();
+    let droppable = |judgements: Vec<Judgement<'t, 'a>>| {
+        judgements
+            .into_iter()
+            .filter(|judgement| judgement.verdict == Verdict::Drop)
+            .map(|judgement| judgement.family)
+            .filter(|family| family.bytes(facts) >= limits.minimum_bytes)
+            .collect::<Vec<_>>()
+    };
+    let now = droppable(judge(facts, duties, &limits, tree));
+    let mut then = droppable(judge_if(facts, duties, &limits, tree, is_met));
+    then.retain(|family| now.iter().all(|other| other.top.oid != family.top.oid));
+    then
 }
 
 /// The row for one judgement.

@@ -73,6 +73,10 @@ fn exists(cache: pg_sys::SysCacheIdentifier::Type, oid: Oid) -> bool {
 impl Definitions for LiveDefinitions<'_> {
     fn index(&self, index: Oid) -> Option<String> {
         let table = self.table_of(Kind::Index, index)?;
+        let known = self.snapshot.indexes_of(table).iter().find(|known| known.oid == index)?;
+        if let Some(definition) = self.snapshot.plain_index_definition(known) {
+            return Some(definition);
+        }
         while_locked(table, || {
             if !exists(pg_sys::SysCacheIdentifier::INDEXRELID, index) {
                 return None;

@@ -3,10 +3,12 @@
 //! Spelling alone cannot tell `news` from `views`, so there are word lists, and a third answer: a caller that accuses
 //! somebody's table must act on [`Number::Plural`] and [`Number::Singular`] only.
 
+mod irregular;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use irregular::*;
 use words::*;
 
 /// Whether a noun names one thing or several.
@@ -91,7 +93,8 @@ fn number_without_s(word: &str) -> Number {
         _ if word.ends_with("able") || word.ends_with("ible") => has(SINGULAR_ABLE, word),
         _ if word.ends_with("ism") => matches!(word, "mechanism" | "organism" | "microorganism" | "prism"),
         // Latin plurals that no list holds.
-        _ if word.ends_with("ae") => word == "reggae",
+        _ if word.ends_with("ae") => false,
+        _ if word.ends_with('i') => has(PLURAL_IS, &format!("{word}s")),
         _ if word.ends_with("ful") || word.ends_with("ous") || word.ends_with("ese") => false,
         // No vowel: an abbreviation.
         _ => word.bytes().any(|byte| matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')),

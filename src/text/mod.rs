@@ -1,4 +1,4 @@
-//! Words: identifiers, sizes and durations as people and PostgreSQL write them. Floor 0: std only.
+//! Words: identifiers, sizes and durations as people and PostgreSQL write them. Floor 0: knows nothing of ours.
 
 pub mod date;
 pub mod english;

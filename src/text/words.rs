@@ -43,10 +43,16 @@ fn break_word(snake: &mut String) {
 }
 
 fn is_snake_case(name: &str) -> bool {
-    name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-        && !name.starts_with('_')
-        && !name.ends_with('_')
-        && !name.contains("__")
+    let mut before = b'_';
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'_' if before != b'_' => {}
+            _ => return false,
+        }
+        before = byte;
+    }
+    before != b'_' || name.is_empty()
 }
 
 /// The same words as `orderItems`.

@@ -38,7 +38,7 @@ pub struct Vote<'a> {
     pub style: Style,
     /// How many names follow it.
     pub names: u64,
-    /// The first of them.
+    /// The first of them by the alphabet, so that OIDs do not matter.
     pub examples: Vec<&'a str>,
 }
 
@@ -59,8 +59,10 @@ impl<'a> Census<'a> {
         });
         if let Some(vote) = self.votes.get_mut(position) {
             vote.names += 1;
-            if vote.examples.len() < Self::EXAMPLES {
-                vote.examples.push(name);
+            let place = vote.examples.partition_point(|example| *example < name);
+            if place < Self::EXAMPLES {
+                vote.examples.insert(place, name);
+                vote.examples.truncate(Self::EXAMPLES);
             }
         }
     }
@@ -106,6 +108,16 @@ impl<'a> Census<'a> {
     }
 }
 
+impl<'a> FromIterator<(Style, &'a str)> for Census<'a> {
+    fn from_iter<I: IntoIterator<Item = (Style, &'a str)>>(names: I) -> Self {
+        let mut census = Self::default();
+        for (style, name) in names {
+            census.count(style, name);
+        }
+        census
+    }
+}
+
 impl Prevailing {
     /// Whether a name in `style` departs from what prevails.
     pub fn is_outlier(self, style: Style, convention: &Convention) -> bool {
@@ -134,6 +146,15 @@ mod tests {
             (0..names).for_each(|_| census.count(style, "name"));
         }
         census.prevailing(&CONVENTION, MAJORITY_SHARE, MINIMUM_NAMES)
+    }
+
+    #[test]
+    fn examples_do_not_depend_on_the_order() {
+        let names = ["d", "b", "e", "a", "c"];
+        let forth: Census<'_> = names.iter().map(|name| ("s", *name)).collect();
+        let back: Census<'_> = names.iter().rev().map(|name| ("s", *name)).collect();
+        assert_eq!(forth.ranking()[0].examples, ["a", "b", "c"]);
+        assert_eq!(back.ranking()[0].examples, ["a", "b", "c"]);
     }
 
     #[test]

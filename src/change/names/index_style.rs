@@ -28,15 +28,14 @@ const PREFIXES: [(&str, Style); 3] =
     [("idx_", IDX_TABLE_COLUMNS), ("index_", INDEX_TABLE_ON_COLUMNS), ("ix_", IX_TABLE_COLUMNS)];
 
 /// The style of the name of an index that backs no constraint; `None` where the name is not to be judged.
+///
+/// The table's name is expected in snake case.
 pub fn style_of(name: &str, table: &str, is_unique: bool) -> Option<Style> {
-    let (name, table) = (snake_case(name), snake_case(table));
-    let (name, table) = (&*name, &*table);
+    let name = snake_case(name);
+    let name = &*name;
     // Left behind by REINDEX CONCURRENTLY, and about to go.
     if strip_numbered(name, "_ccnew").or_else(|| strip_numbered(name, "_ccold")).is_some() {
         return None;
-    }
-    if let Some(generated) = generated_style(name) {
-        return Some(generated);
     }
     if is_unique && says_unique(name) {
         return None;
@@ -46,6 +45,9 @@ pub fn style_of(name: &str, table: &str, is_unique: bool) -> Option<Style> {
         // A table may itself be called `index` or `idx_things`: its name in full settles it.
         Some((rest, style)) if after_table(rest, table).is_some() => return Some(style),
         _ => {}
+    }
+    if let Some(generated) = generated_style(name) {
+        return Some(generated);
     }
     if let Some(columns) = after_table(name, table) {
         return Some(after_table_style(columns));
@@ -157,7 +159,7 @@ mod tests {
             ("tsv_idx", "blog_posts", UNSTYLED),
             ("gin_search", "products", UNSTYLED),
         ] {
-            assert_eq!(style_of(name, table, false), Some(style), "{name}");
+            assert_eq!(style_of(name, &snake_case(table), false), Some(style), "{name}");
         }
     }
 
@@ -193,7 +195,7 @@ mod tests {
             ] {
                 let (stem, suffix) = parts(style, table, &["customer_id", "state"]);
                 let name = format!("{stem}{suffix}");
-                assert_eq!(style_of(&name, table, false), Some(style), "{name}");
+                assert_eq!(style_of(&name, &snake_case(table), false), Some(style), "{name}");
             }
         }
     }

@@ -113,7 +113,7 @@ fn reached_keys(snapshot: &Snapshot) -> FxHashMap<(Oid, ColumnNumber), i64> {
 fn check_narrower(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     verdicts.examine(count_referring_columns(facts));
-    let reached = reached_keys(snapshot);
+    let reached = std::cell::OnceCell::new();
     for (table, constraint, key) in foreign_keys(facts) {
         let narrower: Vec<Pair<'_>> =
             pairs(snapshot, (table.oid, &constraint.columns), (key.table, &key.columns))
@@ -122,6 +122,7 @@ fn check_narrower(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let Some(first) = narrower.first() else { continue };
         let largest = whole_number_range(first.referring.1, -1).map_or(i64::MAX, |(_, greatest)| greatest);
         let referenced = (snapshot.root_of(key.table), first.referenced.0.number);
+        let reached = reached.get_or_init(|| reached_keys(snapshot));
         let last = reached.get(&referenced).map(|last| last.unsigned_abs() as f64);
         // Without a sequence that can be read, the number of rows is the least that the key has reached.
         let at_least = last.or_else(|| snapshot.relation(key.table).and_then(|found| snapshot.rows(found)));

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalog::types::builtin;
 use crate::catalog::{Column, ColumnNumber, LastValue, Oid, Relation, Sequence, Snapshot};
-use crate::design::designed::designed_tables;
+use crate::design::designed::is_designed;
 use crate::design::prevalence::{PREVAILING_SHARE, PREVAILING_TABLES, Practice};
 use crate::design::sequences::{fed_columns, judged_sequences};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
@@ -55,14 +55,19 @@ fn is_key(snapshot: &Snapshot, table: &Relation, column: ColumnNumber) -> bool {
     }
 }
 
-/// Whether a key with room for `largest` grows; `None` when nothing tells.
-fn grows(verdicts: &Verdicts<'_>, rows: Option<f64>, sequence: &Sequence, largest: i64) -> Option<bool> {
-    let many = verdicts.threshold("rows");
-    let handed_out = match sequence.last_value {
+/// How many values a sequence has handed out, as far as its last one tells.
+fn handed_out(sequence: &Sequence) -> Option<f64> {
+    match sequence.last_value {
         LastValue::At(last) => Some(last.unsigned_abs() as f64),
         LastValue::Untouched => Some(0.0),
         _ => None,
-    };
+    }
+}
+
+/// Whether a key with room for `largest` grows; `None` when nothing tells.
+fn grows(verdicts: &Verdicts<'_>, rows: Option<f64>, sequence: &Sequence, largest: i64) -> Option<bool> {
+    let many = verdicts.threshold("rows");
+    let handed_out = handed_out(sequence);
     let is_far = handed_out.map(|last| last / largest as f64 >= verdicts.threshold("used_share"));
     match (rows.map(|rows| rows >= many), is_far) {
         (Some(true), _) | (_, Some(true)) => Some(true),
@@ -75,38 +80,48 @@ fn grows(verdicts: &Verdicts<'_>, rows: Option<f64>, sequence: &Sequence, larges
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
+    // Of several sequences that feed a column the one that has come furthest counts.
     let mut fed: FxHashMap<(Oid, ColumnNumber), &Sequence> = FxHashMap::default();
     for sequence in judged_sequences(snapshot) {
-        fed.extend(fed_columns(snapshot, sequence).into_iter().map(|column| (column, sequence)));
+        for column in fed_columns(snapshot, sequence) {
+            let other = fed.entry(column).or_insert(sequence);
+            if handed_out(sequence) > handed_out(other) {
+                *other = sequence;
+            }
+        }
     }
+    let mut columns: Vec<_> = fed.keys().copied().collect();
+    columns.sort_unstable();
     let mut practice = Practice::default();
-    for table in designed_tables(facts) {
-        for column in snapshot.columns_of(table.oid) {
-            let Some(sequence) = fed.get(&(table.oid, column.number)) else { continue };
-            let Some(base) = snapshot.base_type(column.type_oid) else { continue };
-            if !is_key(snapshot, table, column.number) {
-                continue;
-            }
-            let largest = match base.oid {
-                builtin::INT2 => i64::from(i16::MAX),
-                builtin::INT4 => i64::from(i32::MAX),
-                // Of wide keys too only those in large tables are kin: in short lists nobody chooses with care.
-                _ => i64::MAX,
-            };
-            match grows(verdicts, snapshot.rows(table), sequence, largest) {
-                Some(grows) => {
-                    practice.kin += 1;
-                    practice.kin_tables += 1;
-                    if grows && largest != i64::MAX {
-                        practice.tables.push((table, vec![column]));
-                    }
+    for (oid, number) in columns {
+        (facts.interrupt)();
+        let table = snapshot.relation(oid).filter(|table| is_designed(snapshot, table));
+        let (Some(table), Some(column), Some(sequence)) =
+            (table, snapshot.column(oid, number), fed.get(&(oid, number)))
+        else {
+            continue;
+        };
+        let largest = match snapshot.base_type(column.type_oid).map(|base| base.oid) {
+            Some(builtin::INT2) => i64::from(i16::MAX),
+            Some(builtin::INT4) => i64::from(i32::MAX),
+            _ => i64::MAX,
+        };
+        if !is_key(snapshot, table, number) {
+            continue;
+        }
+        match grows(verdicts, snapshot.rows(table), sequence, largest) {
+            Some(grows) => {
+                practice.kin += 1;
+                practice.kin_tables += 1;
+                if grows && largest != i64::MAX {
+                    practice.tables.push((table, vec![column]));
                 }
-                None => verdicts.unknown(
-                    snapshot.relation_name(table.oid),
-                    snapshot.schema_name(table.schema),
-                    "neither its rows nor its sequence's position are known: run ANALYZE, or grant SELECT on the sequence",
-                ),
             }
+            None => verdicts.unknown(
+                snapshot.relation_name(oid),
+                snapshot.schema_name(table.schema),
+                "neither its rows nor its sequence's position are known: run ANALYZE, or grant SELECT on the sequence",
+            ),
         }
     }
     practice.report_tables(

@@ -1,9 +1,13 @@
 //! Trees whose branches cannot be found.
 
-use crate::change::index_ddl;
+use rustc_hash::FxHashMap;
+
+use crate::catalog::{ColumnNumber, Constraint, Oid, Relation, Snapshot};
+use crate::change::index_ddl::{self, Change};
 use crate::change::names::Names;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::foreign_key_cover::{Cover, cover};
+use crate::text::quote_identifier;
 
 use super::foreign_keys::{constraint_object, count_referring_columns, foreign_keys};
 
@@ -29,38 +33,51 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     verdicts.examine(count_referring_columns(facts));
     let mut names: Option<Names<'_>> = None;
+    // Two foreign keys on the same columns need one index, not two; each keeps its finding until there is one,
+    // whichever of them is dropped.
+    let mut changes: FxHashMap<(Oid, Vec<ColumnNumber>), Option<Change>> = FxHashMap::default();
     for (table, constraint, key) in foreign_keys(facts) {
-        if key.table != table.oid || !matches!(cover(snapshot, constraint), Cover::None { .. }) {
+        let cover = cover(snapshot, constraint);
+        if key.table != table.oid || cover.is_full() {
             continue;
         }
-        // Two foreign keys on the same columns need one index, not two.
-        let repeats = snapshot.foreign_keys_of(table.oid).any(|other| {
-            other.name < constraint.name
-                && other.columns.iter().all(|number| constraint.columns.contains(number))
-                && other.columns.len() == constraint.columns.len()
-                && other.foreign_key.as_ref().is_some_and(|other| other.table == table.oid)
+        let mut columns = constraint.columns.to_vec();
+        columns.sort_unstable();
+        let change = changes.entry((table.oid, columns)).or_insert_with(|| {
+            let names = names.get_or_insert_with(|| Names::learn(snapshot));
+            index_ddl::create(snapshot, facts.definitions, names, table.oid, &constraint.columns)
         });
-        if repeats {
-            continue;
-        }
-        let object = constraint_object(snapshot, constraint);
-        let rows = snapshot.rows(table);
-        let message = format!(
-            "foreign key {object} refers to its own table and no index helps: every level of a tree and every DELETE reads \
-             the whole table"
-        );
-        let is_short = rows.is_some_and(|rows| rows < verdicts.threshold("rows"));
-        let finding = Finding::new(object, snapshot.schema_name(table.schema), message)
-            .severity(if is_short { Severity::Info } else { Severity::Warning })
-            .evidence("columns", snapshot.column_names(table.oid, &constraint.columns))
-            .evidence("rows", rows);
-        let names = names.get_or_insert_with(|| Names::learn(snapshot));
-        let change = index_ddl::create(snapshot, facts.definitions, names, table.oid, &constraint.columns);
+        let finding = describe(snapshot, (table, constraint), cover, verdicts.threshold("rows"));
         verdicts.find(match change {
-            Some(change) => finding.fix(change.apply, change.undo),
+            Some(change) => finding.fix(&*change.apply, &*change.undo),
             None => finding,
         });
     }
+}
+
+fn describe(
+    snapshot: &Snapshot,
+    (table, constraint): (&Relation, &Constraint),
+    cover: Cover<'_>,
+    few_rows: f64,
+) -> Finding {
+    let object = constraint_object(snapshot, constraint);
+    let rows = snapshot.rows(table);
+    let (helper, cost) = match cover {
+        Cover::Partly { index, .. } => (
+            format!("index {} helps with some of its columns only", quote_identifier(&index.name)),
+            "reads all rows that agree in those",
+        ),
+        _ => ("no index helps".to_owned(), "reads the whole table"),
+    };
+    let message = format!(
+        "foreign key {object} refers to its own table and {helper}: every level of a tree and every DELETE {cost}"
+    );
+    let is_mild = matches!(cover, Cover::Partly { .. }) || rows.is_some_and(|rows| rows < few_rows);
+    Finding::new(object, snapshot.schema_name(table.schema), message)
+        .severity(if is_mild { Severity::Info } else { Severity::Warning })
+        .evidence("columns", snapshot.column_names(table.oid, &constraint.columns))
+        .evidence("rows", rows)
 }
 
 #[cfg(test)]
@@ -105,5 +122,32 @@ mod tests {
         sample.edit_table(table, |table| table.rows = 30.0);
         let (found, _, _) = run(&SELF_REFERENCE_WITHOUT_INDEX, &sample.finish());
         assert_eq!(found[0].severity, Some(Severity::Info));
+    }
+
+    #[test]
+    fn two_on_the_same_columns_share_one_index() {
+        let mut sample = Sample::new();
+        let table = sample.keyed_table("categories");
+        sample.column(table, "parent_id", builtin::INT8);
+        for _ in 0..2 {
+            sample.foreign_key(table, &["parent_id"], table, &["id"]);
+        }
+        let (found, _, examined) = run(&SELF_REFERENCE_WITHOUT_INDEX, &sample.finish());
+        assert_eq!((found.len(), examined), (2, 1));
+        assert_eq!(found[0].fix, found[1].fix);
+    }
+
+    #[test]
+    fn an_index_on_some_of_the_columns_makes_it_info() {
+        let mut sample = Sample::new();
+        let table = sample.table("categories");
+        for name in ["shop_id", "id", "parent_id"] {
+            sample.column(table, name, builtin::INT8);
+        }
+        sample.primary_key(table, &["shop_id", "id"]);
+        sample.foreign_key(table, &["shop_id", "parent_id"], table, &["shop_id", "id"]);
+        let (found, _, _) = run(&SELF_REFERENCE_WITHOUT_INDEX, &sample.finish());
+        assert_eq!(found[0].severity, Some(Severity::Info));
+        assert!(found[0].message.contains("index categories_pkey helps with some"), "{}", found[0].message);
     }
 }

@@ -1,10 +1,9 @@
 //! Names of boolean columns.
 
-use super::style::{Kind, Named, THRESHOLDS, judge};
+use super::style::{Kind, Named, THRESHOLDS, judge, own_columns};
 use super::suggestion::{Suggestions, plain};
 use crate::catalog::types::builtin;
 use crate::change::names::census::{Convention, Style};
-use crate::design::designed::designed_columns;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::identifier::is_reserved_word;
 use crate::text::words::snake_case;
@@ -115,9 +114,12 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let mut examined = 0;
     let mut names = Vec::new();
-    for (table, column, _) in designed_columns(facts).filter(|(_, _, base)| base.oid == builtin::BOOL) {
+    for (table, column) in own_columns(facts) {
+        if snapshot.base_type(column.type_oid).is_none_or(|base| base.oid != builtin::BOOL) {
+            continue;
+        }
         examined += 1;
-        let named = |style| Named { style, name: &*column.name, subject: (table, column) };
+        let named = |style| Named { style, name: &column.name, subject: (table, column) };
         names.extend(style_of(&column.name).map(named));
     }
     let suggestions = Suggestions::new(snapshot);

@@ -1,9 +1,9 @@
 //! Upper and lower case, spaces and signs.
 
-use super::style::{Kind, Lesson, Named, THRESHOLDS, judge};
+use super::style::{Kind, Lesson, Named, THRESHOLDS, judge, own_columns};
 use super::suggestion::{Suggestions, plain};
 use crate::change::names::census::{Convention, Prevailing, Style};
-use crate::design::designed::{designed_columns, designed_tables};
+use crate::design::designed::designed_tables;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::identifier::is_plain;
 use crate::text::words::{camel_case, pascal_case, snake_case};
@@ -89,7 +89,7 @@ fn check_tables(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
 fn check_columns(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let mut examined = 0;
     let mut names = Vec::new();
-    for (table, column, _) in designed_columns(facts) {
+    for (table, column) in own_columns(facts) {
         examined += 1;
         names.extend(style_of(&column.name).map(|style| Named {
             style,

@@ -1,10 +1,11 @@
 //! Names of constraints.
 
-use super::style::{Kind, MAJORITY, MINIMUM, THRESHOLDS, tell};
+use super::style::{Kind, THRESHOLDS, learn, tell};
 use crate::catalog::Constraint;
+use crate::change::names::census::Census;
 use crate::change::names::constraint_style::CONVENTION;
 use crate::change::names::{Names, judged_constraints};
-use crate::design::designed::designed_tables;
+use crate::design::designed::is_migration_book;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::quote_identifier;
 
@@ -23,33 +24,43 @@ pub const CONSTRAINT_NAME: Rule = Rule {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
-    let mut names =
-        Names::learn_by(snapshot, verdicts.threshold(MAJORITY.name), verdicts.threshold(MINIMUM.name));
     let mut examined = 0;
-    let mut outliers = Vec::new();
-    let prevailing = names.constraint_habit().prevailing;
-    for table in designed_tables(facts) {
-        examined += 1;
-        let broken = |style| prevailing.is_outlier(style, &CONVENTION);
-        outliers.extend(judged_constraints(snapshot, table.oid).filter(|(_, style)| broken(style)));
+    let mut census = Census::default();
+    let mut candidates = Vec::new();
+    for table in snapshot.judged_tables() {
+        (facts.interrupt)();
+        let is_designed = !is_migration_book(table);
+        examined += u64::from(is_designed);
+        for (constraint, style) in judged_constraints(snapshot, table) {
+            census.count(style, &constraint.name);
+            if is_designed {
+                candidates.push((constraint, style));
+            }
+        }
     }
+    let habit = learn(verdicts, &CONVENTION, census);
     let kind = Kind { what: "constraint names", convention: CONVENTION };
-    let lesson = tell(facts, verdicts, &kind, examined, names.constraint_habit());
-    for (constraint, style) in outliers {
+    let lesson = tell(facts, verdicts, &kind, examined, &habit);
+    let mut names = Names::with_constraint_habit(snapshot, habit);
+    candidates.retain(|(_, style)| lesson.is_broken_by(style));
+    // Who gets which number does not depend on OIDs.
+    candidates
+        .sort_by_cached_key(|(constraint, _)| (snapshot.relation_name(constraint.table), &*constraint.name));
+    for (constraint, style) in candidates {
         let table = snapshot.relation_name(constraint.table);
         let object = format!("{} on {table}", quote_identifier(&constraint.name));
         let message = format!("constraint {object} is not named {}, {}", lesson.expected, lesson.reason());
         let finding = Finding::new(object, snapshot.schema_of(constraint.table), message);
         let finding = lesson.evidence(finding, style);
         verdicts.find(match names.renamed_constraint(constraint) {
-            Some(name) => renamed(finding, constraint, &table, &name),
+            Some(name) => rename_constraint(finding, constraint, &table, &name),
             None => finding,
         });
     }
 }
 
 /// The finding with the statement that renames its constraint; the index behind it is renamed with it.
-pub fn renamed(finding: Finding, constraint: &Constraint, table: &str, name: &str) -> Finding {
+pub fn rename_constraint(finding: Finding, constraint: &Constraint, table: &str, name: &str) -> Finding {
     let (old, new) = (quote_identifier(&constraint.name), quote_identifier(name));
     finding.fix(
         format!("ALTER TABLE {table} RENAME CONSTRAINT {old} TO {new};"),

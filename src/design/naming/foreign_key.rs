@@ -9,7 +9,7 @@ use super::style::{Kind, Lesson, Named, THRESHOLDS, judge};
 use super::suggestion::{Suggestions, plain};
 use crate::catalog::{Column, Constraint, ForeignKey, Oid, Relation, Snapshot};
 use crate::change::names::census::{Convention, Style};
-use crate::design::designed::designed_tables;
+use crate::design::designed::designed_tables_with_columns;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::english;
 use crate::text::words::{last_word, snake_case};
@@ -51,9 +51,9 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let mut names = Vec::new();
     let mut misnamed = Vec::new();
     let mut seen: FxHashSet<(Oid, i16)> = FxHashSet::default();
-    for table in designed_tables(facts) {
+    for (table, columns) in designed_tables_with_columns(facts) {
         for key in snapshot.foreign_keys_of(table.oid) {
-            let Some((column, target, referenced)) = single(snapshot, key) else { continue };
+            let Some((column, target, referenced)) = single(snapshot, columns, key) else { continue };
             // Two foreign keys on one column are one name.
             if column.is_inherited || !seen.insert((table.oid, column.number)) {
                 continue;
@@ -79,11 +79,16 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
-/// The two columns and the referenced table of a foreign key of one column.
-fn single<'a>(snapshot: &'a Snapshot, key: &'a Constraint) -> Option<(&'a Column, &'a Relation, &'a Column)> {
-    let ForeignKey { table, columns, .. } = &**key.foreign_key.as_ref()?;
-    let (&[own], &[other]) = (&*key.columns, &**columns) else { return None };
-    Some((snapshot.column(key.table, own)?, snapshot.relation(*table)?, snapshot.column(*table, other)?))
+/// The two columns and the referenced table of a foreign key of one of these columns.
+fn single<'a>(
+    snapshot: &'a Snapshot,
+    columns: &'a [Column],
+    key: &'a Constraint,
+) -> Option<(&'a Column, &'a Relation, &'a Column)> {
+    let ForeignKey { table, columns: others, .. } = &**key.foreign_key.as_ref()?;
+    let (&[own], &[other]) = (&*key.columns, &**others) else { return None };
+    let column = columns.iter().find(|column| column.number == own)?;
+    Some((column, snapshot.relation(*table)?, snapshot.column(*table, other)?))
 }
 
 /// The style of the name of a column that refers to `referenced`; `None` where the name is right for reasons of its own.
@@ -192,10 +197,13 @@ impl<'a> TablesBySingular<'a> {
         let name = snake_case(&column.name);
         let base = name.strip_suffix("_id")?;
         // Parents, roots and originals are roles that a row plays for others of its own table.
-        if column.relation == target.oid || is_kin(base, &snake_case(&target.name)) {
+        if column.relation == target.oid {
             return None;
         }
         let others = self.named(base);
+        if others.is_empty() || is_kin(base, &snake_case(&target.name)) {
+            return None;
+        }
         let speaks_truly =
             |table: &&&Relation| table.oid == target.oid || refers_as_whole(snapshot, table, target);
         if others.iter().any(|table| speaks_truly(&table)) {
@@ -203,7 +211,9 @@ impl<'a> TablesBySingular<'a> {
         }
         // The one in the same schema, where there are several.
         let schema = snapshot.relation(column.relation).map(|relation| relation.schema);
-        others.iter().find(|table| Some(table.schema) == schema).or(others.first()).map(|table| table.oid)
+        let distance =
+            |table: &&&Relation| (Some(table.schema) != schema, snapshot.schema_name(table.schema));
+        others.iter().min_by_key(distance).map(|table| table.oid)
     }
 }
 

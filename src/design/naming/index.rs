@@ -1,9 +1,11 @@
 //! Names of indexes.
 
-use super::style::{Kind, MAJORITY, MINIMUM, THRESHOLDS, tell};
+use super::style::{Kind, THRESHOLDS, learn, tell};
+use crate::catalog::{Index, Snapshot};
+use crate::change::names::census::Census;
 use crate::change::names::index_style::CONVENTION;
 use crate::change::names::{Names, judged_indexes};
-use crate::design::designed::designed_tables;
+use crate::design::designed::is_migration_book;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -22,19 +24,28 @@ pub const INDEX_NAME: Rule = Rule {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
-    let mut names =
-        Names::learn_by(snapshot, verdicts.threshold(MAJORITY.name), verdicts.threshold(MINIMUM.name));
     let mut examined = 0;
-    let mut outliers = Vec::new();
-    let prevailing = names.index_habit().prevailing;
-    for table in designed_tables(facts) {
-        examined += 1;
-        let broken = |style| prevailing.is_outlier(style, &CONVENTION);
-        outliers.extend(judged_indexes(snapshot, table.oid).filter(|(_, style)| broken(style)));
+    let mut census = Census::default();
+    let mut candidates = Vec::new();
+    for table in snapshot.judged_tables() {
+        (facts.interrupt)();
+        let is_designed = !is_migration_book(table);
+        examined += u64::from(is_designed);
+        for (index, style) in judged_indexes(snapshot, table) {
+            census.count(style, &index.name);
+            if is_designed {
+                candidates.push((index, style));
+            }
+        }
     }
+    let habit = learn(verdicts, &CONVENTION, census);
     let kind = Kind { what: "index names", convention: CONVENTION };
-    let lesson = tell(facts, verdicts, &kind, examined, names.index_habit());
-    for (index, style) in outliers {
+    let lesson = tell(facts, verdicts, &kind, examined, &habit);
+    let mut names = Names::with_index_habit(snapshot, habit);
+    candidates.retain(|(_, style)| lesson.is_broken_by(style));
+    // Who gets which number does not depend on OIDs.
+    candidates.sort_by_key(|(index, _)| (snapshot.schema_of(index.table), &*index.name));
+    for (index, style) in candidates {
         let object = snapshot.index_name(index);
         let message = format!(
             "index {object} on {} is not named {}, {}",
@@ -45,25 +56,27 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let schema = snapshot.schema_of(index.table);
         let finding = lesson.evidence(Finding::new(&*object, schema, message), style);
         verdicts.find(match names.renamed_index(index) {
-            Some(name) => finding.fix(
-                format!("ALTER INDEX {object} RENAME TO {};", quote_identifier(&name)),
-                format!(
-                    "ALTER INDEX {} RENAME TO {};",
-                    quote_qualified(schema, &name),
-                    quote_identifier(&index.name)
-                ),
-            ),
+            Some(name) => rename_index(finding, snapshot, index, &name),
             None => finding,
         });
     }
 }
 
+/// The finding with the statement that renames its index.
+pub fn rename_index(finding: Finding, snapshot: &Snapshot, index: &Index, name: &str) -> Finding {
+    let schema = snapshot.schema_of(index.table);
+    finding.fix(
+        format!("ALTER INDEX {} RENAME TO {};", snapshot.index_name(index), quote_identifier(name)),
+        format!("ALTER INDEX {} RENAME TO {};", quote_qualified(schema, name), quote_identifier(&index.name)),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::ConstraintKind;
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::types::builtin;
-    use crate::catalog::{ConstraintKind, Snapshot};
 
     fn shop(names: &[&str]) -> Snapshot {
         let mut sample = Sample::new();

@@ -1,14 +1,16 @@
 //! Names as long as a name can be.
 
-use super::constraint::renamed;
-use crate::catalog::{ConstraintKind, Oid, Snapshot};
+use super::constraint::rename_constraint;
+use super::index::rename_index;
+use crate::catalog::{Constraint, ConstraintKind, Index, Oid, Relation, Snapshot};
+use crate::change::names::census::Style;
 use crate::change::names::constraint_style::{self, is_server_made};
 use crate::change::names::{Names, index_style, judged_indexes};
-use crate::design::designed::{designed_columns, designed_tables};
+use crate::design::designed::designed_tables_with_columns;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::identifier::MAXIMUM_BYTES;
+use crate::text::quote_identifier;
 use crate::text::words::{last_word, snake_case};
-use crate::text::{quote_identifier, quote_qualified};
 
 /// A name has exactly as many bytes as the server keeps, so that it was probably cut.
 pub const NAME_AT_LENGTH_LIMIT: Rule = Rule {
@@ -26,67 +28,85 @@ pub const NAME_AT_LENGTH_LIMIT: Rule = Rule {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
+    let mut names = Names::learn(snapshot);
     let mut examined = 0;
-    let mut findings = Vec::new();
-    // Learned only when there is something to rename.
-    let names = std::cell::OnceCell::new();
-    let learn = || names.get_or_init(|| std::cell::RefCell::new(Names::learn(snapshot)));
-    for table in designed_tables(facts) {
+    for (table, columns) in designed_tables_with_columns(facts) {
         examined += 1;
-        let schema = snapshot.schema_name(table.schema);
         if is_at_limit(&table.name) {
             let object = snapshot.relation_name(table.oid);
             let message = message("table", &object);
-            findings.push(Finding::new(object, schema, message));
+            verdicts.find(Finding::new(object, snapshot.schema_name(table.schema), message));
         }
-        for (index, style) in judged_indexes(snapshot, table.oid) {
-            let is_made = style == index_style::HASHED || is_server_made(&index.name);
-            if is_at_limit(&index.name) && !is_made && !is_whole(snapshot, &index.name, table.oid) {
-                let object = snapshot.index_name(index);
-                let finding = Finding::new(&*object, schema, message("index", &object));
-                findings.push(match learn().borrow_mut().renamed_index(index) {
-                    Some(name) => finding.fix(
-                        format!("ALTER INDEX {object} RENAME TO {};", quote_identifier(&name)),
-                        format!(
-                            "ALTER INDEX {} RENAME TO {};",
-                            quote_qualified(schema, &name),
-                            quote_identifier(&index.name)
-                        ),
-                    ),
-                    None => finding,
-                });
+        for column in columns.iter().filter(|column| !column.is_inherited) {
+            examined += 1;
+            if is_at_limit(&column.name) {
+                let object = snapshot.column_name(column);
+                let message = message("column", &object);
+                verdicts.find(Finding::new(object, snapshot.schema_name(table.schema), message));
             }
         }
-        for constraint in snapshot.constraints_of(table.oid) {
-            let is_given = !matches!(constraint.kind, ConstraintKind::NotNull | ConstraintKind::Trigger)
-                && constraint.parent == 0
-                && !constraint.is_inherited
-                && !is_server_made(&constraint.name)
-                && constraint_style::style_of(constraint.kind, &constraint.name, &table.name)
-                    != Some(constraint_style::HASHED);
-            if is_at_limit(&constraint.name) && is_given && !is_whole(snapshot, &constraint.name, table.oid) {
-                let owner = snapshot.relation_name(table.oid);
-                let object = format!("{} on {owner}", quote_identifier(&constraint.name));
-                let message = message("constraint", &object);
-                let finding = Finding::new(object, schema, message);
-                findings.push(match learn().borrow_mut().renamed_constraint(constraint) {
-                    Some(name) => renamed(finding, constraint, &owner, &name),
-                    None => finding,
-                });
-            }
-        }
-    }
-    for (table, column, _) in designed_columns(facts) {
-        examined += 1;
-        if is_at_limit(&column.name) {
-            let object = snapshot.column_name(column);
-            let message = message("column", &object);
-            findings.push(Finding::new(object, snapshot.schema_name(table.schema), message));
-        }
+        check_indexes(snapshot, verdicts, &mut names, table);
+        check_constraints(snapshot, verdicts, &mut names, table);
     }
     verdicts.examine(examined);
-    for finding in findings {
-        verdicts.find(finding.evidence("bytes", MAXIMUM_BYTES));
+}
+
+fn check_indexes<'a>(
+    snapshot: &'a Snapshot,
+    verdicts: &mut Verdicts<'_>,
+    names: &mut Names<'a>,
+    table: &'a Relation,
+) {
+    if !snapshot.indexes_of(table.oid).iter().any(|index| is_at_limit(&index.name)) {
+        return;
+    }
+    let is_cut = |index: &Index, style: Style| {
+        let is_made = style == index_style::HASHED || is_server_made(&index.name);
+        is_at_limit(&index.name) && !is_made && !is_whole(snapshot, &index.name, table.oid)
+    };
+    let mut cut: Vec<&Index> = judged_indexes(snapshot, table)
+        .filter(|(index, style)| is_cut(index, style))
+        .map(|(index, _)| index)
+        .collect();
+    cut.sort_by_key(|index| &*index.name);
+    for index in cut {
+        let object = snapshot.index_name(index);
+        let message = message("index", &object);
+        let finding = Finding::new(object, snapshot.schema_name(table.schema), message);
+        verdicts.find(match names.renamed_index(index) {
+            Some(name) => rename_index(finding, snapshot, index, &name),
+            None => finding,
+        });
+    }
+}
+
+fn check_constraints<'a>(
+    snapshot: &'a Snapshot,
+    verdicts: &mut Verdicts<'_>,
+    names: &mut Names<'a>,
+    table: &Relation,
+) {
+    let is_cut = |constraint: &&Constraint| {
+        is_at_limit(&constraint.name)
+            && !matches!(constraint.kind, ConstraintKind::NotNull | ConstraintKind::Trigger)
+            && constraint.parent == 0
+            && !constraint.is_inherited
+            && !is_server_made(&constraint.name)
+            && !is_whole(snapshot, &constraint.name, table.oid)
+            && constraint_style::style_of(constraint.kind, &constraint.name, &snake_case(&table.name))
+                != Some(constraint_style::HASHED)
+    };
+    let mut cut: Vec<&Constraint> = snapshot.constraints_of(table.oid).iter().filter(is_cut).collect();
+    cut.sort_by_key(|constraint| &*constraint.name);
+    for constraint in cut {
+        let owner = snapshot.relation_name(table.oid);
+        let object = format!("{} on {owner}", quote_identifier(&constraint.name));
+        let message = message("constraint", &object);
+        let finding = Finding::new(object, snapshot.schema_name(table.schema), message);
+        verdicts.find(match names.renamed_constraint(constraint) {
+            Some(name) => rename_constraint(finding, constraint, &owner, &name),
+            None => finding,
+        });
     }
 }
 
@@ -135,9 +155,9 @@ mod tests {
         assert_eq!(examined, 2 + 4);
         assert_eq!(findings.len(), 4);
         let fixes: Vec<bool> = findings.iter().map(|finding| finding.fix.is_some()).collect();
-        assert_eq!(fixes, [false, true, true, false]);
-        assert!(findings[1].fix.as_deref().is_some_and(|fix| fix.ends_with("RENAME TO idx_orders_state;")));
-        let new = findings[2].fix.as_deref().and_then(|fix| fix.split(" TO ").nth(1)).unwrap();
+        assert_eq!(fixes, [false, false, true, true]);
+        assert!(findings[2].fix.as_deref().is_some_and(|fix| fix.ends_with("RENAME TO idx_orders_state;")));
+        let new = findings[3].fix.as_deref().and_then(|fix| fix.split(" TO ").nth(1)).unwrap();
         assert!(new.len() <= MAXIMUM_BYTES && new.starts_with("chk_orders_state_xx"), "{new}");
     }
 

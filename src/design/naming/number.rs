@@ -109,7 +109,8 @@ fn renumbered(name: &str, expected: Style) -> Option<String> {
     let other = if expected == PLURAL { english::plural(word)? } else { english::singular(word) };
     let start = name.len().checked_sub(word.len())?;
     let (before, tail) = (name.get(..start)?, name.get(start..)?);
-    if !tail.eq_ignore_ascii_case(word) || other == word {
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_word || !tail.eq_ignore_ascii_case(word) || other == word {
         return None;
     }
     if tail == word {
@@ -245,6 +246,7 @@ mod tests {
         assert_eq!(renumbered("order_person", PLURAL).as_deref(), Some("order_people"));
         assert_eq!(renumbered("Person", PLURAL).as_deref(), Some("People"));
         assert_eq!(renumbered("ORDERS", SINGULAR), None);
+        assert_eq!(renumbered("Order Item", PLURAL), None);
         assert_eq!(renumbered("orders", SINGULAR).as_deref(), Some("order"));
     }
 

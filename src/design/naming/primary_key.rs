@@ -6,7 +6,7 @@ use super::suggestion::Suggestions;
 use crate::catalog::types::builtin;
 use crate::catalog::{Column, Relation, Snapshot};
 use crate::change::names::census::{Convention, Style, UNSTYLED};
-use crate::design::designed::designed_tables;
+use crate::design::designed::designed_tables_with_columns;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::english;
 use crate::text::words::{last_word, snake_case};
@@ -35,9 +35,9 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let tables = TablesBySingular::new(snapshot);
     let mut examined = 0;
     let mut names = Vec::new();
-    for table in designed_tables(facts) {
+    for (table, columns) in designed_tables_with_columns(facts) {
         examined += 1;
-        let Some(column) = surrogate_key(snapshot, table) else { continue };
+        let Some(column) = surrogate_key(snapshot, table, columns) else { continue };
         let style = style_of(&column.name, &table.name);
         // Named after another table, it is that table's key, whether or not a foreign key says so.
         if style == UNSTYLED && tables.names_another(&column.name, table) {
@@ -61,10 +61,10 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
 
 /// The key column, if the key is one column whose values mean nothing: a natural key is named after what it holds, and
 /// a key that refers to another table is named as a foreign key.
-fn surrogate_key<'a>(snapshot: &'a Snapshot, table: &Relation) -> Option<&'a Column> {
+fn surrogate_key<'a>(snapshot: &Snapshot, table: &Relation, columns: &'a [Column]) -> Option<&'a Column> {
     let key = snapshot.primary_key_of(table.oid)?;
     let &[number] = &*key.columns else { return None };
-    let column = snapshot.column(table.oid, number)?;
+    let column = columns.iter().find(|column| column.number == number)?;
     let is_generated = column.identity.is_some() || column.has_default;
     // A UUID without default may have come from the application as a key, or from elsewhere as a fact.
     let is_surrogate = match snapshot.base_type(column.type_oid)?.oid {

@@ -2,10 +2,11 @@
 
 use rustc_hash::FxHashSet;
 
+use super::style::own_columns;
 use super::suggestion::{Suggestions, plain};
 use crate::catalog::Column;
 use crate::catalog::types::builtin;
-use crate::design::designed::{designed_columns, designed_tables};
+use crate::design::designed::designed_tables;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::identifier::is_reserved_word;
 use crate::text::words::{last_word, snake_case};
@@ -50,14 +51,16 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             verdicts.find(suggestions.table(Finding::new(object, schema, message), table, suggested));
         }
     }
-    for (table, column, base) in designed_columns(facts) {
+    for (table, column) in own_columns(facts) {
         examined += 1;
         if is_reserved_word(&column.name) {
             let object = snapshot.column_name(column);
             let message =
                 format!("column {object} is a reserved word: it must be quoted wherever it is named");
             let finding = Finding::new(object, snapshot.schema_name(table.schema), message);
-            let suggested = plain(longer(column, &table.name, base.oid == builtin::BOOL));
+            let is_boolean =
+                snapshot.base_type(column.type_oid).is_some_and(|base| base.oid == builtin::BOOL);
+            let suggested = plain(longer(column, &table.name, is_boolean));
             verdicts.find(suggestions.column(finding, table.oid, suggested));
         }
     }

@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use crate::catalog::{Column, Relation};
 use crate::change::names::Habit;
 use crate::change::names::census::{
     Census, Convention, MAJORITY_SHARE, MINIMUM_NAMES, Prevailing, Style, UNSTYLED,
 };
+use crate::design::designed::designed_tables_with_columns;
 use crate::design::prevalence::database_object;
 use crate::finding::{Facts, Finding, Severity, Threshold, Verdicts};
 
@@ -30,6 +32,13 @@ pub const MINIMUM: Threshold = Threshold {
 /// The thresholds of every rule that learns.
 pub const THRESHOLDS: &[Threshold] = &[MAJORITY, MINIMUM];
 
+/// The columns of designed tables, each with its table; one that is inherited is the parent's.
+pub fn own_columns<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (&'a Relation, &'a Column)> {
+    designed_tables_with_columns(facts).flat_map(|(table, columns)| {
+        columns.iter().filter(|column| !column.is_inherited).map(move |column| (table, column))
+    })
+}
+
 /// A name and the style it follows.
 pub struct Named<'a, T> {
     /// The style.
@@ -51,18 +60,19 @@ pub fn judge<'a, T>(
     names: &[Named<'a, T>],
     outlier: impl Fn(&Named<'a, T>, &Lesson) -> Option<Finding>,
 ) {
-    let mut census = Census::default();
-    for named in names {
-        census.count(named.style, named.name);
-    }
-    let (share, minimum) = (verdicts.threshold(MAJORITY.name), verdicts.threshold(MINIMUM.name));
-    let habit = Habit::of(census, &kind.convention, share, minimum);
+    let census = names.iter().map(|named| (named.style, named.name)).collect();
+    let habit = learn(verdicts, &kind.convention, census);
     let lesson = tell(facts, verdicts, kind, examined, &habit);
     for named in names.iter().filter(|named| lesson.is_broken_by(named.style)) {
         if let Some(finding) = outlier(named, &lesson) {
             verdicts.find(lesson.evidence(finding, named.style));
         }
     }
+}
+
+/// What the counted names show, by the thresholds in force.
+pub fn learn<'a>(verdicts: &Verdicts<'_>, convention: &Convention, census: Census<'a>) -> Habit<'a> {
+    Habit::of(census, convention, verdicts.threshold(MAJORITY.name), verdicts.threshold(MINIMUM.name))
 }
 
 /// What is named, in the plural, and what is asked of it.

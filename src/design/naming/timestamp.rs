@@ -1,10 +1,9 @@
 //! Names of columns that hold a moment.
 
-use super::style::{Kind, Named, THRESHOLDS, judge};
+use super::style::{Kind, Named, THRESHOLDS, judge, own_columns};
 use super::suggestion::{Suggestions, plain};
 use crate::catalog::types::builtin;
 use crate::change::names::census::{Convention, Style};
-use crate::design::designed::designed_columns;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::words::snake_case;
 
@@ -82,9 +81,12 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let mut examined = 0;
     let mut names = Vec::new();
     let is_moment = |oid| matches!(oid, builtin::TIMESTAMP | builtin::TIMESTAMPTZ);
-    for (table, column, _) in designed_columns(facts).filter(|(_, _, base)| is_moment(base.oid)) {
+    for (table, column) in own_columns(facts) {
+        if !snapshot.base_type(column.type_oid).is_some_and(|base| is_moment(base.oid)) {
+            continue;
+        }
         examined += 1;
-        let named = |style| Named { style, name: &*column.name, subject: (table, column) };
+        let named = |style| Named { style, name: &column.name, subject: (table, column) };
         names.extend(style_of(&column.name).map(named));
     }
     let suggestions = Suggestions::new(snapshot);

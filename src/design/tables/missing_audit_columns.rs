@@ -2,8 +2,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::catalog::{ColumnNumber, Oid, Relation, Snapshot};
-use crate::design::designed::designed_tables;
+use crate::catalog::{Column, ColumnNumber, Oid, Relation, Snapshot};
+use crate::design::designed::designed_tables_with_columns;
 use crate::design::keys::nullable_foreign_key::columns_of_foreign_keys;
 use crate::design::measured::inserted_and_updated;
 use crate::design::words::words;
@@ -100,8 +100,7 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    fn of(snapshot: &'a Snapshot, table: &'a Relation) -> Self {
-        let columns = snapshot.columns_of(table.oid);
+    fn of(snapshot: &'a Snapshot, table: &'a Relation, columns: &'a [Column]) -> Self {
         let named = |moment: Moment| {
             columns.iter().find(|column| moment.is_kept_by(&column.name)).map(|column| &*column.name)
         };
@@ -121,11 +120,10 @@ impl<'a> Kept<'a> {
 /// What kind of table it is; `None` when that depends on rows that were never counted.
 fn is_dated_by_convention(
     snapshot: &Snapshot,
-    table: &Relation,
+    (table, columns): (&Relation, &[Column]),
     referring: &FxHashSet<(Oid, ColumnNumber)>,
     list_rows: f64,
 ) -> Option<bool> {
-    let columns = snapshot.columns_of(table.oid);
     let refers = |number| referring.contains(&(table.oid, number));
     let in_key = |number| snapshot.primary_key_of(table.oid).is_some_and(|key| key.columns.contains(&number));
     let references = columns.iter().filter(|column| refers(column.number)).count();
@@ -152,9 +150,10 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let referring = columns_of_foreign_keys(snapshot);
     let mut unmeasured = 0;
     let mut tables = Vec::new();
-    for table in designed_tables(facts) {
-        match is_dated_by_convention(snapshot, table, &referring, verdicts.threshold("list_rows")) {
-            Some(true) => tables.push(Kept::of(snapshot, table)),
+    for (table, columns) in designed_tables_with_columns(facts) {
+        match is_dated_by_convention(snapshot, (table, columns), &referring, verdicts.threshold("list_rows"))
+        {
+            Some(true) => tables.push(Kept::of(snapshot, table, columns)),
             Some(false) => verdicts.examine(1),
             None => unmeasured += 1,
         }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use crate::catalog::types::builtin;
 use crate::catalog::{Column, ColumnNumber, Relation, Snapshot};
-use crate::design::designed::designed_tables;
+use crate::design::designed::designed_tables_with_columns;
 use crate::design::keys::nullable_foreign_key::columns_of_foreign_keys;
 use crate::design::measured::{null_fraction, why_unmeasured};
 use crate::design::not_null::{is_proven_by_check, set_not_null};
@@ -40,7 +40,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let referring = columns_of_foreign_keys(snapshot);
     let (mut unanalyzed, mut unseen) = (0, 0);
-    for table in designed_tables(facts) {
+    for (table, columns) in designed_tables_with_columns(facts) {
         let Some(rows) = snapshot.rows(table) else {
             unanalyzed += 1;
             continue;
@@ -50,8 +50,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         let unique = columns_of_unique_indexes(snapshot, table);
-        let mandatory: Vec<&Column> = snapshot
-            .columns_of(table.oid)
+        let mandatory: Vec<&Column> = columns
             .iter()
             .filter(|column| {
                 !column.not_null

@@ -1,6 +1,6 @@
 //! Tables with too many columns.
 
-use crate::design::designed::designed_tables;
+use crate::design::designed::designed_tables_with_columns;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 
 /// From more columns than this a table is wide, unless `dbm.rule_setting` says otherwise.
@@ -26,9 +26,9 @@ pub const WIDE_TABLE: Rule = Rule {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
-    for table in designed_tables(facts) {
+    for (table, columns) in designed_tables_with_columns(facts) {
         verdicts.examine(1);
-        let columns = snapshot.columns_of(table.oid).len();
+        let columns = columns.len();
         if columns as f64 > verdicts.threshold("columns") {
             let name = snapshot.relation_name(table.oid);
             let message = format!(

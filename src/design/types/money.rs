@@ -198,7 +198,9 @@ enum Likeness {
 
 /// Whether a column holds amounts of money, by its name and its table's.
 fn money_likeness(table: &str, column: &str) -> Option<Likeness> {
-    if says(column, &NOT_MONEY) {
+    let is_certain = says(column, &MONEY);
+    // Most names end here; the long list comes after.
+    if !(is_certain || says(column, &MAYBE_MONEY)) || says(column, &NOT_MONEY) {
         return None;
     }
     // `amount_of_sugar` measures what follows.
@@ -209,11 +211,8 @@ fn money_likeness(table: &str, column: &str) -> Option<Likeness> {
         }
         before_of = is_among(word, &MAYBE_MONEY);
     }
-    if says(column, &MONEY) {
+    if is_certain {
         return Some(Likeness::Certain);
-    }
-    if !says(column, &MAYBE_MONEY) {
-        return None;
     }
     let mut doubtful = 0;
     let mut commerce = says(table, &COMMERCE);

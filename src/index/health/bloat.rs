@@ -89,7 +89,11 @@ pub fn bloat<'a>(facts: &Facts<'a>, duties: &Duties<'a>, limits: &BloatLimits, t
             continue;
         }
         has_unknown |= is_unknown;
-        found.rows.push(if is_bloated { row(facts, family, &bloated, waste) } else { unknown_row(facts, family) });
+        found.rows.push(if is_bloated {
+            row(facts, family, &bloated, waste)
+        } else {
+            unknown_row(facts, family)
+        });
     }
     found.is_judged |= !has_unknown;
     found

@@ -3,13 +3,15 @@
 use serde_json::{Map, Value};
 
 use super::{Certainty, IndexHealth, Problem};
-use crate::catalog::{ConstraintKind, Index, Snapshot};
+use crate::catalog::{Constraint, ConstraintKind, Index, Snapshot};
 use crate::change::index_ddl::{self, Change, constraint_behind};
 use crate::change::names::Names;
 use crate::finding::{Facts, Severity};
+use crate::foreign_key_cover::{Cover, Help, cover, help_if_rebuilt};
 use crate::index::duty::Duties;
 use crate::index::family::{Family, Tree, bytes};
 use crate::index::shape::Shape;
+use crate::index::unused::freed;
 use crate::text::quote_identifier;
 
 /// What is to be done with an index that queries cannot use.
@@ -28,7 +30,6 @@ pub fn invalid<'a>(
     names: &mut Option<Names<'a>>,
     tree: &Tree<'a>,
 ) -> Vec<IndexHealth> {
-    let snapshot = facts.snapshot;
     let mut rows = Vec::new();
     for family in &tree.families {
         for &index in family.members.iter().filter(|member| !member.is_usable()) {
@@ -39,7 +40,7 @@ pub fn invalid<'a>(
                 }
                 with_gaps(facts, names, tree, family)
             } else {
-                alone(snapshot, duties, tree, index)
+                alone(facts, duties, tree, index)
             };
             rows.push(row(facts, index, remedy));
         }
@@ -133,7 +134,8 @@ fn would_displace<'a>(
         .min_by(|left, right| left.name.cmp(&right.name))
 }
 
-fn alone<'a>(snapshot: &'a Snapshot, duties: &Duties<'a>, tree: &Tree<'a>, index: &'a Index) -> Remedy {
+fn alone<'a>(facts: &Facts<'a>, duties: &Duties<'a>, tree: &Tree<'a>, index: &'a Index) -> Remedy {
+    let snapshot = facts.snapshot;
     let drop = |advice: String| Remedy {
         advice,
         fix: Some(format!("DROP INDEX CONCURRENTLY {};", snapshot.index_name(index))),
@@ -144,30 +146,28 @@ fn alone<'a>(snapshot: &'a Snapshot, duties: &Duties<'a>, tree: &Tree<'a>, index
     if index.is_partition {
         return decide("rebuild it with REINDEX INDEX CONCURRENTLY, then attach it again so that the partitioned index becomes valid".to_owned());
     }
-    if let Some(constraint) = constraint_behind(snapshot, index) {
-        let name = quote_identifier(&constraint.name);
-        if constraint.kind == ConstraintKind::Exclusion {
+    let constraint = constraint_behind(snapshot, index);
+    match constraint {
+        Some(constraint) if constraint.kind == ConstraintKind::Exclusion => {
             return decide(format!(
-                "it backs exclusion constraint {name}, which only a blocking REINDEX INDEX can rebuild"
+                "it backs exclusion constraint {}, which only a blocking REINDEX INDEX can rebuild",
+                quote_identifier(&constraint.name)
             ));
         }
-        return Remedy {
-            advice: format!("it backs constraint {name}: rebuild it"),
-            fix: Some(index_ddl::rebuild(snapshot, index)),
-            undo: None,
-            severity: Severity::Error,
-        };
-    }
-    if !index.is_live {
-        return drop("an unfinished DROP INDEX CONCURRENTLY left it: drop it again".to_owned());
-    }
-    if is_leftover_of_reindex(&index.name) {
-        return drop(
-            "an unfinished REINDEX CONCURRENTLY left it (unless one is running now): drop it".to_owned(),
-        );
-    }
-    if let Some(other) = stand_in(snapshot, tree, index) {
-        return drop(format!("{} does its work: drop it", snapshot.index_name(other)));
+        Some(_) => {}
+        None if !index.is_live => {
+            return drop("an unfinished DROP INDEX CONCURRENTLY left it: drop it again".to_owned());
+        }
+        None if is_leftover_of_reindex(&index.name) => {
+            return drop(
+                "an unfinished REINDEX CONCURRENTLY left it (unless one is running now): drop it".to_owned(),
+            );
+        }
+        None => {
+            if let Some(other) = stand_in(snapshot, tree, index) {
+                return drop(format!("{} does its work: drop it", snapshot.index_name(other)));
+            }
+        }
     }
     if let Some(other) = would_displace(snapshot, duties, tree, index) {
         return decide(format!(
@@ -175,17 +175,40 @@ fn alone<'a>(snapshot: &'a Snapshot, duties: &Duties<'a>, tree: &Tree<'a>, index
             snapshot.index_name(other)
         ));
     }
-    let advice = if index.is_unique {
-        "rebuild it (unless it is being built now); that fails while the table holds duplicate values"
-    } else {
-        "rebuild it (unless it is being built now)"
-    };
-    Remedy {
-        advice: advice.to_owned(),
-        fix: Some(index_ddl::rebuild(snapshot, index)),
-        undo: None,
-        severity: Severity::Error,
+    let half_covered = snapshot
+        .foreign_keys_of(index.table)
+        .filter(|constraint| matches!(cover(snapshot, constraint), Cover::None { .. }))
+        .filter(|constraint| help_if_rebuilt(snapshot, constraint, index) == Help::Partly)
+        .min_by(|left, right| left.name.cmp(&right.name));
+    if let Some(constraint) = half_covered {
+        return decide(format!(
+            "foreign key {} needs more columns than it has: create an index on all of them and drop this one",
+            quote_identifier(&constraint.name)
+        ));
     }
+    let is_met = |constraint: &Constraint| {
+        constraint.table == index.table
+            && match help_if_rebuilt(snapshot, constraint, index) {
+                Help::Full => true,
+                Help::Partly => !cover(snapshot, constraint).is_full(),
+                Help::None => false,
+            }
+    };
+    if let Some(other) = freed(facts, duties, tree, &is_met).first() {
+        return decide(format!(
+            "rebuild it with REINDEX INDEX CONCURRENTLY and drop {}, which then nothing needs, or drop it",
+            snapshot.index_name(other.top)
+        ));
+    }
+    let advice = match constraint {
+        Some(constraint) => format!("it backs constraint {}: rebuild it", quote_identifier(&constraint.name)),
+        None if index.is_unique => {
+            "rebuild it (unless it is being built now); that fails while the table holds duplicate values"
+                .to_owned()
+        }
+        None => "rebuild it (unless it is being built now)".to_owned(),
+    };
+    Remedy { advice, fix: Some(index_ddl::rebuild(snapshot, index)), undo: None, severity: Severity::Error }
 }
 
 /// A partitioned index that some partitions lack.

@@ -1,9 +1,7 @@
 use super::*;
 use crate::catalog::sample::{Sample, run};
 use crate::catalog::types::builtin;
-use crate::catalog::{
-    ColumnStatistics, ConstraintKind, IndexStatistics, Snapshot, TableStatistics, Type,
-};
+use crate::catalog::{ColumnStatistics, ConstraintKind, IndexStatistics, Snapshot, TableStatistics, Type};
 use crate::index::health::bloat::expected_pages;
 use crate::index::rules::{BLOATED_INDEX, INVALID_INDEX, LOW_CARDINALITY_INDEX, TOO_MANY_INDEXES};
 use crate::index::testing::*;
@@ -29,7 +27,10 @@ fn a_broken_index_is_rebuilt() {
     break_index(&mut sample, index);
     let snapshot = sample.finish();
     let row = one(&snapshot);
-    assert_eq!((row.problem.name(), row.certainty, row.severity), ("invalid", Certainty::Measured, Severity::Error));
+    assert_eq!(
+        (row.problem.name(), row.certainty, row.severity),
+        ("invalid", Certainty::Measured, Severity::Error)
+    );
     assert_eq!(row.fix.as_deref(), Some("REINDEX INDEX CONCURRENTLY public.i;"));
     assert_eq!(row.wasted_bytes, Some(5 * 8192));
     let (findings, _, examined) = run(&INVALID_INDEX, &snapshot);
@@ -109,7 +110,9 @@ fn unfinished_builds_and_drops_are_told_apart() {
 fn a_rebuild_that_would_make_another_superfluous_is_left_to_people() {
     let (mut sample, t) = one_table();
     let used = sample.index(t, "short", &["a"]);
-    sample.edit_index(used, |index| index.statistics = Some(IndexStatistics { scans: 5, ..Default::default() }));
+    sample.edit_index(used, |index| {
+        index.statistics = Some(IndexStatistics { scans: 5, ..Default::default() })
+    });
     let index = sample.index(t, "long", &["a", "b"]);
     break_index(&mut sample, index);
     let row = one(&sample.finish());
@@ -315,7 +318,8 @@ fn types_whose_equal_values_differ_in_image_are_not_deduplicated() {
     }
     let snapshot = sample.finish();
     let pages = |name: &str| {
-        expected_pages(&snapshot, snapshot.indexes.iter().find(|index| &*index.name == name).unwrap()).unwrap()
+        expected_pages(&snapshot, snapshot.indexes.iter().find(|index| &*index.name == name).unwrap())
+            .unwrap()
     };
     assert!(pages("f") > 2.0 * pages("stamp"));
     assert!(pages("iv") > 2.0 * pages("stamp"));
@@ -348,8 +352,11 @@ fn crowded(indexes: usize, writes: i64, scans: i64) -> (Sample, Oid) {
         sample.index(t, &format!("i{number}"), &[&column]);
     }
     sample.edit_table(t, |table| {
-        table.statistics =
-            Some(Box::new(TableStatistics { sequential_scans: scans, inserted: writes, ..Default::default() }));
+        table.statistics = Some(Box::new(TableStatistics {
+            sequential_scans: scans,
+            inserted: writes,
+            ..Default::default()
+        }));
     });
     (sample, t)
 }
@@ -412,7 +419,9 @@ fn what_serves_a_rare_value_or_a_foreign_key_or_small_tables_is_well() {
                 index.statistics = Some(used);
             }
         },
-        |sample, _| sample.snapshot.indexes.iter_mut().for_each(|index| index.predicate = Some("{ X }".into())),
+        |sample, _| {
+            sample.snapshot.indexes.iter_mut().for_each(|index| index.predicate = Some("{ X }".into()))
+        },
         |sample, t| {
             for column in ["flag", "state"] {
                 let parent = sample.table("parent");

@@ -30,12 +30,18 @@ fn a_foreign_key_without_an_index_is_told_with_its_cost() {
     let rows = rows(&snapshot);
     assert_eq!(rows.len(), 1);
     let row = &rows[0];
-    assert_eq!((&*row.table_name, &*row.columns, row.source.name()), ("public.t", &["a".to_owned()][..], "foreign_key"));
+    assert_eq!(
+        (&*row.table_name, &*row.columns, row.source.name()),
+        ("public.t", &["a".to_owned()][..], "foreign_key")
+    );
     assert_eq!(
         row.reason,
         "foreign key fk_a on (a) has no index: each delete from public.parent reads all 50,000 rows of public.t"
     );
-    assert_eq!(row.create_sql.as_deref(), Some("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_t_a ON public.t (a);"));
+    assert_eq!(
+        row.create_sql.as_deref(),
+        Some("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_t_a ON public.t (a);")
+    );
     assert_eq!(row.undo_sql.as_deref(), Some("DROP INDEX CONCURRENTLY IF EXISTS public.idx_t_a;"));
     assert_eq!((row.severity, row.evidence["parent_changes"].as_i64()), (Severity::Error, Some(12)));
     let (findings, _, examined) = run(&FOREIGN_KEY_WITHOUT_INDEX, &snapshot);
@@ -45,7 +51,8 @@ fn a_foreign_key_without_an_index_is_told_with_its_cost() {
 
 #[test]
 fn size_only_sets_the_severity() {
-    for (rows, expected) in [(10.0, Severity::Info), (1_000.0, Severity::Warning), (-1.0, Severity::Warning)] {
+    for (rows, expected) in [(10.0, Severity::Info), (1_000.0, Severity::Warning), (-1.0, Severity::Warning)]
+    {
         let (mut sample, t, _) = referring(&[&["a"]]);
         sample.edit_table(t, |table| table.rows = rows);
         let snapshot = sample.finish();
@@ -74,7 +81,16 @@ fn a_foreign_key_inside_another_is_merged_and_comes_first_in_the_index() {
     let rows = rows(&snapshot);
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].columns, ["b", "a"]);
-    assert!(rows[0].reason.starts_with("foreign keys fk_ab, fk_b on (b, a) have no index"), "{}", rows[0].reason);
+    assert!(
+        rows[0].reason.starts_with("foreign keys fk_ab, fk_b on (b, a) have no index"),
+        "{}",
+        rows[0].reason
+    );
+    // Each keeps a finding of its own, with the fix that serves both.
+    let (findings, ..) = run(&FOREIGN_KEY_WITHOUT_INDEX, &snapshot);
+    let objects: Vec<&str> = findings.iter().map(|finding| &*finding.object).collect();
+    assert_eq!(objects, ["fk_ab on public.t", "fk_b on public.t"]);
+    assert_eq!(findings[0].fix, findings[1].fix);
 }
 
 #[test]
@@ -87,7 +103,9 @@ fn a_part_is_completed_by_an_index_that_replaces_it() {
     assert_eq!(rows[0].columns, ["b", "a"]);
     assert_eq!(
         rows[0].create_sql.as_deref(),
-        Some("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_t_b_a ON public.t (b, a);\nDROP INDEX CONCURRENTLY public.t_b;")
+        Some(
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_t_b_a ON public.t (b, a);\nDROP INDEX CONCURRENTLY public.t_b;"
+        )
     );
     assert_eq!(
         rows[0].undo_sql.as_deref(),
@@ -187,7 +205,9 @@ fn a_partition_tree_is_told_once_and_built_partition_by_partition() {
     );
     assert_eq!(
         rows[0].undo_sql.as_deref(),
-        Some("DROP INDEX IF EXISTS public.idx_t_a;\nCREATE INDEX CONCURRENTLY p2_own ON public.p2 USING btree (a);")
+        Some(
+            "DROP INDEX IF EXISTS public.idx_t_a;\nCREATE INDEX CONCURRENTLY p2_own ON public.p2 USING btree (a);"
+        )
     );
     assert_eq!(run(&FOREIGN_KEY_WITHOUT_INDEX, &snapshot).0.len(), 1);
 }
@@ -220,7 +240,9 @@ fn read_whole(scans: i64, rows: i64, by_index: i64) -> Snapshot {
         }));
     });
     let index = sample.index(t, "i", &["a"]);
-    sample.edit_index(index, |index| index.statistics = Some(IndexStatistics { scans: by_index, ..Default::default() }));
+    sample.edit_index(index, |index| {
+        index.statistics = Some(IndexStatistics { scans: by_index, ..Default::default() })
+    });
     sample.finish()
 }
 
@@ -233,8 +255,12 @@ fn a_large_table_read_whole_again_and_again_is_told() {
     assert!(rows[0].reason.contains("200 times, 30,000 rows each time, and by an index 5 times"));
     let (findings, _, examined) = run(&MANY_SEQUENTIAL_SCANS, &snapshot);
     assert_eq!((findings.len(), examined, &*findings[0].object), (1, 1, "public.t"));
-    for sound in [read_whole(99, 30_000, 0), read_whole(200, 9_999, 0), read_whole(200, 30_000, 11), read_whole(0, 0, 0)]
-    {
+    for sound in [
+        read_whole(99, 30_000, 0),
+        read_whole(200, 9_999, 0),
+        read_whole(200, 30_000, 11),
+        read_whole(0, 0, 0),
+    ] {
         assert!(self::rows(&sound).is_empty());
         assert_eq!(run(&MANY_SEQUENTIAL_SCANS, &sound).2, 1);
     }

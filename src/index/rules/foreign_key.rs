@@ -75,24 +75,27 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>, is_partly: bool) {
             verdicts.examine(foreign_keys.len() as u64);
             for weighed in weigh(facts, &duties, &mut names, &limits, table, &is_between_tables) {
                 if matches!(weighed.gap.cover, Cover::Partly { .. }) == is_partly {
-                    verdicts.find(finding(facts, weighed));
+                    report(facts, &weighed, verdicts);
                 }
             }
         }
     }
 }
 
-fn finding(facts: &Facts<'_>, weighed: WeighedGap<'_>) -> Finding {
+/// One finding for each set of columns, those that one and the same index serves included: each foreign key keeps
+/// its finding until it is covered, whatever becomes of the others.
+fn report(facts: &Facts<'_>, weighed: &WeighedGap<'_>, verdicts: &mut Verdicts<'_>) {
     let WeighedGap { row, gap, .. } = weighed;
-    let name =
-        gap.constraints.first().map_or_else(String::new, |constraint| quote_identifier(&constraint.name));
-    let object = format!("{name} on {}", row.table_name);
-    let mut finding =
-        Finding::new(object, facts.snapshot.schema_of(row.table), row.reason).severity(row.severity);
-    finding.evidence = row.evidence;
-    finding.evidence.insert("columns".to_owned(), row.columns.into());
-    if let (Some(create), Some(undo)) = (row.create_sql, row.undo_sql) {
-        finding = finding.fix(create, undo);
+    for constraints in std::iter::once(&gap.constraints).chain(&gap.merged) {
+        let Some(first) = constraints.first() else { continue };
+        let object = format!("{} on {}", quote_identifier(&first.name), row.table_name);
+        let mut finding = Finding::new(object, facts.snapshot.schema_of(row.table), row.reason.as_str())
+            .severity(row.severity);
+        finding.evidence = row.evidence.clone();
+        finding.evidence.insert("columns".to_owned(), row.columns.clone().into());
+        if let (Some(create), Some(undo)) = (&row.create_sql, &row.undo_sql) {
+            finding = finding.fix(create, undo);
+        }
+        verdicts.find(finding);
     }
-    finding
 }

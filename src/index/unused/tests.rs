@@ -30,7 +30,9 @@ fn an_unscanned_index_of_a_busy_table_can_go() {
     let (mut sample, t) = one_table();
     sample.index(t, "idle", &["a"]);
     let used = sample.index(t, "used", &["b"]);
-    sample.edit_index(used, |index| index.statistics = Some(IndexStatistics { scans: 1, ..Default::default() }));
+    sample.edit_index(used, |index| {
+        index.statistics = Some(IndexStatistics { scans: 1, ..Default::default() })
+    });
     let snapshot = sample.finish();
     let rows = rows(&snapshot);
     assert_eq!(rows.len(), 1);
@@ -107,10 +109,7 @@ fn a_plain_unique_index_that_a_foreign_key_refers_to_is_kept_for_it() {
     let child = plain_table(&mut sample, "child");
     let key = sample.foreign_key(child, &["a"], t, &["a"]);
     sample.edit_constraint(key, |constraint| constraint.name = "fk_child".into());
-    assert_eq!(
-        one(sample),
-        ("keep", "it backs the columns that foreign key fk_child refers to".to_owned())
-    );
+    assert_eq!(one(sample), ("keep", "it backs the columns that foreign key fk_child refers to".to_owned()));
 }
 
 #[test]
@@ -197,7 +196,8 @@ fn a_young_file_or_an_idle_table_asks_for_review() {
     let (mut sample, t) = one_table();
     sample.index(t, "i", &["a"]);
     sample.edit_table(t, |table| {
-        table.statistics = Some(Box::new(TableStatistics { sequential_scans: 3, inserted: 999, ..Default::default() }));
+        table.statistics =
+            Some(Box::new(TableStatistics { sequential_scans: 3, inserted: 999, ..Default::default() }));
     });
     let snapshot = sample.finish();
     let row = &self::rows(&snapshot)[0];
@@ -229,7 +229,9 @@ fn a_partition_tree_is_one_row_and_a_scan_of_any_part_is_a_scan() {
 
     let mut sample = tree();
     let part = sample.snapshot.indexes.iter().find(|index| &*index.name == "p2_i").unwrap().oid;
-    sample.edit_index(part, |index| index.statistics = Some(IndexStatistics { scans: 1, ..Default::default() }));
+    sample.edit_index(part, |index| {
+        index.statistics = Some(IndexStatistics { scans: 1, ..Default::default() })
+    });
     assert!(said(sample).is_empty());
 }
 

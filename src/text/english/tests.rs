@@ -1,5 +1,6 @@
 //! Nouns and traps.
 
+use super::irregular::*;
 use super::words::*;
 use super::*;
 
