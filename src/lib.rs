@@ -27,6 +27,8 @@ pub mod audit;
 pub mod pg;
 
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod floors;
 
 #[cfg(feature = "postgres")]

@@ -144,8 +144,6 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use rustc_hash::FxHashSet;
 
     use super::*;
@@ -155,13 +153,7 @@ mod tests {
 
     #[test]
     fn docs_are_current() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
-        if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, markdown()).unwrap();
-        }
-        let page = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(page == markdown(), "docs/rules.md is stale: run cargo xtask docs");
+        crate::docs::assert_current("rules.md", &markdown());
     }
 
     #[test]

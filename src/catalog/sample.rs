@@ -537,8 +537,8 @@ impl crate::finding::Definitions for SampleDefinitions {
 }
 
 /// Runs one rule on a snapshot with its default thresholds.
-pub fn run<'a>(
-    rule: &'a crate::finding::Rule,
+pub fn run(
+    rule: &crate::finding::Rule,
     snapshot: &Snapshot,
 ) -> (Vec<crate::finding::Finding>, Vec<crate::finding::Unknown>, u64) {
     let thresholds = |name: &str| rule.default_threshold(name);

@@ -229,8 +229,15 @@ pub fn judged_constraints<'a>(
     table: &'a Relation,
 ) -> impl Iterator<Item = (&'a Constraint, Style)> {
     let name = snake_case(&table.name);
+    // A CHECK that a child declares too is merged with its parent's, and is renamed only with it.
+    let handed_down =
+        snapshot.parents.get(&table.oid).map_or(&[][..], |&parent| snapshot.constraints_of(parent));
+    let is_merged = move |constraint: &Constraint| {
+        constraint.kind == ConstraintKind::Check
+            && handed_down.iter().any(|other| other.kind == constraint.kind && other.name == constraint.name)
+    };
     snapshot.constraints_of(table.oid).iter().filter_map(move |constraint| {
-        if constraint.parent != 0 || constraint.is_inherited {
+        if constraint.parent != 0 || constraint.is_inherited || is_merged(constraint) {
             return None;
         }
         constraint_style::style_of(constraint.kind, &constraint.name, &name).map(|style| (constraint, style))

@@ -229,8 +229,8 @@ fn pairs_among<'t, 'a>(
                 && entry.shape.is_prefix_of(&candidate.shape)
                 && entry.does_not_lean_on(candidate)
         });
-        let nearest =
-            longer.min_by_key(|(other, candidate)| (candidate.is_unused, candidate.shape.key_count(), *other));
+        let nearest = longer
+            .min_by_key(|(other, candidate)| (candidate.is_unused, candidate.shape.key_count(), *other));
         gives_way[position] = nearest.map(|(other, _)| (Kind::Redundant, other));
     }
     let mut found = Vec::new();

@@ -2,15 +2,16 @@
 
 use std::cmp::Reverse;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value};
 
+use super::duplicate;
 use super::duty::Duties;
 use super::family::{Family, Tree, indexed_relations};
 use super::limits::limit;
 use super::rules;
 use super::shape::Shape;
-use super::unused::freed;
+use super::unused::{self, freed};
 use crate::catalog::{Column, ColumnNumber, Constraint, Index, Oid, ReferentialAction, Relation, Snapshot};
 use crate::change::index_ddl::{self, Change, constraint_behind};
 use crate::change::names::Names;
@@ -340,14 +341,24 @@ fn closing<'a>(
     let is_met =
         |constraint: &Constraint| constraint.table == child.oid && meets(snapshot, columns, constraint);
     let freed = freed(facts, duties, &tree, &is_met);
-    let mut families: Vec<&Family<'a>> = tree.families.iter().collect();
+    let mut ending: FxHashSet<Oid> = freed.iter().map(|family| family.top.oid).collect();
+    let beginnings =
+        tree.families.iter().filter(|family| is_beginning(snapshot, duties, child, family, columns));
+    ending.extend(beginnings.map(|family| family.top.oid));
+    if !ending.is_empty() {
+        // What gives way to an index that goes now has nothing left to give way to.
+        for pair in duplicate::reported(facts, duties, &unused::Limits::default(), &tree) {
+            if ending.contains(&pair.keep_family.top.oid) {
+                ending.insert(pair.drop.top.oid);
+            }
+        }
+    }
+    let mut families: Vec<&Family<'a>> =
+        tree.families.iter().filter(|family| ending.contains(&family.top.oid)).collect();
     families.sort_unstable_by_key(|family| &family.top.name);
     for family in families {
-        let is_freed = freed.iter().any(|other| other.top.oid == family.top.oid);
-        if is_freed || is_beginning(snapshot, duties, child, family, columns) {
-            apply.push(index_ddl::drop(snapshot, family.top));
-            undo.push(index_ddl::recreate(snapshot, facts.definitions, &family.members)?);
-        }
+        apply.push(index_ddl::drop(snapshot, family.top));
+        undo.push(index_ddl::recreate(snapshot, facts.definitions, &family.members)?);
     }
     undo.push(new.undo);
     Some(Change { apply: apply.join("\n"), undo: undo.join("\n") })

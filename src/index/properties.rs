@@ -296,7 +296,7 @@ fn everything(design: &Design) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn order_and_oids_do_not_matter(design in design(), seed in any::<prop::sample::Index>()) {

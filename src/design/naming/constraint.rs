@@ -190,6 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn a_check_that_a_child_shares_with_its_parent_is_the_parents() {
+        let (mut sample, table) = shop();
+        let child = sample.keyed_table("returns");
+        sample.column(child, "total", builtin::INT8);
+        sample.inherit(table, child);
+        for owner in [table, child] {
+            sample.check(owner, "positive", &["total"]);
+        }
+        sample.check(child, "negative", &["total"]);
+        let findings = run(&CONSTRAINT_NAME, &sample.finish()).0;
+        let objects: Vec<&str> = findings.iter().map(|finding| &*finding.object).collect();
+        assert_eq!(objects, ["positive on public.orders", "negative on public.returns"]);
+    }
+
+    #[test]
     fn a_constraint_with_an_index_is_renamed_as_a_constraint() {
         let (mut sample, table) = shop();
         sample.keyed_constraint(table, "one_total", &["total"], ConstraintKind::Unique);

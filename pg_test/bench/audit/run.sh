@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# How long dbm.audit() takes on large catalogs, against the style of SQL that audit scripts use, in one run and
+# alternating; how it grows with the catalog; and how much memory the backend takes. Prints ratios: absolute times
+# say more about the machine than about the code.
+# TABLES (default "1000 4000 8000 16000") are the sizes, ROUNDS (default 5) the repetitions.
+set -euo pipefail
+tables=${TABLES:-1000 4000 8000 16000}
+rounds=${ROUNDS:-5}
+
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+
+# The milliseconds that a file of SQL takes in a session that has done it once before, median of the rounds.
+median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
+
+for size in $tables; do
+    sql -d postgres -c "CREATE DATABASE bench_$size"
+    sql -d "bench_$size" -v tables="$size" -f catalog.sql
+    sql -d "bench_$size" -c 'CREATE EXTENSION dbmastery'
+done
+
+printf '%8s %8s %8s %9s | %10s %10s %7s | %8s %8s\n' \
+    tables indexes columns findings 'audit ms' 'peers ms' ratio 'us/table' 'anon MB'
+for size in $tables; do
+    script=$(mktemp -p "${BENCH_SCRATCH:-/tmp}")
+    {
+        echo 'SELECT pg_backend_pid() AS pid \gset'
+        echo '\setenv BACKEND :pid'
+        echo 'SELECT count(*) FROM dbm.audit() \g /dev/null'
+        echo '\i peers.sql'
+        echo '\timing on'
+        for _ in $(seq "$rounds"); do
+            echo '\echo ours'
+            echo 'SELECT count(*) FROM dbm.audit() \g /dev/null'
+            echo '\echo peers'
+            echo '\i peers.sql'
+        done
+    } > "$script"
+    output=$(sql -d "bench_$size" -f "$script")
+    # Sums the times that \timing prints under each heading, one sum a round.
+    times() { awk -v want="$1" '
+        $1 == "ours" || $1 == "peers" { if (seen == want) print sum; seen = $1; sum = 0; next }
+        /^Time:/ { sum += $2 }
+        END { if (seen == want) print sum }' <<< "$output" | median; }
+    ours=$(times ours) peers=$(times peers)
+    # A backend that audits and nothing else, so that the peers' caches are not counted.
+    memory=$(sql -d "bench_$size" -c 'SELECT pg_backend_pid() AS pid \gset' -c '\setenv BACKEND :pid' \
+        -c 'SELECT count(*) FROM dbm.audit() \g /dev/null' -c 'SELECT count(*) FROM dbm.audit() \g /dev/null' \
+        -c '\! awk "/RssAnon/ { print int(\$2 / 1024) }" /proc/$BACKEND/status')
+    counts=$(sql -d "bench_$size" -F ' ' -c "
+        SELECT (SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text LIKE 'area%'),
+               (SELECT count(*) FROM pg_class WHERE relkind = 'i' AND relnamespace::regnamespace::text LIKE 'area%'),
+               (SELECT count(*) FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid
+                WHERE a.attnum > 0 AND t.relkind = 'r' AND t.relnamespace::regnamespace::text LIKE 'area%'),
+               (SELECT count(*) FROM dbm.audit() WHERE status = 'finding')")
+    read -r n indexes columns findings <<< "$counts"
+    awk -v n="$n" -v i="$indexes" -v c="$columns" -v f="$findings" -v o="$ours" -v p="$peers" -v m="$memory" 'BEGIN {
+        printf "%8d %8d %8d %9d | %10.0f %10.0f %6.1fx | %8.1f %8d\n", n, i, c, f, o, p, p / o, o * 1000 / n, m }'
+done
