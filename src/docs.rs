@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Fails when the page differs from `content`; writes it instead when UPDATE_DOCS=1.
-pub fn assert_current(page: &str, content: &str) {
+fn assert_current(page: &str, content: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
         std::fs::write(&path, content).unwrap();
@@ -64,6 +64,11 @@ fn settings_page(source: &str) -> String {
         page.push_str(&format!("\n## {name}\n\n{short} {long}\n\nChanged by: {who}.\n"));
     }
     page
+}
+
+#[test]
+fn docs_of_rules_are_current() {
+    assert_current("rules.md", &crate::audit::catalogue::markdown());
 }
 
 #[test]
