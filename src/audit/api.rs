@@ -23,7 +23,8 @@ fn accepted<T>(result: Result<T, Refusal>) -> T {
 /// `dbm.audit()`: everything that the rules find, cannot judge, or break on; most severe first.
 ///
 /// Errors: 22023 for a dimension, schema or severity that does not exist, with the list of those that do.
-#[pg_extern(stable, parallel_restricted)]
+/// Parallel unsafe, as `dbm.score()`, because rules run in subtransactions.
+#[pg_extern(stable, parallel_unsafe)]
 fn audit(
     dimension: default!(Option<&str>, "NULL"),
     schemas: default!(Option<Vec<Option<String>>>, "NULL"),
@@ -62,7 +63,7 @@ fn audit(
 }
 
 /// `dbm.score()`: the seven dimensions from 0 to 10 and the database from 0 to 100, with what was judged.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_unsafe)]
 fn score() -> TableIterator<
     'static,
     (

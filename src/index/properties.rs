@@ -35,12 +35,12 @@ struct Drawn {
     age: i64,
 }
 
-/// A table `t` with its indexes, its foreign keys to `parent`, and whether `child` refers to its first unique index.
+/// A table `t` with its indexes, its foreign keys to `parent`, and the unique index that `child` refers to.
 #[derive(Clone, Debug)]
 struct Design {
     indexes: Vec<Drawn>,
     foreign_keys: Vec<Vec<usize>>,
-    is_referenced: bool,
+    referenced: Option<String>,
 }
 
 fn some_columns(most: usize) -> impl Strategy<Value = Vec<usize>> {
@@ -97,7 +97,11 @@ prop_compose! {
             index.name = format!("i{number}");
             index.is_clustered = index.is_clustered && std::mem::take(&mut is_first_clustered);
         }
-        Design { indexes, foreign_keys, is_referenced }
+        let referenced = indexes
+            .iter()
+            .find(|drawn| is_referenced && drawn.is_unique && !drawn.is_partial && drawn.is_valid)
+            .map(|drawn| drawn.name.clone());
+        Design { indexes, foreign_keys, referenced }
     }
 }
 
@@ -114,17 +118,14 @@ impl Design {
             let key = sample.foreign_key(t, &names, parent, &names);
             sample.edit_constraint(key, |constraint| constraint.name = format!("fk{number}").into());
         }
-        let unique =
-            self.indexes.iter().filter(|drawn| drawn.is_unique && !drawn.is_partial && drawn.is_valid);
-        let referenced = unique.min_by_key(|drawn| drawn.name.clone()).map(|drawn| drawn.name.clone());
-        if let Some(name) = referenced.filter(|_| self.is_referenced) {
+        if let Some(name) = &self.referenced {
             let child = plain_table(&mut sample, "child");
             // Covered itself, so that it only matters as a reference.
             let cover = sample.index(child, "child_a", &["a"]);
             sample.edit_index(cover, |index| {
                 index.statistics = Some(IndexStatistics { scans: 9, ..Default::default() })
             });
-            let target = sample.snapshot.indexes.iter().find(|index| *index.name == *name).unwrap().oid;
+            let target = sample.snapshot.indexes.iter().find(|index| *index.name == **name).unwrap().oid;
             let key = sample.foreign_key(child, &["a"], t, &["a"]);
             sample.edit_constraint(key, |constraint| {
                 constraint.name = "fk_child".into();

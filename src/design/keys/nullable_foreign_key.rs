@@ -93,7 +93,8 @@ fn describe(facts: &Facts<'_>, column: &Column, rows: f64) -> Finding {
     let snapshot = facts.snapshot;
     let name = snapshot.column_name(column);
     let message = format!(
-        "foreign key column {name} may be NULL and is in none of the sampled rows: NULL would let a row belong to nothing"
+        "foreign key column {name} allows NULL, but no sampled row has one: a forgotten value would make a row that \
+         belongs to nothing"
     );
     let finding = Finding::new(&name, snapshot.schema_of(column.relation), message)
         .evidence("rows", grouped(rows as i64))

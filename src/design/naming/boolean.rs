@@ -13,7 +13,7 @@ pub const BOOLEAN_NAME: Rule = Rule {
     id: "schema.boolean_name",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "boolean column name breaks the convention",
+    title: "Boolean column name breaks the convention",
     why: "is_paid can only be true or false; paid may as well be an amount, a date or a person. Where both are found, \
           neither can be trusted.",
     thresholds: THRESHOLDS,

@@ -13,7 +13,7 @@ pub const TABLE_NAME_CASE: Rule = Rule {
     id: "schema.table_name_case",
     dimension: Dimension::Schema,
     severity: Severity::Warning,
-    title: "table name is not in snake_case",
+    title: "Table name is not in snake_case",
     why: "PostgreSQL folds names without quotes to lower case, so that a table with capitals, spaces or signs in its \
           name must be quoted in every query for ever, and whoever forgets gets \"relation does not exist\".",
     thresholds: THRESHOLDS,
@@ -26,7 +26,7 @@ pub const COLUMN_NAME_CASE: Rule = Rule {
     id: "schema.column_name_case",
     dimension: Dimension::Schema,
     severity: Severity::Warning,
-    title: "column name is not in snake_case",
+    title: "Column name is not in snake_case",
     why: "PostgreSQL folds names without quotes to lower case, so that a column with capitals, spaces or signs in its \
           name must be quoted in every query for ever, and whoever forgets gets \"column does not exist\".",
     thresholds: THRESHOLDS,

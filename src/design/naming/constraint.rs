@@ -14,7 +14,7 @@ pub const CONSTRAINT_NAME: Rule = Rule {
     id: "schema.constraint_name",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "constraint name breaks the convention",
+    title: "Constraint name breaks the convention",
     why: "The name is the first thing that a user's error message shows: without the kind and the table in it nobody \
           knows whether a value was missing elsewhere, there already, or out of range.",
     thresholds: THRESHOLDS,

@@ -19,7 +19,7 @@ pub const FOREIGN_KEY_NAME: Rule = Rule {
     id: "schema.foreign_key_name",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "foreign key column does not end in _id or names another table",
+    title: "Foreign key column does not end in _id or names another table",
     why: "A reader takes customer_id for the key of customers, and anything without _id for the thing itself: where \
           that is wrong, joins go to the wrong table, which matches rows by accident and reports no error.",
     thresholds: THRESHOLDS,

@@ -14,7 +14,7 @@ pub const INDEX_NAME: Rule = Rule {
     id: "schema.index_name",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "index name breaks the convention",
+    title: "Index name breaks the convention",
     why: "Plans, logs and pg_stat_user_indexes show indexes by name alone: one that does not begin with its table like \
           the others has to be looked up, and two people create the same index under two names.",
     thresholds: THRESHOLDS,

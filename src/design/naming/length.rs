@@ -17,7 +17,7 @@ pub const NAME_AT_LENGTH_LIMIT: Rule = Rule {
     id: "schema.name_at_length_limit",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "name is 63 bytes long and was probably cut",
+    title: "Name is 63 bytes long and was probably cut",
     why: "PostgreSQL cuts longer names and says so only in a NOTICE: the name in the migration is not the name in the \
           catalog, so that comparing tools see a difference for ever, and two names that differ only in their end \
           collide.",

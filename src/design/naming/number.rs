@@ -15,7 +15,7 @@ pub const TABLE_NAME_NUMBER: Rule = Rule {
     id: "schema.table_name_number",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "table name in the other number",
+    title: "Table name in the other number",
     why: "Where some tables are called order and others customers, everybody has to look up each name before typing \
           it, and frameworks that derive table names from classes need an exception for each outlier.",
     thresholds: THRESHOLDS,

@@ -16,7 +16,7 @@ pub const PRIMARY_KEY_NAME: Rule = Rule {
     id: "schema.primary_key_name",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "primary key column is named neither id nor after its table",
+    title: "Primary key column is named neither id nor after its table",
     why: "Joins are written from memory: a key that is called neither id nor {table_singular}_id has to be looked up \
           each time, and frameworks need to be told.",
     thresholds: THRESHOLDS,

@@ -17,7 +17,7 @@ pub const RESERVED_WORD_NAME: Rule = Rule {
     id: "schema.reserved_word_name",
     dimension: Dimension::Schema,
     severity: Severity::Warning,
-    title: "name is a reserved word",
+    title: "Name is a reserved word",
     why: "A reserved word must be quoted in every query. Without quotes it is a syntax error at best; user and \
           current_date are valid SQL that silently returns something else.",
     thresholds: &[],

@@ -12,7 +12,7 @@ pub const TIMESTAMP_NAME: Rule = Rule {
     id: "schema.timestamp_name",
     dimension: Dimension::Schema,
     severity: Severity::Info,
-    title: "timestamp column name breaks the convention",
+    title: "Timestamp column name breaks the convention",
     why: "paid_at is a moment, paid_on a day, paid either or neither: where a moment is called a day, somebody compares \
           it with a date and loses all but midnight.",
     thresholds: THRESHOLDS,

@@ -113,8 +113,7 @@ fn describe(snapshot: &Snapshot, table: &Relation, columns: &[&Column], rows: f6
     let name = snapshot.relation_name(table.oid);
     let names = names_of(columns);
     let message = format!(
-        "table {name} lets NULL into {} mandatory columns that hold none ({}): one forgotten value breaks comparisons",
-        columns.len(),
+        "table {name} allows NULL where no sampled row has one ({}): one forgotten value breaks comparisons",
         names.join(", ")
     );
     let finding = Finding::new(name, snapshot.schema_name(table.schema), message)

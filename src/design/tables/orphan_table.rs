@@ -8,7 +8,7 @@ use crate::design::measured::leaves;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 
 /// `schema.orphan_table`: in a database whose tables are mostly connected by foreign keys, one that is not, and that
-/// is empty or was not read since the counters began.
+/// was not read since the counters began, or that is empty where most hold rows, and nothing was written to it.
 pub const ORPHAN_TABLE: Rule = Rule {
     id: "schema.orphan_table",
     dimension: Dimension::Schema,
@@ -22,6 +22,13 @@ pub const ORPHAN_TABLE: Rule = Rule {
             default: 0.5,
             range: (0.0, 1.0),
             meaning: "share of the tables with a foreign key in or out from which one without stands out",
+        },
+        Threshold {
+            name: "filled_share",
+            default: 0.5,
+            range: (0.0, 1.0),
+            meaning: "share of the tables with rows from which an empty one stands out (below it the schema was only \
+                      just created, or waits for its data)",
         },
         Threshold {
             name: "watched_days",
@@ -48,6 +55,11 @@ fn connected(snapshot: &Snapshot) -> FxHashSet<Oid> {
 fn is_empty(facts: &Facts<'_>, table: &Relation) -> bool {
     let mut leaves = leaves(facts.snapshot, table);
     leaves.all(|leaf| leaf.rows == 0.0 || facts.definitions.file_bytes(leaf.file) == Some(0))
+}
+
+/// Whether rows came or went since the counters began: a queue is empty most of the time.
+fn is_written(snapshot: &Snapshot, table: &Relation) -> bool {
+    leaves(snapshot, table).any(|leaf| leaf.statistics.as_ref().is_some_and(|counters| counters.writes() > 0))
 }
 
 /// Reads counted here since the counters began. What has no counters was not touched.
@@ -90,25 +102,32 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         return;
     }
     let blind = why_blind(snapshot, verdicts.threshold("watched_days"));
-    let mut unjudged = 0;
+    let filled = tables.iter().filter(|table| !is_empty(facts, table)).count();
+    let is_filled = filled as f64 >= verdicts.threshold("filled_share") * tables.len() as f64;
+    let (mut unwatched, mut waiting) = (0, 0);
     for table in &tables {
-        let is_unread = || reads(snapshot, table) == 0;
-        if connected.contains(&table.oid) {
+        let is_empty = is_empty(facts, table);
+        if connected.contains(&table.oid) || (is_empty && is_written(snapshot, table)) {
             verdicts.examine(1);
-        } else if is_empty(facts, table) {
+        } else if is_empty && is_filled {
             verdicts.examine(1);
             verdicts.find(describe(snapshot, table, "is empty"));
-        } else if !is_unread() {
+        } else if reads(snapshot, table) > 0 {
             verdicts.examine(1);
+        } else if is_empty {
+            waiting += 1;
         } else if blind.is_some() {
-            unjudged += 1;
+            unwatched += 1;
         } else {
             verdicts.examine(1);
             verdicts.find(describe(snapshot, table, "was not read since the counters began"));
         }
     }
-    if let Some(reason) = blind.filter(|_| unjudged > 0) {
-        verdicts.unknown_all(unjudged, reason);
+    if waiting > 0 {
+        verdicts.unknown_all(waiting, "empty and unconnected, but so few tables hold rows that this says nothing");
+    }
+    if let Some(reason) = blind.filter(|_| unwatched > 0) {
+        verdicts.unknown_all(unwatched, reason);
     }
 }
 
@@ -148,10 +167,37 @@ mod tests {
         let (found, _, _) = judge(|sample, table| {
             sample.edit_table(table, |table| {
                 table.rows = 0.0;
-                table.statistics.as_mut().unwrap().sequential_scans = 9;
+                let counters = table.statistics.as_mut().unwrap();
+                counters.sequential_scans = 9;
+                (counters.inserted, counters.updated, counters.deleted) = (0, 0, 0);
             });
         });
         assert!(found[0].message.contains("is empty"));
+    }
+
+    #[test]
+    fn a_queue_that_is_empty_just_now_is_right() {
+        let (found, unknown, examined) = judge(|sample, table| {
+            sample.edit_table(table, |table| {
+                table.rows = 0.0;
+                let counters = table.statistics.as_mut().unwrap();
+                (counters.inserted, counters.deleted) = (50, 50);
+            });
+        });
+        assert_eq!((found.len(), unknown.len(), examined), (0, 0, 3));
+    }
+
+    #[test]
+    fn where_no_table_holds_rows_an_empty_one_does_not_stand_out() {
+        let (found, unknown, examined) = judge(|sample, _| {
+            for relation in &mut sample.snapshot.relations {
+                relation.rows = 0.0;
+                relation.statistics = None;
+            }
+        });
+        assert_eq!((found.len(), examined), (0, 2));
+        assert_eq!(unknown.len(), 1);
+        assert!(unknown[0].reason.contains("so few tables hold rows"));
     }
 
     #[test]

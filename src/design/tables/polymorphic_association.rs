@@ -4,7 +4,7 @@ use crate::catalog::types::builtin;
 use crate::catalog::{Column, Snapshot};
 use crate::design::keys::nullable_foreign_key::columns_of_foreign_keys;
 use crate::design::prevalence::{PREVAILING_SHARE, PREVAILING_TABLES, Practice};
-use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::text::quote_identifier;
 
 /// `schema.polymorphic_association`: `x_id` without foreign key beside `x_type` that says which table it means.
@@ -15,7 +15,15 @@ pub const POLYMORPHIC_ASSOCIATION: Rule = Rule {
     title: "Polymorphic association",
     why: "No foreign key can check a reference whose table is named in another column: orphans appear when rows are \
           deleted, and a join must know every table that may be meant.",
-    thresholds: &[PREVAILING_SHARE, PREVAILING_TABLES],
+    thresholds: &[
+        Threshold {
+            default: 0.0,
+            meaning: "share of the referring columns above which such pairs are the database's habit and are reported \
+                      once (0: a framework writes them, so that the number of tables says enough)",
+            ..PREVAILING_SHARE
+        },
+        PREVAILING_TABLES,
+    ],
     reference: "https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK",
     check,
 };
@@ -43,7 +51,13 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     practice.report_columns(
         facts,
         verdicts,
-        |extent| format!("references name their table in another column throughout ({extent}): no foreign key checks them"),
+        |extent| {
+            let following = extent.split_once(" of ").map_or(extent, |(following, _)| following);
+            format!(
+                "{following} columns refer to whichever table another column names, as in a framework's polymorphic \
+                 associations: no foreign key can check them"
+            )
+        },
         |table, column| {
             let beside = type_column(snapshot, column).map_or("", |found| &found.name);
             let message = format!(
@@ -71,6 +85,26 @@ mod tests {
         let (found, _, examined) = run(&POLYMORPHIC_ASSOCIATION, &sample.finish());
         assert_eq!((found.len(), examined), (1, 1));
         assert_eq!(found[0].object, "public.comments.subject_id");
+    }
+
+    #[test]
+    fn a_frameworks_habit_is_told_once_however_many_foreign_keys_there_are() {
+        let mut sample = Sample::new();
+        let people = sample.keyed_table("people");
+        for number in 0..10 {
+            let table = sample.keyed_table(&format!("t{number}"));
+            for name in ["person_id", "author_id", "owner_id"] {
+                sample.column(table, name, builtin::INT8);
+            }
+            sample.column(table, "owner_type", builtin::TEXT);
+            for name in ["person_id", "author_id"] {
+                sample.foreign_key(table, &[name], people, &["id"]);
+            }
+        }
+        let (found, _, examined) = run(&POLYMORPHIC_ASSOCIATION, &sample.finish());
+        assert_eq!((found.len(), examined), (1, 1));
+        assert_eq!(found[0].object, "database shop");
+        assert!(found[0].message.starts_with("10 columns refer"), "{}", found[0].message);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         |table, column| {
             let length = column.length_limit().unwrap_or(1);
             let message = format!(
-                "column {} is char({length}), which pads every value with blanks: use varchar or text",
+                "column {} is char({length}), which pads shorter values with blanks: use varchar or text",
                 snapshot.column_name(column)
             );
             let finding =

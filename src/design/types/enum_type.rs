@@ -59,9 +59,10 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         columns.sort_unstable();
         let object = snapshot.qualified(found.schema, &found.name);
         let message = format!(
-            "enum {object} with {} values in {} columns: a value can never be removed again; VARCHAR with CHECK can change",
+            "enum {object} with {} values in {} column{}: a value can never be removed again; VARCHAR with CHECK can change",
             found.labels,
-            columns.len()
+            columns.len(),
+            if columns.len() == 1 { "" } else { "s" }
         );
         verdicts.find(
             Finding::new(object, snapshot.schema_name(found.schema), message)
@@ -102,7 +103,9 @@ mod tests {
             .insert(array, Type { oid: array, element: mood, category: 'A', ..Type::default() });
         let table = sample.keyed_table("people");
         sample.column(table, "moods", array);
-        assert_eq!(run(&ENUM_TYPE, &sample.finish()).0.len(), 1);
+        let (found, _, _) = run(&ENUM_TYPE, &sample.finish());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains(" in 1 column: "), "{}", found[0].message);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::catalog::Oid;
 use crate::catalog::sample::{Sample, run};
 use crate::catalog::{IndexStatistics, Snapshot, TableStatistics};
 use crate::index::rules::{FOREIGN_KEY_PARTLY_INDEXED, FOREIGN_KEY_WITHOUT_INDEX, MANY_SEQUENTIAL_SCANS};

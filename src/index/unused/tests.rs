@@ -48,7 +48,8 @@ fn an_unscanned_index_of_a_busy_table_can_go() {
 
 #[test]
 fn what_is_needed_without_scans_is_kept() {
-    let cases: [(fn(&mut Sample, Oid), &str); 6] = [
+    type Make = fn(&mut Sample, Oid);
+    let cases: [(Make, &str); 6] = [
         (
             |sample, t| {
                 sample.primary_key(t, &["a"]);
@@ -132,7 +133,8 @@ fn the_last_cover_of_a_foreign_key_is_kept_and_of_two_one_can_go() {
 
 #[test]
 fn young_or_blind_counters_ask_for_review() {
-    let cases: [(fn(&mut Server), &str); 6] = [
+    type Edit = fn(&mut Server);
+    let cases: [(Edit, &str); 6] = [
         (|server| server.statistics_since = None, "it is unknown since when scans are counted"),
         (
             |server| server.statistics_since = Some(server.now - DAY),
