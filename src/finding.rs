@@ -150,12 +150,18 @@ impl std::fmt::Debug for Rule {
 ///
 /// An answer of `None` means that it cannot be had now: the object is gone, or another session has its table locked.
 pub trait Definitions {
-    /// The complete `CREATE INDEX`, as `pg_get_indexdef(oid)`.
+    /// The complete `CREATE INDEX` of this index alone (`ON ONLY` where its table is partitioned), tablespace included.
     fn index(&self, index: Oid) -> Option<String>;
     /// The constraint's definition, as `pg_get_constraintdef(oid)`.
     fn constraint(&self, constraint: Oid) -> Option<String>;
     /// A column's type as `format_type(type, modifier)` writes it.
     fn type_name(&self, type_oid: Oid, modifier: i32) -> Option<String>;
+    /// The comment on an object of the catalog `class`.
+    fn comment(&self, class: Oid, object: Oid) -> Option<String>;
+    /// What `ALTER … ALTER COLUMN … SET STATISTICS` set for a column of a table or an expression of an index.
+    fn statistics_target(&self, relation: Oid, column: crate::catalog::ColumnNumber) -> Option<i16>;
+    /// Whether a column is stored or compressed otherwise than its type would have it.
+    fn has_own_storage(&self, table: Oid, column: crate::catalog::ColumnNumber) -> bool;
     /// The bytes that the main fork of a file takes on disk now.
     fn file_bytes(&self, file: crate::catalog::FileLocation) -> Option<u64>;
     /// The bytes that all forks of a file take on disk now.

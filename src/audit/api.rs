@@ -9,7 +9,8 @@ use super::refusal::Refusal;
 use super::suppression::{self, Suppression};
 use super::{catalogue, live, scoreboard, settings};
 use crate::pg::error::raise;
-use crate::pg::{facts, moment, number};
+use crate::pg::value::{Document, Text, rounded};
+use crate::pg::{facts, moment};
 
 /// Raises a refusal as invalid_parameter_value (22023).
 fn refuse(refusal: &Refusal) -> ! {
@@ -26,9 +27,9 @@ fn accepted<T>(result: Result<T, Refusal>) -> T {
 /// Parallel unsafe, as `dbm.score()`, because rules run in subtransactions.
 #[pg_extern(stable, parallel_unsafe)]
 fn audit(
-    dimension: default!(Option<&str>, "NULL"),
-    schemas: default!(Option<Vec<Option<String>>>, "NULL"),
-    min_severity: default!(Option<&str>, "'info'"),
+    dimension: default!(Option<Text>, "NULL"),
+    schemas: default!(Option<Vec<Option<Text>>>, "NULL"),
+    min_severity: default!(Option<Text>, "'info'"),
 ) -> TableIterator<
     'static,
     (
@@ -36,27 +37,29 @@ fn audit(
         name!(severity, &'static str),
         name!(dimension, &'static str),
         name!(rule, &'static str),
-        name!(object, Option<String>),
-        name!(message, String),
-        name!(evidence, JsonB),
-        name!(fix, Option<String>),
-        name!(undo, Option<String>),
+        name!(object, Option<Text>),
+        name!(message, Text),
+        name!(evidence, Document),
+        name!(fix, Option<Text>),
+        name!(undo, Option<Text>),
         name!(fingerprint, String),
     ),
 > {
+    let schemas = schemas.map(|names| names.into_iter().map(|name| name.map(Text::into_string)).collect());
+    let (dimension, least) = (dimension.as_ref().map(Text::as_str), min_severity.as_ref().map(Text::as_str));
     let (audit, filter) =
-        accepted(live::audit(|snapshot| Filter::parse(dimension, schemas, min_severity, snapshot)));
+        accepted(live::audit(|snapshot| Filter::parse(dimension, schemas, least, snapshot)));
     TableIterator::new(audit.into_rows(&filter).into_iter().map(|row| {
         (
             row.status.name(),
             row.severity.name(),
             row.dimension.name(),
             row.rule,
-            row.object,
-            row.message,
-            JsonB(row.evidence),
-            row.fix,
-            row.undo,
+            row.object.map(Text::from),
+            row.message.into(),
+            row.evidence.into(),
+            row.fix.map(Text::from),
+            row.undo.map(Text::from),
             row.fingerprint,
         )
     }))
@@ -73,7 +76,7 @@ fn score() -> TableIterator<
         name!(coverage, AnyNumeric),
         name!(findings, i64),
         name!(verdict, String),
-        name!(best_next_fix, Option<String>),
+        name!(best_next_fix, Option<Text>),
     ),
 > {
     let (audit, _) = accepted(live::audit(|_| Ok(Filter::default())));
@@ -81,11 +84,11 @@ fn score() -> TableIterator<
         (
             row.dimension,
             i32::try_from(row.weight).unwrap_or(0),
-            row.score.map(|score| number::rounded(score, 1)),
-            number::rounded(row.coverage, 2),
+            row.score.map(|score| rounded(score, 1)),
+            rounded(row.coverage, 2),
             i64::try_from(row.findings).unwrap_or(i64::MAX),
             row.verdict,
-            row.best_next_fix,
+            row.best_next_fix.map(Text::from),
         )
     }))
 }
@@ -100,7 +103,7 @@ fn rules() -> TableIterator<
         name!(severity, &'static str),
         name!(title, &'static str),
         name!(why, &'static str),
-        name!(thresholds, JsonB),
+        name!(thresholds, Document),
         name!(reference, &'static str),
         name!(enabled, bool),
     ),
@@ -112,7 +115,7 @@ fn rules() -> TableIterator<
             row.severity.name(),
             row.title,
             row.why,
-            JsonB(row.thresholds),
+            row.thresholds.into(),
             row.reference,
             row.enabled,
         )
@@ -122,15 +125,15 @@ fn rules() -> TableIterator<
 /// `dbm.check_rule_setting()`: true for a row that `dbm.rule_setting` may hold; raises 22023 for any other.
 #[pg_extern(immutable, parallel_safe)]
 fn check_rule_setting(
-    rule: &str,
+    rule: Text,
     enabled: Option<bool>,
-    severity: Option<&str>,
+    severity: Option<Text>,
     thresholds: Option<JsonB>,
 ) -> bool {
     // Both values of `enabled` are valid for every rule; a missing one is the column's NOT NULL to refuse.
     let _ = enabled;
     let thresholds = thresholds.map_or_else(|| serde_json::json!({}), |json| json.0);
-    accepted(settings::validate(rule, severity, &thresholds));
+    accepted(settings::validate(rule.as_str(), severity.as_ref().map(Text::as_str), &thresholds));
     true
 }
 
@@ -140,28 +143,28 @@ fn check_rule_setting(
 /// UPDATE on `dbm.suppression`.
 #[pg_extern(volatile, parallel_unsafe)]
 fn suppress(
-    rule: &str,
-    object: &str,
-    reason: &str,
+    rule: Text,
+    object: Text,
+    reason: Text,
     expires: default!(Option<TimestampWithTimeZone>, "NULL"),
 ) -> String {
     let decision = Suppression {
-        rule: rule.to_owned(),
-        object: object.to_owned(),
-        reason: reason.to_owned(),
+        rule: rule.into_string(),
+        object: object.into_string(),
+        reason: reason.into_string(),
         expires: expires.map(live::expiry),
     };
     accepted(suppression::validate(&decision, moment::now()));
     live::suppress(&decision, expires);
-    crate::finding::fingerprint(rule, object)
+    crate::finding::fingerprint(&decision.rule, &decision.object)
 }
 
 /// `dbm.unsuppress()`: takes a suppression back; false when there was none.
 ///
 /// Errors: 22023 for an unknown rule; 42501 without DELETE on `dbm.suppression`.
 #[pg_extern(volatile, parallel_unsafe)]
-fn unsuppress(rule: &str, object: &str) -> bool {
-    accepted(settings::known_rule(rule).map(|_| ()));
+fn unsuppress(rule: Text, object: Text) -> bool {
+    accepted(settings::known_rule(rule.as_str()).map(|_| ()));
     live::unsuppress(rule, object)
 }
 

@@ -14,6 +14,7 @@ use super::suppression::{Suppression, Suppressions};
 use crate::catalog::{Moment, Snapshot};
 use crate::finding::Rule;
 use crate::pg::moment::{from_timestamp, now};
+use crate::pg::value::Text;
 use crate::pg::{facts, isolation, query, settings};
 
 /// The time that the rule now running may take.
@@ -82,9 +83,9 @@ pub fn rule_settings() -> RuleSettings {
         &[],
         |row| {
             Ok(SettingRow {
-                rule: row.get::<String>(1)?.unwrap_or_default(),
+                rule: text(row.get(1)?),
                 enabled: row.get::<bool>(2)?.unwrap_or(true),
-                severity: row.get::<String>(3)?,
+                severity: row.get::<Text>(3)?.map(Text::into_string),
                 thresholds: row.get::<JsonB>(4)?.map_or_else(|| serde_json::json!({}), |json| json.0),
             })
         },
@@ -96,12 +97,16 @@ pub fn rule_settings() -> RuleSettings {
 fn suppressions() -> Vec<Suppression> {
     query::rows("SELECT s.rule, s.object, s.reason, s.expires FROM dbm.suppression s", &[], |row| {
         Ok(Suppression {
-            rule: row.get::<String>(1)?.unwrap_or_default(),
-            object: row.get::<String>(2)?.unwrap_or_default(),
-            reason: row.get::<String>(3)?.unwrap_or_default(),
+            rule: text(row.get(1)?),
+            object: text(row.get(2)?),
+            reason: text(row.get(3)?),
             expires: row.get::<TimestampWithTimeZone>(4)?.map(expiry),
         })
     })
+}
+
+fn text(value: Option<Text>) -> String {
+    value.map_or_else(String::new, Text::into_string)
 }
 
 /// An expiry as a moment; one at infinity never comes.
@@ -117,16 +122,16 @@ pub fn suppress(suppression: &Suppression, expires: Option<TimestampWithTimeZone
          SET reason = excluded.reason, expires = excluded.expires,
              suppressed_by = excluded.suppressed_by, suppressed_at = excluded.suppressed_at",
         &[
-            suppression.rule.as_str().into(),
-            suppression.object.as_str().into(),
-            suppression.reason.as_str().into(),
+            Text::from(suppression.rule.as_str()).into(),
+            Text::from(suppression.object.as_str()).into(),
+            Text::from(suppression.reason.as_str()).into(),
             expires.into(),
         ],
     );
 }
 
 /// Takes a decision back; whether there was one.
-pub fn unsuppress(rule: &str, object: &str) -> bool {
+pub fn unsuppress(rule: Text, object: Text) -> bool {
     let gone = query::rows_writing(
         "DELETE FROM dbm.suppression s
          WHERE s.rule OPERATOR(pg_catalog.=) $1 AND s.object OPERATOR(pg_catalog.=) $2 RETURNING 1",

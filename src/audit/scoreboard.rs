@@ -177,7 +177,7 @@ impl Repair<'_> {
         Gain { points: self.gain.points * factor, uncapped: self.gain.uncapped * factor }
     }
 
-    /// `+0.8: rule on object — first line of the repair`; without a repair, what is wrong.
+    /// `+0.8: rule on object: first line of the repair`; without a repair, what is wrong.
     fn text(&self) -> String {
         let gained = match self.caps {
             count if count > 1 => format!("1 of {count} critical findings that cap the score"),
@@ -187,16 +187,16 @@ impl Repair<'_> {
         let finding = &self.judged.finding;
         let deed = finding.fix.as_deref().unwrap_or(&finding.message);
         let rule = self.outcome.rule.id;
-        format!("{gained}: {rule} on {} — {}", finding.object, first_line(deed))
+        format!("{gained}: {rule} on {}: {}", finding.object, first_line(deed))
     }
 }
 
-/// The first line, cut where it would not fit; a `…` stands for all that is left out.
+/// The first line, cut where it would not fit; ` ...` stands for all that is left out.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let mut shown: String = line.chars().take(SHOWN_CHARACTERS).collect();
     if shown.len() < text.trim_end().len() {
-        shown.push_str(" …");
+        shown.push_str(" ...");
     }
     shown
 }
@@ -320,7 +320,7 @@ mod tests {
     fn the_best_next_fix_names_gain_rule_object_and_first_line() {
         let rows = edited(&[&PLAIN], |plain| plain.findings.truncate(1));
         let text = row(&rows, "schema").best_next_fix.as_deref().unwrap();
-        assert_eq!(text, "+0.8: schema.plain on public.a — FIX a; …");
+        assert_eq!(text, "+0.8: schema.plain on public.a: FIX a; ...");
         assert!(row(&rows, "overall").best_next_fix.as_deref().unwrap().starts_with("+7.6: "));
     }
 
@@ -337,15 +337,15 @@ mod tests {
 
     #[test]
     fn a_finding_with_a_repair_is_preferred_unless_another_gains_twice_as_much() {
-        assert!(with_and_without_repair(10).contains("schema.plain on public.a — FIX a;"));
-        assert!(with_and_without_repair(100).contains("schema.unsure on public.a — a is wrong"));
+        assert!(with_and_without_repair(10).contains("schema.plain on public.a: FIX a;"));
+        assert!(with_and_without_repair(100).contains("schema.unsure on public.a: a is wrong"));
         // Within one rule and severity, whichever comes with its repair.
         let even = edited(&[&PLAIN], |plain| {
             plain.findings.swap(0, 2);
             plain.findings[1].severity = Severity::Warning;
         });
         let text = row(&even, "schema").best_next_fix.clone().unwrap();
-        assert!(text.contains("public.a — FIX a;"), "{text}");
+        assert!(text.contains("public.a: FIX a;"), "{text}");
     }
 
     #[test]
@@ -391,9 +391,9 @@ mod tests {
     fn long_repairs_are_cut_at_a_character() {
         let long = "ö".repeat(300);
         let cut = first_line(&long);
-        assert_eq!(cut.chars().count(), SHOWN_CHARACTERS + 2);
+        assert_eq!(cut.chars().count(), SHOWN_CHARACTERS + " ...".len());
         assert_eq!(first_line("one;\n"), "one;");
-        assert_eq!(first_line("one;\ntwo;"), "one; …");
+        assert_eq!(first_line("one;\ntwo;"), "one; ...");
         assert_eq!(first_line(""), "");
     }
 }

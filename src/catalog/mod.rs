@@ -33,7 +33,7 @@ pub use relation::{
     FileLocation, Partitioning, Persistence, Relation, RelationKind, ReplicaIdentity, TableStatistics,
 };
 pub use role::{Grant, Membership, Privileges, Role};
-pub use scope::{RELATION_CLASS, TYPE_CLASS};
+pub use scope::{CONSTRAINT_CLASS, RELATION_CLASS, TYPE_CLASS};
 pub use sequence::{LastValue, Sequence};
 pub use server::{Server, Setting, Standbys};
 pub use snapshot::Snapshot;

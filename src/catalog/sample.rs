@@ -522,6 +522,18 @@ impl crate::finding::Definitions for SampleDefinitions {
     fn type_name(&self, type_oid: Oid, _modifier: i32) -> Option<String> {
         Some(format!("type{type_oid}"))
     }
+    fn comment(&self, _class: Oid, _object: Oid) -> Option<String> {
+        None
+    }
+
+    fn statistics_target(&self, _relation: Oid, _column: ColumnNumber) -> Option<i16> {
+        None
+    }
+
+    fn has_own_storage(&self, _table: Oid, _column: ColumnNumber) -> bool {
+        false
+    }
+
     fn file_bytes(&self, _file: FileLocation) -> Option<u64> {
         Some(5 * 8192)
     }

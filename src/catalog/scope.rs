@@ -7,6 +7,8 @@ use crate::text::{quote_identifier, quote_qualified};
 pub const RELATION_CLASS: Oid = 1259;
 /// `pg_type`'s own OID.
 pub const TYPE_CLASS: Oid = 1247;
+/// `pg_constraint`'s OID.
+pub const CONSTRAINT_CLASS: Oid = 2606;
 
 impl Snapshot {
     /// Whether the object belongs to an extension.

@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub parents: FxHashMap<Oid, Oid>,
     /// The children of a parent, in OID order.
     pub children: FxHashMap<Oid, Vec<Oid>>,
+    /// Tables on which some session is building an index right now.
+    pub index_builds: FxHashSet<Oid>,
     /// Where the columns of each relation stand; made by [`Snapshot::seal`], as the next three.
     pub column_runs: Runs,
     /// Where the indexes of each table stand.

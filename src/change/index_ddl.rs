@@ -7,10 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::names::Names;
 use crate::catalog::{
-    ColumnNumber, Constraint, ConstraintKind, Index, IndexKey, Oid, Relation, RelationKind, Snapshot,
+    CONSTRAINT_CLASS, ColumnNumber, Constraint, ConstraintKind, Index, IndexKey, Oid, RELATION_CLASS,
+    Relation, RelationKind, Snapshot,
 };
 use crate::finding::Definitions;
-use crate::text::quote_identifier;
+use crate::text::{quote_identifier, quote_literal};
 
 /// A change of indexes and what takes it back, each as statements ended by `;`, one a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ fn attach(snapshot: &Snapshot, parent: &str, child: &Index) -> String {
     format!("ALTER INDEX {parent} ATTACH PARTITION {};", snapshot.index_name(child))
 }
 
-/// Brings back an index that [`drop`] drops, with its constraint and everything attached to it.
+/// Brings back an index that [`drop`] drops, with its constraint, everything attached to it, and what was said of it.
 ///
 /// `members` as [`members`] returns them. `None` when the server would not tell a definition.
 pub fn recreate(snapshot: &Snapshot, definitions: &dyn Definitions, members: &[&Index]) -> Option<String> {
@@ -123,8 +124,48 @@ pub fn recreate(snapshot: &Snapshot, definitions: &dyn Definitions, members: &[&
         if let Some(parent) = parent {
             statements.push(attach(snapshot, parent, member));
         }
+        statements.extend(trappings(snapshot, definitions, member));
+        statements.extend(constraint.and_then(|constraint| comment_on(snapshot, definitions, constraint)));
     }
     Some(statements.join("\n"))
+}
+
+/// What goes with a dropped index and is no part of its definition: what an expression's statistics are to be, its
+/// comment, and that the table is clustered or identified by it.
+fn trappings(snapshot: &Snapshot, definitions: &dyn Definitions, index: &Index) -> Vec<String> {
+    let (table, name) = (snapshot.relation_name(index.table), snapshot.index_name(index));
+    let mut statements = Vec::new();
+    for (position, _) in (1..).zip(&index.keys).filter(|(_, key)| key.column == 0) {
+        if let Some(target) = definitions.statistics_target(index.oid, position) {
+            statements.push(format!("ALTER INDEX {name} ALTER COLUMN {position} SET STATISTICS {target};"));
+        }
+    }
+    if let Some(comment) = definitions.comment(RELATION_CLASS, index.oid) {
+        statements.push(format!("COMMENT ON INDEX {name} IS {};", quote_literal(&comment)));
+    }
+    let bare = quote_identifier(&index.name);
+    if index.is_clustered {
+        statements.push(format!("ALTER TABLE {table} CLUSTER ON {bare};"));
+    }
+    if index.is_replica_identity {
+        statements.push(format!("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {bare};"));
+    }
+    statements
+}
+
+/// The statement that gives a constraint the comment that it has now; `None` when it has none.
+pub fn comment_on(
+    snapshot: &Snapshot,
+    definitions: &dyn Definitions,
+    constraint: &Constraint,
+) -> Option<String> {
+    let comment = definitions.comment(CONSTRAINT_CLASS, constraint.oid)?;
+    Some(format!(
+        "COMMENT ON CONSTRAINT {} ON {} IS {};",
+        quote_identifier(&constraint.name),
+        snapshot.relation_name(constraint.table),
+        quote_literal(&comment)
+    ))
 }
 
 /// Makes a unique index the index of a constraint again.

@@ -132,29 +132,46 @@ impl<'a> Names<'a> {
         Some(name)
     }
 
-    /// A name that fits in for an index that has one that does not.
+    /// The name that an index should have; `None` where that would have to be cut or numbered, so that the index needs
+    /// a name of its own.
     ///
-    /// Where columns do not say all, as with expressions and predicates, the words of the old name are kept.
-    pub fn renamed_index(&mut self, index: &Index) -> Option<String> {
+    /// Where columns do not say all, as with expressions, predicates and INCLUDE, the words of the old name are kept.
+    pub fn proper_index_name(&self, index: &Index) -> Option<String> {
         let relation = self.snapshot.relation(index.table)?;
         let numbers: Vec<ColumnNumber> = index.key_columns().iter().map(|key| key.column).collect();
-        let is_plain = index.predicate.is_none() && !numbers.contains(&0);
+        let is_plain =
+            index.predicate.is_none() && !numbers.contains(&0) && index.included_columns().is_empty();
         let columns = self.telling(index.table, &numbers, &index.name, is_plain);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let name = self.index(index.table, &columns);
+        let style = self.index_habit().style(&index_style::CONVENTION);
+        let (stem, suffix) = index_style::parts(style, &relation.name, &columns);
+        let name = format!("{stem}{suffix}");
+        (name.len() <= LONGEST && !self.is_relation(relation.schema, &name)).then_some(name)
+    }
+
+    /// The proper name of an index that has another; `None` where there is none that would fit in.
+    pub fn renamed_index(&mut self, index: &Index) -> Option<String> {
+        let relation = self.snapshot.relation(index.table)?;
+        let name = self.proper_index_name(index)?;
         let style = index_style::style_of(&name, &snake_case(&relation.name), index.is_unique);
         let prevailing = self.index_habit().prevailing;
         let fits = style.is_none_or(|style| !prevailing.is_outlier(style, &index_style::CONVENTION));
+        self.handed_out.insert((relation.schema, name.clone()));
         fits.then_some(name)
     }
 
-    /// A name that fits in for a constraint that has one that does not.
+    /// A name that fits in for a constraint that has one that does not; `None` where it would have to be cut.
     pub fn renamed_constraint(&mut self, constraint: &Constraint) -> Option<String> {
         let relation = self.snapshot.relation(constraint.table)?;
         // A CHECK says what must hold, and its author's words say it better than its columns.
         let is_plain = constraint.kind != ConstraintKind::Check && !constraint.columns.is_empty();
         let columns = self.telling(constraint.table, &constraint.columns, &constraint.name, is_plain);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let style = self.constraint_habit().style(&constraint_style::CONVENTION);
+        let (stem, suffix) = constraint_style::parts(style, constraint.kind, &relation.name, &columns)?;
+        if stem.len() + suffix.len() > LONGEST {
+            return None;
+        }
         let name = self.constraint(constraint.table, constraint.kind, &columns)?;
         let style = constraint_style::style_of(constraint.kind, &name, &snake_case(&relation.name));
         let prevailing = self.constraint_habit().prevailing;

@@ -33,12 +33,34 @@ pub fn is_migration_book(relation: &Relation) -> bool {
     MIGRATION_BOOKS.iter().any(|name| name.eq_ignore_ascii_case(&relation.name))
 }
 
-/// Whether it is one of [`designed_tables`].
-pub fn is_designed(snapshot: &Snapshot, table: &Relation) -> bool {
-    table.kind.is_table() && !table.is_partition && snapshot.is_judged(table) && !is_migration_book(table)
+/// Whether it is pg_partman's template for the partitions of another table: `template_public_events` of
+/// `public.events`. It never holds rows.
+fn is_partition_template(snapshot: &Snapshot, relation: &Relation) -> bool {
+    let is_template_of = |parent: &str, other: &Relation| {
+        let rest =
+            parent.strip_prefix(snapshot.schema_name(other.schema)).and_then(|rest| rest.strip_prefix('_'));
+        other.partitioning.is_some() && rest == Some(&*other.name)
+    };
+    relation
+        .name
+        .strip_prefix("template_")
+        .is_some_and(|parent| snapshot.relations.iter().any(|other| is_template_of(parent, other)))
 }
 
-/// The users' tables, a partition tree once by its topmost table, without migration tools' books.
+/// Whether it is one of [`designed_tables`].
+pub fn is_designed(snapshot: &Snapshot, table: &Relation) -> bool {
+    table.kind.is_table()
+        && !table.is_partition
+        && snapshot.is_judged(table)
+        && !is_tool_made(snapshot, table)
+}
+
+/// Whether a tool keeps it for itself.
+fn is_tool_made(snapshot: &Snapshot, table: &Relation) -> bool {
+    is_migration_book(table) || is_partition_template(snapshot, table)
+}
+
+/// The users' tables, a partition tree once by its topmost table, without what tools keep for themselves.
 ///
 /// Gives a cancelled query its chance at each.
 pub fn designed_tables<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a Relation> {
@@ -46,7 +68,7 @@ pub fn designed_tables<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a Relati
         .snapshot
         .judged_tables()
         .inspect(|_| (facts.interrupt)())
-        .filter(|relation| !is_migration_book(relation))
+        .filter(|relation| !is_tool_made(facts.snapshot, relation))
 }
 
 /// The same tables with their columns. A column that a child inherits is its parent's, and is here too.
@@ -113,6 +135,22 @@ mod tests {
         assert_eq!(calls.get(), 4);
         let own: Vec<&str> = designed_columns(&facts).map(|(_, column, _)| &*column.name).collect();
         assert_eq!(own, ["id", "id"]);
+    }
+
+    #[test]
+    fn templates_of_partitions_are_left_out_and_other_templates_are_not() {
+        let mut sample = Sample::new();
+        let parent = sample.keyed_table("events");
+        let child = sample.keyed_table("events_1");
+        sample.partition(parent, child);
+        sample.keyed_table("orders");
+        for name in ["template_public_events", "template_public_orders", "template_letters"] {
+            sample.keyed_table(name);
+        }
+        let snapshot = sample.finish();
+        let facts = Facts { snapshot: &snapshot, definitions: &SampleDefinitions, interrupt: &|| {} };
+        let names: Vec<&str> = designed_tables(&facts).map(|table| &*table.name).collect();
+        assert_eq!(names, ["events", "orders", "template_public_orders", "template_letters"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::catalog::{Column, Relation, Snapshot, Type};
 use crate::finding::{Facts, Finding, Threshold, Verdicts};
-use crate::text::{quote_identifier, quote_qualified};
+use crate::text::quote_qualified;
 
 use super::designed::designed_tables_with_columns;
 
@@ -30,10 +30,9 @@ pub const PREVAILING_TABLES: Threshold = Threshold {
 /// How many tables a finding about a habit names.
 const EXAMPLES: usize = 5;
 
-/// `database name`, the object of a finding about a habit.
-pub fn database_object(snapshot: &Snapshot) -> String {
-    format!("database {}", quote_identifier(&snapshot.server.database))
-}
+/// The object of a finding about a habit. Without the database's name, so that what was decided about it holds in a
+/// copy of another name too.
+pub const DATABASE: &str = "database";
 
 /// Who follows a practice.
 #[derive(Default)]
@@ -109,7 +108,7 @@ impl<'a> Practice<'a> {
             names.into_iter().take(EXAMPLES).map(|(schema, name)| quote_qualified(schema, name)).collect();
         verdicts.examine(1);
         verdicts.find(
-            Finding::new(database_object(snapshot), "", message(&extent))
+            Finding::new(DATABASE, "", message(&extent))
                 .evidence("columns", following)
                 .evidence("columns_of_this_kind", self.kin)
                 .evidence("tables", self.tables.len() as u64)

@@ -1,11 +1,10 @@
 //! The door of the index room: its SQL functions.
 
-use pgrx::JsonB;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
-use serde_json::Value;
 
 use super::{duplicate, health, missing, rules, unused};
+use crate::pg::value::{Document, Text};
 use crate::pg::{facts, moment, thresholds};
 
 /// Bytes as SQL's bigint.
@@ -22,15 +21,15 @@ fn unused_indexes(
 ) -> TableIterator<
     'static,
     (
-        name!(table_name, String),
-        name!(index_name, String),
+        name!(table_name, Text),
+        name!(index_name, Text),
         name!(scans, i64),
         name!(size_bytes, i64),
         name!(watched, Option<Interval>),
         name!(verdict, &'static str),
-        name!(reason, String),
-        name!(drop_sql, Option<String>),
-        name!(recreate_sql, Option<String>),
+        name!(reason, Text),
+        name!(drop_sql, Option<Text>),
+        name!(recreate_sql, Option<Text>),
     ),
 > {
     let limits = unused::Limits {
@@ -40,15 +39,15 @@ fn unused_indexes(
     let rows = facts::with(|facts| unused::unused_indexes(facts, &limits));
     TableIterator::new(rows.into_iter().map(|row| {
         (
-            row.table_name,
-            row.index_name,
+            row.table_name.into(),
+            row.index_name.into(),
             row.scans,
             signed(row.size_bytes),
             row.watched.and_then(moment::interval),
             row.verdict.name(),
-            row.reason,
-            row.drop_sql,
-            row.recreate_sql,
+            row.reason.into(),
+            row.drop_sql.map(Text::from),
+            row.recreate_sql.map(Text::from),
         )
     }))
 }
@@ -60,28 +59,32 @@ fn unused_indexes(
 fn duplicate_indexes() -> TableIterator<
     'static,
     (
-        name!(table_name, String),
-        name!(keep_index, String),
-        name!(drop_index, String),
+        name!(table_name, Text),
+        name!(keep_index, Text),
+        name!(drop_index, Text),
         name!(kind, &'static str),
-        name!(reason, String),
+        name!(reason, Text),
         name!(size_bytes, i64),
-        name!(drop_sql, String),
-        name!(recreate_sql, Option<String>),
+        name!(drop_sql, Text),
+        name!(recreate_sql, Option<Text>),
     ),
 > {
-    let limits = unused::Limits::from_settings(&thresholds::of(&rules::UNUSED_INDEX));
+    // As unused_indexes() by default: following both answers must not drop both indexes of a pair.
+    let limits = unused::Limits {
+        minimum_bytes: 0,
+        ..unused::Limits::from_settings(&thresholds::of(&rules::UNUSED_INDEX))
+    };
     let rows = facts::with(|facts| duplicate::duplicate_indexes(facts, &limits));
     TableIterator::new(rows.into_iter().map(|row| {
         (
-            row.table_name,
-            row.keep_index,
-            row.drop_index,
+            row.table_name.into(),
+            row.keep_index.into(),
+            row.drop_index.into(),
             row.kind.name(),
-            row.reason,
+            row.reason.into(),
             signed(row.size_bytes),
-            row.drop_sql,
-            row.recreate_sql,
+            row.drop_sql.into(),
+            row.recreate_sql.map(Text::from),
         )
     }))
 }
@@ -91,12 +94,12 @@ fn duplicate_indexes() -> TableIterator<
 fn missing_indexes() -> TableIterator<
     'static,
     (
-        name!(table_name, String),
-        name!(columns, Option<Vec<String>>),
+        name!(table_name, Text),
+        name!(columns, Option<Vec<Text>>),
         name!(source, &'static str),
-        name!(reason, String),
-        name!(evidence, JsonB),
-        name!(create_sql, Option<String>),
+        name!(reason, Text),
+        name!(evidence, Document),
+        name!(create_sql, Option<Text>),
     ),
 > {
     let limits = missing::Limits {
@@ -108,12 +111,12 @@ fn missing_indexes() -> TableIterator<
     let rows = facts::with(|facts| missing::missing_indexes(facts, &limits));
     TableIterator::new(rows.into_iter().map(|row| {
         (
-            row.table_name,
-            (!row.columns.is_empty()).then_some(row.columns),
+            row.table_name.into(),
+            (!row.columns.is_empty()).then(|| row.columns.into_iter().map(Text::from).collect()),
             row.source.name(),
-            row.reason,
-            JsonB(Value::Object(row.evidence)),
-            row.create_sql,
+            row.reason.into(),
+            row.evidence.into(),
+            row.create_sql.map(Text::from),
         )
     }))
 }
@@ -125,17 +128,17 @@ fn missing_indexes() -> TableIterator<
 fn index_health() -> TableIterator<
     'static,
     (
-        name!(table_name, String),
-        name!(index_name, Option<String>),
+        name!(table_name, Text),
+        name!(index_name, Option<Text>),
         name!(problem, &'static str),
         name!(severity, &'static str),
         name!(certainty, &'static str),
         name!(size_bytes, i64),
         name!(wasted_bytes, Option<i64>),
-        name!(reason, String),
-        name!(evidence, JsonB),
-        name!(fix, Option<String>),
-        name!(undo, Option<String>),
+        name!(reason, Text),
+        name!(evidence, Document),
+        name!(fix, Option<Text>),
+        name!(undo, Option<Text>),
     ),
 > {
     let limits = health::Limits {
@@ -146,17 +149,17 @@ fn index_health() -> TableIterator<
     let rows = facts::with(|facts| health::index_health(facts, &limits));
     TableIterator::new(rows.into_iter().map(|row| {
         (
-            row.table_name,
-            row.index_name,
+            row.table_name.into(),
+            row.index_name.map(Text::from),
             row.problem.name(),
             row.severity.name(),
             row.certainty.name(),
             signed(row.size_bytes),
             row.wasted_bytes.map(signed),
-            row.reason,
-            JsonB(Value::Object(row.evidence)),
-            row.fix,
-            row.undo,
+            row.reason.into(),
+            row.evidence.into(),
+            row.fix.map(Text::from),
+            row.undo.map(Text::from),
         )
     }))
 }

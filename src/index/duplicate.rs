@@ -293,7 +293,7 @@ pub(super) fn row(facts: &Facts<'_>, duties: &Duties<'_>, pair: &Pair<'_, '_>) -
     };
     if let Some(duty) = duties.of(pair.keep_family) {
         reason.push_str(", which ");
-        reason.push_str(&duty.reason());
+        reason.push_str(&duty.deed());
     }
     DuplicateIndex {
         table_name: snapshot.relation_name(top.table),

@@ -8,6 +8,9 @@ use crate::text::quote_identifier;
 
 use super::family::Family;
 
+/// What is said of a duty that leaves no trace in the counters.
+const UNSEEN: &str = ", which its scans do not count";
+
 /// A reason for which an index has to stay even if no query scans it.
 #[derive(Clone, Copy, Debug)]
 pub enum Duty<'a> {
@@ -28,6 +31,12 @@ pub enum Duty<'a> {
 }
 
 impl Duty<'_> {
+    /// What it does, in words that go after the index's name.
+    pub fn deed(&self) -> String {
+        let reason = self.reason();
+        reason.strip_suffix(UNSEEN).unwrap_or(&reason).to_owned()
+    }
+
     /// The duty in words that go after the index's name.
     pub fn reason(&self) -> String {
         match self {
@@ -45,10 +54,8 @@ impl Duty<'_> {
             }
             Self::ReplicaIdentity => "is the replica identity of its table".to_owned(),
             Self::Clustered => "is the one that CLUSTER orders its table by".to_owned(),
-            Self::Unique => "keeps values unique, which its scans do not count".to_owned(),
-            Self::ExpressionStatistics => {
-                "gives the planner statistics of its expression, which its scans do not count".to_owned()
-            }
+            Self::Unique => format!("keeps values unique{UNSEEN}"),
+            Self::ExpressionStatistics => format!("gives the planner statistics of its expression{UNSEEN}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-pub(super) use gap::groups;
+pub(super) use gap::{Gap, groups};
 pub(super) use scanned::scanned_whole;
 pub(super) use weighed::{WeighedGap, weigh};
 
@@ -141,7 +141,7 @@ pub fn missing_indexes(facts: &Facts<'_>, limits: &Limits) -> Vec<MissingIndex> 
         (facts.interrupt)();
         let tree = Tree::of(snapshot, root);
         for table in tree.tables.iter().filter_map(|&table| snapshot.relation(table)) {
-            gaps.extend(weigh(facts, &duties, &mut names, &limits.foreign_key, table, &|_| true));
+            gaps.extend(weigh(facts, &duties, &mut names, &limits.foreign_key, table, &|_| true, &|_| true));
         }
         scanned.extend(scanned_whole(facts, &limits.scan, &tree));
     }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalog::sample::{BTREE, Sample};
 use crate::catalog::types::builtin;
-use crate::catalog::{DAY, FileLocation, Index, Moment, Oid, Snapshot};
+use crate::catalog::{ColumnNumber, DAY, FileLocation, Index, Moment, Oid, Snapshot};
 use crate::finding::{Definitions, Facts, LeafDensity};
 
 /// Writes definitions as the server would, from a snapshot.
@@ -52,6 +52,18 @@ impl Definitions for Deparse<'_> {
 
     fn type_name(&self, _type_oid: Oid, _modifier: i32) -> Option<String> {
         None
+    }
+
+    fn comment(&self, _class: Oid, _object: Oid) -> Option<String> {
+        None
+    }
+
+    fn statistics_target(&self, _relation: Oid, _column: ColumnNumber) -> Option<i16> {
+        None
+    }
+
+    fn has_own_storage(&self, _table: Oid, _column: ColumnNumber) -> bool {
+        false
     }
 
     fn file_bytes(&self, file: FileLocation) -> Option<u64> {

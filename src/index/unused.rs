@@ -107,7 +107,7 @@ pub(super) fn blind_spot(server: &Server, limits: &Limits) -> Option<String> {
         Standbys::None => {}
     }
     let Some(watched) = server.watched() else {
-        return Some("it is unknown since when scans are counted".to_owned());
+        return Some("it is not known since when scans have been counted".to_owned());
     };
     if watched >= days(limits.minimum_days) {
         return None;
@@ -117,7 +117,7 @@ pub(super) fn blind_spot(server: &Server, limits: &Limits) -> Option<String> {
     Some(if server.statistics_lost {
         format!("a crash lost the scan counters {watched} ago; {needed} days are needed")
     } else {
-        format!("scans are counted since {watched} only; {needed} days are needed")
+        format!("scans have been counted for {watched} only; {needed} days are needed")
     })
 }
 
@@ -127,7 +127,12 @@ fn days(days: f64) -> Moment {
 
 /// A length of time in days, or in hours below two days.
 fn age(time: Moment) -> String {
-    if time >= 2 * DAY { format!("{} days", time / DAY) } else { format!("{} hours", time / (DAY / 24)) }
+    let hour = DAY / 24;
+    match time {
+        time if time >= 2 * DAY => format!("{} days", time / DAY),
+        time if time >= 2 * hour => format!("{} hours", time / hour),
+        _ => "less than 2 hours".to_owned(),
+    }
 }
 
 /// What is thought of one unscanned index.

@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use super::table_sizes;
 use crate::pg::facts;
+use crate::pg::value::Text;
 
 /// `dbm.table_sizes()`: the largest tables by the disk they take, partition trees as one; sizes in bytes.
 ///
@@ -14,7 +15,7 @@ fn table_sizes(
 ) -> TableIterator<
     'static,
     (
-        name!(table_name, String),
+        name!(table_name, Text),
         name!(total_bytes, i64),
         name!(table_bytes, i64),
         name!(toast_bytes, i64),
@@ -29,7 +30,7 @@ fn table_sizes(
     let sizes = facts::with(|facts| table_sizes::table_sizes(facts, most));
     TableIterator::new(sizes.into_iter().map(move |size| {
         (
-            size.table_name,
+            size.table_name.into(),
             signed(size.total_bytes),
             signed(size.table_bytes),
             signed(size.toast_bytes),

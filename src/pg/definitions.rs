@@ -5,10 +5,11 @@ use std::cell::OnceCell;
 use pgrx::pg_sys;
 use rustc_hash::FxHashMap;
 
-use crate::catalog::{FileLocation, Index, Moment, Oid, Snapshot};
+use crate::catalog::{ColumnNumber, FileLocation, Index, Moment, Oid, Snapshot};
 use crate::finding::{Definitions, LeafDensity};
 use crate::pg::scan::{in_scratch_memory, text_of_c_string};
 use crate::pg::{file, leaf_density};
+use crate::text::quote_identifier;
 
 /// Asks the running server.
 pub struct LiveDefinitions<'a> {
@@ -70,6 +71,28 @@ fn exists(cache: pg_sys::SysCacheIdentifier::Type, oid: Oid) -> bool {
     }
 }
 
+/// Hands the cached row of a column to `read`; `None` when there is no such column.
+fn of_attribute<T>(
+    relation: Oid,
+    column: ColumnNumber,
+    read: impl FnOnce(pg_sys::HeapTuple) -> T,
+) -> Option<T> {
+    // SAFETY: a syscache look-up, released after it was read.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache2(
+            pg_sys::SysCacheIdentifier::ATTNUM as _,
+            pg_sys::Datum::from(pg_sys::Oid::from(relation)),
+            pg_sys::Datum::from(column),
+        );
+        if tuple.is_null() {
+            return None;
+        }
+        let found = read(tuple);
+        pg_sys::ReleaseSysCache(tuple);
+        Some(found)
+    }
+}
+
 impl Definitions for LiveDefinitions<'_> {
     fn index(&self, index: Oid) -> Option<String> {
         let table = self.table_of(Kind::Index, index)?;
@@ -82,10 +105,16 @@ impl Definitions for LiveDefinitions<'_> {
                 return None;
             }
             // SAFETY: the index exists and cannot go while its table is locked.
-            in_scratch_memory(|| unsafe {
+            let definition = in_scratch_memory(|| unsafe {
                 text_of_c_string(pg_sys::pg_get_indexdef_string(pg_sys::Oid::from(index)))
-            })
-            .map(String::from)
+            })?;
+            if known.is_partitioned {
+                // The server writes it as it would be created on the whole tree.
+                let name = quote_identifier(&known.name);
+                let whole = format!("INDEX {name} ON ");
+                return Some(definition.replacen(&whole, &format!("{whole}ONLY "), 1));
+            }
+            Some(String::from(definition))
         })
     }
 
@@ -115,6 +144,42 @@ impl Definitions for LiveDefinitions<'_> {
         })
         .map(String::from)
         .filter(|name| !name.contains("???"))
+    }
+
+    fn comment(&self, class: Oid, object: Oid) -> Option<String> {
+        // SAFETY: scans pg_description; null where there is no comment.
+        in_scratch_memory(|| unsafe {
+            text_of_c_string(pg_sys::GetComment(pg_sys::Oid::from(object), pg_sys::Oid::from(class), 0))
+        })
+        .map(String::from)
+    }
+
+    fn statistics_target(&self, relation: Oid, column: ColumnNumber) -> Option<i16> {
+        let target = of_attribute(relation, column, |tuple| {
+            let mut is_null = false;
+            // SAFETY: the tuple is of this cache. Four bytes wide until 15 and two from 16 on; it is never above 10,000.
+            let target = unsafe {
+                pg_sys::SysCacheGetAttr(
+                    pg_sys::SysCacheIdentifier::ATTNUM as _,
+                    tuple,
+                    pg_sys::Anum_pg_attribute_attstattarget as pg_sys::AttrNumber,
+                    &raw mut is_null,
+                )
+            };
+            (!is_null).then_some(target.value() as i16)
+        })?;
+        target.filter(|&target| target >= 0)
+    }
+
+    fn has_own_storage(&self, table: Oid, column: ColumnNumber) -> bool {
+        of_attribute(table, column, |tuple| {
+            // SAFETY: the tuple is of this cache; the type's storage is looked up in another one.
+            unsafe {
+                let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_attribute>();
+                form.attcompression != 0 || form.attstorage != pg_sys::get_typstorage(form.atttypid)
+            }
+        })
+        .unwrap_or(false)
     }
 
     fn file_bytes(&self, file: FileLocation) -> Option<u64> {

@@ -1,15 +1,16 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
 pub mod definitions;
+pub mod encoding;
 pub mod error;
 pub mod facts;
 pub mod file;
 pub mod isolation;
 pub mod leaf_density;
 pub mod moment;
-pub mod number;
 pub mod query;
 pub mod scan;
 pub mod settings;
 pub mod snapshot;
 pub mod thresholds;
+pub mod value;

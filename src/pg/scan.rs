@@ -10,6 +10,7 @@ use std::ptr;
 use pgrx::pg_sys;
 
 use crate::catalog::{Grant, Oid};
+use crate::pg::encoding;
 
 /// A sequential scan of a catalog, closed when dropped.
 pub struct CatalogScan {
@@ -117,10 +118,9 @@ pub struct Row<'a> {
     nulls: &'a [bool],
 }
 
-/// Text in the server's encoding as a Rust string; what is not UTF-8 is replaced, since catalogs of SQL_ASCII
-/// databases may hold any bytes.
+/// Text of the database as a Rust string.
 pub fn text_of(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes).into()
+    encoding::from_server(bytes).into()
 }
 
 /// A C string of the server as text.

@@ -29,11 +29,19 @@ pub fn after_table<'a>(name: &'a str, table: &str) -> Option<&'a str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('_') }
 }
 
+/// So many bytes in common at the beginning are no accident.
+const MUCH: usize = 40;
+
 /// Whether `name` begins with the table's name, or with a short form of it; both in snake case.
 ///
 /// People shorten long names: `oi`, `ord_items` and `order_item` all stand for `order_items`. It is better to take a
 /// column's first word for the table than to blame a name that only its author can read.
 pub fn mentions_table(name: &str, table: &str) -> bool {
+    // A name that had to be cut has as much of a long table's name as there was room for.
+    let common = name.bytes().zip(table.bytes()).take_while(|(own, other)| own == other).count();
+    if common >= MUCH {
+        return true;
+    }
     let Some(first) = name.split('_').next().filter(|first| first.len() >= 2) else {
         return false;
     };

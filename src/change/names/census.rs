@@ -60,7 +60,7 @@ impl<'a> Census<'a> {
         if let Some(vote) = self.votes.get_mut(position) {
             vote.names += 1;
             let place = vote.examples.partition_point(|example| *example < name);
-            if place < Self::EXAMPLES {
+            if place < Self::EXAMPLES && !vote.examples.contains(&name) {
                 vote.examples.insert(place, name);
                 vote.examples.truncate(Self::EXAMPLES);
             }

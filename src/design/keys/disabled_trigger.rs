@@ -79,20 +79,51 @@ fn topmost(constraints: &FxHashMap<Oid, &Constraint>, oid: Oid) -> Oid {
     current
 }
 
-/// `ALTER TABLE … ENABLE TRIGGER …;`
-fn switch(snapshot: &Snapshot, trigger: &Trigger, verb: &str) -> String {
-    format!(
-        "ALTER TABLE {} {verb} TRIGGER {};",
-        snapshot.relation_name(trigger.table),
-        quote_identifier(&trigger.name)
-    )
+/// The triggers of this name that are off on the table and, down from it without a gap, on its partitions.
+fn off_below<'a>(snapshot: &'a Snapshot, table: &Relation, trigger: &'a Trigger) -> Vec<&'a Trigger> {
+    let mut off = vec![trigger];
+    let mut open = vec![table.oid];
+    while let Some(parent) = open.pop() {
+        for &child in snapshot.children_of(parent) {
+            let below = snapshot
+                .triggers_of(child)
+                .iter()
+                .find(|below| below.name == trigger.name && below.state == TriggerState::Disabled);
+            if let Some(below) = below.filter(|_| table.partitioning.is_some()) {
+                off.push(below);
+                open.push(child);
+            }
+        }
+    }
+    off
+}
+
+/// `ALTER TABLE … ENABLE TRIGGER …;` for each trigger, one a line.
+///
+/// ONLY, because the server would otherwise give all partitions the parent's new state, whatever theirs was.
+fn switch(snapshot: &Snapshot, triggers: &[&Trigger], verb: &str) -> String {
+    let statements: Vec<String> = triggers
+        .iter()
+        .map(|trigger| {
+            let is_partitioned =
+                snapshot.relation(trigger.table).is_some_and(|table| table.partitioning.is_some());
+            format!(
+                "ALTER TABLE {}{} {verb} TRIGGER {};",
+                if is_partitioned { "ONLY " } else { "" },
+                snapshot.relation_name(trigger.table),
+                quote_identifier(&trigger.name)
+            )
+        })
+        .collect();
+    statements.join("\n")
 }
 
 fn describe_user_trigger(snapshot: &Snapshot, table: &Relation, trigger: &Trigger) -> Finding {
     let object = format!("{} on {}", quote_identifier(&trigger.name), snapshot.relation_name(table.oid));
     let message = format!("trigger {object} is switched off: what it does is not done, and nothing says so");
+    let triggers = off_below(snapshot, table, trigger);
     Finding::new(object, snapshot.schema_name(table.schema), message)
-        .fix(switch(snapshot, trigger, "ENABLE"), switch(snapshot, trigger, "DISABLE"))
+        .fix(switch(snapshot, &triggers, "ENABLE"), switch(snapshot, &triggers, "DISABLE"))
 }
 
 fn describe_constraint(
@@ -119,11 +150,7 @@ fn describe_constraint(
     let mut tables: Vec<String> =
         triggers.iter().map(|trigger| snapshot.relation_name(trigger.table)).collect();
     tables.dedup();
-    let all = |verb| {
-        let statements: Vec<String> =
-            triggers.iter().map(|trigger| switch(snapshot, trigger, verb)).collect();
-        statements.join("\n")
-    };
+    let all = |verb| switch(snapshot, &triggers, verb);
     Some(
         Finding::new(object, snapshot.schema_of(table), message)
             .severity(Severity::Critical)
@@ -225,5 +252,30 @@ mod tests {
         sample.edit_constraint(keys[1], |constraint| constraint.parent = keys[0]);
         let (found, _, examined) = run(&DISABLED_TRIGGER, &sample.finish());
         assert_eq!((found.len(), examined), (2, 2), "{found:?}");
+    }
+
+    #[test]
+    fn partitions_keep_the_state_they_had() {
+        let mut sample = Sample::new();
+        let parent = sample.keyed_table("events");
+        let leaves = ["events_1", "events_2"].map(|name| sample.keyed_table(name));
+        for leaf in leaves {
+            sample.partition(parent, leaf);
+        }
+        for table in [parent, leaves[0]] {
+            let trigger = sample.trigger(table, "touch", 0);
+            off(&mut sample, trigger);
+        }
+        let always = sample.trigger(leaves[1], "touch", 0);
+        sample.edit_trigger(always, |trigger| trigger.state = TriggerState::Always);
+        let (found, _, _) = run(&DISABLED_TRIGGER, &sample.finish());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].undo.as_deref(),
+            Some(
+                "ALTER TABLE ONLY public.events DISABLE TRIGGER touch;\n\
+                 ALTER TABLE public.events_1 DISABLE TRIGGER touch;"
+            )
+        );
     }
 }

@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::{ColumnNumber, Constraint, ForeignKey, Oid, Relation, TriggerState};
+use crate::change::index_ddl::comment_on;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::quote_identifier;
 
@@ -101,7 +102,8 @@ fn describe(
              ALTER TABLE {table_name} VALIDATE CONSTRAINT {name};"
         )
     };
-    finding.fix(fix, undo)
+    let comment = comment_on(snapshot, facts.definitions, constraint);
+    finding.fix(fix, [Some(undo), comment].into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]

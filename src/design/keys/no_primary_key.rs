@@ -96,8 +96,12 @@ fn undeclared(facts: &Facts<'_>, table: &Relation, index: &Index) -> Finding {
         .evidence("index", &*index.name)
         .evidence("columns", columns.clone());
     // An index that already serves a constraint cannot serve a second one, nor one of a partitioned table or with
-    // another order than the primary key's.
-    let is_taken = constraint_behind(snapshot, index).is_some();
+    // another order than the primary key's. One that a foreign key refers to could not be taken back.
+    let is_taken = constraint_behind(snapshot, index).is_some()
+        || snapshot
+            .constraints
+            .iter()
+            .any(|constraint| constraint.foreign_key.is_some() && constraint.index == index.oid);
     let is_plain = index.key_columns().iter().all(|key| !key.descending && !key.nulls_first)
         && index.key_columns().iter().all(|key| {
             snapshot.operator_classes.get(&key.opclass).is_some_and(|class| class.is_default)

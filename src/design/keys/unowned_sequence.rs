@@ -11,7 +11,7 @@ pub const UNOWNED_SEQUENCE: Rule = Rule {
     dimension: Dimension::Schema,
     severity: Severity::Info,
     title: "Sequence without owner",
-    why: "When the column or its table is dropped the sequence stays behind, TRUNCATE … RESTART IDENTITY passes it by, \
+    why: "When the column or its table is dropped the sequence stays behind, TRUNCATE ... RESTART IDENTITY passes it by, \
           and pg_get_serial_sequence() does not find it, so that tools reset the wrong one or none.",
     thresholds: &[],
     reference: "https://www.postgresql.org/docs/current/sql-altersequence.html",

@@ -1,6 +1,7 @@
 //! Constraints that old rows may break.
 
 use crate::catalog::{Constraint, ConstraintKind, Relation};
+use crate::change::index_ddl::comment_on;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::quote_identifier;
 
@@ -47,16 +48,18 @@ fn describe(facts: &Facts<'_>, table: &Relation, constraint: &Constraint) -> Fin
     let finding = Finding::new(object, snapshot.schema_name(table.schema), message)
         .evidence("columns", snapshot.column_names(table.oid, &constraint.columns));
     let (table, name) = (snapshot.relation_name(table.oid), quote_identifier(&constraint.name));
-    match facts.definitions.constraint(constraint.oid) {
-        // The definition as it stands says NOT VALID itself.
-        Some(definition) => finding.evidence("definition", &*definition).fix(
-            format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};"),
-            format!(
-                "ALTER TABLE {table} DROP CONSTRAINT {name};\nALTER TABLE {table} ADD CONSTRAINT {name} {definition};"
-            ),
-        ),
-        None => finding,
+    let Some(definition) = facts.definitions.constraint(constraint.oid) else { return finding };
+    // The definition as it stands says NOT VALID itself.
+    let mut undo = format!(
+        "ALTER TABLE {table} DROP CONSTRAINT {name};\nALTER TABLE {table} ADD CONSTRAINT {name} {definition};"
+    );
+    if let Some(comment) = comment_on(snapshot, facts.definitions, constraint) {
+        undo.push('\n');
+        undo.push_str(&comment);
     }
+    finding
+        .evidence("definition", &*definition)
+        .fix(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};"), undo)
 }
 
 #[cfg(test)]

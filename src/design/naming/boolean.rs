@@ -127,8 +127,12 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let kind = Kind { what: "boolean column names", convention };
     judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
         let (table, column) = named.subject;
+        // A statement cannot be misread, whatever the others do.
+        if named.style == STATEMENT {
+            return None;
+        }
         let other = renamed(named.name, named.style, lesson.expected);
-        // What a row has or can do, and states that are reserved words, cannot be said without a verb.
+        // States that are reserved words cannot be said without a verb.
         if lesson.expected == BARE && other.as_deref().is_none_or(is_reserved_word) {
             return None;
         }
@@ -144,7 +148,6 @@ fn renamed(name: &str, style: Style, expected: Style) -> Option<String> {
     let snake = snake_case(name);
     let state = match style {
         FLAG => without_flag(&snake)?,
-        STATEMENT => snake.strip_prefix("is_")?,
         _ => &*snake,
     };
     match expected {
@@ -215,15 +218,15 @@ mod tests {
     #[test]
     fn adjectives_throughout_are_told_once() {
         let names =
-            ["enabled", "admin", "visible", "public", "active", "is_default", "is_locked", "has_logo"];
+            ["enabled", "admin", "visible", "public", "active", "is_default", "is_locked", "vip_flag"];
         let findings = judged(&names);
-        // Neither `default` nor `logo` would do.
-        assert_eq!(objects(&findings), ["database shop", "public.users.is_locked"]);
-        assert_eq!(findings[1].evidence["suggested_name"], "locked");
+        // A statement stays one.
+        assert_eq!(objects(&findings), ["database", "public.users.vip_flag"]);
+        assert_eq!(findings[1].evidence["suggested_name"], "vip");
     }
 
     #[test]
     fn no_majority_is_told_once() {
-        assert_eq!(objects(&judged(&["is_a", "is_b", "is_c", "x", "y", "z"])), ["database shop"]);
+        assert_eq!(objects(&judged(&["is_a", "is_b", "is_c", "x", "y", "z"])), ["database"]);
     }
 }

@@ -215,7 +215,7 @@ mod tests {
         let findings =
             columns(&["createdAt", "updatedAt", "userId", "orderId", "isPaid", "name", "total", "email"]);
         assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].object, "database shop");
+        assert_eq!(findings[0].object, "database");
         assert_eq!(findings[0].severity, Some(Severity::Info));
         assert!(findings[0].message.starts_with("5 of 5 column names follow the style camelCase"));
         let findings = columns(&["createdAt", "updatedAt", "userId", "orderId", "isPaid", "paid_at"]);

@@ -341,7 +341,7 @@ mod tests {
         shop.refer("artist", "begin_area", "area");
         shop.refer("label", "area_id", "area");
         let findings = shop.judged();
-        assert_eq!(objects(&findings), ["database shop", "public.label.area_id"]);
+        assert_eq!(objects(&findings), ["database", "public.label.area_id"]);
         assert_eq!(findings[1].evidence["suggested_name"], "area");
     }
 
@@ -351,7 +351,7 @@ mod tests {
         for column in ["a_id", "b_id", "c", "d", "e_uuid", "id_f"] {
             shop.refer("orders", column, "users");
         }
-        assert_eq!(objects(&shop.judged()), ["database shop"]);
+        assert_eq!(objects(&shop.judged()), ["database"]);
         let mut shop = Shop::new(&["orders", "users"]);
         shop.refer("orders", "buyer", "users");
         assert_eq!(objects(&shop.judged()), ["public.orders.buyer"]);

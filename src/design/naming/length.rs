@@ -127,7 +127,7 @@ fn is_whole(snapshot: &Snapshot, name: &str, table: Oid) -> bool {
 
 fn message(what: &str, object: &str) -> String {
     format!(
-        "the name of {what} {object} is {MAXIMUM_BYTES} bytes long, where the server cuts names without an error"
+        "the name of {what} {object} is {MAXIMUM_BYTES} bytes long, where the server cuts names with no more than a NOTICE: it was probably cut"
     )
 }
 
@@ -155,10 +155,9 @@ mod tests {
         assert_eq!(examined, 2 + 4);
         assert_eq!(findings.len(), 4);
         let fixes: Vec<bool> = findings.iter().map(|finding| finding.fix.is_some()).collect();
-        assert_eq!(fixes, [false, false, true, true]);
+        // The proper name of the CHECK would be cut again.
+        assert_eq!(fixes, [false, false, true, false]);
         assert!(findings[2].fix.as_deref().is_some_and(|fix| fix.ends_with("RENAME TO idx_orders_state;")));
-        let new = findings[3].fix.as_deref().and_then(|fix| fix.split(" TO ").nth(1)).unwrap();
-        assert!(new.len() <= MAXIMUM_BYTES && new.starts_with("chk_orders_state_xx"), "{new}");
     }
 
     #[test]

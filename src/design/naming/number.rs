@@ -206,10 +206,10 @@ mod tests {
         let names =
             ["order", "customer", "product", "payment", "address", "status", "analysis", "bus", "news"];
         let findings = judged(&names);
-        assert_eq!(objects(&findings), ["database shop"]);
+        assert_eq!(objects(&findings), ["database"]);
         assert!(findings[0].message.starts_with("8 of 8 table names follow the style singular"));
         let findings = judged(&["order", "customer", "product", "payment", "addresses", "people"]);
-        assert_eq!(objects(&findings), ["database shop", "public.addresses", "public.people"]);
+        assert_eq!(objects(&findings), ["database", "public.addresses", "public.people"]);
         assert_eq!(findings[1].evidence["suggested_name"], "address");
         assert_eq!(findings[2].evidence["suggested_name"], "person");
     }
@@ -218,7 +218,7 @@ mod tests {
     fn no_majority_is_told_once_and_few_are_judged_by_the_convention() {
         assert_eq!(
             objects(&judged(&["a1", "orders", "customers", "products", "box", "lens", "fox"])),
-            ["database shop"]
+            ["database"]
         );
         assert_eq!(objects(&judged(&["customer", "orders"])), ["public.customer"]);
     }

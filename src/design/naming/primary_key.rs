@@ -177,16 +177,16 @@ mod tests {
             ("document", "documentid"),
             ("shift", "shiftid"),
         ];
-        assert_eq!(judged(&glued), ["database shop"]);
+        assert_eq!(judged(&glued), ["database"]);
         let uuids: Vec<(&str, &str)> =
             glued.iter().map(|(table, _)| (*table, "uuid")).chain([("x", "id")]).collect();
-        assert_eq!(judged(&uuids), ["database shop", "public.x.id"]);
+        assert_eq!(judged(&uuids), ["database", "public.x.id"]);
     }
 
     #[test]
     fn no_majority_is_told_once() {
         let keys = [("a", "id"), ("b", "id"), ("c", "nr"), ("d", "no"), ("e", "uuid"), ("f", "pk")];
-        assert_eq!(judged(&keys), ["database shop"]);
+        assert_eq!(judged(&keys), ["database"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What all naming rules share: learn the style that prevails, tell it once, and find the names that break it.
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use crate::catalog::{Column, Relation};
@@ -8,7 +9,7 @@ use crate::change::names::census::{
     Census, Convention, MAJORITY_SHARE, MINIMUM_NAMES, Prevailing, Style, UNSTYLED,
 };
 use crate::design::designed::designed_tables_with_columns;
-use crate::design::prevalence::database_object;
+use crate::design::prevalence::DATABASE;
 use crate::finding::{Facts, Finding, Severity, Threshold, Verdicts};
 
 /// When a style is the database's own.
@@ -51,7 +52,8 @@ pub struct Named<'a, T> {
 
 /// Learns from these names, says so if the lesson is not the project's convention, and reports what breaks it.
 ///
-/// `examined` is how many objects were looked at, those included whose names show no style.
+/// `examined` is how many objects were looked at, those included whose names show no style. A name that several
+/// objects of a schema share was chosen once, and is reported once.
 pub fn judge<'a, T>(
     facts: &Facts<'a>,
     verdicts: &mut Verdicts<'_>,
@@ -63,11 +65,35 @@ pub fn judge<'a, T>(
     let census = names.iter().map(|named| (named.style, named.name)).collect();
     let habit = learn(verdicts, &kind.convention, census);
     let lesson = tell(facts, verdicts, kind, examined, &habit);
+    let mut places: FxHashMap<(String, &str), usize> = FxHashMap::default();
+    let mut shared: Vec<Vec<Finding>> = Vec::new();
     for named in names.iter().filter(|named| lesson.is_broken_by(named.style)) {
         if let Some(finding) = outlier(named, &lesson) {
-            verdicts.find(lesson.evidence(finding, named.style));
+            let finding = lesson.evidence(finding, named.style);
+            let place = *places.entry((finding.schema.clone(), named.name)).or_insert(shared.len());
+            match shared.get_mut(place) {
+                Some(findings) => findings.push(finding),
+                None => shared.push(vec![finding]),
+            }
         }
     }
+    for findings in shared {
+        verdicts.findings.extend(told_once(findings));
+    }
+}
+
+/// The first of the findings by object, with the objects of the others.
+fn told_once(mut findings: Vec<Finding>) -> Option<Finding> {
+    findings.sort_unstable_by(|left, right| left.object.cmp(&right.object));
+    let mut rest = findings.into_iter();
+    let mut first = rest.next()?;
+    let others: Vec<String> = rest.map(|finding| finding.object).collect();
+    if !others.is_empty() {
+        let verb = if others.len() == 1 { "has" } else { "have" };
+        first.message.push_str(&format!("; {} more {verb} that name", others.len()));
+        first = first.evidence("others", others);
+    }
+    Some(first)
 }
 
 /// What the counted names show, by the thresholds in force.
@@ -144,8 +170,8 @@ pub fn tell(
     let told = match habit.prevailing {
         Prevailing::House => None,
         Prevailing::Learned(style) if is_tool_made(style) => Some(format!(
-            "{} of {total} {what} are what a tool writes when nobody chooses ({style}); dbmastery judges no other by \
-             them",
+            "{} of {total} {what} are what a tool writes when nobody chooses ({style}), so that dbmastery judges none \
+             by its form; errors and logs show the name alone: choose it for new ones",
             followers(style)
         )),
         Prevailing::Learned(style) => Some(format!(
@@ -159,7 +185,7 @@ pub fn tell(
         )),
     };
     if let Some(message) = told {
-        let finding = Finding::new(database_object(facts.snapshot), "", message).severity(Severity::Info);
+        let finding = Finding::new(DATABASE, "", message).severity(Severity::Info);
         verdicts.find(Finding { evidence: counts(habit), ..finding });
     }
     Lesson { prevailing: habit.prevailing, expected, convention: kind.convention, followers: count, total }

@@ -94,17 +94,34 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let kind = Kind { what: "timestamp column names", convention };
     judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
         let (table, column) = named.subject;
+        // It says what it is, whatever the others do.
+        if named.style == AT {
+            return None;
+        }
         let other = renamed(named.name, named.style, lesson.expected);
         // Only an event can stand alone: `vote_time` cannot do without its last word.
         if lesson.expected == BARE && other.is_none() {
             return None;
         }
         let object = snapshot.column_name(column);
-        let message =
-            format!("timestamp column {object} is not named {}, {}", lesson.expected, lesson.reason());
+        let (expected, reason) = (lesson.expected, lesson.reason());
+        let is_named_as_day = matches!(named.style, ON | DATE | DATE_FIRST) && !is_with_time(named.name);
+        let message = if expected == AT && is_named_as_day {
+            format!(
+                "timestamp column {object} is named like a day, not {expected}, {reason}; if it holds days only, make \
+                 it date"
+            )
+        } else {
+            format!("timestamp column {object} is not named {expected}, {reason}")
+        };
         let finding = Finding::new(object, snapshot.schema_name(table.schema), message);
         Some(suggestions.column(finding, table.oid, other))
     });
+}
+
+/// Whether the name says that the time of day counts.
+fn is_with_time(name: &str) -> bool {
+    snake_case(name).split('_').any(|word| matches!(word, "datetime" | "dt"))
 }
 
 /// The name in the expected style, where what is left of the old one is an event: `order_at` would say nothing.
@@ -197,12 +214,41 @@ mod tests {
             ["created_at", "updated_at", "deleted_at", "paid_at", "shipped_on", "order_date", "last_seen"];
         let findings = judged(&names);
         let outliers = ["public.users.shipped_on", "public.users.order_date", "public.users.last_seen"];
-        assert_eq!(objects(&findings), ["database shop"], "4 of 7 are no majority");
+        assert_eq!(objects(&findings), ["database"], "4 of 7 are no majority");
         let findings = judged(&[&names[..], &["seen_at"]].concat());
         assert_eq!(objects(&findings), outliers);
         assert_eq!(findings[0].evidence["suggested_name"], "shipped_at");
         assert!(!findings[1].evidence.contains_key("suggested_name"));
         assert_eq!(findings[2].evidence["suggested_name"], "last_seen_at");
+        assert!(findings[1].message.contains("order_date is named like a day"), "{}", findings[1].message);
+        assert!(findings[2].message.contains("last_seen is not named"), "{}", findings[2].message);
+    }
+
+    #[test]
+    fn a_date_with_a_time_is_no_day() {
+        let findings = judged(&["created_at", "updated_at", "deleted_at", "paid_at", "from_datetime"]);
+        assert_eq!(
+            findings[0].message,
+            "timestamp column public.users.from_datetime is not named {event}_at, as 4 of 5 are"
+        );
+    }
+
+    #[test]
+    fn a_name_that_several_tables_share_is_told_once() {
+        let mut sample = Sample::new();
+        for number in 0..3 {
+            let table = sample.keyed_table(&format!("t{number}"));
+            for name in ["created_at", "updated_at", "deleted_at", "order_date"] {
+                sample.column(table, name, builtin::TIMESTAMPTZ);
+            }
+        }
+        let (findings, _, examined) = run(&TIMESTAMP_NAME, &sample.finish());
+        assert_eq!((objects(&findings), examined), (vec!["public.t0.order_date"], 12));
+        assert!(findings[0].message.ends_with("; 2 more have that name"), "{}", findings[0].message);
+        assert_eq!(
+            findings[0].evidence["others"],
+            serde_json::json!(["public.t1.order_date", "public.t2.order_date"])
+        );
     }
 
     #[test]
@@ -215,11 +261,12 @@ mod tests {
     fn another_style_throughout_is_told_once() {
         let names = ["created_on", "updated_on", "deleted_on", "paid_on", "sent_on", "read_at"];
         let findings = judged(&names);
-        assert_eq!(objects(&findings), ["database shop", "public.users.read_at"]);
-        assert_eq!(findings[1].evidence["suggested_name"], "read_on");
-        let names = ["created", "last_updated", "deleted", "seen", "sent", "read_at", "vote_time"];
+        // `read_at` says what it is.
+        assert_eq!(objects(&findings), ["database"]);
+        let names =
+            ["created", "last_updated", "deleted", "seen", "read_at", "sent_date", "sold", "vote_time"];
         let findings = judged(&names);
-        assert_eq!(objects(&findings), ["database shop", "public.users.read_at"]);
-        assert_eq!(findings[1].evidence["suggested_name"], "read");
+        assert_eq!(objects(&findings), ["database", "public.users.sent_date"]);
+        assert_eq!(findings[1].evidence["suggested_name"], "sent");
     }
 }

@@ -124,7 +124,10 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         }
     }
     if waiting > 0 {
-        verdicts.unknown_all(waiting, "empty and unconnected, but so few tables hold rows that this says nothing");
+        verdicts.unknown_all(
+            waiting,
+            "empty and unconnected, but so few tables hold rows that this says nothing",
+        );
     }
     if let Some(reason) = blind.filter(|_| unwatched > 0) {
         verdicts.unknown_all(unwatched, reason);

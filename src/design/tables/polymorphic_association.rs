@@ -103,7 +103,7 @@ mod tests {
         }
         let (found, _, examined) = run(&POLYMORPHIC_ASSOCIATION, &sample.finish());
         assert_eq!((found.len(), examined), (1, 1));
-        assert_eq!(found[0].object, "database shop");
+        assert_eq!(found[0].object, "database");
         assert!(found[0].message.starts_with("10 columns refer"), "{}", found[0].message);
     }
 

@@ -1,7 +1,7 @@
 //! Blank-padded columns.
 
-use crate::catalog::Column;
 use crate::catalog::types::builtin;
+use crate::catalog::{Column, ConstraintKind};
 use crate::design::prevalence::{PREVAILING_SHARE, PREVAILING_TABLES, Practice};
 use crate::design::words::says;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -23,7 +23,7 @@ pub const CHAR_TYPE: Rule = Rule {
 };
 
 /// Codes whose length a standard fixes, by the words that name them.
-const FIXED_CODES: [(&[&str], &[i32]); 9] = [
+const FIXED_CODES: [(&[&str], &[i32]); 10] = [
     // ISO 3166, 4217, 639 and their kin.
     (
         &[
@@ -41,6 +41,8 @@ const FIXED_CODES: [(&[&str], &[i32]); 9] = [
         ],
         &[2, 3],
     ),
+    // ISO 15924 and 3166-3.
+    (&["iso"], &[4]),
     (&["airport", "iata", "icao"], &[3, 4]),
     (&["isbn"], &[10, 13]),
     (&["ean", "gtin", "barcode", "upc", "issn"], &[8, 12, 13, 14]),
@@ -75,16 +77,62 @@ const FIXED_CODES: [(&[&str], &[i32]); 9] = [
 
 /// Whether every value is of this length by its nature, so that nothing is ever padded.
 fn is_fixed_by_nature(name: &str, length: i32) -> bool {
-    length == 1 || FIXED_CODES.iter().any(|(words, lengths)| lengths.contains(&length) && says(name, words))
+    length == 1
+        || FIXED_CODES.iter().any(|(words, lengths)| lengths.contains(&length) && says(name, words))
+        || (length == 3 && is_currency_code(name))
+}
+
+/// `fromcurrencycode`: written as one word. Codes of languages and countries have two lengths, so that one is padded.
+fn is_currency_code(name: &str) -> bool {
+    name.to_ascii_lowercase().strip_suffix("code").is_some_and(|rest| rest.ends_with("currency"))
 }
 
 fn is_padded(column: &Column) -> bool {
     column.length_limit().is_some_and(|length| !is_fixed_by_nature(&column.name, length))
 }
 
+/// Whether a CHECK of the column alone matches it as a whole: a regular expression sees the blanks of `char(n)`, so
+/// that nothing padded gets in.
+fn has_checked_format(facts: &Facts<'_>, column: &Column) -> bool {
+    facts
+        .snapshot
+        .constraints_of(column.relation)
+        .iter()
+        .filter(|constraint| {
+            constraint.kind == ConstraintKind::Check && *constraint.columns == [column.number]
+        })
+        .filter_map(|constraint| facts.definitions.constraint(constraint.oid))
+        .any(|definition| matches_whole(&definition))
+}
+
+/// Whether a CHECK's definition reads `column ~ '^…$'` and nothing else, without a blank in the expression.
+fn matches_whole(definition: &str) -> bool {
+    let expression = definition.split_once(" ~ '^").and_then(|(_, rest)| rest.split_once("$'"));
+    expression.is_some_and(|(pattern, rest)| {
+        let is_alone = rest.trim_start_matches("::text").chars().all(|character| character == ')');
+        is_alone && !pattern.contains('|') && ends_without_blank(pattern)
+    })
+}
+
+/// Whether the last thing that a regular expression asks for is there and no blank.
+fn ends_without_blank(pattern: &str) -> bool {
+    let last = match pattern.strip_suffix('}').and_then(|repeated| repeated.rsplit_once('{')) {
+        Some((last, times)) if !times.starts_with('0') => last,
+        Some(_) => return false,
+        None => pattern.strip_suffix('+').unwrap_or(pattern),
+    };
+    if let Some((_, set)) = last.strip_suffix(']').and_then(|set| set.rsplit_once('[')) {
+        return !set.contains(['^', ' ', ':']) && !set.contains("\\s");
+    }
+    let mut backwards = last.chars().rev();
+    let (end, is_escaped) = (backwards.next(), backwards.next() == Some('\\'));
+    end.is_some_and(|end| if is_escaped { matches!(end, 'd' | 'w') } else { end.is_ascii_alphanumeric() })
+}
+
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let practice = Practice::observe(facts, |_, column, base| {
-        (base.category == 'S').then(|| base.oid == builtin::BPCHAR && is_padded(column))
+        (base.category == 'S')
+            .then(|| base.oid == builtin::BPCHAR && is_padded(column) && !has_checked_format(facts, column))
     });
     let snapshot = facts.snapshot;
     let changes = TypeChanges::new(facts);
@@ -149,6 +197,8 @@ mod tests {
             ("flag", 1),
             ("country_code", 2),
             ("currency", 3),
+            ("fromcurrencycode", 3),
+            ("iso_code", 4),
             ("iso3", 1),
             ("password_hash", 64),
             ("md5", 32),
@@ -160,6 +210,35 @@ mod tests {
         }
         assert_eq!(reported("country_name", 30).len(), 1);
         assert_eq!(reported("md5", 50).len(), 1);
+        assert_eq!(reported("stateprovincecode", 3).len(), 1);
+    }
+
+    #[test]
+    fn a_format_that_is_checked_as_a_whole_leaves_nothing_to_pad() {
+        for right in [
+            r"CHECK ((ipi ~ '^\d{11}$'::text))",
+            r"CHECK ((isrc ~ '^[A-Z]{2}[A-Z0-9]{3}[0-9]{7}$'::text))",
+            r"CHECK ((iswc ~ '^T-?\d{3}.?\d{3}.?\d{3}[-.]?\d$'::text))",
+            r"CHECK ((isni ~ '^\d{15}[\dX]$'::text))",
+            r"CHECK ((hash ~ '^[0-9a-f]+$'::text))",
+        ] {
+            assert!(matches_whole(right), "{right}");
+        }
+        for wrong in [
+            r"CHECK ((ipi ~ '\d{11}'::text))",
+            r"CHECK ((ipi ~ '^\d{11}'::text))",
+            r"CHECK ((ipi ~ '^\d+ *$'::text))",
+            r"CHECK ((ipi ~ '^\d+\s*$'::text))",
+            r"CHECK (((ipi ~ '^\d{11}$'::text) OR (ipi = ''::bpchar)))",
+            r"CHECK ((ipi ~ '^\d{11}.$'::text))",
+            r"CHECK ((ipi ~ '^.*[^x]$'::text))",
+            r"CHECK ((ipi ~ '^.*\d{0,3}$'::text))",
+            r"CHECK ((ipi ~ '^\d{11}| *$'::text))",
+            r"CHECK ((ipi !~ '^\d{11}$'::text))",
+            r"CHECK ((length(ipi) > 3))",
+        ] {
+            assert!(!matches_whole(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -373,7 +373,7 @@ mod tests {
         }
         let (found, _, examined) = run(&FLOAT_MONEY, &sample.finish());
         assert_eq!((found.len(), examined), (1, 1));
-        assert_eq!(found[0].object, "database shop");
+        assert_eq!(found[0].object, "database");
         assert!(found[0].message.contains("12 of 12 columns in 12 tables"), "{}", found[0].message);
     }
 }

@@ -118,6 +118,6 @@ mod tests {
         }
         let (found, _, _) = run(&SERIAL_COLUMN, &sample.finish());
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].object, "database shop");
+        assert_eq!(found[0].object, "database");
     }
 }

@@ -50,7 +50,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                 .evidence("columns", names)
                 .evidence(
                     "how",
-                    "ALTER COLUMN … TYPE timestamptz USING … AT TIME ZONE 'the zone of the writers'; rewrites the table",
+                    "ALTER COLUMN ... TYPE timestamptz USING ... AT TIME ZONE 'the zone of the writers'; rewrites the table",
                 )
         },
     );
@@ -104,7 +104,7 @@ mod tests {
         };
         let habit = found(40, 2);
         assert_eq!(habit.len(), 1);
-        assert_eq!(habit[0].object, "database shop");
+        assert_eq!(habit[0].object, "database");
         assert_eq!(habit[0].evidence["columns"], 40);
         assert_eq!(found(20, 20).len(), 20);
         assert_eq!(found(9, 0).len(), 9);

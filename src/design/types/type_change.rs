@@ -116,6 +116,12 @@ impl<'a> TypeChanges<'a> {
         if anywhere(&|oid, found| snapshot.depended_columns.contains(&(oid, found.number))) {
             return Some("views, rules, policies or functions depend on the column");
         }
+        // The server gives the column what the new type is stored and compressed by, and forgets what was set.
+        if anywhere(&|oid, found| self.facts.definitions.has_own_storage(oid, found.number)) {
+            return Some(
+                "the column has a storage or compression setting of its own, which the change would undo",
+            );
+        }
         if anywhere(&|oid, found| self.is_partition_key(oid, found)) {
             return Some("the column is part of the partition key");
         }

@@ -237,6 +237,17 @@ fn a_unique_constraint_beside_the_primary_key_goes_with_its_constraint() {
 }
 
 #[test]
+fn a_plain_index_gives_way_to_a_unique_one_and_the_reason_says_why_that_one() {
+    let (mut sample, t) = one_table();
+    sample.index(t, "plain", &["a"]);
+    let unique = sample.index(t, "strict", &["a"]);
+    sample.edit_index(unique, |index| index.is_unique = true);
+    let rows = rows(&sample.finish());
+    // What scans count is the matter of whoever looks for unused indexes.
+    assert_eq!(rows[0].reason, "the planner sees no difference to public.strict, which keeps values unique");
+}
+
+#[test]
 fn what_a_foreign_key_refers_to_stays_and_the_other_unique_one_goes() {
     let (mut sample, t) = one_table();
     let referenced = sample.keyed_constraint(t, "z_referenced", &["a"], ConstraintKind::Unique);

@@ -142,13 +142,15 @@ fn fill_factor(index: &Index) -> f64 {
 
 /// Whether equal values of the type are always equal images, so that a B-tree may store them once.
 ///
-/// "B-Tree Deduplication" in the manual lists those that are not; collations that are not deterministic we cannot
-/// see here.
+/// "B-Tree Deduplication" in the manual lists most that are not; `bt_metap()` shows the same of char(n), tsvector and
+/// tsquery. Collations that are not deterministic we cannot see here.
 fn is_equal_image(found: &Type) -> bool {
-    !matches!(found.oid, builtin::NUMERIC | builtin::FLOAT4 | builtin::FLOAT8 | builtin::JSONB)
-        && !matches!(found.kind, TypeKind::Range | TypeKind::Multirange | TypeKind::Composite)
+    !matches!(
+        found.oid,
+        builtin::NUMERIC | builtin::FLOAT4 | builtin::FLOAT8 | builtin::JSONB | builtin::BPCHAR
+    ) && !matches!(found.kind, TypeKind::Range | TypeKind::Multirange | TypeKind::Composite)
         && found.category != 'A'
-        && &*found.name != "interval"
+        && !matches!(&*found.name, "interval" | "tsvector" | "tsquery")
 }
 
 fn is_deduplicated(snapshot: &Snapshot, index: &Index) -> bool {

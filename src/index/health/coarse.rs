@@ -147,7 +147,7 @@ fn row(
     IndexHealth {
         table_name: snapshot.relation_name(tree.root.oid),
         reason: format!(
-            "{name} has at most {} distinct values for {} rows and hardly narrows a search; if queries look for a rare value, index only that: CREATE INDEX … WHERE",
+            "{name} has at most {} distinct values for {} rows and hardly narrows a search; if queries look for a rare value, index only that: CREATE INDEX ... WHERE",
             distinct.round() as i64,
             grouped(rows as i64)
         ),

@@ -23,7 +23,7 @@ struct Remedy {
     severity: Severity,
 }
 
-/// The indexes of a tree that queries cannot use.
+/// The indexes of a tree that queries cannot use, unless they are just being built.
 pub fn invalid<'a>(
     facts: &Facts<'a>,
     duties: &Duties<'a>,
@@ -32,7 +32,9 @@ pub fn invalid<'a>(
 ) -> Vec<IndexHealth> {
     let mut rows = Vec::new();
     for family in &tree.families {
-        for &index in family.members.iter().filter(|member| !member.is_usable()) {
+        let is_unfinished =
+            |member: &&&Index| !member.is_usable() && !facts.snapshot.index_builds.contains(&member.table);
+        for &index in family.members.iter().filter(is_unfinished) {
             let remedy = if index.is_partitioned {
                 // A part of an index that has gaps elsewhere is told with the whole.
                 if index.is_partition {
@@ -167,6 +169,19 @@ fn alone<'a>(facts: &Facts<'a>, duties: &Duties<'a>, tree: &Tree<'a>, index: &'a
             if let Some(other) = stand_in(snapshot, tree, index) {
                 return drop(format!("{} does its work: drop it", snapshot.index_name(other)));
             }
+            // What stopped a unique index is mostly duplicate values, and they stop every rebuild too.
+            if index.is_unique && !index.is_ready {
+                return drop(
+                    "nothing is lost with it: drop it, remove the duplicate values that stopped it, and create it again"
+                        .to_owned(),
+                );
+            }
+            if index.is_unique {
+                return decide(
+                    "new rows are held unique by it, old ones may not be: remove duplicate values, then REINDEX INDEX CONCURRENTLY"
+                        .to_owned(),
+                );
+            }
         }
     }
     if let Some(other) = would_displace(snapshot, duties, tree, index) {
@@ -202,11 +217,7 @@ fn alone<'a>(facts: &Facts<'a>, duties: &Duties<'a>, tree: &Tree<'a>, index: &'a
     }
     let advice = match constraint {
         Some(constraint) => format!("it backs constraint {}: rebuild it", quote_identifier(&constraint.name)),
-        None if index.is_unique => {
-            "rebuild it (unless it is being built now); that fails while the table holds duplicate values"
-                .to_owned()
-        }
-        None => "rebuild it (unless it is being built now)".to_owned(),
+        None => "rebuild it".to_owned(),
     };
     Remedy { advice, fix: Some(index_ddl::rebuild(snapshot, index)), undo: None, severity: Severity::Error }
 }

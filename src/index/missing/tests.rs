@@ -51,6 +51,21 @@ fn a_foreign_key_without_an_index_is_told_with_its_cost() {
 }
 
 #[test]
+fn an_empty_table_is_not_said_to_cost_anything_yet() {
+    for (rows, harm) in [
+        (0.0, "will read all of public.t, which is empty so far"),
+        (1.0, "reads all of public.t"),
+        (-1.0, "reads all of public.t"),
+        (2.0, "reads all 2 rows of public.t"),
+    ] {
+        let (mut sample, t, _) = referring(&[&["a"]]);
+        sample.edit_table(t, |table| table.rows = rows);
+        let reason = &self::rows(&sample.finish())[0].reason;
+        assert!(reason.ends_with(&format!("each delete from public.parent {harm}")), "{reason}");
+    }
+}
+
+#[test]
 fn size_only_sets_the_severity() {
     for (rows, expected) in [(10.0, Severity::Info), (1_000.0, Severity::Warning), (-1.0, Severity::Warning)]
     {

@@ -82,7 +82,9 @@ pub(in crate::index) struct WeighedGap<'a> {
     pub(super) child_bytes: u64,
 }
 
-/// The foreign keys of one table that lack an index, each set of columns as one row.
+/// The foreign keys of one table that lack an index, each set of columns that `is_told` accepts as one row.
+///
+/// `is_told` has to accept all open gaps or none: one index may close several of them.
 pub(in crate::index) fn weigh<'a>(
     facts: &Facts<'a>,
     duties: &Duties<'a>,
@@ -90,9 +92,11 @@ pub(in crate::index) fn weigh<'a>(
     limits: &ForeignKeyLimits,
     table: &'a Relation,
     wanted: &dyn Fn(&Constraint) -> bool,
+    is_told: &dyn Fn(&Gap<'_>) -> bool,
 ) -> Vec<WeighedGap<'a>> {
     let snapshot = facts.snapshot;
-    let gaps = gaps(snapshot, table.oid, wanted);
+    let mut gaps = gaps(snapshot, table.oid, wanted);
+    gaps.retain(is_told);
     if gaps.is_empty() {
         return Vec::new();
     }
@@ -137,9 +141,13 @@ fn reason(snapshot: &Snapshot, table: &Relation, gap: &Gap<'_>, weight: &Weight)
     let kind = if names.len() == 1 { "foreign key" } else { "foreign keys" };
     let parent = gap.constraints.first().and_then(|constraint| constraint.foreign_key.as_deref());
     let parent = parent.map_or_else(String::new, |parent| snapshot.relation_name(parent.table));
-    let rows = match weight.child_rows {
-        Some(rows) => format!("all {} rows", grouped(rows as i64)),
-        None => "all rows".to_owned(),
+    let child = snapshot.relation_name(table.oid);
+    let harm = match weight.child_rows {
+        // What is empty now costs nothing now.
+        Some(rows) if rows < 1.0 => format!("will read all of {child}, which is empty so far"),
+        Some(rows) if rows < 2.0 => format!("reads all of {child}"),
+        Some(rows) => format!("reads all {} rows of {child}", grouped(rows as i64)),
+        None => format!("reads all of {child}"),
     };
     let columns = snapshot.column_list(table.oid, &gap.columns);
     let mut reason = format!("{kind} {} on ({columns})", names.join(", "));
@@ -153,10 +161,7 @@ fn reason(snapshot: &Snapshot, table: &Relation, gap: &Gap<'_>, weight: &Weight)
         }
         _ => {
             let verb = if names.len() == 1 { "has" } else { "have" };
-            reason.push_str(&format!(
-                " {verb} no index: each delete from {parent} reads {rows} of {}",
-                snapshot.relation_name(table.oid)
-            ));
+            reason.push_str(&format!(" {verb} no index: each delete from {parent} {harm}"));
         }
     }
     if let Cover::None { nearest: Some((index, obstacle)) } = &gap.cover {

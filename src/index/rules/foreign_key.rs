@@ -5,7 +5,7 @@ use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdi
 use crate::foreign_key_cover::Cover;
 use crate::index::duty::Duties;
 use crate::index::family::indexed_relations;
-use crate::index::missing::{ForeignKeyLimits, WeighedGap, groups, weigh};
+use crate::index::missing::{ForeignKeyLimits, Gap, WeighedGap, groups, weigh};
 use crate::text::quote_identifier;
 
 const LARGE_ROWS: Threshold = Threshold {
@@ -73,10 +73,9 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>, is_partly: bool) {
                 continue;
             }
             verdicts.examine(foreign_keys.len() as u64);
-            for weighed in weigh(facts, &duties, &mut names, &limits, table, &is_between_tables) {
-                if matches!(weighed.gap.cover, Cover::Partly { .. }) == is_partly {
-                    report(facts, &weighed, verdicts);
-                }
+            let is_told = |gap: &Gap<'_>| matches!(gap.cover, Cover::Partly { .. }) == is_partly;
+            for weighed in weigh(facts, &duties, &mut names, &limits, table, &is_between_tables, &is_told) {
+                report(facts, &weighed, verdicts);
             }
         }
     }

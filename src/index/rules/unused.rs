@@ -74,13 +74,13 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
     if unknown_tables > 0 {
         let reason = blind_spot(&snapshot.server, &limits).unwrap_or_default();
-        verdicts.unknown_all(unknown_tables, format!("tables have indexes without scans, but {reason}"));
+        verdicts.unknown_all(unknown_tables, format!("an index without scans proves nothing yet: {reason}"));
     }
     if idle_tables > 0 {
         verdicts.unknown_all(
             idle_tables,
             format!(
-                "tables have indexes without scans, but are hardly used themselves (less than {} scans and {} rows written), so that proves nothing",
+                "an index without scans proves nothing on a table that is hardly used itself (less than {} scans and {} rows written)",
                 limits.table_scans, limits.table_writes
             ),
         );
@@ -96,19 +96,21 @@ fn report<'a>(
     verdicts: &mut Verdicts<'_>,
 ) {
     let snapshot = facts.snapshot;
+    let mut unused = judge(facts, duties, limits, tree);
+    unused.retain(|judgement| {
+        judgement.verdict == Verdict::Drop && judgement.family.bytes(facts) >= limits.minimum_bytes
+    });
+    let is_unused = |index: Oid| unused.iter().any(|judgement| judgement.family.top.oid == index);
+    // What the other rules report is left to them, unless what they would keep is reported here as well: once that is
+    // gone, this rule would begin to speak of what is left.
     let superfluous: FxHashSet<Oid> = duplicate::reported(facts, duties, &Limits::default(), tree)
         .iter()
+        .filter(|pair| !is_unused(pair.keep_family.top.oid))
         .map(|pair| pair.drop.top.oid)
         .collect();
-    for judgement in judge(facts, duties, limits, tree) {
-        if judgement.verdict != Verdict::Drop || superfluous.contains(&judgement.family.top.oid) {
-            continue;
-        }
+    for judgement in unused.iter().filter(|judgement| !superfluous.contains(&judgement.family.top.oid)) {
         let size_bytes = judgement.family.bytes(facts);
-        if size_bytes < limits.minimum_bytes {
-            continue;
-        }
-        let row = row(facts, &judgement, size_bytes);
+        let row = row(facts, judgement, size_bytes);
         let message = format!("{} ({}) is unused: {}", row.index_name, pretty_bytes(size_bytes), row.reason);
         let mut finding = Finding::new(row.index_name, snapshot.schema_name(root.schema), message)
             .evidence("table", row.table_name)

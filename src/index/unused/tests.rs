@@ -135,10 +135,10 @@ fn the_last_cover_of_a_foreign_key_is_kept_and_of_two_one_can_go() {
 fn young_or_blind_counters_ask_for_review() {
     type Edit = fn(&mut Server);
     let cases: [(Edit, &str); 6] = [
-        (|server| server.statistics_since = None, "it is unknown since when scans are counted"),
+        (|server| server.statistics_since = None, "it is not known since when scans have been counted"),
         (
             |server| server.statistics_since = Some(server.now - DAY),
-            "scans are counted since 24 hours only; 30 days are needed",
+            "scans have been counted for 24 hours only; 30 days are needed",
         ),
         (
             |server| {

@@ -6,6 +6,7 @@ mod dependency;
 mod extended_statistics;
 mod index;
 mod other;
+mod progress;
 mod relation;
 mod role;
 mod sequence;
@@ -22,7 +23,7 @@ use crate::pg::scan::in_scratch_memory;
 /// raises (a cancel, out of memory, a damaged catalog).
 pub fn take() -> Snapshot {
     let mut snapshot = Snapshot::default();
-    let steps: [&dyn Fn(&mut Snapshot); 10] = [
+    let steps: [&dyn Fn(&mut Snapshot); 11] = [
         &server::read,
         &role::read,
         &types::read,
@@ -39,6 +40,7 @@ pub fn take() -> Snapshot {
         &extended_statistics::read,
         &column::read_statistics,
         &statistics::read,
+        &progress::read,
         &sequence::read_last_values,
     ];
     for step in steps {

@@ -61,7 +61,6 @@ fn later(first: pg_sys::TimestampTz, second: pg_sys::TimestampTz) -> Option<Mome
     (last != 0).then(|| from_timestamp(last))
 }
 
-#[cfg(feature = "pg15")]
 fn table_statistics(entry: &pg_sys::PgStat_StatTabEntry) -> TableStatistics {
     TableStatistics {
         sequential_scans: entry.numscans,
@@ -70,29 +69,30 @@ fn table_statistics(entry: &pg_sys::PgStat_StatTabEntry) -> TableStatistics {
         updated: entry.tuples_updated,
         hot_updated: entry.tuples_hot_updated,
         deleted: entry.tuples_deleted,
+        ..renamed_fields(entry)
+    }
+}
+
+/// The fields that PostgreSQL 16 renamed.
+fn renamed_fields(entry: &pg_sys::PgStat_StatTabEntry) -> TableStatistics {
+    #[cfg(feature = "pg15")]
+    return TableStatistics {
         live: entry.n_live_tuples,
         dead: entry.n_dead_tuples,
         changed_since_analyze: entry.changes_since_analyze,
         last_vacuum: later(entry.vacuum_timestamp, entry.autovac_vacuum_timestamp),
         last_analyze: later(entry.analyze_timestamp, entry.autovac_analyze_timestamp),
-    }
-}
-
-#[cfg(not(feature = "pg15"))]
-fn table_statistics(entry: &pg_sys::PgStat_StatTabEntry) -> TableStatistics {
-    TableStatistics {
-        sequential_scans: entry.numscans,
-        sequential_rows: entry.tuples_returned,
-        inserted: entry.tuples_inserted,
-        updated: entry.tuples_updated,
-        hot_updated: entry.tuples_hot_updated,
-        deleted: entry.tuples_deleted,
+        ..TableStatistics::default()
+    };
+    #[cfg(not(feature = "pg15"))]
+    return TableStatistics {
         live: entry.live_tuples,
         dead: entry.dead_tuples,
         changed_since_analyze: entry.mod_since_analyze,
         last_vacuum: later(entry.last_vacuum_time, entry.last_autovacuum_time),
         last_analyze: later(entry.last_analyze_time, entry.last_autoanalyze_time),
-    }
+        ..TableStatistics::default()
+    };
 }
 
 fn index_statistics(entry: &pg_sys::PgStat_StatTabEntry) -> IndexStatistics {

@@ -1,0 +1,158 @@
+//! Values on their way to and from the user, in the database's encoding.
+
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::{Datum, UnboxDatum};
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::{AnyNumeric, FromDatum, IntoDatum, JsonB, pg_sys};
+
+use super::encoding;
+
+/// Text that may hold names of the database.
+pub struct Text(String);
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl Text {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself, owned.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromDatum for Text {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches that the datum is a text; detoasting copies where needed.
+        unsafe {
+            let detoasted = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+            Some(Self(encoding::from_server(pgrx::varlena_to_byte_slice(detoasted)).into_owned()))
+        }
+    }
+}
+
+// SAFETY: reads the datum as the text that it is.
+unsafe impl UnboxDatum for Text {
+    type As<'src> = Self;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Self::As<'src>
+    where
+        Self: 'src,
+    {
+        // SAFETY: the caller vouches for the datum, which is not null here.
+        unsafe { Self::from_datum(std::mem::transmute::<Datum<'src>, pg_sys::Datum>(datum), false) }
+            .unwrap_or_else(|| Self(String::new()))
+    }
+}
+
+// SAFETY: reads the argument as the text that its SQL type says it is.
+unsafe impl<'fcx> ArgAbi<'fcx> for Text {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller vouches for the argument; a strict function gets no null.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| Self(String::new()))
+    }
+}
+
+impl IntoDatum for Text {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        // A text is a varlena of its bytes, as a bytea is.
+        encoding::to_server(&self.0).as_ref().into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
+// SAFETY: returns the datum made above, or NULL.
+unsafe impl BoxRet for Text {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: the caller hands us its own call frame.
+        unsafe { boxed(self, fcinfo) }
+    }
+}
+
+// SAFETY: the datum made above is a text.
+unsafe impl SqlTranslatable for Text {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Text);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("text"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("text")));
+}
+
+/// JSON that may hold names of the database.
+pub struct Document(serde_json::Value);
+
+impl From<serde_json::Value> for Document {
+    fn from(value: serde_json::Value) -> Self {
+        Self(value)
+    }
+}
+
+impl From<serde_json::Map<String, serde_json::Value>> for Document {
+    fn from(map: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self(serde_json::Value::Object(map))
+    }
+}
+
+impl IntoDatum for Document {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let json = std::ffi::CString::new(encoding::json_to_server(self.0.to_string())).ok()?;
+        // SAFETY: jsonb_in reads a C string, which lives until it returns.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(json.as_ptr().into())]) }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: returns the datum made above, or NULL.
+unsafe impl BoxRet for Document {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: the caller hands us its own call frame.
+        unsafe { boxed(self, fcinfo) }
+    }
+}
+
+// SAFETY: the datum made above is a jsonb.
+unsafe impl SqlTranslatable for Document {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Document);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = JsonB::ARGUMENT_SQL;
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = JsonB::RETURN_SQL;
+}
+
+/// # Safety
+/// `fcinfo` must be the frame of the call that returns `value`.
+unsafe fn boxed<'fcx>(value: impl IntoDatum, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+    match value.into_datum() {
+        // SAFETY: the caller vouches for the frame.
+        Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+        None => fcinfo.return_null(),
+    }
+}
+
+/// A number with that many decimals.
+pub fn rounded(value: f64, decimals: usize) -> AnyNumeric {
+    let text = format!("{value:.decimals$}");
+    AnyNumeric::try_from(text.as_str()).unwrap_or_else(|_| AnyNumeric::from(0))
+}
