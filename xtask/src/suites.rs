@@ -1,0 +1,235 @@
+//! What PostgreSQL checks: its own regression driver, isolation tester and TAP framework over `pg_test/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use crate::cluster::{self, Borrowed, Cluster};
+use crate::console::{Console, Step, show_end};
+use crate::demo;
+use crate::extension::NAME;
+use crate::failure::{Attempt, Failure, Outcome};
+use crate::fingerprint;
+use crate::leftovers;
+use crate::place::{Place, fresh, remove};
+use crate::process::{self, OnInterrupt};
+use crate::schedule::Schedule;
+use crate::server::{Server, TestPrograms};
+use crate::tally::{self, Report, Tally};
+
+/// What PostgreSQL's Perl modules put behind the temporary folder to name a socket.
+const TAP_SOCKET: &str = "/XXXXXXXXXX/.s.PGSQL.65535";
+
+/// The suites of `pg_test/` against one server that has the extension.
+pub struct Suites<'a> {
+    /// The checkout.
+    pub place: &'a Place,
+    /// The server.
+    pub server: &'a Server,
+    /// PostgreSQL's test programs.
+    pub programs: &'a TestPrograms,
+    /// Only tests whose name contains this.
+    pub filter: Option<&'a str>,
+}
+
+/// How many steps [`Suites::run`] takes.
+pub const STEPS: usize = 3;
+
+impl Suites<'_> {
+    /// Runs all three suites.
+    pub fn run(&self, console: &mut Console, report: &mut Report) {
+        self.suite("regress", console, report, |step| self.regress(step, "schedule"));
+        self.suite("isolation", console, report, |step| self.isolation(step));
+        self.suite("tap", console, report, |step| self.tap(step));
+    }
+
+    /// Runs the files that `pg_test/smoke_schedule` lists.
+    pub fn run_smoke(&self, console: &mut Console, report: &mut Report) {
+        self.suite("smoke", console, report, |step| self.regress(step, "smoke_schedule"));
+    }
+
+    fn suite(
+        &self,
+        suite: &str,
+        console: &mut Console,
+        report: &mut Report,
+        run: impl FnOnce(&Step) -> Outcome<Option<Tally>>,
+    ) {
+        let name = format!("{suite} on PostgreSQL {}", self.server.major);
+        let step = console.begin(&name);
+        let start = Instant::now();
+        let result = run(&step);
+        process::hold_if_interrupted();
+        match result {
+            Ok(Some(tally)) => {
+                report.add(&name, tally, start.elapsed());
+                step.done(&format!("{} passed, {} failed", tally.passed, tally.failed));
+            }
+            Ok(None) => step.done("no such test"),
+            Err(failure) => {
+                step.note(&failure.to_string());
+                report.add(&name, Tally::one(false), start.elapsed());
+                step.done("failed");
+            }
+        }
+    }
+
+    fn regress(&self, step: &Step, schedule: &str) -> Outcome<Option<Tally>> {
+        let ground = self.prepare("regress")?;
+        let text = read(&ground.join("input").join(schedule))?;
+        let all = Schedule::parse(&text)?;
+        if schedule == "schedule" {
+            all.must_list(&names(&ground.join("input/sql"), "sql")?)?;
+        }
+        if all.is_empty() {
+            return Err(Failure::new(format!("pg_test/{schedule} lists no test")));
+        }
+        let chosen = all.filtered(self.filter);
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let file = ground.join("schedule");
+        fs::write(&file, chosen.text()).attempting(|| format!("cannot write {}", file.display()))?;
+        let mut command = self.server.command(&self.programs.regress);
+        command.arg(format!("--schedule={}", file.display()));
+        self.compare("regress", &ground, command, step).map(Some)
+    }
+
+    fn isolation(&self, step: &Step) -> Outcome<Option<Tally>> {
+        let ground = self.prepare("isolation")?;
+        let chosen = self.chosen(names(&ground.join("input/specs"), "spec")?);
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let mut command = self.server.command(&self.programs.isolation);
+        // A specification has no place for what is done once for all.
+        command.arg(format!("--load-extension={NAME}")).args(chosen);
+        self.compare("isolation", &ground, command, step).map(Some)
+    }
+
+    /// Runs a program of the pg_regress family against a cluster of its own.
+    fn compare(&self, suite: &str, ground: &Path, mut command: Command, step: &Step) -> Outcome<Tally> {
+        let cluster = Borrowed(Cluster::at(self.server, &ground.join("cluster")));
+        let settings = ground.join("input/postgresql.conf");
+        let settings = if settings.exists() { read(&settings)? } else { String::new() };
+        cluster.0.create(step, "C", &settings)?;
+
+        let output = ground.join("output");
+        fresh(&output)?;
+        self.server.user.owns(&output)?;
+        command
+            .arg(format!("--inputdir={}", ground.join("input").display()))
+            .arg(format!("--outputdir={}", output.display()))
+            .arg(format!("--bindir={}", self.server.bin.display()))
+            .arg(format!("--dbname={suite}_test"))
+            .arg(format!("--host={}", cluster.0.socket().display()))
+            .arg(format!("--port={}", cluster::PORT))
+            .arg(format!("--user={}", cluster::SUPERUSER))
+            .current_dir(&output);
+        self.server.user.takes(&mut command);
+        let (succeeded, text) = step.watch(&self.label(suite), &mut command, OnInterrupt::End)?;
+        let tally = tally::of_regress(&text).believing(succeeded);
+        if tally.failed > 0 {
+            step.note(&text);
+            let differences = read(&output.join("regression.diffs")).unwrap_or_default();
+            show_end(&differences);
+            fs::copy(cluster.0.log(), output.join("server.log"))
+                .attempting(|| "cannot keep the server's log".into())?;
+            self.keep(suite, &output, step)?;
+        }
+        Ok(tally)
+    }
+
+    fn tap(&self, step: &Step) -> Outcome<Option<Tally>> {
+        let ground = self.prepare("tap")?;
+        let chosen = self.chosen(names(&ground.join("input/t"), "pl")?);
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        for folder in ["output", "ports"] {
+            fresh(&ground.join(folder))?;
+            self.server.user.owns(&ground.join(folder))?;
+        }
+        let sockets = ground.join("socket");
+        cluster::short_folder(&sockets, &sockets, TAP_SOCKET, &self.server.user)?;
+        process::read(Command::new("cp").arg("-r").arg(demo::folder(self.place)).arg(ground.join("demo")))?;
+        self.server.user.owns(&ground.join("demo"))?;
+        let output = ground.join("output");
+        let mut prove = self.server.command(Path::new("prove"));
+        prove
+            .args(["--verbose", "--failures", "-I"])
+            .arg(&self.programs.perl)
+            .args(chosen.iter().map(|test| format!("t/{test}.pl")))
+            .current_dir(ground.join("input"))
+            // Up to 15 the modules make the other two folders from the first.
+            .env("TESTDIR", &output)
+            .env("TESTDATADIR", output.join("tmp_check"))
+            .env("TESTLOGDIR", output.join("tmp_check/log"))
+            .env("PG_REGRESS", &self.programs.regress)
+            .env("PG_TEST_PORT_DIR", ground.join("ports"))
+            .env("DBMASTERY_DEMO", ground.join("demo"))
+            // The modules put their sockets below the temporary folder.
+            .env("TMPDIR", sockets.canonicalize().unwrap_or(sockets));
+        self.server.user.takes(&mut prove);
+        let (succeeded, text) = step.watch(&self.label("tap"), &mut prove, OnInterrupt::End)?;
+        let tally = tally::of_tap(&text).believing(succeeded);
+        if tally.failed > 0 {
+            show_end(&text);
+            self.keep("tap", &output, step)?;
+        }
+        leftovers::remove(&ground)?;
+        Ok(Some(tally))
+    }
+
+    /// A fresh scratch folder with a copy of `pg_test/` that belongs to the servers' user, who may not be able to
+    /// read the checkout.
+    fn prepare(&self, suite: &str) -> Outcome<PathBuf> {
+        let source = self.place.checkout.join("pg_test");
+        if !source.is_dir() {
+            return Err(Failure::new(format!("{} is missing", source.display())));
+        }
+        let scratch = leftovers::scratch(self.server.ground());
+        let ground = scratch.join(format!("{suite}{}", self.server.major));
+        leftovers::remove(&ground)?;
+        fs::create_dir_all(&ground).attempting(|| format!("cannot create {}", ground.display()))?;
+        process::read(Command::new("cp").arg("-r").arg(&source).arg(ground.join("input")))?;
+        self.server.user.owns(&ground)?;
+        Ok(ground)
+    }
+
+    fn chosen(&self, mut names: Vec<String>) -> Vec<String> {
+        names.retain(|name| self.filter.is_none_or(|filter| name.contains(filter)));
+        names
+    }
+
+    fn label(&self, suite: &str) -> String {
+        format!("{suite}-pg{}", self.server.major)
+    }
+
+    /// Keeps what a failed suite left, where the person can read it after the servers are gone.
+    fn keep(&self, suite: &str, output: &Path, step: &Step) -> Outcome {
+        let kept = self.place.work.join("results").join(self.label(suite));
+        fresh(&kept)?;
+        remove(&kept)?;
+        process::read(Command::new("cp").arg("-r").arg(output).arg(&kept))?;
+        let results = kept.join("results");
+        step.note(&format!("results and logs are kept in {}", kept.display()));
+        if results.exists() {
+            let results = cluster::shell_word(&results.to_string_lossy());
+            step.note(&format!("if a result is right: cp {results}/NAME.out pg_test/expected/"));
+        }
+        Ok(())
+    }
+}
+
+/// The names, without ending, of the files in `folder` that end in `.ending`.
+fn names(folder: &Path, ending: &str) -> Outcome<Vec<String>> {
+    let mut files = fingerprint::files(folder)?;
+    files.retain(|file| file.extension().is_some_and(|found| found == ending));
+    Ok(files.iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect())
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    fs::read_to_string(path).attempting(|| format!("cannot read {}", path.display()))
+}
