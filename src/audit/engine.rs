@@ -137,9 +137,24 @@ fn ask(rule: &Rule, facts: &Facts<'_>, settings: &RuleSettings) -> Said {
     findings.dedup_by(|later, earlier| later.object == earlier.object);
     debug_assert_eq!(reported, findings.len(), "{} reports one object twice", rule.id);
     debug_assert!(examined > 0 || findings.is_empty(), "{} finds what it did not examine", rule.id);
+    findings.iter_mut().for_each(withhold_what_cannot_be_written);
     // What fails was looked at, whatever the rule counted.
     let examined = examined.max(u64::from(!findings.is_empty()));
     Said { examined, findings, unknowns }
+}
+
+/// Takes statements away that name something by bytes which mean nothing in the database's encoding, as SQL_ASCII lets
+/// in: they would miss their object, or meet another one.
+fn withhold_what_cannot_be_written(finding: &mut Finding) {
+    let is_illegible = |text: &Option<String>| {
+        text.as_deref().is_some_and(|text| text.contains(char::REPLACEMENT_CHARACTER))
+    };
+    if is_illegible(&finding.fix) || is_illegible(&finding.undo) {
+        finding.fix = None;
+        finding.undo = None;
+        let reason = "a name holds bytes that mean nothing in the database's encoding";
+        finding.evidence.insert("no_simple_fix_because".to_owned(), reason.into());
+    }
 }
 
 /// By object; of two about the same one, the worse first, which is the one that stays.
@@ -227,6 +242,18 @@ mod tests {
     fn an_object_reported_twice_is_an_error_where_assertions_are_on() {
         let audit = audit(&[&REPEATING]);
         assert!(audit.outcomes[0].error.as_ref().unwrap().contains("reports one object twice"));
+    }
+
+    #[test]
+    fn what_cannot_be_named_is_not_mended() {
+        let finding = |fix: &str| Finding::new("public.t", "public", "it is wrong").fix(fix, "UNDO t;");
+        let mut legible = finding("FIX größe;");
+        withhold_what_cannot_be_written(&mut legible);
+        assert!(legible.fix.is_some() && legible.undo.is_some() && legible.evidence.is_empty());
+        let mut illegible = finding("FIX gr\u{fffd}\u{fffd}e;");
+        withhold_what_cannot_be_written(&mut illegible);
+        assert!(illegible.fix.is_none() && illegible.undo.is_none());
+        assert!(illegible.evidence.contains_key("no_simple_fix_because"));
     }
 
     #[test]

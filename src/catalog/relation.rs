@@ -144,6 +144,8 @@ pub struct Relation {
     pub is_partition: bool,
     /// The composite type of its rows.
     pub row_type: Oid,
+    /// The composite type that it is a table `OF`, 0 for most.
+    pub of_type: Oid,
     /// Storage options, `name=value`.
     pub options: Box<[Box<str>]>,
     /// Its privileges; `None` means the built-in default.

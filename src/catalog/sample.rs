@@ -58,6 +58,8 @@ impl Sample {
             (builtin::TEXT, "text", 'S', -1),
             (builtin::JSON, "json", 'U', -1),
             (builtin::JSONB, "jsonb", 'U', -1),
+            (builtin::JSON_ARRAY, "_json", 'A', -1),
+            (builtin::JSONB_ARRAY, "_jsonb", 'A', -1),
             (builtin::FLOAT4, "float4", 'N', 4),
             (builtin::FLOAT8, "float8", 'N', 8),
             (builtin::MONEY, "money", 'N', 8),

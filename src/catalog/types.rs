@@ -89,6 +89,8 @@ pub mod builtin {
     pub const TEXT: Oid = 25;
     /// json
     pub const JSON: Oid = 114;
+    /// json[]
+    pub const JSON_ARRAY: Oid = 199;
     /// real
     pub const FLOAT4: Oid = 700;
     /// double precision
@@ -111,4 +113,6 @@ pub mod builtin {
     pub const UUID: Oid = 2950;
     /// jsonb
     pub const JSONB: Oid = 3802;
+    /// jsonb[]
+    pub const JSONB_ARRAY: Oid = 3807;
 }

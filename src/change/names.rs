@@ -133,7 +133,7 @@ impl<'a> Names<'a> {
     }
 
     /// The name that an index should have; `None` where that would have to be cut or numbered, so that the index needs
-    /// a name of its own.
+    /// a name of its own. What was handed out here does not count: two equal indexes should both have it.
     ///
     /// Where columns do not say all, as with expressions, predicates and INCLUDE, the words of the old name are kept.
     pub fn proper_index_name(&self, index: &Index) -> Option<String> {
@@ -146,7 +146,7 @@ impl<'a> Names<'a> {
         let style = self.index_habit().style(&index_style::CONVENTION);
         let (stem, suffix) = index_style::parts(style, &relation.name, &columns);
         let name = format!("{stem}{suffix}");
-        (name.len() <= LONGEST && !self.is_relation(relation.schema, &name)).then_some(name)
+        (name.len() <= LONGEST && !self.is_in_catalog(relation.schema, &name)).then_some(name)
     }
 
     /// The proper name of an index that has another; `None` where there is none that would fit in.
@@ -156,8 +156,8 @@ impl<'a> Names<'a> {
         let style = index_style::style_of(&name, &snake_case(&relation.name), index.is_unique);
         let prevailing = self.index_habit().prevailing;
         let fits = style.is_none_or(|style| !prevailing.is_outlier(style, &index_style::CONVENTION));
-        self.handed_out.insert((relation.schema, name.clone()));
-        fits.then_some(name)
+        let is_free = self.handed_out.insert((relation.schema, name.clone()));
+        (fits && is_free).then_some(name)
     }
 
     /// A name that fits in for a constraint that has one that does not; `None` where it would have to be cut.
@@ -193,6 +193,10 @@ impl<'a> Names<'a> {
     }
 
     fn is_relation(&self, schema: Oid, name: &str) -> bool {
+        self.is_in_catalog(schema, name) || self.handed_out.contains(&(schema, name.to_owned()))
+    }
+
+    fn is_in_catalog(&self, schema: Oid, name: &str) -> bool {
         let relations = self.relations.get_or_init(|| {
             let snapshot = self.snapshot;
             let schema_of = |table: Oid| snapshot.relation(table).map_or(0, |relation| relation.schema);
@@ -201,7 +205,7 @@ impl<'a> Names<'a> {
             let sequences = snapshot.sequences.iter().map(|sequence| (sequence.schema, &*sequence.name));
             indexes.chain(tables).chain(sequences).collect()
         });
-        relations.contains(&(schema, name)) || self.handed_out.contains(&(schema, name.to_owned()))
+        relations.contains(&(schema, name))
     }
 
     /// The names of all constraints of a table and of those below it, which take a CHECK's new name over.

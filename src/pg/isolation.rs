@@ -29,15 +29,16 @@ pub fn isolated(work: &mut dyn FnMut()) -> Result<(), String> {
         Ok(())
     }))
     .catch_others(move |cause| {
-        if is_cancel(&cause) {
-            cause.rethrow();
-        }
         // SAFETY: rolls the subtransaction begun above back.
         unsafe {
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
+        }
+        // Only now: an error that leaves the subtransaction open would leave the session in an aborted block.
+        if is_cancel(&cause) {
+            cause.rethrow();
         }
         Err(message_of(&cause))
     })

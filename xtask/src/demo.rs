@@ -169,8 +169,8 @@ fn show(cluster: &Cluster) -> Outcome {
     say!("{}", process::read(&mut score)?.trim_end());
     say!("\nThe best next fix of each dimension:\n");
     let best = "SELECT dimension, best_next_fix FROM dbm.score() WHERE best_next_fix <> '' AND dimension <> 'overall'";
-    for fix in rows(cluster, best)? {
-        say!("{}\n{}", fix[0], prose::wrap(&fix[1], width, INDENT));
+    for [dimension, fix] in rows(cluster, best)? {
+        say!("{dimension}\n{}", prose::wrap(&fix, width, INDENT));
     }
     let audit = rows(cluster, "SELECT severity, rule, object, message, status FROM dbm.audit()")?;
     let shown = audit.len().min(SHOWN);
@@ -178,16 +178,16 @@ fn show(cluster: &Cluster) -> Outcome {
         "\ndbm.audit(), the first {shown} of {} rows; each also has its evidence, fix and undo:\n",
         audit.len()
     );
-    for row in audit.iter().take(SHOWN) {
-        let status = if row[4] == "finding" { String::new() } else { format!(" ({})", row[4]) };
-        say!("{:INDENT$}{}: {}{status}", row[0], row[1], row[2]);
-        say!("{}", prose::wrap(&row[3], width, INDENT));
+    for [severity, rule, object, message, status] in audit.into_iter().take(SHOWN) {
+        let status = if status == "finding" { String::new() } else { format!(" ({status})") };
+        say!("{severity:INDENT$}{rule}: {object}{status}");
+        say!("{}", prose::wrap(&message, width, INDENT));
     }
     Ok(())
 }
 
-/// The rows of a query, whatever its values contain.
-fn rows(cluster: &Cluster, query: &str) -> Outcome<Vec<Vec<String>>> {
+/// The rows of a query with `N` columns, whatever blanks, bars and line ends its values contain.
+fn rows<const N: usize>(cluster: &Cluster, query: &str) -> Outcome<Vec<[String; N]>> {
     let mut psql = cluster.psql(DATABASE);
     psql.args([
         "--tuples-only",
@@ -197,9 +197,16 @@ fn rows(cluster: &Cluster, query: &str) -> Outcome<Vec<Vec<String>>> {
         "-c",
         query,
     ]);
-    let text = process::read(&mut psql)?;
+    split(&process::read(&mut psql)?)
+}
+
+fn split<const N: usize>(text: &str) -> Outcome<Vec<[String; N]>> {
     let records = text.trim_end_matches(['\n', '\x1e']).split('\x1e').filter(|record| !record.is_empty());
-    Ok(records.map(|record| record.split('\x1f').map(str::to_owned).collect()).collect())
+    let row = |record: &str| {
+        let fields: Vec<String> = record.split('\x1f').map(str::to_owned).collect();
+        fields.try_into().map_err(|_| Failure::new(format!("a row has not {N} columns: {record}")))
+    };
+    records.map(row).collect()
 }
 
 /// The line that opens psql on the demo, as root and as the person who started it.
@@ -218,6 +225,14 @@ fn psql_line(server: &Server, cluster: &Cluster) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_split_at_their_separators_only() {
+        let text = "a|b\x1fc\nd\x1ee\x1f\x1e\n";
+        assert_eq!(split(text), Ok(vec![["a|b".into(), "c\nd".into()], ["e".into(), "".into()]]));
+        assert!(split::<3>(text).is_err());
+        assert_eq!(split::<2>("\n"), Ok(Vec::new()));
+    }
 
     #[test]
     fn the_marker_reads_back() {

@@ -13,6 +13,8 @@ sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
 
 for size in $tables; do
+    # A database of an earlier run on the same cluster serves again.
+    [ -z "$(sql -d postgres -c "SELECT 1 FROM pg_database WHERE datname = 'bench_$size'")" ] || continue
     sql -d postgres -c "CREATE DATABASE bench_$size"
     sql -d "bench_$size" -v tables="$size" -f catalog.sql
     sql -d "bench_$size" -c 'CREATE EXTENSION dbmastery'
@@ -43,9 +45,14 @@ for size in $tables; do
         END { if (seen == want) print sum }' <<< "$output" | median; }
     ours=$(times ours) peers=$(times peers)
     # A backend that audits and nothing else, so that the peers' caches are not counted.
-    memory=$(sql -d "bench_$size" -c 'SELECT pg_backend_pid() AS pid \gset' -c '\setenv BACKEND :pid' \
-        -c 'SELECT count(*) FROM dbm.audit() \g /dev/null' -c 'SELECT count(*) FROM dbm.audit() \g /dev/null' \
-        -c '\! awk "/RssAnon/ { print int(\$2 / 1024) }" /proc/$BACKEND/status')
+    memory=$(sql -d "bench_$size" <<'END'
+SELECT pg_backend_pid() AS pid \gset
+\setenv BACKEND :pid
+SELECT count(*) FROM dbm.audit() \g /dev/null
+SELECT count(*) FROM dbm.audit() \g /dev/null
+\! awk '/RssAnon/ { print int($2 / 1024) }' /proc/$BACKEND/status
+END
+    )
     counts=$(sql -d "bench_$size" -F ' ' -c "
         SELECT (SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text LIKE 'area%'),
                (SELECT count(*) FROM pg_class WHERE relkind = 'i' AND relnamespace::regnamespace::text LIKE 'area%'),

@@ -140,6 +140,13 @@ mod tests {
 
     const CONVENTION: Convention = Convention { house: &["a", "b"], tolerated: &["tool"] };
 
+    #[test]
+    fn examples_are_different_names() {
+        let names = ["modified", "created", "modified", "modified"];
+        let census: Census<'_> = names.into_iter().map(|name| ("a", name)).collect();
+        assert_eq!((census.names("a"), &*census.ranking()[0].examples), (4, &["created", "modified"][..]));
+    }
+
     fn prevailing(votes: &[(Style, usize)]) -> Prevailing {
         let mut census = Census::default();
         for &(style, names) in votes {

@@ -210,10 +210,13 @@ mod tests {
             (LastValue::At(1_500_000_000), Severity::Error),
             (LastValue::NoPrivilege, Severity::Warning),
         ] {
+            let is_small = last != LastValue::At(1_500_000_000);
             let found = judge(&FOREIGN_KEY_NARROWER_THAN_KEY, builtin::INT4, builtin::INT8, last);
             assert_eq!(found.len(), 1);
             assert_eq!(found[0].severity, Some(severity));
             assert_eq!(found[0].evidence["limit"], i32::MAX);
+            // Nothing is rounded to "0 %".
+            assert_eq!(found[0].message.ends_with("the key has used less than 1 % of that so far"), is_small);
         }
         assert!(judge(&FOREIGN_KEY_TYPE_MISMATCH, builtin::INT4, builtin::INT8, LastValue::At(1)).is_empty());
     }

@@ -109,11 +109,17 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         if !is_key(snapshot, table, number) {
             continue;
         }
-        match grows(verdicts, snapshot.rows(table), sequence, largest) {
+        // A wide key is right however little is known of its table.
+        let grows = if largest == i64::MAX {
+            Some(false)
+        } else {
+            grows(verdicts, snapshot.rows(table), sequence, largest)
+        };
+        match grows {
             Some(grows) => {
                 practice.kin += 1;
                 practice.kin_tables += 1;
-                if grows && largest != i64::MAX {
+                if grows {
                     practice.tables.push((table, vec![column]));
                 }
             }
@@ -219,6 +225,10 @@ mod tests {
         assert_eq!((found.len(), unknown.len(), examined), (0, 0, 1));
         let (_, unknown, _) = judge(builtin::INT4, -1.0, LastValue::At(200_000));
         assert_eq!(unknown.len(), 1);
+        for last_value in [LastValue::NoPrivilege, LastValue::At(2_000_000_000)] {
+            let (found, unknown, examined) = judge(builtin::INT8, -1.0, last_value);
+            assert_eq!((found.len(), unknown.len(), examined), (0, 0, 1));
+        }
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let suggestions = Suggestions::new(snapshot);
     let convention = Convention { house: &[STATEMENT], tolerated: &[] };
     let kind = Kind { what: "boolean column names", convention };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         let (table, column) = named.subject;
         // A statement cannot be misread, whatever the others do.
         if named.style == STATEMENT {

@@ -76,7 +76,7 @@ fn check_tables(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let suggestions = Suggestions::new(snapshot);
     let kind = Kind { what: "table names", convention: CONVENTION };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         let table = named.subject;
         let object = snapshot.relation_name(table.oid);
         let message = message("table", &object, named.name, lesson)?;
@@ -100,7 +100,7 @@ fn check_columns(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let suggestions = Suggestions::new(snapshot);
     let kind = Kind { what: "column names", convention: CONVENTION };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         let (table, column) = named.subject;
         let object = snapshot.column_name(column);
         let message = message("column", &object, named.name, lesson)?;

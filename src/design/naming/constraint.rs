@@ -40,7 +40,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
     let habit = learn(verdicts, &CONVENTION, census);
     let kind = Kind { what: "constraint names", convention: CONVENTION };
-    let lesson = tell(facts, verdicts, &kind, examined, &habit);
+    let lesson = tell(verdicts, &kind, examined, &habit);
     let mut names = Names::with_constraint_habit(snapshot, habit);
     candidates.retain(|(_, style)| lesson.is_broken_by(style));
     // Who gets which number does not depend on OIDs.

@@ -71,7 +71,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let suggestions = Suggestions::new(snapshot);
     let convention = Convention { house: &[REFERENCED_ID], tolerated: &[] };
     let kind = Kind { what: "foreign key columns", convention };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         Some(unstyled(snapshot, &suggestions, named, lesson))
     });
     for reference in misnamed {

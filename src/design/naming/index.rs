@@ -40,7 +40,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
     let habit = learn(verdicts, &CONVENTION, census);
     let kind = Kind { what: "index names", convention: CONVENTION };
-    let lesson = tell(facts, verdicts, &kind, examined, &habit);
+    let lesson = tell(verdicts, &kind, examined, &habit);
     let mut names = Names::with_index_habit(snapshot, habit);
     candidates.retain(|(_, style)| lesson.is_broken_by(style));
     // Who gets which number does not depend on OIDs.
@@ -119,6 +119,17 @@ mod tests {
         );
         names[4] = "idx_orders_state";
         assert!(judged(&names).is_empty());
+    }
+
+    #[test]
+    fn two_indexes_with_one_proper_name_are_both_outliers() {
+        let names =
+            ["idx_orders_a", "idx_orders_b", "idx_orders_c", "idx_orders_d", "orders_one", "orders_two"];
+        let findings = judged(&names);
+        let fixes: Vec<bool> = findings.iter().map(|finding| finding.fix.is_some()).collect();
+        assert_eq!(fixes, [true, false], "{findings:?}");
+        // Without the first one the other is still what it was.
+        assert_eq!(judged(&[&names[..4], &names[5..]].concat())[0].object, "public.orders_two");
     }
 
     #[test]

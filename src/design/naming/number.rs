@@ -46,7 +46,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let suggestions = Suggestions::new(snapshot);
     let convention = Convention { house: &[PLURAL], tolerated: &[] };
     let kind = Kind { what: "table names", convention };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         let table = named.subject;
         let object = snapshot.relation_name(table.oid);
         let message = format!(

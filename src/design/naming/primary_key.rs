@@ -48,7 +48,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let suggestions = Suggestions::new(snapshot);
     let convention = Convention { house: &[ID, TABLE_ID], tolerated: &[] };
     let kind = Kind { what: "primary key columns", convention };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         let (table, column) = named.subject;
         let object = snapshot.column_name(column);
         let expected = if lesson.expected == ID { "id or {table_singular}_id" } else { lesson.expected };

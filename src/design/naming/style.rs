@@ -55,7 +55,6 @@ pub struct Named<'a, T> {
 /// `examined` is how many objects were looked at, those included whose names show no style. A name that several
 /// objects of a schema share was chosen once, and is reported once.
 pub fn judge<'a, T>(
-    facts: &Facts<'a>,
     verdicts: &mut Verdicts<'_>,
     kind: &Kind,
     examined: u64,
@@ -64,7 +63,7 @@ pub fn judge<'a, T>(
 ) {
     let census = names.iter().map(|named| (named.style, named.name)).collect();
     let habit = learn(verdicts, &kind.convention, census);
-    let lesson = tell(facts, verdicts, kind, examined, &habit);
+    let lesson = tell(verdicts, kind, examined, &habit);
     let mut places: FxHashMap<(String, &str), usize> = FxHashMap::default();
     let mut shared: Vec<Vec<Finding>> = Vec::new();
     for named in names.iter().filter(|named| lesson.is_broken_by(named.style)) {
@@ -146,13 +145,7 @@ impl Lesson {
 }
 
 /// Counts what was looked at and tells the one decision where there is something to tell.
-pub fn tell(
-    facts: &Facts<'_>,
-    verdicts: &mut Verdicts<'_>,
-    kind: &Kind,
-    examined: u64,
-    habit: &Habit<'_>,
-) -> Lesson {
+pub fn tell(verdicts: &mut Verdicts<'_>, kind: &Kind, examined: u64, habit: &Habit<'_>) -> Lesson {
     let house = kind.convention.house;
     let recommended = house.first().copied().unwrap_or(UNSTYLED);
     let total = habit.census.total();

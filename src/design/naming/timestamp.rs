@@ -92,7 +92,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let suggestions = Suggestions::new(snapshot);
     let convention = Convention { house: &[AT], tolerated: &[] };
     let kind = Kind { what: "timestamp column names", convention };
-    judge(facts, verdicts, &kind, examined, &names, |named, lesson| {
+    judge(verdicts, &kind, examined, &names, |named, lesson| {
         let (table, column) = named.subject;
         // It says what it is, whatever the others do.
         if named.style == AT {

@@ -275,6 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn where_nearly_half_do_without_it_is_no_convention() {
+        let judged = |dated: u32| {
+            let mut sample = Sample::new();
+            for number in 0..20 {
+                table(&mut sample, &format!("t{number}"), number < dated);
+            }
+            run(&MISSING_AUDIT_COLUMNS, &sample.finish()).0.len()
+        };
+        assert_eq!((judged(11), judged(15)), (0, 5));
+    }
+
+    #[test]
     fn a_table_only_added_to_needs_no_moment_of_change() {
         let (found, _, _) = judge(|sample, orders| {
             sample.edit_table(orders, |table| table.statistics.as_mut().unwrap().updated = 0);

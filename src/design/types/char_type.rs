@@ -151,15 +151,6 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             let finding =
                 Finding::new(snapshot.column_name(column), snapshot.schema_name(table.schema), message)
                     .evidence("length", length);
-            // A check on it compares as char(n); after the change and its undo it would be written otherwise.
-            let is_checked = snapshot
-                .constraints_of(table.oid)
-                .iter()
-                .any(|constraint| constraint.index == 0 && constraint.columns.contains(&column.number));
-            if is_checked {
-                return finding
-                    .evidence("no_simple_fix_because", "a constraint compares the column as char(n)");
-            }
             let new_type =
                 if is_round_default(length) { "text".to_owned() } else { format!("varchar({length})") };
             changes.repair(finding, table, &[(column, &new_type)])
@@ -185,6 +176,7 @@ mod tests {
         let found = reported("title", 40);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].object, "public.things.title");
+        assert!(found[0].message.contains("char(40), which pads shorter values"), "{}", found[0].message);
         assert!(found[0].fix.as_deref().unwrap().contains("ALTER COLUMN title TYPE varchar(40);"));
         assert!(reported("language_name", 20).len() == 1);
         // Not into another rule's arms.

@@ -25,8 +25,8 @@ const VERBATIM: [&str; 6] = ["raw", "original", "verbatim", "signed", "exact", "
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let practice = Practice::observe(facts, |_, column, base| match base.oid {
-        builtin::JSONB => Some(false),
-        builtin::JSON => Some(!says(&column.name, &VERBATIM)),
+        builtin::JSONB | builtin::JSONB_ARRAY => Some(false),
+        builtin::JSON | builtin::JSON_ARRAY => Some(!says(&column.name, &VERBATIM)),
         _ => None,
     });
     let snapshot = facts.snapshot;
@@ -36,14 +36,16 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         verdicts,
         |extent| format!("documents have type json throughout ({extent}): use jsonb, which can be compared and indexed"),
         |table, column| {
+            let is_array = snapshot.base_type(column.type_oid).is_some_and(|found| found.oid == builtin::JSON_ARRAY);
+            let (wrong, right) = if is_array { ("json[]", "jsonb[]") } else { ("json", "jsonb") };
             let message = format!(
-                "column {} has type json, which is parsed at every access and cannot be compared or indexed: use jsonb",
+                "column {} has type {wrong}, which is parsed at every access and cannot be compared or indexed: use {right}",
                 snapshot.column_name(column)
             );
             let finding =
                 Finding::new(snapshot.column_name(column), snapshot.schema_name(table.schema), message)
                     .evidence("jsonb_drops", "blanks, the order of keys and all but the last of equal keys");
-            changes.repair(finding, table, &[(column, "jsonb")])
+            changes.repair(finding, table, &[(column, right)])
         },
     );
 }
@@ -61,8 +63,12 @@ mod tests {
         sample.column(table, "raw_body", builtin::JSON);
         sample.column(table, "payload", builtin::JSONB);
         sample.column(table, "json_text", builtin::TEXT);
+        sample.column(table, "parts", builtin::JSON_ARRAY);
+        sample.column(table, "pieces", builtin::JSONB_ARRAY);
         let (found, _, examined) = run(&JSON_TYPE, &sample.finish());
-        assert_eq!((found.len(), examined), (1, 3));
+        assert_eq!((found.len(), examined), (2, 5));
+        assert!(found[1].message.contains("has type json[]"));
+        assert!(found[1].fix.as_deref().unwrap().contains("ALTER COLUMN parts TYPE jsonb[];"));
         assert_eq!(found[0].object, "public.hooks.details");
         assert!(found[0].fix.as_deref().unwrap().contains("ALTER COLUMN details TYPE jsonb;"));
     }

@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 
 use rustc_hash::FxHashSet;
 
-use crate::catalog::{Column, ColumnNumber, Oid, Relation, TypeKind};
+use crate::catalog::types::builtin;
+use crate::catalog::{Column, ColumnNumber, ConstraintKind, Oid, Relation, TypeKind};
 use crate::design::measured::leaves;
 use crate::finding::{Facts, Finding};
 use crate::syntax::node_tree;
@@ -62,9 +63,13 @@ impl<'a> TypeChanges<'a> {
             back.push(format!("ALTER COLUMN {name} TYPE {old_type}"));
             names.push(name);
         }
-        // The change throws the columns' statistics away.
+        // The change throws the columns' statistics away. Extended ones are measured of all columns or, with a warning,
+        // not at all.
+        let has_extended =
+            snapshot.tree(table.oid).iter().any(|&leaf| !snapshot.extended_statistics_of(leaf).is_empty());
         let table = snapshot.relation_name(table.oid);
-        let analyze = format!("ANALYZE {table} ({});", names.join(", "));
+        let columns = if has_extended { String::new() } else { format!(" ({})", names.join(", ")) };
+        let analyze = format!("ANALYZE {table}{columns};");
         Ok((
             format!("ALTER TABLE {table} {};\n{analyze}", there.join(", ")),
             format!("ALTER TABLE {table} {};\n{analyze}", back.join(", ")),
@@ -88,6 +93,9 @@ impl<'a> TypeChanges<'a> {
         }
         if table.partitioning.is_none() && !snapshot.children_of(table.oid).is_empty() {
             return Some("other tables inherit from it");
+        }
+        if table.of_type != 0 {
+            return Some("its columns are those of a type, which has to be changed instead");
         }
         // The server refuses to change a column that a generation expression reads, and we do not know which it reads.
         if snapshot.columns_of(table.oid).iter().any(|column| column.is_generated) {
@@ -121,6 +129,16 @@ impl<'a> TypeChanges<'a> {
             return Some(
                 "the column has a storage or compression setting of its own, which the change would undo",
             );
+        }
+        if anywhere(&|oid, found| self.is_compared_by_type(oid, found)) {
+            return Some("a CHECK compares the column as what it is");
+        }
+        // The change makes them anew, without the comment and the target that they may have.
+        let is_measured = |oid: Oid, found: &Column| {
+            snapshot.extended_statistics_of(oid).iter().any(|object| object.columns.contains(&found.number))
+        };
+        if anywhere(&is_measured) {
+            return Some("extended statistics are kept of the column");
         }
         if anywhere(&|oid, found| self.is_partition_key(oid, found)) {
             return Some("the column is part of the partition key");
@@ -159,6 +177,17 @@ impl<'a> TypeChanges<'a> {
                 .contains(&(table, column.number))
     }
 
+    /// Whether a CHECK on the column may mean something else, or nothing, for another type.
+    ///
+    /// What holds for double precision is written the same for numeric, and what holds for varchar for text.
+    fn is_compared_by_type(&self, table: Oid, column: &Column) -> bool {
+        let snapshot = self.facts.snapshot;
+        !matches!(column.type_oid, builtin::FLOAT8 | builtin::VARCHAR)
+            && snapshot.constraints_of(table).iter().any(|constraint| {
+                constraint.kind == ConstraintKind::Check && constraint.columns.contains(&column.number)
+            })
+    }
+
     fn is_in_special_index(&self, table: Oid, column: &Column) -> bool {
         let snapshot = self.facts.snapshot;
         snapshot.indexes_of(table).iter().any(|index| {
@@ -194,8 +223,7 @@ impl<'a> TypeChanges<'a> {
 mod tests {
     use super::*;
     use crate::catalog::sample::{Sample, SampleDefinitions};
-    use crate::catalog::types::builtin;
-    use crate::catalog::{IndexKey, Snapshot};
+    use crate::catalog::{ExtendedStatistics, IndexKey, Snapshot};
 
     /// What forbids to change `orders.price` after an edit of the sample.
     fn obstacle(edit: impl FnOnce(&mut Sample, Oid)) -> Option<&'static str> {
@@ -274,6 +302,36 @@ mod tests {
             sample.column(other, "whole", 77);
         });
         assert!(row_type.unwrap().contains("row type"));
+        let typed = obstacle(|sample, table| sample.edit_table(table, |table| table.of_type = 78));
+        assert!(typed.unwrap().contains("those of a type"));
+        let checked = obstacle(|sample, table| {
+            sample.edit_column(table, "price", |column| column.type_oid = builtin::FLOAT4);
+            sample.check(table, "chk_orders_price", &["price"]);
+        });
+        assert!(checked.unwrap().contains("CHECK"));
+        let measured = obstacle(|sample, table| keep_statistics(sample, table, &[1, 2]));
+        assert!(measured.unwrap().contains("extended statistics"));
+    }
+
+    fn keep_statistics(sample: &mut Sample, table: Oid, columns: &[ColumnNumber]) {
+        sample.snapshot.extended_statistics.push(ExtendedStatistics {
+            oid: 9_000,
+            name: "st_orders".into(),
+            table,
+            columns: columns.into(),
+            dependencies: [].into(),
+        });
+    }
+
+    #[test]
+    fn a_check_of_double_precision_and_statistics_of_other_columns_do_not() {
+        let mut sample = Sample::new();
+        let table = sample.keyed_table("orders");
+        sample.column(table, "price", builtin::FLOAT8);
+        sample.check(table, "chk_orders_price", &["price"]);
+        keep_statistics(&mut sample, table, &[1, 3]);
+        let (fix, _) = statements(&sample.finish(), table).unwrap();
+        assert!(fix.ends_with("ANALYZE public.orders;"), "{fix}");
     }
 
     #[test]

@@ -53,6 +53,24 @@ pub(super) fn closing<'a>(
     Some(Change { apply: apply.join("\n"), undo: undo.join("\n") })
 }
 
+/// Whether the index that `CREATE INDEX` makes unasked can be searched by the foreign key's equality operators.
+///
+/// Not where the server has to convert the referencing column first, as an integer that refers to a numeric key.
+pub(super) fn can_be_indexed(snapshot: &Snapshot, constraint: &Constraint) -> bool {
+    let Some(foreign_key) = constraint.foreign_key.as_deref() else { return false };
+    constraint.columns.iter().zip(&*foreign_key.equality).all(|(&number, &operator)| {
+        let column = snapshot.column(constraint.table, number);
+        let Some(base) = column.and_then(|column| snapshot.base_type(column.type_oid)) else { return true };
+        let own = snapshot.operator_classes.values().find(|class| {
+            class.is_default
+                && class.input_type == base.oid
+                && snapshot.access_method_name(class.access_method) == "btree"
+        });
+        // A type without a class of its own is indexed as another one, which the server found the operator for.
+        own.is_none_or(|class| snapshot.supports_equality(class.oid, operator))
+    })
+}
+
 /// Whether a foreign key is covered by a new index on `columns` at least as well as by what there is.
 fn meets(snapshot: &Snapshot, columns: &[ColumnNumber], constraint: &Constraint) -> bool {
     let leading = columns.iter().take_while(|column| constraint.columns.contains(column)).count();

@@ -1,6 +1,7 @@
 use super::*;
 use crate::catalog::Oid;
 use crate::catalog::sample::{Sample, run};
+use crate::catalog::types::builtin;
 use crate::catalog::{IndexStatistics, Snapshot, TableStatistics};
 use crate::index::rules::{FOREIGN_KEY_PARTLY_INDEXED, FOREIGN_KEY_WITHOUT_INDEX, MANY_SEQUENTIAL_SCANS};
 use crate::index::testing::*;
@@ -244,6 +245,20 @@ fn what_costs_most_comes_first() {
     let snapshot = sample.finish();
     let order: Vec<String> = rows(&snapshot).into_iter().map(|row| row.table_name).collect();
     assert_eq!(order, ["public.hot", "public.big", "public.small"]);
+}
+
+#[test]
+fn no_index_is_proposed_that_the_comparison_could_not_use() {
+    let (mut sample, t) = one_table();
+    let parent = plain_table(&mut sample, "parent");
+    let key = sample.foreign_key(t, &["a"], parent, &["a"]);
+    sample.edit_constraint(key, |constraint| {
+        // The server compares the integer as a numeric.
+        constraint.foreign_key.as_mut().unwrap().equality = [Sample::equality(builtin::NUMERIC)].into();
+    });
+    let rows = rows(&sample.finish());
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&rows[0].create_sql, &rows[0].undo_sql), (&None, &None));
 }
 
 fn read_whole(scans: i64, rows: i64, by_index: i64) -> Snapshot {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::closing::closing;
+use super::closing::{can_be_indexed, closing};
 use super::gap::{Gap, companions, gaps};
 use super::{ForeignKeyLimits, MissingIndex, Source};
 use crate::catalog::{Constraint, ReferentialAction, Relation, Snapshot};
@@ -102,8 +102,13 @@ pub(in crate::index) fn weigh<'a>(
     }
     // Names are learned from all indexes, so only once there is something to name.
     let names = names.get_or_insert_with(|| Names::learn(snapshot));
-    let alone: Vec<Option<Change>> =
-        gaps.iter().map(|gap| closing(facts, duties, names, table, &gap.columns)).collect();
+    let alone: Vec<Option<Change>> = gaps
+        .iter()
+        .map(|gap| {
+            let is_closed = gap.all().all(|constraint| can_be_indexed(snapshot, constraint));
+            if is_closed { closing(facts, duties, names, table, &gap.columns) } else { None }
+        })
+        .collect();
     let changes: Vec<Option<Change>> = (0..gaps.len())
         .map(|position| {
             // Whoever closes this gap closes those with it that would otherwise be left half closed.

@@ -74,6 +74,7 @@ fn read_relations(snapshot: &mut Snapshot) -> Found {
     let name = scan.attribute(c"relname");
     let schema = scan.attribute(c"relnamespace");
     let row_type = scan.attribute(c"reltype");
+    let of_type = scan.attribute(c"reloftype");
     let owner = scan.attribute(c"relowner");
     let access_method = scan.attribute(c"relam");
     let file_number = scan.attribute(c"relfilenode");
@@ -176,6 +177,7 @@ fn read_relations(snapshot: &mut Snapshot) -> Found {
             force_row_security: row.bool(force_row_security),
             is_partition: row.bool(is_partition),
             row_type: row.oid(row_type),
+            of_type: row.oid(of_type),
             options: row.text_array(options),
             acl: row.acl(acl),
             partitioning: None,
