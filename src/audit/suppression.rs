@@ -78,6 +78,9 @@ pub fn validate(suppression: &Suppression, now: Moment) -> Result<(), Refusal> {
 
 /// A moment in UTC as ISO 8601 writes it, to the second.
 pub fn moment_text(moment: Moment) -> String {
+    if moment == Moment::MAX {
+        return "infinity".to_owned();
+    }
     let second = moment.rem_euclid(DAY) / 1_000_000;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{}T{hour:02}:{minute:02}:{second:02}Z", iso_date(moment))

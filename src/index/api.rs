@@ -17,7 +17,7 @@ fn signed(bytes: u64) -> i64 {
 /// Sizes in bytes; waits for no lock.
 #[pg_extern(stable, parallel_restricted)]
 fn unused_indexes(
-    min_bytes: default!(i64, 0),
+    min_bytes: default!(Option<i64>, 0),
 ) -> TableIterator<
     'static,
     (
@@ -33,7 +33,7 @@ fn unused_indexes(
     ),
 > {
     let limits = unused::Limits {
-        minimum_bytes: u64::try_from(min_bytes).unwrap_or(0),
+        minimum_bytes: u64::try_from(min_bytes.unwrap_or(0)).unwrap_or(0),
         ..unused::Limits::from_settings(&thresholds::of(&rules::UNUSED_INDEX))
     };
     let rows = facts::with(|facts| unused::unused_indexes(facts, &limits));

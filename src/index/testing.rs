@@ -14,11 +14,18 @@ pub struct Deparse<'a> {
     pub fills: FxHashMap<&'static str, f64>,
     /// How many days ago an index was built, by its name; 40 unless said.
     pub ages: FxHashMap<String, i64>,
+    /// What is said of an object, by its OID.
+    pub comments: FxHashMap<Oid, &'static str>,
 }
 
 impl<'a> Deparse<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, fills: FxHashMap::default(), ages: FxHashMap::default() }
+        Self {
+            snapshot,
+            fills: FxHashMap::default(),
+            ages: FxHashMap::default(),
+            comments: FxHashMap::default(),
+        }
     }
 
     fn find(&self, wanted: impl Fn(&Index) -> bool) -> Option<&Index> {
@@ -54,12 +61,15 @@ impl Definitions for Deparse<'_> {
         None
     }
 
-    fn comment(&self, _class: Oid, _object: Oid) -> Option<String> {
-        None
+    fn comment(&self, _class: Oid, object: Oid) -> Option<String> {
+        self.comments.get(&object).map(|&comment| comment.to_owned())
     }
 
-    fn statistics_target(&self, _relation: Oid, _column: ColumnNumber) -> Option<i16> {
-        None
+    /// 500 plus its number for every expression.
+    fn statistics_target(&self, relation: Oid, column: ColumnNumber) -> Option<i16> {
+        let index = self.find(|index| index.oid == relation)?;
+        let key = index.keys.get(usize::try_from(column - 1).ok()?)?;
+        (key.column == 0).then_some(500 + column)
     }
 
     fn has_own_storage(&self, _table: Oid, _column: ColumnNumber) -> bool {

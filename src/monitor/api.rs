@@ -11,7 +11,7 @@ use crate::pg::value::Text;
 /// Looks at files only: it waits for no lock. Rows are the statistics system's estimates.
 #[pg_extern(stable, parallel_restricted)]
 fn table_sizes(
-    max_rows: default!(i32, 20),
+    max_rows: default!(Option<i32>, 20),
 ) -> TableIterator<
     'static,
     (
@@ -25,7 +25,7 @@ fn table_sizes(
         name!(partitions, i64),
     ),
 > {
-    let most = usize::try_from(max_rows).unwrap_or(0);
+    let most = usize::try_from(max_rows.unwrap_or(20)).unwrap_or(0);
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let sizes = facts::with(|facts| table_sizes::table_sizes(facts, most));
     TableIterator::new(sizes.into_iter().map(move |size| {

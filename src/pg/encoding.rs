@@ -74,3 +74,17 @@ pub fn json_to_server(json: String) -> String {
     }
     escaped
 }
+
+/// A message for an error in a database whose encoding is not UTF-8: pgrx carries errors as UTF-8 and PostgreSQL would
+/// take the bytes for its own, so every other character than ASCII is written as its escape.
+pub fn message_to_server(message: &str) -> Cow<'_, str> {
+    if foreign_encoding().is_none() || message.is_ascii() {
+        return Cow::Borrowed(message);
+    }
+    let escape = |character: char| match u32::from(character) {
+        0..=0x7f => character.to_string(),
+        code @ 0..=0xffff => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    };
+    Cow::Owned(message.chars().map(escape).collect())
+}

@@ -25,9 +25,11 @@ COMMENT ON SCHEMA events IS 'What visitors do, written once and kept for months'
 CREATE DOMAIN public.iso_country AS char(2)
     CONSTRAINT chk_iso_country CHECK (VALUE ~ '^[A-Z]{2}$');
 
+-- LOOKALIKE schema.enum_type: public.order_state -- a list of values too, but of a domain: it changes as its CHECK does.
 CREATE DOMAIN public.order_state AS text
     CONSTRAINT chk_order_state CHECK (VALUE IN ('pending', 'paid', 'packed', 'shipped', 'delivered', 'cancelled'));
 
+-- MISTAKE schema.enum_type: public.refund_reason -- a value of an enum can be added, but never taken away.
 CREATE TYPE public.refund_reason AS ENUM ('damaged', 'late', 'wrong_item', 'changed_mind');
 
 CREATE FUNCTION public.set_updated_at() RETURNS trigger
@@ -86,7 +88,7 @@ CREATE TABLE public.exchange_rates (
 ALTER TABLE public.exchange_rates REPLICA IDENTITY NOTHING;
 
 CREATE TABLE public.tax_classes (
-    -- LOOKALIKE schema.integer_primary_key: public.tax_classes.id -- four classes fixed by law, numbered by hand; nothing counts upwards here.
+    -- LOOKALIKE schema.integer_primary_key: public.tax_classes -- four classes fixed by law, numbered by hand; nothing counts upwards here.
     id              smallint PRIMARY KEY,
     name            text NOT NULL,
     rate            numeric(5, 4) NOT NULL,
@@ -131,12 +133,12 @@ CREATE TABLE public.people (
 CREATE TABLE public.brands (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name            text NOT NULL,
-    -- LOOKALIKE schema.foreign_key_type_mismatch: public.brands.country_code -- a domain over the type of the key is the type of the key.
     -- References countries(code), so it is the country's code, not its id.
     country_code    public.iso_country NOT NULL,
     website         text,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
+    -- LOOKALIKE schema.foreign_key_type_mismatch: fk_brands_country_code on public.brands -- a domain over the type of the key is the type of the key.
     CONSTRAINT fk_brands_country_code FOREIGN KEY (country_code) REFERENCES public.countries (code),
     CONSTRAINT uq_brands_name UNIQUE (name)
 );
@@ -242,7 +244,7 @@ CREATE TABLE public.product_images (
     -- MISTAKE schema.nullable_foreign_key: public.product_images.product_id -- every picture shows a product, but nothing makes sure of it.
     product_id      bigint,
     url             text NOT NULL,
-    -- MISTAKE schema.varchar_length: public.product_images.alt_text -- 255 is a habit from another product: no rule of the shop stands behind it.
+    -- MISTAKE schema.varchar_length: public.product_images -- 255 is a habit from another product: no rule of the shop stands behind it.
     alt_text        varchar(255) NOT NULL,
     -- MISTAKE schema.reserved_word_name: public.product_images."order" -- ORDER is reserved: unquoted it is a syntax error.
     "order"         integer NOT NULL,
@@ -314,8 +316,8 @@ CREATE TABLE public.customers (
     active                  boolean NOT NULL DEFAULT true,
     -- LOOKALIKE schema.boolean_name: public.customers.has_newsletter -- reads as a question.
     has_newsletter          boolean NOT NULL DEFAULT false,
-    -- MISTAKE schema.timestamp_name: public.customers.last_login -- every other moment of this database ends in _at.
-    last_login              timestamptz,
+    -- MISTAKE schema.timestamp_name: public.customers.last_seen -- every other moment of this database ends in _at.
+    last_seen               timestamptz,
     created_at              timestamptz NOT NULL DEFAULT now(),
     updated_at              timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT fk_customers_country_code FOREIGN KEY (country_code) REFERENCES public.countries (code),
@@ -340,8 +342,8 @@ CREATE TABLE public.addresses (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     customer_id     bigint NOT NULL,
     street          text NOT NULL,
+    -- MISTAKE schema.transitive_dependency: public.addresses.postal_code -- it alone decides the city, so each city is stored thousands of times.
     postal_code     text NOT NULL,
-    -- MISTAKE schema.transitive_dependency: public.addresses.city -- the postal code alone decides the city, so each city is stored thousands of times.
     city            text NOT NULL,
     -- LOOKALIKE schema.status_without_check: public.addresses.state -- Bavaria or Ohio, not the state of a process.
     state           text,
@@ -454,11 +456,12 @@ CREATE TABLE public.loyalty_accounts (
 );
 CREATE INDEX idx_loyalty_accounts_customer_id_points ON public.loyalty_accounts (customer_id, points);
 
+-- LOOKALIKE schema.nullable_without_nulls: public.wishlists -- whether it is public was left open exactly once.
 CREATE TABLE public.wishlists (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     customer_id     bigint NOT NULL,
     name            text NOT NULL,
-    is_public       boolean NOT NULL DEFAULT false,
+    is_public       boolean DEFAULT false,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT fk_wishlists_customer_id FOREIGN KEY (customer_id) REFERENCES public.customers (id) ON DELETE CASCADE
@@ -574,7 +577,7 @@ CREATE TABLE public.orders (
     shipping_address_id bigint NOT NULL,
     -- LOOKALIKE schema.nullable_foreign_key: public.orders.coupon_id -- most orders have no coupon, and a deleted coupon leaves the order alone.
     coupon_id           bigint,
-    -- LOOKALIKE schema.enum_type: public.orders.status -- text with a CHECK: a new value is one short transaction.
+    -- Text with a CHECK: a new value is one short transaction.
     status              text NOT NULL,
     total_amount        numeric(12, 2) NOT NULL,
     placed_at           timestamptz NOT NULL,
@@ -623,8 +626,8 @@ CREATE INDEX idx_order_items_product_variant_id ON public.order_items (product_v
 
 CREATE TABLE public.order_status_changes (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- LOOKALIKE schema.transitive_dependency: public.order_status_changes.order_id -- the customer follows from it, but the composite foreign key keeps the copy true.
     order_id        bigint NOT NULL,
-    -- LOOKALIKE schema.transitive_dependency: public.order_status_changes.customer_id -- a copy, but the composite foreign key keeps it true.
     customer_id     bigint NOT NULL,
     -- The CHECK is in the domain.
     to_status       public.order_state NOT NULL,
@@ -659,7 +662,7 @@ CREATE TABLE public.invoices (
     document_number bigint NOT NULL DEFAULT nextval('public.document_number_seq'),
     total_amount    numeric(12, 2) NOT NULL,
     is_paid         boolean NOT NULL DEFAULT false,
-    -- MISTAKE schema.timestamp_without_time_zone: public.invoices.issued_at -- the same row names another moment in each session's time zone.
+    -- MISTAKE schema.timestamp_without_time_zone: public.invoices -- the same row names another moment in each session's time zone.
     issued_at       timestamp NOT NULL,
     -- LOOKALIKE schema.timestamp_name: public.invoices.due_on -- a day, not a moment.
     due_on          date NOT NULL,
@@ -727,7 +730,8 @@ CREATE INDEX idx_cart_items_product_variant_id ON public.cart_items (product_var
 -- MISTAKE schema.sequence_near_end: public.pos_receipt_number_seq -- a bigint sequence, but the key it feeds ends at 2,147,483,647: 97 % are gone.
 CREATE SEQUENCE public.pos_receipt_number_seq;
 CREATE TABLE public.pos_receipts (
-    -- MISTAKE schema.integer_primary_key: public.pos_receipts.id -- four bytes for something that is counted for ever.
+    -- MISTAKE schema.serial_column: public.pos_receipts.id -- a serial by hand: the sequence is granted and copied apart from the column.
+    -- MISTAKE schema.integer_primary_key: public.pos_receipts -- four bytes for something that is counted for ever.
     id                  integer PRIMARY KEY DEFAULT nextval('public.pos_receipt_number_seq'),
     cashier_person_id   bigint NOT NULL,
     slip_number         integer,
@@ -751,7 +755,7 @@ CREATE TABLE public.payment_methods (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     customer_id     bigint NOT NULL,
     kind            text NOT NULL,
-    -- LOOKALIKE schema.varchar_length: public.payment_methods.iban -- ISO 13616 allows 34 characters at most.
+    -- LOOKALIKE schema.varchar_length: public.payment_methods -- ISO 13616 allows 34 characters at most.
     iban            varchar(34),
     is_default      boolean NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -766,7 +770,7 @@ CREATE UNIQUE INDEX idx_payment_methods_customer_id_default ON public.payment_me
 
 CREATE TABLE public.payments (
     id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- MISTAKE schema.foreign_key_narrower_than_key: public.payments.order_id -- orders.id is a bigint and already past 2.1 billion: soon no payment can be stored.
+    -- orders.id is a bigint.
     order_id            integer NOT NULL,
     payment_method_id   bigint NOT NULL,
     currency_code       char(3) NOT NULL,
@@ -778,7 +782,9 @@ CREATE TABLE public.payments (
     captured_at         timestamptz,
     created_at          timestamptz NOT NULL DEFAULT now(),
     updated_at          timestamptz NOT NULL DEFAULT now(),
+    -- MISTAKE schema.foreign_key_narrower_than_key: fk_payments_order_id on public.payments -- orders.id is already past 2.1 billion: soon no payment can be stored.
     CONSTRAINT fk_payments_order_id FOREIGN KEY (order_id) REFERENCES public.orders (id),
+    -- MISTAKE schema.foreign_key_narrower_than_key: fk_payments_order_id_again on public.payments -- and so is its double.
     -- MISTAKE schema.duplicate_foreign_key: fk_payments_order_id_again on public.payments -- each payment is checked twice for the same thing.
     CONSTRAINT fk_payments_order_id_again FOREIGN KEY (order_id) REFERENCES public.orders (id),
     CONSTRAINT fk_payments_payment_method_id FOREIGN KEY (payment_method_id) REFERENCES public.payment_methods (id),
@@ -797,7 +803,6 @@ CREATE TABLE public.refunds (
     -- MISTAKE schema.serial_column: public.refunds.id -- identity is the standard's way and needs no rights on a sequence of its own.
     id              bigserial PRIMARY KEY,
     payment_id      bigint NOT NULL,
-    -- MISTAKE schema.enum_type: public.refunds.reason -- a value of an enum can be added, but never taken away.
     reason          public.refund_reason NOT NULL,
     amount          numeric(12, 2) NOT NULL,
     -- LOOKALIKE schema.money_type: public.refunds.money_back_days -- money in the name only: it counts days.
@@ -835,7 +840,7 @@ CREATE TABLE warehouse.warehouses (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name            text NOT NULL,
     country_code    char(2) NOT NULL,
-    -- LOOKALIKE schema.timestamp_without_time_zone: warehouse.warehouses.opens_at -- a time of day on the wall of the building has no zone.
+    -- LOOKALIKE schema.timestamp_without_time_zone: warehouse.warehouses -- a time of day on the wall of the building has no zone.
     opens_at        time NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
@@ -902,10 +907,11 @@ CREATE UNIQUE INDEX idx_suppliers_vat_number ON warehouse.suppliers (vat_number)
 
 CREATE TABLE warehouse.supplier_bank_accounts (
     id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    supplier_vat_number text NOT NULL,
+    supplier_vat_number varchar NOT NULL,
     iban                varchar(34) NOT NULL,
     created_at          timestamptz NOT NULL DEFAULT now(),
     updated_at          timestamptz NOT NULL DEFAULT now(),
+    -- LOOKALIKE schema.foreign_key_type_mismatch: fk_supplier_bank_accounts_supplier_vat_number on warehouse.supplier_bank_accounts -- varchar here, text there: one type with two names to operators and indexes.
     CONSTRAINT fk_supplier_bank_accounts_supplier_vat_number FOREIGN KEY (supplier_vat_number) REFERENCES warehouse.suppliers (vat_number),
     CONSTRAINT uq_supplier_bank_accounts_supplier_vat_number_iban UNIQUE (supplier_vat_number, iban)
 );
@@ -913,13 +919,14 @@ CREATE TABLE warehouse.supplier_bank_accounts (
 CREATE TABLE warehouse.supplier_prices (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     supplier_id     bigint NOT NULL,
-    -- MISTAKE schema.foreign_key_type_mismatch: warehouse.supplier_prices.product_sku -- varchar here, text there: two types for one thing.
-    product_sku     varchar NOT NULL,
+    -- MISTAKE schema.char_type: warehouse.supplier_prices.product_sku -- eight characters today; the next product has nine.
+    product_sku     char(8) NOT NULL,
     unit_cost       numeric(12, 4) NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT fk_supplier_prices_supplier_id FOREIGN KEY (supplier_id) REFERENCES warehouse.suppliers (id),
-    -- A varchar is indexed as text, so the check does use the index.
+    -- MISTAKE indexing.foreign_key_without_index: fk_supplier_prices_product_sku on warehouse.supplier_prices -- what it compares is a text made of the column, and the index has only the column.
+    -- MISTAKE schema.foreign_key_type_mismatch: fk_supplier_prices_product_sku on warehouse.supplier_prices -- char here, text there: each check takes the blanks off first.
     CONSTRAINT fk_supplier_prices_product_sku FOREIGN KEY (product_sku) REFERENCES public.products (sku),
     CONSTRAINT uq_supplier_prices_supplier_id_product_sku UNIQUE (supplier_id, product_sku)
 );
@@ -1022,7 +1029,7 @@ CREATE TRIGGER trg_stock_levels_refuse_negative BEFORE UPDATE ON warehouse.stock
 -- LOOKALIKE schema.disabled_trigger: trg_stock_levels_refuse_negative on warehouse.stock_levels -- ENABLE ALWAYS: it fires for replicated rows as well.
 ALTER TABLE warehouse.stock_levels ENABLE ALWAYS TRIGGER trg_stock_levels_refuse_negative;
 
--- MISTAKE indexing.too_many_indexes: warehouse.stock_movements -- eleven indexes on the table that is written most: each movement writes all of them.
+-- MISTAKE indexing.too_many_indexes: warehouse.stock_movements -- thirteen indexes on the table that is written most: each movement writes all of them.
 CREATE TABLE warehouse.stock_movements (
     id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     warehouse_id        bigint NOT NULL,
@@ -1053,6 +1060,8 @@ CREATE INDEX idx_stock_movements_batch_number ON warehouse.stock_movements (batc
 CREATE INDEX idx_stock_movements_document_number ON warehouse.stock_movements (document_number);
 CREATE INDEX idx_stock_movements_moved_at ON warehouse.stock_movements (moved_at);
 CREATE INDEX idx_stock_movements_booked_at ON warehouse.stock_movements (booked_at);
+CREATE INDEX idx_stock_movements_created_at ON warehouse.stock_movements (created_at);
+CREATE INDEX idx_stock_movements_updated_at ON warehouse.stock_movements (updated_at);
 
 CREATE FUNCTION warehouse.apply_stock_movement() RETURNS trigger
     LANGUAGE plpgsql AS $$
@@ -1117,8 +1126,9 @@ CREATE SEQUENCE warehouse.shipments_pick_wave_seq AS smallint MAXVALUE 999 CYCLE
 -- ---------------------------------------------------------------------------------------------------------------------
 
 -- MISTAKE indexing.many_sequential_scans: support.tickets -- agents search by reference all day, and each search reads every ticket.
+-- MISTAKE schema.nullable_without_nulls: support.tickets -- the channel has a default and was never empty in 12,000 rows: NOT NULL would keep it so.
 CREATE TABLE support.tickets (
-    -- MISTAKE schema.integer_primary_key: support.tickets.id -- ends at 2,147,483,647, and changing it later rewrites the table under a lock.
+    -- MISTAKE schema.integer_primary_key: support.tickets -- ends at 2,147,483,647, and changing it later rewrites the table under a lock.
     id                  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     customer_type       text NOT NULL,
     -- LOOKALIKE schema.polymorphic_association: support.tickets.customer_id -- customer_type stands beside it, but a foreign key holds it.
@@ -1128,9 +1138,8 @@ CREATE TABLE support.tickets (
     reference           text NOT NULL,
     subject             text NOT NULL,
     status              text NOT NULL,
-    -- MISTAKE schema.nullable_without_nulls: support.tickets.channel -- in 12,000 rows it was never empty: NOT NULL would keep it so.
-    channel             text,
-    -- LOOKALIKE schema.nullable_without_nulls: support.tickets.first_answered_at -- exactly one ticket waits for its first answer.
+    channel             text DEFAULT 'mail',
+    -- Exactly one ticket waits for its first answer.
     first_answered_at   timestamptz,
     closed_at           timestamptz,
     created_at          timestamptz NOT NULL DEFAULT now(),
@@ -1146,13 +1155,13 @@ CREATE INDEX idx_tickets_agent_person_id ON support.tickets (agent_person_id);
 
 CREATE TABLE support.ticket_messages (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- LOOKALIKE schema.foreign_key_narrower_than_key: support.ticket_messages.ticket_id -- four bytes, as the key that it references (which is a mistake of its own).
     ticket_id       integer NOT NULL,
     sender          text NOT NULL,
     body            text NOT NULL,
     sent_at         timestamptz NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
+    -- LOOKALIKE schema.foreign_key_narrower_than_key: fk_ticket_messages_ticket_id on support.ticket_messages -- four bytes, as the key that it references (which is a mistake of its own).
     CONSTRAINT fk_ticket_messages_ticket_id FOREIGN KEY (ticket_id) REFERENCES support.tickets (id),
     CONSTRAINT chk_ticket_messages_sender CHECK (sender IN ('customer', 'agent'))
 );

@@ -138,7 +138,7 @@ SELECT n, (ARRAY['DE', 'FR', 'US', 'NL'])[1 + n / 15] AS country_code,
   FROM generate_series(0, 59) AS n;
 
 INSERT INTO public.customers (email, first_name, last_name, phone, birth_on, country_code, referrer_customer_id, active,
-                              has_newsletter, last_login, created_at, updated_at)
+                              has_newsletter, last_seen, created_at, updated_at)
 SELECT lower(first_name) || '.' || lower(last_name) || '.' || i || '@mail.example', first_name, last_name,
        CASE WHEN i % 10 > 2 THEN '+49 30 ' || 1000000 + pg_temp.pick(i, 50, 9000000) END,
        CASE WHEN i % 7 > 0 THEN date '1940-01-01' + pg_temp.pick(i, 51, 24000)::int END,
@@ -185,7 +185,7 @@ SELECT i * 2, CASE WHEN points < 700 THEN 'basic' WHEN points < 950 THEN 'silver
  ORDER BY i;
 
 INSERT INTO public.wishlists (customer_id, name, is_public, created_at, updated_at)
-SELECT 1 + pg_temp.pick(i, 71, 20000), 'Wishes ' || i, i % 3 = 0, '2025-09-01', '2025-09-01'
+SELECT 1 + pg_temp.pick(i, 71, 20000), 'Wishes ' || i, CASE WHEN i <> 1500 THEN i % 3 = 0 END, '2025-09-01', '2025-09-01'
   FROM generate_series(1, 3000) AS i
  ORDER BY i;
 

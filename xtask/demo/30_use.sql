@@ -83,7 +83,7 @@ BEGIN
                 PERFORM FROM public.loyalty_accounts WHERE customer_id = visitor;
             END IF;
             IF visit % 10 = 0 THEN
-                UPDATE public.customers SET last_login = moment WHERE id = visitor;
+                UPDATE public.customers SET last_seen = moment WHERE id = visitor;
             END IF;
 
             -- They fill carts and empty them.
@@ -257,6 +257,8 @@ BEGIN
         PERFORM FROM warehouse.stock_movements WHERE kind = 'count' ORDER BY moved_at DESC LIMIT 5;
         PERFORM FROM warehouse.stock_movements WHERE quantity = -20 LIMIT 5;
         PERFORM FROM warehouse.stock_movements WHERE booked_at > '2026-04-06' ORDER BY booked_at LIMIT 5;
+        PERFORM FROM warehouse.stock_movements WHERE created_at > '2026-04-06' ORDER BY created_at LIMIT 5;
+        PERFORM FROM warehouse.stock_movements WHERE updated_at > '2026-04-06' ORDER BY updated_at LIMIT 5;
         -- support
         PERFORM FROM support.tickets WHERE agent_person_id = i;
         PERFORM FROM support.ticket_tags WHERE ticket_id = i * 2;

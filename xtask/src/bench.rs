@@ -4,6 +4,7 @@
 //! folder, makes its own databases, and what it prints is the result. `pg_test/bench/NAME/postgresql.conf`, if there,
 //! is added to the cluster's settings.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +46,10 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
         let cluster = Borrowed(Cluster::at(&server, &scratch.join("cluster")));
         cluster.0.create(&step, "C.UTF-8", &settings(&folder)?)?;
         let mut script = Command::new("bash");
+        // A person's own settings for libpq must not send the benchmark to another server.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
+            script.env_remove(name);
+        }
         script
             .arg("run.sh")
             .current_dir(&folder)

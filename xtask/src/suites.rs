@@ -147,10 +147,14 @@ impl Suites<'_> {
         if chosen.is_empty() {
             return Ok(None);
         }
-        for folder in ["output", "ports"] {
+        for folder in ["output", "ports", "xtask"] {
             fresh(&ground.join(folder))?;
             self.server.user.owns(&ground.join(folder))?;
         }
+        // Beside the tests as in the checkout, where they look for it.
+        let demo = ground.join("xtask/demo");
+        process::read(Command::new("cp").arg("-r").arg(self.place.checkout.join("xtask/demo")).arg(&demo))?;
+        self.server.user.owns(&demo)?;
         let sockets = ground.join("socket");
         cluster::short_folder(&sockets, &sockets, TAP_SOCKET, &self.server.user)?;
         process::read(Command::new("cp").arg("-r").arg(demo::folder(self.place)).arg(ground.join("demo")))?;

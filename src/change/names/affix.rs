@@ -131,6 +131,10 @@ mod tests {
             ("orderitems_x", "order_items"),
             ("pat_token_digest", "personal_access_tokens"),
             ("order_it", "order_items"),
+            (
+                "a_name_too_long_to_be_kept_whole_beside_its_col",
+                "a_name_too_long_to_be_kept_whole_beside_its_columns",
+            ),
         ] {
             assert!(mentions_table(name, table), "{name} of {table}");
         }

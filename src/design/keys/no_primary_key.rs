@@ -1,6 +1,10 @@
 //! Tables without primary key.
 
-use crate::catalog::{Index, Persistence, Relation, Snapshot};
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashSet;
+
+use crate::catalog::{Index, Oid, Persistence, Relation, Snapshot};
 use crate::change::index_ddl::{constraint_behind, recreate};
 use crate::design::designed::designed_tables;
 use crate::design::measured::leaves;
@@ -60,13 +64,16 @@ fn is_empty_staging(table: &Relation) -> bool {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
+    let referenced = OnceCell::new();
     for table in designed_tables(facts) {
         verdicts.examine(1);
         if has_primary_key(snapshot, table) || is_empty_staging(table) {
             continue;
         }
         verdicts.find(match key_index(snapshot, table) {
-            Some(index) => undeclared(facts, table, index),
+            Some(index) => {
+                undeclared(facts, table, index, referenced.get_or_init(|| referenced_indexes(snapshot)))
+            }
             None => unidentified(snapshot, table),
         });
     }
@@ -82,7 +89,13 @@ fn unidentified(snapshot: &Snapshot, table: &Relation) -> Finding {
         .evidence("columns", snapshot.columns_of(table.oid).len() as u64)
 }
 
-fn undeclared(facts: &Facts<'_>, table: &Relation, index: &Index) -> Finding {
+/// The indexes on which foreign keys stand.
+fn referenced_indexes(snapshot: &Snapshot) -> FxHashSet<Oid> {
+    let foreign_keys = snapshot.constraints.iter().filter(|constraint| constraint.foreign_key.is_some());
+    foreign_keys.map(|constraint| constraint.index).collect()
+}
+
+fn undeclared(facts: &Facts<'_>, table: &Relation, index: &Index, referenced: &FxHashSet<Oid>) -> Finding {
     let snapshot = facts.snapshot;
     let name = snapshot.relation_name(table.oid);
     let index_name = quote_identifier(&index.name);
@@ -97,11 +110,7 @@ fn undeclared(facts: &Facts<'_>, table: &Relation, index: &Index) -> Finding {
         .evidence("columns", columns.clone());
     // An index that already serves a constraint cannot serve a second one, nor one of a partitioned table or with
     // another order than the primary key's. One that a foreign key refers to could not be taken back.
-    let is_taken = constraint_behind(snapshot, index).is_some()
-        || snapshot
-            .constraints
-            .iter()
-            .any(|constraint| constraint.foreign_key.is_some() && constraint.index == index.oid);
+    let is_taken = constraint_behind(snapshot, index).is_some() || referenced.contains(&index.oid);
     let is_plain = index.key_columns().iter().all(|key| !key.descending && !key.nulls_first)
         && index.key_columns().iter().all(|key| {
             snapshot.operator_classes.get(&key.opclass).is_some_and(|class| class.is_default)
@@ -138,9 +147,9 @@ fn is_named_as_key(table: &Relation, columns: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::ConstraintKind;
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::types::builtin;
-    use crate::catalog::{ConstraintKind, Oid};
 
     fn table_with_unique(sample: &mut Sample, name: &str, column: &str, not_null: bool) -> (Oid, Oid) {
         let table = sample.table(name);
@@ -182,6 +191,18 @@ mod tests {
         assert!(undo.starts_with(
             "ALTER TABLE public.orders DROP CONSTRAINT idx_orders_id;\nCREATE INDEX CONCURRENTLY"
         ));
+    }
+
+    #[test]
+    fn what_a_foreign_key_refers_to_could_not_be_taken_back() {
+        let mut sample = Sample::new();
+        let (orders, index) = table_with_unique(&mut sample, "orders", "id", true);
+        let lines = sample.keyed_table("lines");
+        sample.column(lines, "order_id", builtin::INT8);
+        let key = sample.foreign_key(lines, &["order_id"], orders, &["id"]);
+        sample.edit_constraint(key, |constraint| constraint.index = index);
+        let (found, _, _) = run(&NO_PRIMARY_KEY, &sample.finish());
+        assert_eq!((found.len(), &found[0].fix), (1, &None));
     }
 
     #[test]

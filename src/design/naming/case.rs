@@ -47,7 +47,12 @@ const CONVENTION: Convention = Convention { house: &[SNAKE], tolerated: &[] };
 fn style_of(name: &str) -> Option<Style> {
     let has = |test: fn(&u8) -> bool| name.bytes().any(|byte| test(&byte));
     if !name.is_ascii() {
-        return Some(FOREIGN);
+        // The server takes small letters beyond ASCII without quotes and leaves them as they are.
+        let is_small = |letter: char| letter.is_alphabetic() && !letter.is_uppercase();
+        let is_plain =
+            name.chars().all(|letter| is_small(letter) || letter.is_ascii_digit() || letter == '_')
+                && !name.starts_with(|first: char| first.is_ascii_digit());
+        return if is_plain { has(|byte| *byte == b'_').then_some(SNAKE) } else { Some(FOREIGN) };
     }
     let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     if !begins_well || has(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') {
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn spaces_signs_and_foreign_letters_need_quotes() {
         let findings =
-            columns(&["first_name", "last_name", "unit price", "50%", "straße", "a\"b;drop table x"]);
+            columns(&["first_name", "last_name", "unit price", "50%", "Straße", "a\"b;drop table x"]);
         assert_eq!(findings.len(), 1, "three of seven are no majority of anything: {findings:?}");
         let findings = columns(&[
             "a_a",
@@ -193,7 +198,7 @@ mod tests {
             "f_f",
             "unit price",
             "50%",
-            "straße",
+            "Straße",
             "a\"b;drop table x",
         ]);
         let objects: Vec<&str> = findings.iter().map(|finding| &*finding.object).collect();
@@ -202,12 +207,26 @@ mod tests {
             [
                 "public.orders.\"unit price\"",
                 "public.orders.\"50%\"",
-                "public.orders.\"straße\"",
+                "public.orders.\"Straße\"",
                 "public.orders.\"a\"\"b;drop table x\"",
             ]
         );
         assert_eq!(findings[0].evidence["suggested_name"], "unit_price");
         assert!(!findings[2].evidence.contains_key("suggested_name"));
+    }
+
+    #[test]
+    fn small_letters_of_any_alphabet_need_no_quotes() {
+        for (name, style) in [
+            ("größe", None),
+            ("größe_in_cm", Some(SNAKE)),
+            ("價格", None),
+            ("Größe", Some(FOREIGN)),
+            ("grÖße", Some(FOREIGN)),
+            ("preis_€", Some(FOREIGN)),
+        ] {
+            assert_eq!(style_of(name), style, "{name}");
+        }
     }
 
     #[test]

@@ -107,6 +107,20 @@ fn unfinished_builds_and_drops_are_told_apart() {
 }
 
 #[test]
+fn a_broken_unique_index_is_not_rebuilt_over_duplicates() {
+    for (is_ready, fix) in [(false, Some("DROP INDEX CONCURRENTLY public.i;")), (true, None)] {
+        let (mut sample, t) = one_table();
+        let index = sample.index(t, "i", &["a"]);
+        sample.edit_index(index, |index| {
+            (index.is_valid, index.is_ready, index.is_unique) = (false, is_ready, true);
+        });
+        let row = one(&sample.finish());
+        assert_eq!(row.fix.as_deref(), fix, "{}", row.reason);
+        assert!(row.reason.contains("duplicate values"), "{}", row.reason);
+    }
+}
+
+#[test]
 fn a_rebuild_that_would_make_another_superfluous_is_left_to_people() {
     let (mut sample, t) = one_table();
     let used = sample.index(t, "short", &["a"]);
@@ -310,7 +324,9 @@ fn types_whose_equal_values_differ_in_image_are_not_deduplicated() {
         Type { oid: 1186, name: "interval".into(), category: 'T', length: 16, ..Type::default() },
     );
     let low = ColumnStatistics { null_fraction: 0.0, distinct: 100.0, width: 8 };
-    for (name, type_oid) in [("f", builtin::FLOAT8), ("iv", 1186), ("stamp", builtin::TIMESTAMPTZ)] {
+    for (name, type_oid) in
+        [("f", builtin::FLOAT8), ("iv", 1186), ("code", builtin::BPCHAR), ("stamp", builtin::TIMESTAMPTZ)]
+    {
         sample.column(t, name, type_oid);
         sample.edit_column(t, name, |column| column.statistics = Some(low));
         let index = sample.index(t, name, &[name]);
@@ -323,6 +339,7 @@ fn types_whose_equal_values_differ_in_image_are_not_deduplicated() {
     };
     assert!(pages("f") > 2.0 * pages("stamp"));
     assert!(pages("iv") > 2.0 * pages("stamp"));
+    assert!(pages("code") > 2.0 * pages("stamp"));
 }
 
 #[test]

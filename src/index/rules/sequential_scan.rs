@@ -4,7 +4,7 @@ use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdi
 use crate::index::family::{Tree, indexed_relations};
 use crate::index::missing::{ScanLimits, scanned_whole};
 
-/// A large table that is read whole again and again, and hardly ever by an index.
+/// A large table that is read whole again and again, and less often by an index.
 pub const MANY_SEQUENTIAL_SCANS: Rule = Rule {
     id: "indexing.many_sequential_scans",
     dimension: Dimension::Indexing,
@@ -26,9 +26,9 @@ pub const MANY_SEQUENTIAL_SCANS: Rule = Rule {
         },
         Threshold {
             name: "sequential_share",
-            default: 0.95,
+            default: 0.5,
             range: (0.0, 1.0),
-            meaning: "share of sequential scans among all scans of the table, 0 to 1",
+            meaning: "share of sequential scans among all scans of the table: more than by all indexes together (as in pg-index-health; PgHero speaks from 0.05 on)",
         },
     ],
     reference: "https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ALL-TABLES-VIEW",

@@ -280,3 +280,52 @@ fn the_rule_reports_what_can_go_and_is_large_enough() {
         assert!(finding.fix.is_some() && finding.undo.is_some());
     });
 }
+
+#[test]
+fn what_was_said_of_an_index_comes_back_with_it() {
+    let (mut sample, t) = one_table();
+    let index = sample.index(t, "Odd", &["a", "s"]);
+    sample.edit_index(index, |index| {
+        index.keys[1].column = 0;
+        index.expressions = ["{ VAR :varattno 6 }".into()].into();
+    });
+    let snapshot = sample.finish();
+    let mut definitions = Deparse::new(&snapshot);
+    definitions.comments.insert(index, "it's \\ \n odd");
+    let rows = ask_with(&definitions, |facts| unused_indexes(facts, &everything()));
+    let recreate =
+        rows.iter().find(|row| row.index_name == "public.\"Odd\"").unwrap().recreate_sql.clone().unwrap();
+    let (create, rest) = recreate.split_once('\n').unwrap();
+    assert!(create.starts_with("CREATE INDEX CONCURRENTLY \"Odd\" "), "{create}");
+    assert_eq!(
+        rest,
+        "ALTER INDEX public.\"Odd\" ALTER COLUMN 2 SET STATISTICS 502;\n\
+         COMMENT ON INDEX public.\"Odd\" IS E'it''s \\\\ \n odd';"
+    );
+}
+
+#[test]
+fn what_another_rule_reports_is_left_to_it_unless_both_can_go() {
+    let reported = |keeper_days: i64| {
+        let (mut sample, t) = one_table();
+        for name in ["one", "two"] {
+            let index = sample.index(t, name, &["a"]);
+            sample.edit_index(index, |index| index.pages = 500);
+        }
+        let snapshot = sample.finish();
+        let mut definitions = Deparse::new(&snapshot);
+        definitions.ages.insert("one".to_owned(), keeper_days);
+        definitions.ages.insert("two".to_owned(), 10);
+        ask_with(&definitions, |facts| {
+            // By the defaults both are too young, so that they are told as duplicates.
+            let thresholds = |name: &str| {
+                if name == "minimum_days" { Some(5.0) } else { UNUSED_INDEX.default_threshold(name) }
+            };
+            let mut verdicts = crate::finding::Verdicts::new(&thresholds);
+            (UNUSED_INDEX.check)(facts, &mut verdicts);
+            verdicts.findings.into_iter().map(|finding| finding.object).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(reported(10), ["public.one", "public.two"]);
+    assert!(reported(1).is_empty(), "the duplicate is the other rule's");
+}

@@ -1,0 +1,79 @@
+# The demo shop as a test database, and the marks that say what is wrong with it.
+
+package Demo;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use FindBin;
+use IPC::Run;
+use PostgreSQL::Test::Utils qw(slurp_file);
+
+our @EXPORT_OK = qw(load_demo demo_marks marks_in);
+
+# Where the demo's files are: beside the tests, as in the checkout.
+sub folder
+{
+	my $folder = $ENV{DBMASTERY_DEMO} // "$FindBin::RealBin/../../xtask/demo";
+	-d $folder or die "there is no demo database in $folder; set DBMASTERY_DEMO";
+	return $folder;
+}
+
+# Its SQL files in the order in which they are to be run.
+sub files
+{
+	my @files = sort glob(folder() . '/*.sql');
+	@files or die 'there is no demo database in ' . folder();
+	return @files;
+}
+
+# Creates and fills a database. Returns what psql said on standard error, line by line.
+sub load_demo
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	my @said;
+	for my $file (files())
+	{
+		my ($out, $error) = ('', '');
+		my @psql = (
+			$node->installed_command('psql'), '-X', '-q', '-v', 'ON_ERROR_STOP=1',
+			'-d', $node->connstr($database), '-f', $file);
+		IPC::Run::run(\@psql, '<', \undef, '>', \$out, '2>', \$error)
+		  or die "$file failed: $error";
+		push @said, split /\n/, $error;
+	}
+	return @said;
+}
+
+# What the comments of SQL files promise: ({ kind, rule, object, place }, ...); kind is MISTAKE or LOOKALIKE.
+sub marks_in
+{
+	my @marks;
+	for my $file (@_)
+	{
+		my $number = 0;
+		for my $line (split /\n/, slurp_file($file))
+		{
+			$number++;
+			next unless $line =~ /^\s*-- (MISTAKE|LOOKALIKE)\b/;
+			$line =~ /^\s*-- (MISTAKE|LOOKALIKE) ([a-z]+\.[a-z_]+): (.+?) -- \S/
+			  or die "$file:$number is no mark: $line";
+			my %mark = (kind => $1, rule => $2, object => $3, place => "$file:$number");
+			$mark{object} =~ s/\\n/\n/g;
+			push @marks, \%mark;
+		}
+	}
+	@marks or die "there are no marks in @_";
+	return @marks;
+}
+
+# The marks of the demo.
+sub demo_marks
+{
+	return marks_in(files());
+}
+
+1;
