@@ -7,7 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use Audit qw(audit keys_of none rows set_thresholds utf8_locale);
-use Demo qw(demo_marks load_demo);
+use TestDatabase qw(demo_marks load_demo);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -20,7 +20,6 @@ $node->start;
 my @complaints = grep { / (?:ERROR|WARNING|FATAL): / } load_demo($node, 'shop');
 is(scalar @complaints, 1, 'loading the demo prints the one error that it announces')
   or diag(join "\n", @complaints);
-$node->safe_psql('shop', 'CREATE EXTENSION dbmastery');
 
 my @marks     = demo_marks();
 my @mistakes  = keys_of(grep { $_->{kind} eq 'MISTAKE' } @marks);

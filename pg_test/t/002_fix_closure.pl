@@ -9,7 +9,7 @@ use lib "$FindBin::RealBin/lib";
 
 use Audit qw(rows set_thresholds utf8_locale);
 use Closure;
-use Demo qw(load_demo);
+use TestDatabase qw(load_demo load_traps);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -21,8 +21,7 @@ $node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nmax_c
 $node->start;
 
 load_demo($node, 'shop');
-$node->safe_psql('postgres', 'CREATE DATABASE traps');
-$node->psql('traps', slurp_file("$FindBin::RealBin/traps.sql"), on_error_stop => 0);
+load_traps($node);
 
 # Thresholds under which as much as possible is found, each with a fix of its own: small as they are, both databases have
 # indexes to rebuild; no habit is so frequent that it would be told once for all; few tables make a convention.
@@ -43,7 +42,6 @@ sub strict
 
 for my $database ('shop', 'traps')
 {
-	$node->safe_psql($database, 'CREATE EXTENSION dbmastery');
 	set_thresholds($node, $database, strict($database));
 	my $closure = Closure->new($node, $database);
 	$closure->try_all(sub { 1 });

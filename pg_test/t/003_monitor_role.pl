@@ -9,16 +9,15 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(audit keys_of none reading_calls rows utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use TestDatabase qw(load_traps);
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('monitor');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'watcher,nobody,granted' ]);
 $node->append_conf('postgresql.conf', 'autovacuum = off');
 $node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE traps');
-$node->psql('traps', slurp_file("$FindBin::RealBin/traps.sql"), on_error_stop => 0);
+load_traps($node);
 $node->safe_psql('traps', <<'SQL');
-CREATE EXTENSION dbmastery;
 CREATE ROLE watcher LOGIN;
 CREATE ROLE nobody LOGIN;
 CREATE ROLE granted LOGIN;

@@ -9,15 +9,14 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(audit keys_of none reading_calls rows same_keys set_thresholds utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use TestDatabase qw(load_traps);
 use Test::More;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1, extra => utf8_locale());
 $primary->append_conf('postgresql.conf', "autovacuum = off\nshared_buffers = 16MB\nmax_connections = 20\nallow_in_place_tablespaces = on");
 $primary->start;
-$primary->safe_psql('postgres', 'CREATE DATABASE traps');
-$primary->psql('traps', slurp_file("$FindBin::RealBin/traps.sql"), on_error_stop => 0);
-$primary->safe_psql('traps', 'CREATE EXTENSION dbmastery');
+load_traps($primary);
 # Otherwise young counters would be the reason, whatever else is.
 set_thresholds($primary, 'traps',
 	{ 'indexing.unused_index' => { minimum_days => 0, minimum_bytes => 0, table_scans => 0, table_writes => 0 } });

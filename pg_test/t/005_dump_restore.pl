@@ -10,16 +10,15 @@ use Audit qw(audit none rows same_keys utf8_locale);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use TestDatabase qw(load_traps);
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('dump');
 $node->init(extra => utf8_locale());
 $node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nwal_level = logical\nmax_wal_senders = 2");
 $node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE traps');
-$node->psql('traps', slurp_file("$FindBin::RealBin/traps.sql"), on_error_stop => 0);
+load_traps($node);
 $node->safe_psql('traps', <<'SQL');
-CREATE EXTENSION dbmastery;
 INSERT INTO dbm.rule_setting (rule, enabled) VALUES ('schema.serial_column', false);
 INSERT INTO dbm.rule_setting (rule, severity, thresholds) VALUES ('indexing.too_many_indexes', 'critical', '{"maximum_indexes": 3}');
 SELECT dbm.suppress('schema.no_primary_key', 'keys.keyless', 'it''s "known"

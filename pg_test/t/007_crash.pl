@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(audit keys_of none reading_calls rows utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use TestDatabase qw(load_traps);
 use Session;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -17,9 +18,7 @@ my $node = PostgreSQL::Test::Cluster->new('crash');
 $node->init(extra => utf8_locale());
 $node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nrestart_after_crash = on\nallow_in_place_tablespaces = on");
 $node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE traps');
-$node->psql('traps', slurp_file("$FindBin::RealBin/traps.sql"), on_error_stop => 0);
-$node->safe_psql('traps', 'CREATE EXTENSION dbmastery');
+load_traps($node);
 my %calls = reading_calls($node, 'traps');
 
 sub all_work

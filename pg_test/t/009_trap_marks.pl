@@ -7,23 +7,19 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use Audit qw(audit keys_of none rows utf8_locale);
-use Demo qw(marks_in);
+use TestDatabase qw(load_traps trap_marks);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $traps = "$FindBin::RealBin/traps.sql";
-my $node  = PostgreSQL::Test::Cluster->new('traps');
+my $node = PostgreSQL::Test::Cluster->new('traps');
 $node->init(extra => utf8_locale());
 $node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'");
 $node->start;
-$node->safe_psql('postgres', 'CREATE DATABASE traps');
-my ($status, $out, $error) = $node->psql('traps', slurp_file($traps), on_error_stop => 0);
-my @errors = grep { /ERROR/ } split /\n/, $error;
-is(scalar @errors, 1, 'loading the traps prints the one error that they announce') or diag($error);
-$node->safe_psql('traps', 'CREATE EXTENSION dbmastery');
+my @errors = grep { / ERROR: / } load_traps($node);
+is(scalar @errors, 1, 'loading the traps prints the one error that they announce') or diag(join "\n", @errors);
 
-my @marks = marks_in($traps);
+my @marks = trap_marks();
 my %rules = map { $_->{rule} => 1 } @marks;
 my %known = map { $_->{rule} => 1 } rows($node, 'traps', 'SELECT rule FROM dbm.rules()');
 none([ grep { !$known{$_} } sort keys %rules ], 'every mark names a rule that exists');

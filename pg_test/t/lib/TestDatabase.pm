@@ -1,6 +1,6 @@
-# The demo shop as a test database, and the marks that say what is wrong with it.
+# The databases that the tests audit, the demo shop and the traps, and the marks that say what is wrong with them.
 
-package Demo;
+package TestDatabase;
 
 use strict;
 use warnings FATAL => 'all';
@@ -10,7 +10,7 @@ use FindBin;
 use IPC::Run;
 use PostgreSQL::Test::Utils qw(slurp_file);
 
-our @EXPORT_OK = qw(load_demo demo_marks marks_in);
+our @EXPORT_OK = qw(load_demo load_traps demo_marks trap_marks);
 
 # Where the demo's files are: beside the tests, as in the checkout.
 sub folder
@@ -20,7 +20,13 @@ sub folder
 	return $folder;
 }
 
-# Its SQL files in the order in which they are to be run.
+# The file of the traps.
+sub traps
+{
+	return "$FindBin::RealBin/traps.sql";
+}
+
+# The demo's SQL files in the order in which they are to be run.
 sub files
 {
 	my @files = sort glob(folder() . '/*.sql');
@@ -28,7 +34,8 @@ sub files
 	return @files;
 }
 
-# Creates and fills a database. Returns what psql said on standard error, line by line.
+# Creates the database of that name, fills it with the demo and creates the extension in it. Returns what psql said on
+# standard error, line by line.
 sub load_demo
 {
 	my ($node, $database) = @_;
@@ -45,7 +52,19 @@ sub load_demo
 		  or die "$file failed: $error";
 		push @said, split /\n/, $error;
 	}
+	$node->safe_psql($database, 'CREATE EXTENSION dbmastery');
 	return @said;
+}
+
+# The same with the traps, in a database called traps.
+sub load_traps
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE traps');
+	my ($status, $out, $error) = $node->psql('traps', slurp_file(traps()), on_error_stop => 0);
+	$node->safe_psql('traps', 'CREATE EXTENSION dbmastery');
+	return split /\n/, $error;
 }
 
 # What the comments of SQL files promise: ({ kind, rule, object, place }, ...); kind is MISTAKE or LOOKALIKE.
@@ -70,10 +89,14 @@ sub marks_in
 	return @marks;
 }
 
-# The marks of the demo.
 sub demo_marks
 {
 	return marks_in(files());
+}
+
+sub trap_marks
+{
+	return marks_in(traps());
 }
 
 1;
