@@ -193,12 +193,12 @@ fn strip_plural(word: &str) -> Option<String> {
     Some(if drops_e { short.to_owned() } else { stem.to_owned() })
 }
 
-/// The plural of a lower-case word that is known to be singular.
+/// The plural of a lower-case word that is known to be singular; none where that would read as another singular.
 pub fn plural(word: &str) -> Option<String> {
     match number(word) {
         Number::Plural => Some(word.to_owned()),
         Number::Unknown => None,
-        Number::Singular => Some(add_plural(word)),
+        Number::Singular => Some(add_plural(word)).filter(|many| number(many) != Number::Singular),
     }
 }
 

@@ -152,6 +152,11 @@ proptest::proptest! {
     }
 
     #[test]
+    fn no_plural_is_made_that_reads_as_another_singular(word in "opu|viru|statu") {
+        proptest::prop_assert_eq!(plural(&word), None);
+    }
+
+    #[test]
     fn a_plural_made_here_is_known_as_one(stem in "[a-z]{3,9}") {
         if let (Number::Singular, Some(many)) = (number(&stem), plural(&stem)) {
             proptest::prop_assert_ne!(number(&many), Number::Singular, "{} of {}", many, stem);
