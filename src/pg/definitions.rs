@@ -127,7 +127,7 @@ impl Definitions for LiveDefinitions<'_> {
             // SAFETY: the constraint exists and cannot go while its table is locked; the function takes one OID.
             in_scratch_memory(|| unsafe {
                 let definition = pg_sys::OidFunctionCall1Coll(
-                    pg_sys::Oid::from(pg_sys::F_PG_GET_CONSTRAINTDEF_OID),
+                    pg_sys::F_PG_GET_CONSTRAINTDEF_OID,
                     pg_sys::InvalidOid,
                     pg_sys::Datum::from(pg_sys::Oid::from(constraint)),
                 );

@@ -18,12 +18,11 @@ pub type Locator = pg_sys::RelFileLocator;
 
 /// The tablespace and database that a file location means in this database.
 fn tablespace_of(file: FileLocation) -> pg_sys::Oid {
-    // SAFETY: a constant of this backend.
-    if file.tablespace == 0 {
-        unsafe { pg_sys::MyDatabaseTableSpace }
-    } else {
-        pg_sys::Oid::from(file.tablespace)
+    if file.tablespace != 0 {
+        return pg_sys::Oid::from(file.tablespace);
     }
+    // SAFETY: a constant of this backend.
+    unsafe { pg_sys::MyDatabaseTableSpace }
 }
 
 /// The buffer manager's name for a file of this database.

@@ -70,11 +70,12 @@ pub fn read(snapshot: &mut Snapshot, defaults: &FxHashMap<Oid, (Oid, ColumnNumbe
         let referenced = form.referenced.to_u32();
         let number = ColumnNumber::try_from(form.referenced_column).unwrap_or(0);
         if class == relation_class.to_u32() {
-            if matches!(form.kind, b'a' | b'i') && number > 0 {
-                if let Some(&position) = sequences.get(&object) {
-                    snapshot.sequences[position].owned_by = Some((referenced, number));
-                    snapshot.sequences[position].is_identity = form.kind == b'i';
-                }
+            if matches!(form.kind, b'a' | b'i')
+                && number > 0
+                && let Some(&position) = sequences.get(&object)
+            {
+                snapshot.sequences[position].owned_by = Some((referenced, number));
+                snapshot.sequences[position].is_identity = form.kind == b'i';
             }
         } else if class == ATTRIBUTE_DEFAULT {
             let Some(&own) = defaults.get(&object) else {

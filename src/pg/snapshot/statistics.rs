@@ -16,7 +16,7 @@ impl Uncached {
             let before = pg_sys::pgstat_fetch_consistency;
             pg_sys::pgstat_fetch_consistency =
                 pg_sys::PgStat_FetchConsistency::PGSTAT_FETCH_CONSISTENCY_NONE as _;
-            Self(before as i32)
+            Self(before)
         }
     }
 }
