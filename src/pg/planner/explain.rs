@@ -6,7 +6,9 @@ use std::ptr;
 use pgrx::pg_sys;
 
 use super::analysis::Analysis;
-use super::{Configuration, hook, plan, walk};
+#[cfg(feature = "pg15")]
+use super::walk;
+use super::{Configuration, hook, plan};
 use crate::pg::scan::text_of;
 
 /// The formats of EXPLAIN.

@@ -5,6 +5,9 @@ use pgrx::pg_sys;
 use super::list::{self, new_node};
 use super::server::{MultivariateDistinct, MultivariateDistinctItem, statext_ndistinct_load};
 
+/// `STATS_EXT_NDISTINCT` of pg_statistic_ext.h.
+const DISTINCT_COUNTS: u8 = b'd';
+
 /// A relation before a planner that plans nothing.
 pub struct Measure {
     root: *mut pg_sys::PlannerInfo,
@@ -105,7 +108,7 @@ impl Measure {
         // SAFETY: what get_relation_info() found; an object that is gone since is an ERROR.
         unsafe {
             for object in list::pointers::<pg_sys::StatisticExtInfo>((*self.relation).statlist) {
-                let holds_all = (*object).kind as u8 == pg_sys::STATS_EXT_NDISTINCT
+                let holds_all = (*object).kind as u8 == DISTINCT_COUNTS
                     && !(*object).inherit
                     && attributes
                         .iter()
