@@ -22,7 +22,7 @@ SELECT dbm.what_if_explain('SELECT id FROM trees WHERE height = $1 AND planted >
 SELECT regexp_replace(dbm.what_if_explain('SELECT * FROM trees WHERE name = $1', ARRAY['CREATE INDEX ON trees (name)']), '\(cost.*?\)', '', 'g');
 SELECT dbm.what_if_explain('SELECT * FROM trees WHERE name = $1', ARRAY['CREATE INDEX ON trees (name)'], 'JSON')::json -> 0 -> 'Plan' ->> 'Index Name' AS json;
 SELECT dbm.what_if_explain('SELECT * FROM trees WHERE name = $1', ARRAY['CREATE INDEX ON trees (name)'], 'yaml') ~ 'Index Name: "trees_name_idx"' AS yaml;
-SELECT (xpath('//*[local-name()="Index-Name"]/text()', dbm.what_if_explain('SELECT * FROM trees WHERE name = $1', ARRAY['CREATE INDEX ON trees (name)'], 'xml')::xml))[1] AS xml;
+SELECT dbm.what_if_explain('SELECT * FROM trees WHERE name = $1', ARRAY['CREATE INDEX ON trees (name)'], 'xml') ~ '<Index-Name>trees_name_idx</Index-Name>' AS xml;
 -- Existing indexes thought away.
 SELECT index_name, used, freed_bytes = pg_relation_size('trees_pkey') AS freed, cost_after > cost_before * 10 AS dearer
   FROM dbm.what_if_drop('SELECT * FROM trees WHERE id = 7', ARRAY['trees_pkey']::regclass[]);

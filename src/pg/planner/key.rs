@@ -271,8 +271,7 @@ pub fn procedure(column: &Column, number: i16) -> pg_sys::Oid {
 /// Asks the operator class, as a B-tree build does.
 fn equal_image(column: &Column) -> bool {
     let function = procedure(column, EQUAL_IMAGE);
-    // The operator class of char(n) says yes, but the server's builds share no tuples among such values.
-    if function == pg_sys::InvalidOid || column.input_type == pg_sys::BPCHAROID {
+    if function == pg_sys::InvalidOid {
         return false;
     }
     // SAFETY: a support function of that number takes a type and works by the collation.

@@ -150,6 +150,8 @@ fn check_relation(relation: pg_sys::Oid, includes_partitions: bool) -> bool {
 unsafe fn access_method(name: *const std::ffi::c_char) -> (Method, pg_sys::Oid) {
     // SAFETY: as the caller vouches; an access method that does not exist is an ERROR.
     let oid = unsafe { pg_sys::get_index_am_oid(name, false) };
+    // SAFETY: as the caller vouches.
+    let name = unsafe { CStr::from_ptr(name) };
     let method = match oid {
         pg_sys::BTREE_AM_OID => Method::Btree,
         pg_sys::HASH_AM_OID => Method::Hash,
@@ -157,11 +159,7 @@ unsafe fn access_method(name: *const std::ffi::c_char) -> (Method, pg_sys::Oid) 
         pg_sys::GIN_AM_OID => Method::Gin,
         pg_sys::GIST_AM_OID => Method::Gist,
         _ => unsupported(
-            // SAFETY: as the caller vouches.
-            &format!(
-                "cannot size an index of access method {}",
-                unsafe { CStr::from_ptr(name) }.to_string_lossy()
-            ),
+            &format!("cannot size an index of access method {}", name.to_string_lossy()),
             "",
             "btree, hash, brin, gin and gist can be sized.",
         ),

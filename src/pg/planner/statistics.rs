@@ -113,8 +113,7 @@ unsafe fn row(stats: &pg_sys::VacAttrStats) -> pg_sys::HeapTuple {
     // SAFETY: as the caller vouches; the catalog's descriptor says how many columns there are, and they stand as
     // below in every supported major.
     unsafe {
-        let catalog =
-            pg_sys::table_open(pg_sys::Oid::from(pg_sys::StatisticRelationId), pg_sys::AccessShareLock as _);
+        let catalog = pg_sys::table_open(pg_sys::StatisticRelationId, pg_sys::AccessShareLock as _);
         let mut values: Vec<pg_sys::Datum> = vec![
             pg_sys::Datum::from(0_u32),
             pg_sys::Datum::from(0_i16),
