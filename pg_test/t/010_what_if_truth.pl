@@ -7,7 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use Audit qw(utf8_locale);
-use Demo qw(load_demo);
+use TestDatabase qw(load_demo);
 use List::Util qw(max sum);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -20,7 +20,7 @@ $node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\ndefau
 $node->start;
 load_demo($node, 'shop');
 $node->safe_psql('shop', <<'SQL');
-CREATE EXTENSION dbmastery;
+CREATE EXTENSION IF NOT EXISTS dbmastery;
 -- Partitions whose columns stand in other places than their parent's.
 CREATE TABLE public.trees (id bigint, grp int, changed_name text, PRIMARY KEY (id, grp)) PARTITION BY LIST (grp);
 CREATE TABLE public.trees_1 (changed_name text, grp int NOT NULL, id bigint NOT NULL);
