@@ -18,6 +18,7 @@ pub mod foreign_key_cover;
 pub mod design;
 pub mod index;
 pub mod monitor;
+pub mod query;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
@@ -65,6 +66,9 @@ pgrx::extension_sql_file!(
         index::api::missing_indexes,
         index::api::unused_indexes,
         monitor::api::table_sizes,
+        query::api::what_if,
+        query::api::what_if_drop,
+        query::api::what_if_explain,
     ]
 );
 #[cfg(feature = "postgres")]
@@ -75,4 +79,5 @@ pgrx::extension_sql_file!("../sql/schema/90_grants.sql", name = "grants", finali
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::settings::register();
+    pg::planner::install();
 }

@@ -57,3 +57,18 @@ fix and undo: safe on a busy server, to be run outside a transaction block; null
 COMMENT ON FUNCTION dbm.table_sizes(integer) IS
     'The max_rows largest tables and materialised views of the users, largest first, a partition tree as one row with the number of its partitions.
 Bytes on disk, all forks included: total, the table itself, TOAST with its index, all indexes. rows and dead_rows: estimates of the statistics system, null where nothing was ever counted.';
+
+COMMENT ON FUNCTION dbm.what_if(text, text[]) IS
+    'Plans a query as things are and with all these indexes, each given as CREATE INDEX; builds nothing and never runs the query, which may have $1 and the like.
+used: whether the plan with all of them scans it. estimated_bytes: its size once built, partitions together. cost_before and cost_after: the planner''s total cost, without and with all of them.
+Access methods btree, hash, brin (of 128 pages a range), gin and gist; columns, order, operator classes, collations, INCLUDE, expressions, predicates and UNIQUE as CREATE INDEX takes them. For expressions and gin up to 300,000 rows of the table are sampled, and the index expression is computed on them, with the caller''s rights.
+Costs are those of the real index but for two things: a gin index that does not exist is costed by the planner without its inner structure, and the highest and lowest values of a column are taken from the statistics.
+Needs the rights that EXPLAIN of the query needs, and SELECT on the table of each index. Takes AccessShareLock (RowExclusiveLock on a table that the query writes) until it returns. Runs on standbys and in read-only transactions. Raises 42601 for what does not parse or is not one statement, 0A000 for what has no plan or cannot be sized, and what CREATE INDEX would raise; DETAIL says at which character.';
+
+COMMENT ON FUNCTION dbm.what_if_explain(text, text[], text) IS
+    'The plan of a query with these indexes, as EXPLAIN prints it, in format text, json, yaml or xml. An index without a name is called as the server would call it. Otherwise as dbm.what_if(). Raises 22023 for another format.';
+
+COMMENT ON FUNCTION dbm.what_if_drop(text, regclass[]) IS
+    'Plans a query as things are and without these existing indexes, each with its partitions; drops nothing and never runs the query.
+used: whether the plan as things are scans it. freed_bytes: on disk now. cost_before and cost_after: the planner''s total cost, with and without all of them.
+Tells of plans only: a unique index also keeps duplicates out, and an index that one query does not need may serve others. Rights, locks and errors as for dbm.what_if(); raises 42809 for what is no index.';

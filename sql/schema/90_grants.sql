@@ -19,5 +19,8 @@ GRANT EXECUTE ON FUNCTION
     dbm.duplicate_indexes(),
     dbm.missing_indexes(),
     dbm.index_health(),
-    dbm.table_sizes(integer)
+    dbm.table_sizes(integer),
+    dbm.what_if(text, text[]),
+    dbm.what_if_explain(text, text[], text),
+    dbm.what_if_drop(text, regclass[])
 TO pg_monitor;

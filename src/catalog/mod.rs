@@ -6,6 +6,7 @@
 mod column;
 mod constraint;
 mod definition;
+pub mod hypothetical;
 mod index;
 mod namespace;
 mod other;

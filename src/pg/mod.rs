@@ -8,6 +8,7 @@ pub mod file;
 pub mod isolation;
 pub mod leaf_density;
 pub mod moment;
+pub mod planner;
 pub mod query;
 pub mod scan;
 pub mod settings;

@@ -98,6 +98,55 @@ unsafe impl SqlTranslatable for Text {
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("text")));
 }
 
+/// A relation by its number, `regclass` in SQL; takes no lock.
+pub struct RegClass(pg_sys::Oid);
+
+impl RegClass {
+    /// The number.
+    pub fn oid(&self) -> pg_sys::Oid {
+        self.0
+    }
+}
+
+impl FromDatum for RegClass {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the caller vouches that the datum is an OID.
+        unsafe { pg_sys::Oid::from_datum(datum, is_null) }.map(Self)
+    }
+}
+
+// SAFETY: reads the datum as the OID that it is.
+unsafe impl UnboxDatum for RegClass {
+    type As<'src> = Self;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Self::As<'src>
+    where
+        Self: 'src,
+    {
+        // SAFETY: the caller vouches for the datum, which is not null here.
+        Self(unsafe { pg_sys::Oid::unbox(datum) })
+    }
+}
+
+impl IntoDatum for RegClass {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.0.into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::REGCLASSOID
+    }
+}
+
+// SAFETY: a regclass is an OID.
+unsafe impl SqlTranslatable for RegClass {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(RegClass);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("regclass"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("regclass")));
+}
+
 /// JSON that may hold names of the database.
 pub struct Document(serde_json::Value);
 

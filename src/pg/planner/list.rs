@@ -1,0 +1,54 @@
+//! The server's lists, read and built.
+
+use pgrx::{PgList, pg_sys};
+
+/// The pointers of a list, copied out.
+pub fn pointers<T>(list: *mut pg_sys::List) -> Vec<*mut T> {
+    // SAFETY: a list of the server; only its cells are copied.
+    unsafe { PgList::<T>::from_pg(list) }.iter_ptr().collect()
+}
+
+/// The object identifiers of a list, copied out.
+pub fn oids(list: *mut pg_sys::List) -> Vec<pg_sys::Oid> {
+    // SAFETY: a list of object identifiers, which the server keeps in its cells.
+    unsafe {
+        let count = if list.is_null() { 0 } else { usize::try_from((*list).length).unwrap_or(0) };
+        (0..count).map(|position| (*(*list).elements.add(position)).oid_value).collect()
+    }
+}
+
+/// A list of these pointers.
+pub fn list_of<T>(pointers: &[*mut T]) -> *mut pg_sys::List {
+    pointers.iter().fold(std::ptr::null_mut(), |list, &pointer| {
+        // SAFETY: appends to a list made here, in the current memory context.
+        unsafe { pg_sys::lappend(list, pointer.cast()) }
+    })
+}
+
+/// A zeroed node.
+pub fn new_node<T>(tag: pg_sys::NodeTag) -> *mut T {
+    // SAFETY: every node begins with its tag, and zeroes are what makeNode() leaves in the rest.
+    unsafe {
+        let node = pg_sys::palloc0(size_of::<T>()).cast::<pg_sys::Node>();
+        (*node).type_ = tag;
+        node.cast()
+    }
+}
+
+/// The tag of a node.
+pub fn tag<T>(node: *const T) -> pg_sys::NodeTag {
+    // SAFETY: every node begins with its tag.
+    unsafe { (*node.cast::<pg_sys::Node>()).type_ }
+}
+
+/// A deep copy in the current memory context.
+pub fn copy<T>(node: *const T) -> *mut T {
+    // SAFETY: a node, or null, which stays null.
+    unsafe { pg_sys::copyObjectImpl(node.cast()).cast() }
+}
+
+/// Room for an array that the server reads, zeroed; at least one element, so that it has an address.
+pub fn new_array<T>(length: usize) -> *mut T {
+    // SAFETY: zeroed memory of the current memory context.
+    unsafe { pg_sys::palloc0(size_of::<T>() * length.max(1)).cast() }
+}

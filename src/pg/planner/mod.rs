@@ -1,0 +1,128 @@
+//! What the server's own planner would do with other indexes than there are.
+//!
+//! A query is parsed, analysed, rewritten and planned, never run. Indexes that do not exist stand before the planner
+//! in that one planning and nowhere else: their object identifiers are made up, and the plan is thrown away.
+
+mod analysis;
+mod elements;
+mod explain;
+mod hook;
+mod injection;
+mod instance;
+mod key;
+mod list;
+mod measure;
+mod names;
+mod options;
+mod permission;
+mod plan;
+mod position;
+mod refusal;
+mod rollback;
+mod sampling;
+mod server;
+mod specification;
+mod statistics;
+mod walk;
+
+use pgrx::pg_sys;
+
+use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize};
+pub use analysis::Analysis;
+pub use explain::Format;
+pub use hook::install;
+pub use refusal::refuse_nulls;
+pub use rollback::rolled_back;
+
+/// Computes the size of an index that does not exist.
+pub type SizeModel = fn(&HypotheticalIndex) -> IndexSize;
+
+/// Other indexes than there are.
+#[derive(Default)]
+pub struct Configuration {
+    pub(crate) instances: Vec<instance::Instance>,
+    pub(crate) hidden: Vec<pg_sys::Oid>,
+}
+
+/// One planning.
+pub struct Planned {
+    /// The planner's total cost, that of all statements which rules make of the query together.
+    pub cost: f64,
+    /// The indexes that the plan scans, made-up ones included.
+    scanned: Vec<pg_sys::Oid>,
+}
+
+impl Configuration {
+    /// Indexes to be thought there, each given as a CREATE INDEX statement.
+    pub fn with_indexes(definitions: &[String], size: SizeModel) -> Self {
+        let mut instances = Vec::new();
+        for (position, definition) in definitions.iter().enumerate() {
+            let specification = specification::parse(definition);
+            instance::instantiate(&specification, position, size, &mut instances);
+        }
+        Self { instances, hidden: Vec::new() }
+    }
+
+    /// Existing indexes to be thought away, each with its partitions.
+    pub fn without_indexes(indexes: &[IndexFamily]) -> Self {
+        Self {
+            instances: Vec::new(),
+            hidden: indexes.iter().flat_map(|family| family.members.clone()).collect(),
+        }
+    }
+
+    /// Bytes of the index given in that place, its partitions together.
+    pub fn bytes(&self, position: usize) -> u64 {
+        self.instances
+            .iter()
+            .filter(|instance| instance.position == position)
+            .map(|instance| u64::from(instance.size.pages) * u64::from(pg_sys::BLCKSZ))
+            .sum()
+    }
+
+    /// Whether the plan scans the index given in that place.
+    pub fn scans(&self, planned: &Planned, position: usize) -> bool {
+        self.instances
+            .iter()
+            .any(|instance| instance.position == position && planned.scanned.contains(&instance.oid))
+    }
+}
+
+/// An existing index and its partitions.
+pub struct IndexFamily {
+    members: Vec<pg_sys::Oid>,
+    /// Its name, qualified and quoted.
+    pub name: String,
+    /// Bytes on disk of all members.
+    pub bytes: u64,
+}
+
+impl IndexFamily {
+    /// Looks an index up.
+    pub fn of(index: pg_sys::Oid) -> Self {
+        names::family(index)
+    }
+
+    pub(crate) fn new(members: Vec<pg_sys::Oid>, name: String, bytes: u64) -> Self {
+        Self { members, name, bytes }
+    }
+
+    /// Whether the plan scans the index.
+    pub fn is_scanned(&self, planned: &Planned) -> bool {
+        self.members.iter().any(|member| planned.scanned.contains(member))
+    }
+}
+
+/// Plans a query, by default with the indexes that there are.
+pub fn plan(query: &Analysis, configuration: &Configuration) -> Planned {
+    let statements = plan::plan(query, configuration);
+    Planned {
+        cost: statements.iter().map(|&statement| walk::total_cost(statement)).sum(),
+        scanned: statements.iter().flat_map(|&statement| walk::scanned_indexes(statement)).collect(),
+    }
+}
+
+/// The plan as EXPLAIN shows it.
+pub fn explain(query: &Analysis, configuration: &Configuration, format: Format) -> String {
+    explain::explain(query, configuration, format)
+}

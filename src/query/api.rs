@@ -1,0 +1,68 @@
+//! The door of the query room: its SQL functions.
+
+use pgrx::prelude::*;
+
+use super::live;
+use crate::pg::planner::refuse_nulls;
+use crate::pg::value::{RegClass, Text};
+
+/// Bytes as SQL's bigint.
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn definitions(indexes: Vec<Option<Text>>) -> Vec<String> {
+    refuse_nulls(indexes, "indexes").into_iter().map(Text::into_string).collect()
+}
+
+/// `dbm.what_if()`: which of these indexes the query would use, how large each would be, and what the plan would cost.
+///
+/// Sizes in bytes, costs in the planner's units. Plans and never runs the query; holds no lock afterwards.
+#[pg_extern(stable, parallel_unsafe)]
+fn what_if(
+    query: Text,
+    indexes: Vec<Option<Text>>,
+) -> TableIterator<
+    'static,
+    (
+        name!(index_sql, Text),
+        name!(used, bool),
+        name!(estimated_bytes, i64),
+        name!(cost_before, f64),
+        name!(cost_after, f64),
+    ),
+> {
+    let outcomes = live::what_if(query.as_str(), definitions(indexes));
+    TableIterator::new(outcomes.into_iter().map(|outcome| {
+        (outcome.index.into(), outcome.used, signed(outcome.bytes), outcome.cost_before, outcome.cost_after)
+    }))
+}
+
+/// `dbm.what_if_explain()`: the plan with these indexes, as EXPLAIN prints it.
+#[pg_extern(stable, parallel_unsafe)]
+fn what_if_explain(query: Text, indexes: Vec<Option<Text>>, format: default!(Text, "'text'")) -> Text {
+    live::what_if_explain(query.as_str(), &definitions(indexes), format.as_str()).into()
+}
+
+/// `dbm.what_if_drop()`: which of these existing indexes the query uses, and what its plan would cost without them.
+///
+/// Sizes in bytes, costs in the planner's units. Drops nothing; holds no lock afterwards.
+#[pg_extern(stable, parallel_unsafe)]
+fn what_if_drop(
+    query: Text,
+    indexes: Vec<Option<RegClass>>,
+) -> TableIterator<
+    'static,
+    (
+        name!(index_name, Text),
+        name!(used, bool),
+        name!(freed_bytes, i64),
+        name!(cost_before, f64),
+        name!(cost_after, f64),
+    ),
+> {
+    let outcomes = live::what_if_drop(query.as_str(), refuse_nulls(indexes, "indexes"));
+    TableIterator::new(outcomes.into_iter().map(|outcome| {
+        (outcome.index.into(), outcome.used, signed(outcome.bytes), outcome.cost_before, outcome.cost_after)
+    }))
+}

@@ -1,0 +1,104 @@
+//! Against sizes that PostgreSQL 15 gave to real indexes of TPC-H at scale factor 1.
+
+use super::*;
+
+const MEGABYTE: f64 = 1_000_000.0;
+const LINEITEMS: f64 = 6_001_215.0;
+const INTEGER: StoredColumn = StoredColumn { length: 4, alignment: 4, width: 4.0, null_fraction: 0.0 };
+const BIGINT: StoredColumn = StoredColumn { length: 8, alignment: 8, width: 8.0, null_fraction: 0.0 };
+
+fn variable(width: f64) -> StoredColumn {
+    StoredColumn { length: -1, alignment: 4, width, null_fraction: 0.0 }
+}
+
+fn index(tuples: f64, columns: &[StoredColumn], distinct_keys: f64) -> HypotheticalIndex {
+    HypotheticalIndex {
+        method: Method::Btree,
+        tuples,
+        table_tuples: tuples,
+        table_pages: tuples / 60.0,
+        columns: columns.to_vec(),
+        key_count: columns.len(),
+        distinct_keys,
+        deduplicates: true,
+        fillfactor: 90,
+        elements: Vec::new(),
+    }
+}
+
+/// The size differs from a measured one by at most that share of it.
+#[track_caller]
+fn near(index: &HypotheticalIndex, megabytes: f64, tolerance: f64) {
+    let bytes = f64::from(size(index).pages) * PAGE;
+    let ratio = bytes / (megabytes * MEGABYTE);
+    assert!((ratio - 1.0).abs() <= tolerance, "{bytes} bytes is {ratio:.3} of {megabytes} MB");
+}
+
+#[test]
+fn deduplicated_keys() {
+    near(&index(LINEITEMS, &[INTEGER], 200_000.0), 45.1, 0.05);
+    near(&index(LINEITEMS, &[INTEGER], 2_526.0), 42.7, 0.05);
+    near(&index(1_500_000.0, &[INTEGER], 99_996.0), 12.6, 0.06);
+    near(&index(800_000.0, &[INTEGER], 10_000.0), 5.5, 0.06);
+}
+
+#[test]
+fn keys_that_are_not_deduplicated() {
+    let mut ship_mode = index(LINEITEMS, &[variable(11.0)], 7.0);
+    ship_mode.deduplicates = false;
+    near(&ship_mode, 189.6, 0.05);
+    let mut covering = index(LINEITEMS, &[INTEGER, INTEGER, variable(5.0)], 1_500_000.0);
+    covering.key_count = 1;
+    covering.deduplicates = false;
+    near(&covering, 189.3, 0.05);
+    near(&index(LINEITEMS, &[INTEGER, variable(4.0), variable(5.0)], LINEITEMS), 189.5, 0.05);
+}
+
+#[test]
+fn a_unique_index_has_a_known_shape() {
+    // 1,000,000 rows of bigint on an empty server: 2,745 pages, two levels above the leaves.
+    let mut unique = index(1_000_000.0, &[BIGINT], 1_000_000.0);
+    unique.deduplicates = false;
+    let size = size(&unique);
+    assert!((2_735..=2_755).contains(&size.pages), "{size:?}");
+    assert_eq!(size.tree_height, 2);
+}
+
+#[test]
+fn an_empty_index_is_a_metapage() {
+    assert_eq!(size(&index(0.0, &[BIGINT], 0.0)), IndexSize { pages: 1, tree_height: 0 });
+}
+
+#[test]
+fn nulls_share_tuples() {
+    let mut sparse = INTEGER;
+    sparse.null_fraction = 0.99;
+    let mostly_null = size(&index(1_000_000.0, &[sparse], 10_001.0)).pages;
+    let unique = size(&index(1_000_000.0, &[INTEGER], 1_000_000.0)).pages;
+    assert!(mostly_null * 2 < unique, "{mostly_null} of {unique}");
+}
+
+#[test]
+fn size_grows_with_rows_and_with_columns() {
+    for method in [Method::Btree, Method::Hash, Method::Brin, Method::Gist] {
+        let mut previous = 0;
+        for tuples in [10.0, 1e3, 1e5, 1e7, 1e9] {
+            let mut one = index(tuples, &[INTEGER], tuples);
+            one.method = method;
+            let pages = size(&one).pages;
+            assert!(pages >= previous, "{method:?} {tuples}: {pages} < {previous}");
+            previous = pages;
+            one.columns.extend([variable(60.0)]);
+            assert!(size(&one).pages >= pages, "{method:?} {tuples}: a wider entry takes fewer pages");
+        }
+    }
+}
+
+#[test]
+fn buckets_of_a_hash_index_come_in_whole_powers_and_then_in_quarters() {
+    assert_eq!(total_buckets(2.0), 2.0);
+    assert_eq!(total_buckets(3.0), 4.0);
+    assert_eq!(total_buckets(500.0), 512.0);
+    assert_eq!(total_buckets(1025.0), 1280.0);
+    assert_eq!(total_buckets(1700.0), 1792.0);
+}
