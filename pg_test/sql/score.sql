@@ -66,6 +66,8 @@ SELECT dbm.unsuppress('schema.sequence_near_end', 'shop.tickets_id_seq');
 DROP TABLE shop.tickets;
 
 -- What could not be judged is no pass: the score is of the rest, and coverage says of how much.
+-- (From PostgreSQL 18 on a rewritten table counts as never analysed.)
+ANALYZE;
 SET dbm.fault_in_rule = 'schema.no_primary_key:error';
 SELECT dimension, score, coverage < 1 AS partly_covered FROM public.marks WHERE dimension IN ('schema', 'indexing');
 RESET dbm.fault_in_rule;

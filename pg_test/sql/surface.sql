@@ -7,7 +7,11 @@ CREATE EXTENSION dbmastery;
 CREATE TEMP VIEW member AS
     SELECT d.classid, d.objid
     FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-    WHERE e.extname = 'dbmastery' AND d.deptype = 'e';
+    WHERE e.extname = 'dbmastery' AND d.deptype = 'e'
+      -- From PostgreSQL 18 on a table's row type is a member too.
+      AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (
+          SELECT FROM pg_type t LEFT JOIN pg_type element ON element.oid = t.typelem
+          WHERE t.oid = d.objid AND (t.typrelid <> 0 OR element.typrelid <> 0)));
 CREATE TEMP VIEW routine AS
     SELECT p.* FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 

@@ -37,8 +37,8 @@ sub as
 # --- Every reading function, called by one who only watches
 
 my %calls = reading_calls($node, 'traps');
-is(scalar(grep { exists $calls{$_} } qw(audit score rules unused_indexes duplicate_indexes missing_indexes index_health table_sizes)),
-	8, 'the reading functions are found in the catalog');
+my @known = qw(audit score rules unused_indexes duplicate_indexes missing_indexes index_health table_sizes);
+none([ grep { !exists $calls{$_} } @known ], 'the reading functions are found in the catalog');
 for my $function (sort keys %calls)
 {
 	my ($status, $out, $error) = as('watcher', $calls{$function});
@@ -81,8 +81,10 @@ for my $statement ("SELECT dbm.suppress('schema.no_primary_key', 'public.t', 'be
 }
 
 # Before the library is loaded the server takes any setting from anyone; it must not come into force.
-my ($status, $out, $error) =
-  as('watcher', "SET dbm.fault_in_rule = 'schema.no_primary_key:panic'; SELECT count(*) FROM dbm.audit() WHERE status = 'error'");
+my ($status, $out, $error) = as('watcher', <<'SQL');
+SET dbm.fault_in_rule = 'schema.no_primary_key:panic';
+SELECT count(*) FROM dbm.audit() WHERE status = 'error';
+SQL
 is("$status $out", '0 0', 'a setting for superusers, set before the library is loaded, is not heeded');
 
 # --- Who was granted nothing
@@ -92,7 +94,8 @@ my @functions = split /\n/, $node->safe_psql('traps', <<'SQL');
 SELECT pg_catalog.format('dbm.%I(%s)', p.proname,
            (SELECT pg_catalog.string_agg(pg_catalog.format('%L::%s',
                        CASE WHEN t = 'text'::regtype THEN 'x' WHEN t = 'boolean'::regtype THEN 't'
-                            WHEN t IN ('text[]'::regtype, 'jsonb'::regtype) THEN '{}'
+                            WHEN t::regtype::text ~ '\[\]$' OR t = 'jsonb'::regtype THEN '{}'
+                            WHEN t = 'regclass'::regtype THEN 'pg_class'
                             WHEN t = 'timestamptz'::regtype THEN 'infinity' ELSE '1' END,
                        pg_catalog.format_type(t, NULL)), ', ' ORDER BY n)
               FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))
@@ -115,13 +118,15 @@ for my $table ('dbm.rule_setting', 'dbm.suppression')
 
 # --- Who was granted EXECUTE but may not see the statistics of columns
 
-($status, $out, $error) = as('granted', 'SELECT count(*) FROM pg_stats WHERE schemaname IN (SELECT nspname FROM pg_namespace) AND schemaname !~ \'^pg_\' AND schemaname <> \'information_schema\'');
+($status, $out, $error) = as('granted', <<'SQL');
+SELECT count(*) FROM pg_stats WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'
+SQL
 is($out, '0', 'the role with EXECUTE alone sees no column statistics by itself');
 my @granted = audit($node, 'traps', role => 'granted');
 none([ keys_of(grep { $_->{status} eq 'error' } @granted) ], 'no rule breaks for it');
 # What can be found only in pg_statistic and pg_statistic_ext_data.
-my @from_statistics = qw(schema.nullable_without_nulls schema.nullable_foreign_key schema.transitive_dependency indexing.low_cardinality_index);
-my %from_statistics = map { $_ => 1 } @from_statistics;
+my %from_statistics = map { $_ => 1 }
+  qw(schema.nullable_without_nulls schema.nullable_foreign_key schema.transitive_dependency indexing.low_cardinality_index);
 ok((grep { $from_statistics{ $_->{rule} } && $_->{status} eq 'finding' } @all),
 	'a superuser is told what column statistics say');
 none([ keys_of(grep { $from_statistics{ $_->{rule} } && $_->{status} eq 'finding' } @granted) ],

@@ -20,7 +20,8 @@ $node->start;
 load_traps($node);
 $node->safe_psql('traps', <<'SQL');
 INSERT INTO dbm.rule_setting (rule, enabled) VALUES ('schema.serial_column', false);
-INSERT INTO dbm.rule_setting (rule, severity, thresholds) VALUES ('indexing.too_many_indexes', 'critical', '{"maximum_indexes": 3}');
+INSERT INTO dbm.rule_setting (rule, severity, thresholds)
+VALUES ('indexing.too_many_indexes', 'critical', '{"maximum_indexes": 3}');
 SELECT dbm.suppress('schema.no_primary_key', 'keys.keyless', 'it''s "known"
 in two lines; DROP TABLE x', '2099-12-31 23:59:59+00');
 SELECT dbm.suppress('schema.float_money', '*', 'décidé €');
@@ -64,8 +65,8 @@ run_or_die('pg_dump', '-d', $node->connstr('traps'), '-Fc', '-f', $custom);
 # OIDs are to differ: other objects first.
 $node->safe_psql('postgres', 'CREATE TABLE filler (a int); DROP TABLE filler; SELECT lo_create(0)');
 $node->safe_psql('postgres', "CREATE DATABASE $_") for 'from_plain', 'from_custom';
-is(run_or_die('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-d', $node->connstr('from_plain'), '-f', $plain),
-	'', 'pg_dump | psql says nothing');
+my @psql = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null');
+is(run_or_die(@psql, '-d', $node->connstr('from_plain'), '-f', $plain), '', 'pg_dump | psql says nothing');
 is(run_or_die('pg_restore', '--exit-on-error', '-d', $node->connstr('from_custom'), $custom),
 	'', 'pg_dump -Fc and pg_restore say nothing');
 
@@ -82,8 +83,9 @@ for my $database ('from_plain', 'from_custom')
 
 my $second = $node->basedir . '/second.sql';
 run_or_die('pg_dump', '-d', $node->connstr('from_plain'), '-f', $second);
-sub without_session { my $text = slurp_file($_[0]); $text =~ s/^\\(un)?restrict .*\n//mg; return $text }
-ok(without_session($plain) eq without_session($second), 'a dump of the restored database is equal to the first one');
+# But for the key of psql's restricted mode, which is new in each dump.
+sub without_key { return slurp_file($_[0]) =~ s/^\\(un)?restrict .*\n//mgr }
+ok(without_key($plain) eq without_key($second), 'a dump of the restored database is equal to the first one');
 
 # --- It can go and come again
 

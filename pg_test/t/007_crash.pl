@@ -16,7 +16,8 @@ use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('crash');
 $node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nrestart_after_crash = on\nallow_in_place_tablespaces = on");
+$node->append_conf('postgresql.conf',
+	"autovacuum = off\ntimezone = 'UTC'\nrestart_after_crash = on\nallow_in_place_tablespaces = on");
 $node->start;
 load_traps($node);
 my %calls = reading_calls($node, 'traps');
@@ -38,18 +39,28 @@ sub all_work
 # The reasons for which unscanned indexes are to be reviewed.
 sub reasons
 {
-	my %reasons = map { $_->{reason} => 1 } rows($node, 'traps', "SELECT reason FROM dbm.unused_indexes() WHERE verdict = 'review'");
-	return sort keys %reasons;
+	my @rows = rows($node, 'traps', "SELECT DISTINCT reason FROM dbm.unused_indexes() WHERE verdict = 'review'");
+	return sort map { $_->{reason} } @rows;
 }
 
+# Uses an index once.
+sub scan
+{
+	$node->safe_psql('traps',
+		'SET enable_seqscan = off; SELECT count(*) FROM coverage.led WHERE x = 1; SELECT pg_stat_force_next_flush()');
+	return;
+}
+
+# How often it was used.
 sub scans
 {
-	return $node->safe_psql('traps', "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelid = 'coverage.led_x_y_idx'::regclass");
+	return $node->safe_psql('traps',
+		"SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelid = 'coverage.led_x_y_idx'::regclass");
 }
 
 # --- Before
 
-$node->safe_psql('traps', "SET enable_seqscan = off; SELECT count(*) FROM coverage.led WHERE x = 1; SELECT pg_stat_force_next_flush()");
+scan();
 cmp_ok(scans(), '>', 0, 'an index was scanned');
 my @before = reasons();
 none([ grep { /crash/ || !/have been counted for/ } @before ], 'before the crash the counters are young, not lost');
@@ -82,7 +93,7 @@ all_work('on the older cluster');
 
 # --- A clean restart loses nothing
 
-$node->safe_psql('traps', "SET enable_seqscan = off; SELECT count(*) FROM coverage.led WHERE x = 1; SELECT pg_stat_force_next_flush()");
+scan();
 my $scans = scans();
 cmp_ok($scans, '>', 0, 'the index was scanned again');
 $node->restart;
@@ -97,7 +108,8 @@ $auditor->begin('SELECT count(*) FROM dbm.audit();');
 usleep(300_000);
 my $started = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 kill 'KILL', $pid;
-ok($node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the server comes back after its backend was killed in the middle of an audit');
+ok($node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'),
+	'the server comes back after a backend was killed in the middle of an audit');
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $started, 'under the same postmaster');
 all_work('after that');
 

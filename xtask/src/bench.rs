@@ -12,9 +12,10 @@ use std::process::Command;
 use crate::cluster::{Borrowed, Cluster};
 use crate::console::{Console, say};
 use crate::extension::{Builder, Profile};
-use crate::failure::{Attempt, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::files::{fresh, read_if_there};
 use crate::leftovers;
-use crate::place::{Place, fresh};
+use crate::place::Place;
 use crate::process::{self, OnInterrupt};
 use crate::server::{self, Origin};
 use crate::setup::{self, Needs};
@@ -44,7 +45,7 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
         fresh(&scratch)?;
         fresh(&scratch.join("files"))?;
         let cluster = Borrowed(Cluster::at(&server, &scratch.join("cluster")));
-        cluster.0.create(&step, "C.UTF-8", &settings(&folder)?)?;
+        cluster.0.create(&step, "C.UTF-8", &read_if_there(&folder.join("postgresql.conf"))?)?;
         let mut script = Command::new("bash");
         // A person's own settings for libpq must not send the benchmark to another server.
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
@@ -84,14 +85,6 @@ fn benchmarks(folder: &Path, start: &str) -> Outcome<Vec<PathBuf>> {
         }));
     }
     Ok(chosen)
-}
-
-fn settings(folder: &Path) -> Outcome<String> {
-    let file = folder.join("postgresql.conf");
-    if !file.exists() {
-        return Ok(String::new());
-    }
-    fs::read_to_string(&file).attempting(|| format!("cannot read {}", file.display()))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::console::Step;
 use crate::failure::{Attempt, Outcome};
+use crate::files::{fresh, read, write};
 use crate::leftovers;
-use crate::place::fresh;
 use crate::process;
 use crate::server::Server;
 use crate::user::User;
@@ -69,10 +69,8 @@ impl<'server> Cluster<'server> {
             .arg(new.join("data"));
         self.run_as_owner(step, "initdb", &mut initdb)?;
         let configuration = new.join("data/postgresql.conf");
-        let sample = fs::read_to_string(&configuration)
-            .attempting(|| format!("cannot read {}", configuration.display()))?;
-        fs::write(&configuration, format!("{sample}\n{SETTINGS}{settings}"))
-            .attempting(|| format!("cannot write {}", configuration.display()))?;
+        let sample = read(&configuration)?;
+        write(&configuration, &format!("{sample}\n{SETTINGS}{settings}"))?;
         short_folder(&new.join("socket"), &self.folder.join("socket"), SOCKET_NAME, &self.server.user)?;
         self.server.user.owns(&new)?;
         // Only a complete cluster ever has the name under which it is looked for.

@@ -7,7 +7,8 @@ use std::process::Command;
 use crate::cluster::{self, Cluster};
 use crate::console::{self, Console, Step, say};
 use crate::extension::{Builder, Profile};
-use crate::failure::{Attempt, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::files::{files, read_if_there};
 use crate::fingerprint::{self, Fingerprint};
 use crate::leftovers;
 use crate::place::Place;
@@ -52,7 +53,7 @@ pub fn run(place: &Place) -> Outcome {
     if usable {
         step.done("runs already");
     } else {
-        cluster.create(&step, "C.UTF-8", &settings(place)?)?;
+        cluster.create(&step, "C.UTF-8", &read_if_there(&folder(place).join("postgresql.conf"))?)?;
         step.done("");
     }
     let step = console.begin(&format!("database {DATABASE}"));
@@ -130,21 +131,12 @@ pub fn folder(place: &Place) -> PathBuf {
 
 /// The files of the demo database, in the order in which they are run.
 fn sql_files(place: &Place) -> Outcome<Vec<PathBuf>> {
-    let mut files = fingerprint::files(&folder(place))?;
-    files.retain(|file| file.extension().is_some_and(|end| end == "sql"));
-    if files.is_empty() {
+    let mut found = files(&folder(place))?;
+    found.retain(|file| file.extension().is_some_and(|end| end == "sql"));
+    if found.is_empty() {
         return Err(Failure::new(format!("there is no demo database in {}", folder(place).display())));
     }
-    Ok(files)
-}
-
-/// The demo's own lines of postgresql.conf, if it has any.
-fn settings(place: &Place) -> Outcome<String> {
-    let file = folder(place).join("postgresql.conf");
-    if !file.exists() {
-        return Ok(String::new());
-    }
-    fs::read_to_string(&file).attempting(|| format!("cannot read {}", file.display()))
+    Ok(found)
 }
 
 fn load(cluster: &Cluster, files: &[PathBuf], step: &Step) -> Outcome {

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use crate::console::Step;
 use crate::failure::{Failure, Outcome};
+use crate::files::fresh;
 use crate::fingerprint::{self, Fingerprint};
-use crate::place::{Place, fresh};
+use crate::place::Place;
 use crate::process;
 use crate::server::Server;
 

@@ -3,9 +3,10 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::failure::{Attempt, Outcome};
+use crate::files::{files, write};
 
 /// Collects what a made thing depends on.
 #[derive(Default)]
@@ -47,21 +48,6 @@ impl Fingerprint {
     }
 }
 
-/// Every file at or below `path`, in a fixed order.
-pub fn files(path: &Path) -> Outcome<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(if path.exists() { vec![path.to_owned()] } else { Vec::new() });
-    }
-    let mut found = Vec::new();
-    let entries = fs::read_dir(path).attempting(|| format!("cannot read {}", path.display()))?;
-    for entry in entries {
-        let entry = entry.attempting(|| format!("cannot read {}", path.display()))?;
-        found.extend(files(&entry.path())?);
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// Whether the marker file `marker` says that its thing was made from `fingerprint`.
 pub fn is_current(marker: &Path, fingerprint: &str) -> bool {
     fs::read_to_string(marker).is_ok_and(|marked| marked.trim() == fingerprint)
@@ -69,7 +55,7 @@ pub fn is_current(marker: &Path, fingerprint: &str) -> bool {
 
 /// Leaves a marker: the thing beside it is complete and was made from `fingerprint`.
 pub fn mark(marker: &Path, fingerprint: &str) -> Outcome {
-    fs::write(marker, fingerprint).attempting(|| format!("cannot write {}", marker.display()))
+    write(marker, fingerprint)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::console::{Console, Step, say};
 use crate::extension::{Builder, NAME};
 use crate::failure::{Attempt, Failure, Outcome};
-use crate::fingerprint::files;
+use crate::files::files;
 use crate::place::Place;
 use crate::process;
 use crate::server::{self, Installation, Origin};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::failure::Outcome;
-use crate::place;
+use crate::files;
 use crate::process;
 
 /// Where sockets go whose usual path would be too long; the name tells which folders are ours to remove.
@@ -51,10 +51,10 @@ pub fn remove(folder: &Path) -> Outcome {
     end_processes_in(folder);
     for link in links_named_socket(folder) {
         if let Some(target) = fs::read_link(&link).ok().filter(|target| is_our_socket_folder(target)) {
-            place::remove(&target)?;
+            files::remove(&target)?;
         }
     }
-    place::remove(folder)
+    files::remove(folder)
 }
 
 fn is_our_socket_folder(path: &Path) -> bool {

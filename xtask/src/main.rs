@@ -6,6 +6,7 @@ mod console;
 mod demo;
 mod extension;
 mod failure;
+mod files;
 mod fingerprint;
 mod install;
 mod interrupt;

@@ -9,8 +9,9 @@ use std::thread;
 
 use crate::console::Step;
 use crate::failure::{Attempt, Failure, Outcome};
-use crate::fingerprint::{self, Fingerprint, files};
-use crate::place::{Place, fresh, remove};
+use crate::files::{files, fresh, read, remove, write};
+use crate::fingerprint::{self, Fingerprint};
+use crate::place::Place;
 use crate::process;
 use crate::server::Origin;
 use crate::user;
@@ -158,11 +159,10 @@ fn fetch_from(
     let signature =
         if Path::new(&keyring).exists() { format!("Signed-By: {keyring}\n") } else { String::new() };
     let sources = folder.join("suite.sources");
-    fs::write(
+    write(
         &sources,
-        format!("Types: deb-src\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n{signature}"),
-    )
-    .attempting(|| format!("cannot write {}", sources.display()))?;
+        &format!("Types: deb-src\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n{signature}"),
+    )?;
     let apt = |arguments: &[&str]| {
         let mut apt = Command::new("apt-get");
         apt.current_dir(folder)
@@ -236,12 +236,6 @@ fn mirror<'a>(targets: &'a str, codename: &str) -> Option<&'a str> {
 /// The version in PostgreSQL's configure script.
 fn source_version(configure: &str) -> Option<&str> {
     configure.lines().find_map(|line| line.strip_prefix("PACKAGE_VERSION='")?.strip_suffix('\''))
-}
-
-fn read(path: &Path) -> Outcome<String> {
-    // configure scripts are not always valid UTF-8.
-    let bytes = fs::read(path).attempting(|| format!("cannot read {}", path.display()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use std::process::Command;
 use crate::cluster::{Borrowed, Cluster};
 use crate::console::{Console, Step, say};
 use crate::extension::{self, Builder, NAME};
-use crate::failure::{Attempt, Failure, Outcome};
-use crate::fingerprint::files;
+use crate::failure::{Failure, Outcome};
+use crate::files::{files, fresh, read, remove, write};
 use crate::leftovers;
-use crate::place::{Place, fresh, remove};
+use crate::place::Place;
 use crate::process;
 use crate::server::{self, Installation, Origin, Server, is_of_extension};
 use crate::setup::{self, Needs};
@@ -32,8 +32,7 @@ pub fn run(place: &Place) -> Outcome {
     step.done("");
 
     let manifest = place.checkout.join("Cargo.toml");
-    let manifest =
-        fs::read_to_string(&manifest).attempting(|| format!("cannot read {}", manifest.display()))?;
+    let manifest = read(&manifest)?;
     let version = extension::version(&manifest)?;
     let output = place.build.join("package");
     let tree = output.join("tree");
@@ -133,12 +132,13 @@ impl Contents<'_> {
 
     fn copyright(&self, manifest: &str) -> String {
         let license = field(manifest, "license").unwrap_or("see the source");
-        let texts = files(&self.place.checkout)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|file| file.parent() == Some(&self.place.checkout))
-            .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("LICENSE")))
-            .filter_map(|file| fs::read_to_string(file).ok());
+        let entries = fs::read_dir(&self.place.checkout).into_iter().flatten().flatten();
+        let mut licenses: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("LICENSE"))
+            .map(|entry| entry.path())
+            .collect();
+        licenses.sort();
+        let texts = licenses.iter().filter_map(|file| read(file).ok());
         std::iter::once(format!("License: {license}\n")).chain(texts).collect::<Vec<_>>().join("\n")
     }
 
@@ -233,10 +233,6 @@ fn description(manifest: &str) -> Option<&str> {
 fn field<'a>(manifest: &'a str, name: &str) -> Option<&'a str> {
     let assigned = |line: &'a str| line.strip_prefix(name)?.trim_start().strip_prefix('=');
     manifest.lines().find_map(assigned)?.split('"').nth(1)
-}
-
-fn write(path: &Path, text: &str) -> Outcome {
-    fs::write(path, text).attempting(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -117,16 +117,3 @@ impl Place {
         Ok(file)
     }
 }
-
-/// Removes a file, a link or a whole folder; one that is not there is fine.
-pub fn remove(path: &Path) -> Outcome {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    let removed = if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    removed.attempting(|| format!("cannot remove {}", path.display()))
-}
-
-/// An empty folder at `path`, whatever was there before.
-pub fn fresh(path: &Path) -> Outcome {
-    remove(path)?;
-    fs::create_dir_all(path).attempting(|| format!("cannot create {}", path.display()))
-}

@@ -7,9 +7,10 @@ use std::process::Command;
 
 use crate::console::Step;
 use crate::failure::{Attempt, Failure, Outcome};
-use crate::fingerprint::{self, Fingerprint, files};
+use crate::files::files;
+use crate::files::{fresh, remove};
+use crate::fingerprint::{self, Fingerprint};
 use crate::leftovers;
-use crate::place::{fresh, remove};
 use crate::process;
 use crate::setup;
 use crate::user::User;

@@ -1,13 +1,13 @@
 //! What the machine must have, and how it gets it: Debian packages, and cargo-pgrx in the version of our pgrx.
 
 use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::console::{Console, Step};
-use crate::failure::{Attempt, Failure, Outcome};
-use crate::place::{self, Place};
+use crate::failure::{Failure, Outcome};
+use crate::files::{self, read};
+use crate::place::Place;
 use crate::process;
 use crate::user;
 
@@ -265,17 +265,14 @@ fn install_cargo_pgrx(place: &Place, step: &Step, version: &str) -> Outcome<Path
         .env("CARGO_TARGET_DIR", &build)
         .current_dir("/");
     step.run("cargo-pgrx", &mut cargo)?;
-    place::remove(&build)?;
+    files::remove(&build)?;
     Ok(root.join("bin/cargo-pgrx"))
-}
-
-fn read(path: &Path) -> Outcome<String> {
-    fs::read_to_string(path).attempting(|| format!("cannot read {}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn the_default_major_is_what_postgresql_depends_on() {

@@ -10,9 +10,9 @@ use crate::console::{Console, Step, show_end};
 use crate::demo;
 use crate::extension::NAME;
 use crate::failure::{Attempt, Failure, Outcome};
-use crate::fingerprint;
+use crate::files::{self, fresh, read, read_if_there, remove, write};
 use crate::leftovers;
-use crate::place::{Place, fresh, remove};
+use crate::place::Place;
 use crate::process::{self, OnInterrupt};
 use crate::schedule::Schedule;
 use crate::server::{Server, TestPrograms};
@@ -90,7 +90,7 @@ impl Suites<'_> {
             return Ok(None);
         }
         let file = ground.join("schedule");
-        fs::write(&file, chosen.text()).attempting(|| format!("cannot write {}", file.display()))?;
+        write(&file, &chosen.text())?;
         let mut command = self.server.command(&self.programs.regress);
         command.arg(format!("--schedule={}", file.display()));
         self.compare("regress", &ground, command, step).map(Some)
@@ -111,8 +111,7 @@ impl Suites<'_> {
     /// Runs a program of the pg_regress family against a cluster of its own.
     fn compare(&self, suite: &str, ground: &Path, mut command: Command, step: &Step) -> Outcome<Tally> {
         let cluster = Borrowed(Cluster::at(self.server, &ground.join("cluster")));
-        let settings = ground.join("input/postgresql.conf");
-        let settings = if settings.exists() { read(&settings)? } else { String::new() };
+        let settings = read_if_there(&ground.join("input/postgresql.conf"))?;
         cluster.0.create(step, "C", &settings)?;
 
         let output = ground.join("output");
@@ -229,11 +228,7 @@ impl Suites<'_> {
 
 /// The names, without ending, of the files in `folder` that end in `.ending`.
 fn names(folder: &Path, ending: &str) -> Outcome<Vec<String>> {
-    let mut files = fingerprint::files(folder)?;
+    let mut files = files::files(folder)?;
     files.retain(|file| file.extension().is_some_and(|found| found == ending));
     Ok(files.iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect())
-}
-
-fn read(path: &Path) -> Outcome<String> {
-    fs::read_to_string(path).attempting(|| format!("cannot read {}", path.display()))
 }

@@ -93,7 +93,7 @@ sub try_one
 		my $name = $now->{name};
 		next if defined $files{$name} && $files{$name} eq $now->{file};
 		my $content = $self->content_of($name);
-		# jsonb keeps neither blanks nor the order of keys; the finding says so.
+		# jsonb keeps neither blanks nor the order of keys; the finding's evidence says so.
 		push @faults, "undo: the rows of $name are not what they were"
 		  if defined $self->{contents}{$name} && $content ne $self->{contents}{$name}
 		  && $finding->{rule} ne 'schema.json_type';
@@ -142,8 +142,8 @@ sub surplus
 		$renamed{ $after->{names}{$id} } = $old if defined $old && $old ne $after->{names}{$id};
 	}
 	my %known = map { $_ => 1 } map { subject($_, {}) } values %{ $before->{findings} };
-	return map { "new: $_->{rule}: $_->{object}: $_->{message}" } grep { !$known{ subject($_, {}) } && !$known{ subject($_, \%renamed) } }
-	  map { $after->{findings}{$_} } sort keys %{ $after->{findings} };
+	my @unknown = grep { !$known{ subject($_, {}) } && !$known{ subject($_, \%renamed) } } values %{ $after->{findings} };
+	return sort map { "new: $_->{rule}: $_->{object}: $_->{message}" } @unknown;
 }
 
 # What a finding is about. Of two equal indexes the name decides which one is to go, so that a new name may change that;
@@ -211,7 +211,7 @@ sub files
 	return $self->{reader}->rows(<<'SQL');
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relfilenode AS file
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
- WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dbm') AND n.nspname !~ '^pg_(toast|temp)'
+ WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$|dbm$)'
 SQL
 }
 
