@@ -112,6 +112,13 @@ pub struct Threshold {
     pub meaning: &'static str,
 }
 
+impl Threshold {
+    /// The value in force: what a user chose, kept within a range that may have become narrower since, or the default.
+    pub fn in_force(&self, chosen: Option<f64>) -> f64 {
+        chosen.map_or(self.default, |value| value.clamp(self.range.0, self.range.1))
+    }
+}
+
 /// A rule: what it is called, why it matters, and how it is found.
 #[derive(Clone, Copy)]
 pub struct Rule {

@@ -75,8 +75,7 @@ impl RuleSettings {
     pub fn threshold(&self, rule: &Rule, name: &str) -> Option<f64> {
         let declared = rule.thresholds.iter().find(|threshold| threshold.name == name)?;
         let changed = self.by_rule.get(rule.id).and_then(|setting| setting.thresholds.get(name));
-        // A range may have become narrower since the value was written.
-        Some(changed.map_or(declared.default, |value| value.clamp(declared.range.0, declared.range.1)))
+        Some(declared.in_force(changed.copied()))
     }
 }
 

@@ -16,6 +16,6 @@ pub fn of(rule: &'static Rule) -> impl Fn(&str) -> Option<f64> {
     move |name| {
         let declared = rule.thresholds.iter().find(|threshold| threshold.name == name)?;
         let chosen = changed.as_ref().and_then(|changed| changed.get(name)?.as_f64());
-        Some(chosen.map_or(declared.default, |value| value.clamp(declared.range.0, declared.range.1)))
+        Some(declared.in_force(chosen))
     }
 }
