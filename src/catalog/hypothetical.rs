@@ -1,7 +1,7 @@
 //! An index that does not exist, as far as its size is concerned: what statistics and types say of its entries.
 
 /// The access methods whose indexes we can size and put before the planner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// B-tree.
     Btree,
@@ -13,6 +13,19 @@ pub enum Method {
     Gin,
     /// Generalized search tree.
     Gist,
+}
+
+impl Method {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Btree => "btree",
+            Self::Hash => "hash",
+            Self::Brin => "brin",
+            Self::Gin => "gin",
+            Self::Gist => "gist",
+        }
+    }
 }
 
 /// One key or INCLUDE column.

@@ -3,6 +3,7 @@
 //! A [`Snapshot`] judges nothing. It is filled in one pass by `pg::snapshot`, or by hand in a test, and rules
 //! look things up in it. One file a noun.
 
+pub mod access;
 mod column;
 mod constraint;
 mod definition;

@@ -1,7 +1,9 @@
-//! What helps a query: the what-if planner.
+//! What helps a query: the what-if planner, advice, rewrites, and the choice of indexes for a workload.
 
+pub mod advice;
 #[cfg(feature = "postgres")]
 pub mod api;
 #[cfg(feature = "postgres")]
 pub mod live;
+pub mod selection;
 pub mod whatif;

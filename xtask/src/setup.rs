@@ -1,7 +1,7 @@
 //! What the machine must have, and how it gets it: Debian packages, and cargo-pgrx in the version of our pgrx.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::console::{Console, Step};
@@ -97,12 +97,18 @@ fn server_major(step: &Step) -> Outcome<u32> {
     })
 }
 
-/// Whether server and development files of a major are there.
+/// Whether server and development files of a major are there: Debian's server package brings pg_config and the test
+/// programs, and yet no headers.
 fn is_complete(major: u32) -> bool {
-    let home = home_of(major);
+    is_complete_below(Path::new("/usr"), major)
+}
+
+fn is_complete_below(base: &Path, major: u32) -> bool {
     ["bin/postgres", "bin/pg_config", "lib/pgxs/src/test/regress/pg_regress"]
         .iter()
-        .all(|file| home.join(file).exists())
+        .map(|file| format!("lib/postgresql/{major}/{file}"))
+        .chain([format!("include/postgresql/{major}/server/postgres.h")])
+        .all(|file| base.join(file).exists())
 }
 
 /// Where Debian and Ubuntu put a major.
@@ -272,7 +278,22 @@ fn install_cargo_pgrx(place: &Place, step: &Step, version: &str) -> Outcome<Path
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
+    use crate::files::write;
+
+    #[test]
+    fn a_server_without_headers_is_not_complete() {
+        let base = env::temp_dir().join(format!("xtask-setup-{}", std::process::id()));
+        let home = base.join("lib/postgresql/15");
+        let programs = ["bin/postgres", "bin/pg_config", "lib/pgxs/src/test/regress/pg_regress"];
+        let headers = base.join("include/postgresql/15/server/postgres.h");
+        for file in programs.map(|program| home.join(program)).iter().chain([&headers]) {
+            assert!(!is_complete_below(&base, 15), "without {}", file.display());
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            write(file, "").unwrap();
+        }
+        assert!(is_complete_below(&base, 15));
+        std::fs::remove_dir_all(base).unwrap();
+    }
 
     #[test]
     fn the_default_major_is_what_postgresql_depends_on() {

@@ -168,7 +168,9 @@ impl<'a> Run<'a> {
     }
 
     fn on_distribution(&mut self, choice: &Choice) -> Outcome<Server> {
-        let server = self.server(&Origin::distribution(self.machine.major), Profile::Release)?;
+        // Somebody who names a test wants its answer soon.
+        let profile = if choice.filter.is_some() { Profile::Dev } else { Profile::Release };
+        let server = self.server(&Origin::distribution(self.machine.major), profile)?;
         self.suites(&server, None, Extent::All, choice.filter.as_deref())?;
         Ok(server)
     }

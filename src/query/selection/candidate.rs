@@ -1,0 +1,83 @@
+//! An index that might be worth having, as data: comparable, and written as CREATE INDEX when somebody asks.
+
+use crate::catalog::access::Key;
+use crate::catalog::hypothetical::Method;
+use crate::catalog::{ColumnNumber, Oid};
+
+/// One key column.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CandidateKey {
+    /// The column or expression.
+    pub key: Key,
+    /// Sorted downwards.
+    pub descending: bool,
+    /// NULLs sort first.
+    pub nulls_first: bool,
+    /// The operator class to name, qualified and quoted; `None` for the default one.
+    pub operator_class: Option<String>,
+    /// The collation to name; `None` for the key's own.
+    pub collation: Option<String>,
+}
+
+/// An index that might be worth having.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Candidate {
+    /// Its table.
+    pub relation: Oid,
+    /// Its access method.
+    pub method: Method,
+    /// Its key columns, at least one.
+    pub keys: Vec<CandidateKey>,
+    /// Its INCLUDE columns.
+    pub included: Vec<ColumnNumber>,
+    /// Its predicate, conditions joined by AND.
+    pub predicate: Option<String>,
+}
+
+/// An index that exists, described as a candidate would be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExistingIndex {
+    /// The index; for a family of partition indexes, the topmost.
+    pub oid: Oid,
+    /// `schema.index`, quoted.
+    pub name: String,
+    /// What it is.
+    pub shape: Candidate,
+    /// Bytes on disk, partitions together.
+    pub bytes: u64,
+    /// Whether it is UNIQUE, so that a candidate does not make it superfluous.
+    pub is_unique: bool,
+    /// Why it must stay whatever queries do (a constraint, replica identity, a foreign key …); `None` if it may go.
+    pub kept_by: Option<String>,
+}
+
+/// Names for writing a candidate as SQL.
+pub trait Names {
+    /// `schema.table`, quoted.
+    fn table(&self, relation: Oid) -> String;
+    /// A column's name, quoted where needed.
+    fn column(&self, relation: Oid, column: ColumnNumber) -> String;
+}
+
+/// What one query costs with other indexes than there are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Priced {
+    /// The planner's total cost.
+    pub cost: f64,
+    /// Positions, among the candidates that were given, of those which the plan scans.
+    pub used: Vec<usize>,
+    /// Existing indexes that the plan scans.
+    pub used_existing: Vec<Oid>,
+}
+
+/// The what-if planner as index selection sees it.
+pub trait Pricing {
+    /// Bytes that the candidate would take; `None` where the server refuses it or it cannot be sized.
+    fn bytes(&mut self, candidate: &Candidate) -> Option<u64>;
+    /// Plans one query of the workload with these candidates thought there and these existing indexes thought away.
+    fn price(&mut self, query: usize, candidates: &[&Candidate], hidden: &[Oid]) -> Priced;
+    /// Whether the time given is over: then the best set so far is the answer. Also gives a cancelled query its end.
+    fn is_over(&mut self) -> bool;
+    /// Tells whoever watches how far selection is: a step's name, how much of it is done, and of how much.
+    fn report(&mut self, step: &'static str, done: u64, total: u64);
+}
