@@ -2,11 +2,11 @@
 
 use pgrx::PgSqlErrorCode;
 
-use super::whatif::size;
 use crate::pg::error::raise;
 use crate::pg::planner::{self, Analysis, Configuration, Format, IndexFamily};
 use crate::pg::scan::in_scratch_memory;
 use crate::pg::value::RegClass;
+use crate::query::whatif::size;
 
 /// One index thought there or thought away.
 pub struct Outcome {
