@@ -13,6 +13,7 @@ mod namespace;
 mod other;
 mod relation;
 mod role;
+pub mod sampled;
 mod scope;
 mod sequence;
 mod server;

@@ -1,9 +1,8 @@
 //! The facts of the running server, ready for rules.
 
-use pgrx::pg_sys;
-
 use crate::finding::Facts;
 use crate::pg::definitions::LiveDefinitions;
+use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::snapshot;
 
 /// Takes a snapshot and hands it to `judge`; `interrupt` is called wherever rules offer to stop.
@@ -11,30 +10,6 @@ pub fn with_interrupt<T>(interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) ->
     let snapshot = snapshot::take();
     let definitions = LiveDefinitions::new(&snapshot);
     with_empty_search_path(|| judge(&Facts { snapshot: &snapshot, definitions: &definitions, interrupt }))
-}
-
-/// Runs `work` with nothing in search_path: the server then qualifies every name in the definitions that it writes, so
-/// that a fix means the same in whatever session it is run.
-fn with_empty_search_path<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: as for a function's own SET: on ERROR the end of the (sub)transaction takes it back.
-    let level = unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        pg_sys::set_config_option(
-            c"search_path".as_ptr(),
-            c"".as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
-        level
-    };
-    let result = work();
-    // SAFETY: ends the level begun above.
-    unsafe { pg_sys::AtEOXact_GUC(true, level) };
-    result
 }
 
 /// Ends the statement if somebody wants it to end.

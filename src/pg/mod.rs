@@ -7,6 +7,7 @@ pub mod facts;
 pub mod file;
 pub mod isolation;
 pub mod leaf_density;
+pub mod local_settings;
 pub mod moment;
 pub mod planner;
 pub mod query;

@@ -6,11 +6,13 @@
 use std::cell::Cell;
 use std::ffi::c_char;
 use std::ptr;
+use std::rc::Rc;
 
 use pgrx::{pg_guard, pg_sys};
 
 use super::instance::Instance;
-use super::{Configuration, injection};
+use super::{Configuration, access, injection};
+use crate::catalog::access::Access;
 
 /// One planning, or one EXPLAIN of its result.
 #[derive(Clone, Copy)]
@@ -21,7 +23,9 @@ struct Current {
 
 thread_local! {
     static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
+    static FOUND: Cell<*mut Vec<Access>> = const { Cell::new(ptr::null_mut()) };
     static NEXT_RELATION: Cell<pg_sys::get_relation_info_hook_type> = const { Cell::new(None) };
+    static NEXT_PATHS: Cell<pg_sys::set_rel_pathlist_hook_type> = const { Cell::new(None) };
     static NEXT_NAME: Cell<pg_sys::explain_get_index_name_hook_type> = const { Cell::new(None) };
     static NEXT_STATISTICS: Cell<pg_sys::get_index_stats_hook_type> = const { Cell::new(None) };
 }
@@ -32,6 +36,8 @@ pub fn install() {
     unsafe {
         NEXT_RELATION.set(pg_sys::get_relation_info_hook);
         pg_sys::get_relation_info_hook = Some(relation_info);
+        NEXT_PATHS.set(pg_sys::set_rel_pathlist_hook);
+        pg_sys::set_rel_pathlist_hook = Some(relation_paths);
         NEXT_NAME.set(pg_sys::explain_get_index_name_hook);
         pg_sys::explain_get_index_name_hook = Some(index_name);
         NEXT_STATISTICS.set(pg_sys::get_index_stats_hook);
@@ -55,6 +61,21 @@ pub fn with_configuration<T>(
     work: impl FnOnce() -> T,
 ) -> T {
     let _restore = Restore(CURRENT.replace(Some(Current { parameters, configuration })));
+    work()
+}
+
+/// Stops noting what was noted for; also when an ERROR unwinds.
+struct StopNoting(*mut Vec<Access>);
+
+impl Drop for StopNoting {
+    fn drop(&mut self) {
+        FOUND.set(self.0);
+    }
+}
+
+/// Runs `work`, a planning of ours, and notes in `found` what the query asks of each table.
+pub fn noting<T>(found: &mut Vec<Access>, work: impl FnOnce() -> T) -> T {
+    let _stop = StopNoting(FOUND.replace(found));
     work()
 }
 
@@ -101,6 +122,36 @@ unsafe extern "C-unwind" fn change(
 }
 
 // Not guarded, as above.
+unsafe extern "C-unwind" fn relation_paths(
+    root: *mut pg_sys::PlannerInfo,
+    relation: *mut pg_sys::RelOptInfo,
+    variable: pg_sys::Index,
+    entry: *mut pg_sys::RangeTblEntry,
+) {
+    // SAFETY: the planner's own arguments, handed on; what is found outlives the planning.
+    unsafe {
+        if let Some(next) = NEXT_PATHS.get() {
+            next(root, relation, variable, entry);
+        }
+        let found = FOUND.get();
+        if !found.is_null() && ours(root).is_some() {
+            note(found, root, relation, entry);
+        }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn note(
+    found: *mut Vec<Access>,
+    root: *mut pg_sys::PlannerInfo,
+    relation: *mut pg_sys::RelOptInfo,
+    entry: *mut pg_sys::RangeTblEntry,
+) {
+    // SAFETY: as the hook's caller vouches.
+    unsafe { access::note(&mut *found, root, relation, entry) };
+}
+
+// Not guarded, as above.
 unsafe extern "C-unwind" fn index_name(index: pg_sys::Oid) -> *const c_char {
     if let Some(current) = CURRENT.get() {
         // SAFETY: the configuration outlives the EXPLAIN, and so do the names in it.
@@ -131,7 +182,7 @@ unsafe extern "C-unwind" fn index_statistics(
         if let Some(configuration) = ours(root) {
             let number = usize::try_from(column - 1).unwrap_or(usize::MAX);
             // The planner does not ask for the statistics of a partial index, which are about a part of the rows.
-            let is_asked = |instance: &&Instance| instance.oid == index && instance.predicate.is_null();
+            let is_asked = |instance: &&Rc<Instance>| instance.oid == index && instance.predicate.is_null();
             let instance = (*configuration).instances.iter().find(is_asked);
             let row = instance.and_then(|instance| instance.statistics.get(number).copied());
             if let Some(row) = row.filter(|row| !row.is_null()) {

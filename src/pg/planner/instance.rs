@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::ptr;
+use std::rc::Rc;
 
 use pgrx::pg_sys;
 
@@ -9,7 +10,7 @@ use super::key::Column;
 use super::measure::{ColumnFacts, Measure, facts};
 use super::sampling::{self, Wanted};
 use super::specification::Specification;
-use super::{SizeModel, elements, list, names, server, statistics};
+use super::{SizeModel, distinct, elements, list, names, server, statistics};
 use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize, Method, StoredColumn};
 
 /// What stands before the planner. Lists live as long as the memory context in which the instance was made.
@@ -44,12 +45,12 @@ pub fn instantiate(
     specification: &Specification,
     position: usize,
     size: SizeModel,
-    instances: &mut Vec<Instance>,
+    instances: &mut Vec<Rc<Instance>>,
 ) {
     for relation in relations(specification) {
         pgrx::check_for_interrupts!();
         let instance = instance(specification, relation, position, size, instances);
-        instances.push(instance);
+        instances.push(Rc::new(instance));
     }
 }
 
@@ -72,7 +73,7 @@ fn instance(
     relation: pg_sys::Oid,
     position: usize,
     size: SizeModel,
-    others: &[Instance],
+    others: &[Rc<Instance>],
 ) -> Instance {
     let local = Local::of(specification, relation);
     let measure = Measure::of(relation);
@@ -105,7 +106,7 @@ fn instance(
 }
 
 /// The largest number that nobody has: real ones are handed out from below.
-fn unused_oid(others: &[Instance]) -> pg_sys::Oid {
+fn unused_oid(others: &[Rc<Instance>]) -> pg_sys::Oid {
     let mut number = others.last().map_or(u32::MAX, |last| last.oid.to_u32()) - 1;
     // SAFETY: a look-up in the catalogs.
     while unsafe { pg_sys::get_rel_relkind(pg_sys::Oid::from(number)) } != 0 {
@@ -270,7 +271,7 @@ fn profile(
         table_pages: measure.pages(),
         columns: local.columns.iter().zip(known).map(|(column, facts)| stored(column, *facts)).collect(),
         key_count: specification.key_count,
-        distinct_keys: distinct_keys(keys, known, measure, tuples),
+        distinct_keys: distinct_keys(relation, keys, known, measure, tuples),
         deduplicates: specification.options.deduplicate_items
             && is_plain
             && !specification.unique
@@ -308,14 +309,15 @@ fn stored(column: &Column, facts: Option<ColumnFacts>) -> StoredColumn {
 }
 
 /// Different key combinations among the rows of the index; where nothing is known, all are taken to differ.
-fn distinct_keys(keys: &[Column], known: &[Option<ColumnFacts>], measure: &Measure, tuples: f64) -> f64 {
-    let attributes: Vec<pg_sys::AttrNumber> = keys.iter().map(|column| column.attribute).collect();
+fn distinct_keys(
+    relation: pg_sys::Oid,
+    keys: &[Column],
+    known: &[Option<ColumnFacts>],
+    measure: &Measure,
+    tuples: f64,
+) -> f64 {
     let all = measure.tuples();
-    let counted = (keys.len() > 1 && attributes.iter().all(|&attribute| attribute > 0))
-        .then(|| measure.combinations(&attributes))
-        .flatten();
-    if let Some(distinct) = counted {
-        let distinct = if distinct < 0.0 { -distinct * all } else { distinct };
+    if let Some(distinct) = counted_keys(relation, keys, known, measure) {
         return among(distinct, all, tuples);
     }
     let mut product = 1.0;
@@ -330,6 +332,35 @@ fn distinct_keys(keys: &[Column], known: &[Option<ColumnFacts>], measure: &Measu
         product *= if column.attribute == 0 { groups } else { among(groups, all, tuples) };
     }
     product.min(tuples)
+}
+
+/// Different key combinations of the whole table, where the keys are columns and somebody counted: a statistics object,
+/// ANALYZE that looked at every row, or we in a sample. Of two counts in samples the larger is nearer.
+fn counted_keys(
+    relation: pg_sys::Oid,
+    keys: &[Column],
+    known: &[Option<ColumnFacts>],
+    measure: &Measure,
+) -> Option<f64> {
+    let attributes: Vec<pg_sys::AttrNumber> = keys.iter().map(|column| column.attribute).collect();
+    if attributes.contains(&0) {
+        return None;
+    }
+    let all = measure.tuples();
+    let absolute = |distinct: f64| if distinct < 0.0 { -distinct * all } else { distinct };
+    if keys.len() > 1
+        && let Some(distinct) = measure.combinations(&attributes)
+    {
+        return Some(absolute(distinct));
+    }
+    let of_column = known.first().copied().flatten().filter(|facts| keys.len() == 1 && facts.distinct != 0.0);
+    let of_column =
+        of_column.map(|facts| absolute(facts.distinct) + if facts.null_fraction > 0.0 { 1.0 } else { 0.0 });
+    if of_column.is_some() && all <= sampling::rows_for_statistics() {
+        return of_column;
+    }
+    let of_sample = distinct::combinations(relation, &attributes, measure)?;
+    Some(of_column.map_or(of_sample, |distinct| distinct.max(of_sample)))
 }
 
 /// How many of `distinct` values are met in `chosen` of `all` rows.

@@ -3,7 +3,9 @@
 //! A query is parsed, analysed, rewritten and planned, never run. Indexes that do not exist stand before the planner
 //! in that one planning and nowhere else: their object identifiers are made up, and the plan is thrown away.
 
+mod access;
 mod analysis;
+mod distinct;
 mod elements;
 mod explain;
 mod hook;
@@ -16,6 +18,7 @@ mod names;
 mod options;
 mod permission;
 mod plan;
+mod pool;
 mod position;
 mod refusal;
 mod rollback;
@@ -25,12 +28,16 @@ mod specification;
 mod statistics;
 mod walk;
 
+use std::rc::Rc;
+
 use pgrx::pg_sys;
 
 use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize};
+pub use access::{Existing, ExistingKey, accesses, existing_indexes};
 pub use analysis::Analysis;
 pub use explain::Format;
 pub use hook::install;
+pub use pool::Pool;
 pub use refusal::refuse_nulls;
 pub use rollback::rolled_back;
 
@@ -40,7 +47,7 @@ pub type SizeModel = fn(&HypotheticalIndex) -> IndexSize;
 /// Other indexes than there are.
 #[derive(Default)]
 pub struct Configuration {
-    pub(crate) instances: Vec<instance::Instance>,
+    pub(crate) instances: Vec<Rc<instance::Instance>>,
     pub(crate) hidden: Vec<pg_sys::Oid>,
 }
 

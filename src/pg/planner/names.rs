@@ -1,6 +1,7 @@
 //! What indexes are called, those that exist and those that do not.
 
 use std::ffi::{CStr, CString};
+use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
@@ -59,7 +60,7 @@ fn bytes_on_disk(index: pg_sys::Oid) -> u64 {
 }
 
 /// The name that the index would get on this relation; an ERROR where the definition gives one that is taken.
-pub fn index_name(specification: &Specification, relation: pg_sys::Oid, others: &[Instance]) -> CString {
+pub fn index_name(specification: &Specification, relation: pg_sys::Oid, others: &[Rc<Instance>]) -> CString {
     // SAFETY: look-ups in the catalogs; the relation is locked, so that it has a name.
     let (table, schema) = unsafe { (pg_sys::get_rel_name(relation), pg_sys::get_rel_namespace(relation)) };
     let is_taken = |name: &CStr| {

@@ -55,3 +55,19 @@ pub fn check_row_security(relation: pg_sys::Oid) {
         );
     }
 }
+
+/// Whether the caller may read these columns of every row, so that we may count values in its name.
+pub fn sees_all_rows(relation: pg_sys::Oid, attributes: &[pg_sys::AttrNumber]) -> bool {
+    let (read, granted) = (pg_sys::ACL_SELECT as pg_sys::AclMode, pg_sys::AclResult::ACLCHECK_OK);
+    // SAFETY: looks privileges up in the catalogs; the relation is locked.
+    unsafe {
+        let role = pg_sys::GetUserId();
+        let may_read = pg_sys::pg_class_aclcheck(relation, role, read) == granted
+            || attributes
+                .iter()
+                .all(|&attribute| pg_sys::pg_attribute_aclcheck(relation, attribute, role, read) == granted);
+        may_read
+            && pg_sys::check_enable_rls(relation, pg_sys::InvalidOid, true)
+                != pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+    }
+}

@@ -8,6 +8,7 @@ use super::analysis::server_text;
 use super::list::new_array;
 use super::names::qualified_name;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_settings;
 use crate::pg::scan::text_of;
 
 /// Rows of which the keys of an inverted index are extracted.
@@ -97,25 +98,7 @@ pub fn with_sample<T>(
 /// Runs `work` so that a scan begins at the first page and one process reads all: correlation is measured by the order
 /// of rows.
 fn in_physical_order<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: as for a function's own SET: on ERROR the end of the subtransaction takes it back.
-    unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in [(c"synchronize_seqscans", c"off"), (c"max_parallel_workers_per_gather", c"0")] {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let result = work();
-        pg_sys::AtEOXact_GUC(true, level);
-        result
-    }
+    with_settings(&[(c"synchronize_seqscans", c"off"), (c"max_parallel_workers_per_gather", c"0")], work)
 }
 
 /// # Safety

@@ -30,7 +30,20 @@ mod raw {
 
     use pgrx::pg_sys;
 
+    /// The beginning of `pg_locale_struct` of pg_locale.h.
+    #[cfg(feature = "pg18")]
+    #[repr(C)]
+    pub struct Locale {
+        provider: u8,
+        deterministic: bool,
+        pub collate_is_c: bool,
+    }
+
     unsafe extern "C-unwind" {
+        #[cfg(not(feature = "pg18"))]
+        pub fn lc_collate_is_c(collation: pg_sys::Oid) -> bool;
+        #[cfg(feature = "pg18")]
+        pub fn pg_newlocale_from_collation(collation: pg_sys::Oid) -> *const Locale;
         pub fn transformIndexStmt(
             relation: pg_sys::Oid,
             statement: *mut pg_sys::IndexStmt,
@@ -44,6 +57,26 @@ mod raw {
         pub fn statext_ndistinct_load(object: pg_sys::Oid, inherit: bool)
         -> *mut super::MultivariateDistinct;
     }
+}
+
+/// Whether a collation compares byte by byte.
+///
+/// # Safety
+/// The collation must exist.
+#[cfg(not(feature = "pg18"))]
+pub unsafe fn compares_bytes(collation: pg_sys::Oid) -> bool {
+    // SAFETY: as below.
+    unsafe { pg_guard_ffi_boundary(|| raw::lc_collate_is_c(collation)) }
+}
+
+/// Whether a collation compares byte by byte.
+///
+/// # Safety
+/// The collation must exist.
+#[cfg(feature = "pg18")]
+pub unsafe fn compares_bytes(collation: pg_sys::Oid) -> bool {
+    // SAFETY: as below; the answer lives as long as the backend.
+    unsafe { pg_guard_ffi_boundary(|| (*raw::pg_newlocale_from_collation(collation)).collate_is_c) }
 }
 
 /// Analyses the expressions and the predicate of a CREATE INDEX.

@@ -1,0 +1,34 @@
+//! Settings that hold for one piece of work.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+/// Runs `work` with these settings in force.
+pub fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
+    // SAFETY: as for a function's own SET: on ERROR the end of the (sub)transaction takes it back.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        for (name, value) in settings {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+        let result = work();
+        pg_sys::AtEOXact_GUC(true, level);
+        result
+    }
+}
+
+/// Runs `work` with nothing in search_path: the server then qualifies every name in the definitions that it writes, so
+/// that they mean the same in whatever session they are run.
+pub fn with_empty_search_path<T>(work: impl FnOnce() -> T) -> T {
+    with_settings(&[(c"search_path", c"")], work)
+}
