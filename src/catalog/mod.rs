@@ -19,6 +19,7 @@ mod sequence;
 mod server;
 mod snapshot;
 mod summary;
+pub mod target;
 pub mod types;
 
 #[cfg(test)]

@@ -128,6 +128,14 @@ unsafe impl UnboxDatum for RegClass {
     }
 }
 
+// SAFETY: reads the argument as the OID that its SQL type says it is.
+unsafe impl<'fcx> ArgAbi<'fcx> for RegClass {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller vouches for the argument; a strict function gets no null.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(Self(pg_sys::InvalidOid))
+    }
+}
+
 impl IntoDatum for RegClass {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         self.0.into_datum()

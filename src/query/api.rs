@@ -66,3 +66,40 @@ fn what_if_drop(
         (outcome.index.into(), outcome.used, signed(outcome.bytes), outcome.cost_before, outcome.cost_after)
     }))
 }
+
+/// `dbm.index_type_for()`: which access method suits these columns and this purpose, and why; the best first.
+///
+/// Sizes in bytes, null for what cannot be sized.
+#[pg_extern(stable, parallel_unsafe)]
+fn index_type_for(
+    target: RegClass,
+    columns: Vec<Option<Text>>,
+    purpose: default!(Text, "'any'"),
+) -> TableIterator<
+    'static,
+    (
+        name!(index_type, &'static str),
+        name!(verdict, &'static str),
+        name!(reason, Text),
+        name!(estimated_bytes, Option<i64>),
+        name!(create_sql, Option<Text>),
+    ),
+> {
+    let columns: Vec<String> = refuse_nulls(columns, "columns").into_iter().map(Text::into_string).collect();
+    let choices = live::index_type::index_type_for(&target, &columns, purpose.as_str());
+    TableIterator::new(choices.into_iter().map(|(choice, bytes)| {
+        (
+            choice.form.name(),
+            choice.verdict.name(),
+            choice.reason.into(),
+            bytes.map(signed),
+            choice.definition.map(Text::from),
+        )
+    }))
+}
+
+/// TEMPORARY
+#[pg_extern(stable, parallel_unsafe)]
+fn debug_accesses(query: Text) -> Text {
+    live::debug_accesses(query.as_str()).into()
+}

@@ -3,6 +3,7 @@
 pub mod advice;
 #[cfg(feature = "postgres")]
 pub mod api;
+pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
 pub mod selection;

@@ -26,6 +26,7 @@ mod sampling;
 mod server;
 mod specification;
 mod statistics;
+mod target;
 mod walk;
 
 use std::rc::Rc;
@@ -40,6 +41,7 @@ pub use hook::install;
 pub use pool::Pool;
 pub use refusal::refuse_nulls;
 pub use rollback::rolled_back;
+pub use target::situation;
 
 /// Computes the size of an index that does not exist.
 pub type SizeModel = fn(&HypotheticalIndex) -> IndexSize;
@@ -57,6 +59,13 @@ pub struct Planned {
     pub cost: f64,
     /// The indexes that the plan scans, made-up ones included.
     scanned: Vec<pg_sys::Oid>,
+}
+
+impl Planned {
+    /// Numbers of the indexes that the plan scans, made-up ones included.
+    pub fn scanned(&self) -> impl Iterator<Item = u32> {
+        self.scanned.iter().map(|index| index.to_u32())
+    }
 }
 
 impl Configuration {
@@ -105,6 +114,16 @@ pub struct IndexFamily {
 }
 
 impl IndexFamily {
+    /// The number of the topmost index.
+    pub fn oid(&self) -> u32 {
+        self.members.first().map_or(0, |member| member.to_u32())
+    }
+
+    /// Numbers of the index and of its partitions.
+    pub fn members(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().map(|member| member.to_u32())
+    }
+
     /// Looks an index up.
     pub fn of(index: pg_sys::Oid) -> Self {
         names::family(index)

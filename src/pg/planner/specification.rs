@@ -116,7 +116,7 @@ unsafe fn understand(statement: *mut pg_sys::IndexStmt, text: &CStr) -> Specific
 }
 
 /// Refuses what cannot be indexed; whether the relation is partitioned.
-fn check_relation(relation: pg_sys::Oid, includes_partitions: bool) -> bool {
+pub fn check_relation(relation: pg_sys::Oid, includes_partitions: bool) -> bool {
     // SAFETY: looks the relation up in the catalogs.
     let kind = unsafe { pg_sys::get_rel_relkind(relation) } as u8;
     let refuse = |what: &str, hint: &str| -> ! {

@@ -5,8 +5,9 @@ use pgrx::pg_sys;
 use super::{support, text};
 use crate::catalog::access::Key;
 use crate::catalog::hypothetical::Method;
+use crate::pg::planner::IndexFamily;
 use crate::pg::planner::list;
-use crate::pg::planner::names::{family, qualified_name};
+use crate::pg::planner::names::family;
 
 /// One key column of an index that exists.
 pub struct ExistingKey {
@@ -24,10 +25,8 @@ pub struct ExistingKey {
 
 /// An index that exists and that the planner may use.
 pub struct Existing {
-    /// Its number.
-    pub oid: pg_sys::Oid,
-    /// `schema.index`, quoted.
-    pub name: String,
+    /// The index with its partitions.
+    pub family: IndexFamily,
     /// Its access method.
     pub method: Method,
     /// Its key columns.
@@ -36,8 +35,6 @@ pub struct Existing {
     pub included: Vec<i16>,
     /// Its predicate as SQL.
     pub predicate: Option<String>,
-    /// Bytes on disk, partitions together.
-    pub bytes: u64,
     /// Whether it is UNIQUE.
     pub is_unique: bool,
     /// Why it must stay, whatever queries do.
@@ -94,7 +91,6 @@ unsafe fn description(
     // SAFETY: as the caller vouches; arrays are as long as the counts in pg_index.
     unsafe {
         let form = &*(*relation).rd_index;
-        let oid = form.indexrelid;
         let columns = usize::try_from(form.indnatts).unwrap_or(0);
         let key_count = usize::try_from(form.indnkeyatts).unwrap_or(0);
         let numbers = form.indkey.values.as_slice(columns);
@@ -141,13 +137,11 @@ unsafe fn description(
         let predicate = (!predicate.is_null())
             .then(|| text::about_table(table, pg_sys::make_ands_explicit(predicate).cast()));
         Existing {
-            oid,
-            name: qualified_name(oid),
+            family: family(form.indexrelid),
             method,
             keys,
             included: numbers[key_count..].to_vec(),
             predicate,
-            bytes: family(oid).bytes,
             is_unique: form.indisunique,
             kept_by: kept_by(form, is_replica_identity),
         }

@@ -22,6 +22,9 @@ use super::{Configuration, Planned, hook};
 use crate::catalog::access::{Access, Clause};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::text_of;
+pub(super) use profile::profile_of;
+pub(super) use support::class_named;
+
 pub use existing::{Existing, ExistingKey, existing_indexes};
 
 /// One relation of a query that is being planned.

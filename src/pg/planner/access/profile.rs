@@ -69,12 +69,26 @@ pub unsafe fn columns(place: &Place) -> Vec<ColumnProfile> {
 /// # Safety
 /// As for [`super::note`]; the column must exist.
 pub unsafe fn column(place: &Place, number: ColumnNumber) -> ColumnProfile {
+    // SAFETY: as the caller vouches.
+    unsafe { profile_of(place.oid, number, place.tuples, place.is_partitioned) }
+}
+
+/// What is known of a column of a table of so many rows.
+///
+/// # Safety
+/// The table must be locked, and the column exist.
+pub unsafe fn profile_of(
+    table: pg_sys::Oid,
+    number: ColumnNumber,
+    rows: f64,
+    is_partitioned: bool,
+) -> ColumnProfile {
     // SAFETY: look-ups in the catalogs; rows are pinned while their fields are copied out.
     unsafe {
-        let name = pg_sys::get_attname(place.oid, number, true);
+        let name = pg_sys::get_attname(table, number, true);
         let (mut type_oid, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
         pg_sys::get_atttypetypmodcoll(
-            place.oid,
+            table,
             number,
             &raw mut type_oid,
             &raw mut modifier,
@@ -89,20 +103,20 @@ pub unsafe fn column(place: &Place, number: ColumnNumber) -> ColumnProfile {
             },
             type_oid: type_oid.to_u32(),
             width: f64::from(pg_sys::get_typavgwidth(type_oid, modifier)),
-            is_not_null: is_not_null(place.oid, number),
+            is_not_null: is_not_null(table, number),
             ..ColumnProfile::default()
         };
         let row = pg_sys::SearchSysCache3(
             pg_sys::SysCacheIdentifier::STATRELATTINH as i32,
-            pg_sys::Datum::from(place.oid),
+            pg_sys::Datum::from(table),
             pg_sys::Datum::from(number),
-            pg_sys::Datum::from(place.is_partitioned),
+            pg_sys::Datum::from(is_partitioned),
         );
         if !row.is_null() {
             let facts = facts(row);
             profile.width = facts.width;
             profile.null_fraction = facts.null_fraction;
-            let distinct = if facts.distinct < 0.0 { -facts.distinct * place.tuples } else { facts.distinct };
+            let distinct = if facts.distinct < 0.0 { -facts.distinct * rows } else { facts.distinct };
             profile.distinct = (facts.distinct != 0.0).then(|| distinct.max(1.0));
             profile.correlation = correlation(row);
             pg_sys::ReleaseSysCache(row);

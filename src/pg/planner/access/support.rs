@@ -171,6 +171,19 @@ pub fn class_of_family(
     if is_default { None } else { class_name(method, family, input_type) }
 }
 
+/// An operator class by its bare name, qualified and quoted.
+pub fn class_named(method: pg_sys::Oid, wanted: &str) -> Option<String> {
+    let rows = CacheList::of(pg_sys::SysCacheIdentifier::CLAAMNAMENSP, method);
+    // SAFETY: the rows are of pg_opclass.
+    let named = unsafe {
+        rows.map(|row: &pg_sys::FormData_pg_opclass| {
+            let name = text_of(CStr::from_ptr(row.opcname.data.as_ptr()).to_bytes());
+            (&*name == wanted).then_some(row.opcnamespace)
+        })
+    };
+    named.into_iter().flatten().next().map(|namespace| qualified(wanted, namespace))
+}
+
 fn class_name(method: pg_sys::Oid, family: pg_sys::Oid, input_type: pg_sys::Oid) -> Option<String> {
     let rows = CacheList::of(pg_sys::SysCacheIdentifier::CLAAMNAMENSP, method);
     // SAFETY: the rows are of pg_opclass.
