@@ -211,7 +211,6 @@ pub fn create(
     table: Oid,
     columns: &[ColumnNumber],
 ) -> Option<Change> {
-    let relation = snapshot.relation(table)?;
     let bare: Vec<String> = columns
         .iter()
         .map(|&number| snapshot.column(table, number).map(|column| column.name.to_string()))
@@ -219,7 +218,25 @@ pub fn create(
     let bare: Vec<&str> = bare.iter().map(String::as_str).collect();
     let list: Vec<String> = bare.iter().map(|name| quote_identifier(name)).collect();
     let tail = format!("({})", list.join(", "));
-    let name = names.index(table, &bare);
+    let is_same = |index: &Index| is_plain_index(snapshot, index, &bare);
+    create_as(snapshot, definitions, names, table, &bare, &tail, &is_same)
+}
+
+/// Creates an index of any kind on a table, or on all of its partitions, as [`create`] does.
+///
+/// `words` are what its name is made of, `tail` is what follows the table's name in CREATE INDEX, and `is_same` tells
+/// whether a partition's own index is one that can be attached.
+pub fn create_as(
+    snapshot: &Snapshot,
+    definitions: &dyn Definitions,
+    names: &mut Names<'_>,
+    table: Oid,
+    words: &[&str],
+    tail: &str,
+    is_same: &dyn Fn(&Index) -> bool,
+) -> Option<Change> {
+    let relation = snapshot.relation(table)?;
+    let name = names.index(table, words);
     if relation.partitioning.is_none() {
         return Some(Change {
             apply: format!(
@@ -244,12 +261,12 @@ pub fn create(
         definitions,
         names,
         verb: "CREATE",
-        tail: &tail,
-        columns: &bare,
+        tail,
+        columns: words,
         apply: vec![declare],
         undo: vec![format!("DROP INDEX IF EXISTS {qualified};")],
     };
-    build.below(relation, qualified, None, &|index| is_plain_index(snapshot, index, &bare))?;
+    build.below(relation, qualified, None, is_same)?;
     Some(build.finish())
 }
 

@@ -2,3 +2,28 @@
 //! planner what each set would cost.
 
 pub mod candidate;
+pub mod candidates;
+mod drops;
+mod explore;
+mod extend;
+mod ledger;
+mod narrow;
+pub mod one;
+mod outcome;
+mod pool;
+mod search;
+mod select;
+mod shape;
+pub mod sql;
+mod swap;
+pub mod workload;
+mod writes;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+pub use drops::DropReason;
+pub use outcome::{Action, Deed, QueryChange, Selection};
+pub use select::select;

@@ -1,0 +1,342 @@
+//! The ground that every phase of selection stands on: which candidates matter to which query, and what a set costs.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::candidate::{Candidate, CandidateKey, Pricing};
+use super::candidates::{self, missing};
+use super::ledger::Ledger;
+use super::pool::{CandidateId, Item, Pool};
+use super::workload::{Options, WeightedQuery, Workload};
+use super::writes::Writes;
+use crate::catalog::Oid;
+
+/// A set of indexes and what the workload costs with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The candidates, in order.
+    pub chosen: Vec<CandidateId>,
+    /// Existing indexes thought away, in order.
+    pub hidden: Vec<Oid>,
+    /// The cost of each query, once.
+    pub costs: Vec<f64>,
+    /// The cost of all queries, weighed.
+    pub queries: f64,
+    /// The cost of index entries.
+    pub writes: f64,
+    /// Bytes of the candidates.
+    pub bytes: u64,
+}
+
+impl Standing {
+    /// What everything costs.
+    pub fn total(&self) -> f64 {
+        self.queries + self.writes
+    }
+}
+
+/// A search under way.
+pub struct Search<'a> {
+    /// What is to be served.
+    pub workload: &'a Workload,
+    /// How far the search may go.
+    pub options: &'a Options,
+    /// The queries, in the order of their labels: all positions here are positions in this list.
+    pub queries: Vec<&'a WeightedQuery>,
+    /// The candidates.
+    pub pool: Pool,
+    /// The planner's answers.
+    pub ledger: Ledger<'a>,
+    writes: Writes<'a>,
+    /// What each query costs as things are.
+    pub base: Vec<f64>,
+    /// The least that each query was seen to cost.
+    pub floor: Vec<f64>,
+    /// For each query, what each candidate that matters to it may save at most.
+    bounds: Vec<FxHashMap<CandidateId, f64>>,
+    /// For each candidate, the queries that it matters to, in order.
+    users: Vec<Vec<usize>>,
+    /// For each query, what its best candidate with this first key may save.
+    leading: Vec<FxHashMap<(Oid, CandidateKey), f64>>,
+    /// Whether every candidate is offered to every query of its table, instead of to those that it was seen to serve.
+    is_exact: bool,
+}
+
+impl<'a> Search<'a> {
+    /// A search that has not begun.
+    pub fn new(workload: &'a Workload, options: &'a Options, pricing: &'a mut dyn Pricing) -> Self {
+        let mut given: Vec<usize> = (0..workload.queries.len()).collect();
+        let order = |position: &usize| {
+            let query = &workload.queries[*position];
+            (&query.label, query.weight.to_bits())
+        };
+        given.sort_by(|a, b| order(a).cmp(&order(b)));
+        let queries: Vec<&WeightedQuery> =
+            given.iter().map(|&position| &workload.queries[position]).collect();
+        let count = queries.len();
+        Self {
+            workload,
+            options,
+            queries,
+            pool: Pool::default(),
+            ledger: Ledger::new(pricing, given),
+            writes: Writes::of(workload, options),
+            base: vec![0.0; count],
+            floor: vec![0.0; count],
+            bounds: vec![FxHashMap::default(); count],
+            users: Vec::new(),
+            leading: vec![FxHashMap::default(); count],
+            is_exact: false,
+        }
+    }
+
+    /// The weight of a query; what is no number counts for nothing.
+    pub fn weight(&self, query: usize) -> f64 {
+        let weight = self.queries[query].weight;
+        if weight.is_finite() && weight > 0.0 { weight } else { 0.0 }
+    }
+
+    /// From now on every candidate is offered to every query of its table.
+    pub fn be_exact(&mut self) {
+        self.is_exact = true;
+    }
+
+    /// Takes a candidate in without saying yet whom it serves.
+    pub fn take_in(&mut self, shape: Candidate) -> Option<CandidateId> {
+        let Self { pool, ledger, .. } = self;
+        let id = pool.add(shape, |shape| ledger.bytes(shape));
+        self.users.resize(self.pool.len(), Vec::new());
+        id
+    }
+
+    /// Notes that a candidate may save so much of a query's cost.
+    pub fn note_gain(&mut self, query: usize, id: CandidateId, gain: f64) {
+        let bound = self.bounds[query].entry(id).or_insert(0.0);
+        *bound = bound.max(gain);
+        if let Err(place) = self.users[id].binary_search(&query) {
+            self.users[id].insert(place, query);
+        }
+        let shape = self.pool.shape(id);
+        if let Some(first) = shape.keys.first() {
+            let best = self.leading[query].entry((shape.relation, first.clone())).or_insert(0.0);
+            *best = best.max(gain);
+        }
+    }
+
+    /// Offers a candidate that no query was planned with yet to those that it should serve as well as others do.
+    pub fn offer(&mut self, id: CandidateId) {
+        let shape = self.pool.shape(id).clone();
+        for query in 0..self.queries.len() {
+            if self.bounds[query].contains_key(&id) {
+                continue;
+            }
+            let gain = self.expected_gain(query, &shape);
+            if gain > 0.0 {
+                self.bounds[query].insert(id, gain);
+                if let Err(place) = self.users[id].binary_search(&query) {
+                    self.users[id].insert(place, query);
+                }
+            }
+        }
+    }
+
+    fn expected_gain(&self, query: usize, shape: &Candidate) -> f64 {
+        let Some(first) = shape.keys.first() else { return 0.0 };
+        let accesses = self.queries[query].accesses.iter();
+        let mut own = accesses.filter(|access| access.relation == shape.relation).peekable();
+        if own.peek().is_none() || self.bounds[query].is_empty() {
+            return 0.0;
+        }
+        let potential = (self.base[query] - self.floor[query]).max(0.0);
+        let is_implied = own
+            .clone()
+            .any(|access| access.clauses.iter().any(|clause| Some(&clause.text) == shape.predicate.as_ref()));
+        let leading = self.leading[query].get(&(shape.relation, first.clone())).copied().unwrap_or(0.0);
+        match shape.predicate {
+            Some(_) if is_implied => potential,
+            Some(_) => 0.0,
+            None if own.any(|access| {
+                missing(shape, access, self.options).is_some_and(|missing| missing.is_empty())
+            }) =>
+            {
+                if leading > 0.0 {
+                    potential
+                } else {
+                    0.0
+                }
+            }
+            None => leading,
+        }
+    }
+
+    /// Takes a candidate in and offers it, unless an existing index does the same; `None` for that, or where it cannot
+    /// be.
+    pub fn admit(&mut self, shape: Candidate) -> Option<CandidateId> {
+        if !candidates::is_new(&shape, &self.workload.existing) {
+            return None;
+        }
+        let id = self.take_in(shape)?;
+        self.offer(id);
+        Some(id)
+    }
+
+    /// The queries that a candidate matters to.
+    pub fn users(&self, id: CandidateId) -> Vec<usize> {
+        if self.is_exact {
+            let relation = self.pool.shape(id).relation;
+            return (0..self.queries.len()).filter(|&query| self.reads(query, relation)).collect();
+        }
+        self.users[id].clone()
+    }
+
+    /// Whether a query reads a table.
+    pub fn reads(&self, query: usize, relation: Oid) -> bool {
+        self.queries[query].accesses.iter().any(|access| access.relation == relation)
+    }
+
+    /// What a query costs with a set.
+    pub fn cost(&mut self, query: usize, chosen: &[CandidateId], hidden: &[Oid]) -> f64 {
+        let (offered, hidden) = self.relevant(query, chosen, hidden);
+        self.ledger.cost(&self.pool, query, &offered, &hidden)
+    }
+
+    /// The part of a set that is offered to a query.
+    pub fn relevant(
+        &self,
+        query: usize,
+        chosen: &[CandidateId],
+        hidden: &[Oid],
+    ) -> (Vec<CandidateId>, Vec<Oid>) {
+        let is_offered = |id: &&CandidateId| {
+            if self.is_exact {
+                self.reads(query, self.pool.shape(**id).relation)
+            } else {
+                self.bounds[query].contains_key(*id)
+            }
+        };
+        let is_read = |oid: &&Oid| {
+            let mut existing = self.workload.existing.iter();
+            existing.any(|index| index.oid == **oid && self.reads(query, index.shape.relation))
+        };
+        (
+            chosen.iter().filter(is_offered).copied().collect(),
+            hidden.iter().filter(is_read).copied().collect(),
+        )
+    }
+
+    /// How things are.
+    pub fn nothing(&self) -> Standing {
+        self.standing(Vec::new(), Vec::new(), self.base.clone())
+    }
+
+    fn standing(&self, chosen: Vec<CandidateId>, hidden: Vec<Oid>, costs: Vec<f64>) -> Standing {
+        let queries = costs.iter().enumerate().map(|(query, cost)| self.charge(query, *cost)).sum();
+        let items: Vec<&Item> = chosen.iter().map(|&id| self.pool.item(id)).collect();
+        let writes = self.writes.cost(&items, &hidden);
+        let bytes = self.pool.bytes(&chosen);
+        Standing { chosen, hidden, costs, queries, writes, bytes }
+    }
+
+    fn charge(&self, query: usize, cost: f64) -> f64 {
+        let weight = self.weight(query);
+        // What never runs costs nothing, even where it cannot be priced.
+        if weight == 0.0 { 0.0 } else { weight * cost }
+    }
+
+    /// A set priced from the beginning.
+    pub fn stand(&mut self, chosen: &[CandidateId], hidden: &[Oid]) -> Standing {
+        let costs = (0..self.queries.len()).map(|query| self.cost(query, chosen, hidden)).collect();
+        let (mut chosen, mut hidden) = (chosen.to_vec(), hidden.to_vec());
+        chosen.sort_unstable();
+        hidden.sort_unstable();
+        self.standing(chosen, hidden, costs)
+    }
+
+    /// What becomes of a set when a candidate is added: those that it serves go.
+    pub fn with(&mut self, from: &Standing, id: CandidateId) -> Standing {
+        let mut chosen: Vec<CandidateId> =
+            from.chosen.iter().copied().filter(|&other| !self.pool.serves(id, other)).collect();
+        let removed: Vec<CandidateId> =
+            from.chosen.iter().copied().filter(|other| !chosen.contains(other)).collect();
+        if let Err(place) = chosen.binary_search(&id) {
+            chosen.insert(place, id);
+        }
+        self.changed(from, chosen, &removed, &[id])
+    }
+
+    /// What becomes of a set without a candidate.
+    pub fn without(&mut self, from: &Standing, id: CandidateId) -> Standing {
+        let chosen = from.chosen.iter().copied().filter(|&other| other != id).collect();
+        self.changed(from, chosen, &[id], &[])
+    }
+
+    fn changed(
+        &mut self,
+        from: &Standing,
+        chosen: Vec<CandidateId>,
+        removed: &[CandidateId],
+        added: &[CandidateId],
+    ) -> Standing {
+        let mut costs = from.costs.clone();
+        let affected: FxHashSet<usize> = removed.iter().chain(added).flat_map(|&id| self.users(id)).collect();
+        let mut affected: Vec<usize> = affected.into_iter().collect();
+        affected.sort_unstable();
+        for query in affected {
+            costs[query] = self.cost(query, &chosen, &from.hidden);
+            self.floor[query] = self.floor[query].min(costs[query]);
+        }
+        self.standing(chosen, from.hidden.clone(), costs)
+    }
+
+    /// What a set costs with one more existing index thought away.
+    pub fn hiding(&mut self, from: &Standing, oid: Oid, relation: Oid) -> Standing {
+        let mut hidden = from.hidden.clone();
+        if let Err(place) = hidden.binary_search(&oid) {
+            hidden.insert(place, oid);
+        }
+        let mut costs = from.costs.clone();
+        for (query, cost) in costs.iter_mut().enumerate() {
+            if self.reads(query, relation) {
+                *cost = self.cost(query, &from.chosen, &hidden);
+            }
+        }
+        self.standing(from.chosen.clone(), hidden, costs)
+    }
+
+    /// What adding a candidate to a set may save at most.
+    pub fn gain_bound(&self, from: &Standing, id: CandidateId) -> f64 {
+        let gain = |&query: &usize| {
+            let left = (from.costs[query] - self.floor[query]).max(0.0);
+            let own = self.bounds[query].get(&id).copied().unwrap_or(0.0);
+            self.charge(query, own.min(left))
+        };
+        self.users[id].iter().map(gain).sum()
+    }
+
+    /// What may be saved by all candidates together at most.
+    pub fn potential(&self, query: usize) -> f64 {
+        self.charge(query, (self.base[query] - self.floor[query]).max(0.0))
+    }
+
+    /// What an index must save at least.
+    pub fn threshold(&self) -> f64 {
+        // Above zero, so that what saves nothing is never chosen.
+        (self.nothing().queries * self.options.minimal_improvement).max(f64::MIN_POSITIVE)
+    }
+
+    /// Whether a set is within the budget and the count.
+    pub fn is_allowed(&self, standing: &Standing) -> bool {
+        self.options.affords(standing.bytes) && self.options.allows(standing.chosen.len())
+    }
+
+    /// Whether one set is better than another: cheaper, or as cheap and smaller.
+    pub fn is_better(&self, one: &Standing, other: &Standing) -> bool {
+        /// Costs as near as this are taken to be equal.
+        const EQUAL: f64 = 1e-6;
+        if !self.is_allowed(one) || !one.total().is_finite() {
+            return false;
+        }
+        let difference = other.total() - one.total();
+        let margin = EQUAL * other.total().abs();
+        difference > margin || (difference >= -margin && one.bytes < other.bytes)
+    }
+}

@@ -1,0 +1,112 @@
+//! Ways out of what greedy choices lead into: one index is given up and the room filled anew, or one that found no room
+//! is forced in and others make way.
+
+use super::extend::{Mode, extend, size};
+use super::pool::CandidateId;
+use super::search::{Search, Standing};
+
+/// How often all indexes are gone through.
+const ROUNDS: usize = 3;
+/// Candidates that are forced in, the most promising ones.
+const FORCED: usize = 24;
+
+/// Improves a set until nothing is gained or the time is over.
+pub fn swap(search: &mut Search<'_>, start: &Standing, modes: &[Mode]) -> Standing {
+    let mut best = start.clone();
+    for round in 0..ROUNDS {
+        search.ledger.report("exchanging indexes", round, ROUNDS);
+        let before = best.total();
+        best = give_up_each(search, best, modes);
+        best = force_each(search, best, modes);
+        if search.ledger.is_over() || before - best.total() < search.threshold() {
+            break;
+        }
+    }
+    best
+}
+
+fn give_up_each(search: &mut Search<'_>, mut best: Standing, modes: &[Mode]) -> Standing {
+    for id in best.chosen.clone() {
+        if !best.chosen.contains(&id) {
+            continue;
+        }
+        let reduced = search.without(&best, id);
+        for mode in modes {
+            if search.ledger.is_over() {
+                return best;
+            }
+            let mode = Mode { without: vec![id], ..mode.clone() };
+            let filled = extend(search, &reduced, &mode);
+            if search.is_better(&filled, &best) {
+                best = filled;
+                break;
+            }
+        }
+    }
+    best
+}
+
+fn force_each(search: &mut Search<'_>, mut best: Standing, modes: &[Mode]) -> Standing {
+    let threshold = search.threshold();
+    let mut order: Vec<(f64, CandidateId)> = (0..search.pool.len())
+        .filter(|id| !best.chosen.contains(id) && search.options.affords(search.pool.item(*id).bytes))
+        .map(|id| (search.gain_bound(&best, id), id))
+        .filter(|(bound, _)| *bound >= threshold)
+        .collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    for (_, id) in order.into_iter().take(FORCED) {
+        if best.chosen.iter().any(|&other| other == id || search.pool.serves(other, id)) {
+            continue;
+        }
+        let forced = search.with(&best, id);
+        let Some(mut next) = make_way(search, forced, id) else { continue };
+        for mode in modes {
+            if search.ledger.is_over() {
+                return best;
+            }
+            next = extend(search, &next, mode);
+        }
+        if search.is_better(&next, &best) {
+            best = next;
+        }
+    }
+    best
+}
+
+/// Gives up what is missed least for its size until the set is allowed; never `kept`.
+fn make_way(search: &mut Search<'_>, mut standing: Standing, kept: CandidateId) -> Option<Standing> {
+    while !search.is_allowed(&standing) {
+        let mut cheapest: Option<(f64, Standing)> = None;
+        for id in standing.chosen.clone() {
+            if id == kept || search.ledger.is_over() {
+                continue;
+            }
+            let next = search.without(&standing, id);
+            let loss = (next.total() - standing.total()) / size(search.pool.item(id).bytes as f64);
+            if cheapest.as_ref().is_none_or(|(least, _)| loss < *least) {
+                cheapest = Some((loss, next));
+            }
+        }
+        standing = cheapest?.1;
+    }
+    Some(standing)
+}
+
+/// Takes away what others have made superfluous.
+pub fn prune(search: &mut Search<'_>, mut standing: Standing) -> Standing {
+    let threshold = search.threshold();
+    loop {
+        let mut least: Option<(f64, Standing)> = None;
+        for id in standing.chosen.clone() {
+            let next = search.without(&standing, id);
+            let loss = next.total() - standing.total();
+            if loss < threshold && least.as_ref().is_none_or(|(other, _)| loss < *other) {
+                least = Some((loss, next));
+            }
+        }
+        match least {
+            Some((_, next)) => standing = next,
+            None => return standing,
+        }
+    }
+}
