@@ -1,3 +1,5 @@
 //! SQL text and the server's node trees.
 
 pub mod node_tree;
+pub mod normalised;
+pub mod tokens;

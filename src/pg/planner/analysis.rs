@@ -8,6 +8,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::list::{self, tag};
 use super::position::located;
 use super::refusal::unsupported;
+use super::trust;
 use crate::pg::encoding;
 use crate::pg::error::raise;
 
@@ -50,14 +51,22 @@ impl Analysis {
     ///
     /// Locks its tables until the end of the subtransaction.
     pub fn of(query: &str) -> Self {
+        Self::with_types(query, &[])
+    }
+
+    /// The same where the types of some parameters are known, of `$1` first; an invalid OID stands for one to be
+    /// inferred.
+    pub fn with_types(query: &str, known: &[pg_sys::Oid]) -> Self {
         let text = server_text(query);
         located(query, || {
             let statement = single_statement(&text, "the query");
             // SAFETY: the statement comes from the parser.
             refuse_other_statements(unsafe { (*statement).stmt });
-            let (mut types, mut count) = (ptr::null_mut(), 0);
-            // SAFETY: an empty list of parameters that the analysis fills; the text outlives the calls.
+            let mut types = list::new_array::<pg_sys::Oid>(known.len());
+            let mut count = i32::try_from(known.len()).unwrap_or(0);
+            // SAFETY: a list of parameters that the analysis completes; the text outlives the calls.
             let (query, rewritten) = unsafe {
+                ptr::copy_nonoverlapping(known.as_ptr(), types, known.len());
                 let query = pg_sys::parse_analyze_varparams(
                     statement,
                     text.as_ptr(),
@@ -75,6 +84,7 @@ impl Analysis {
             // A rule may add a NOTIFY, which has no plan.
             // SAFETY: queries made by the rewriter.
             queries.retain(|&query| unsafe { (*query).commandType } != pg_sys::CmdType::CMD_UTILITY);
+            trust::check(&queries);
             Self { text: text.clone(), queries, has_parameters: count > 0 }
         })
     }

@@ -5,9 +5,12 @@
 
 mod access;
 mod analysis;
+mod caught;
+mod deadline;
 mod distinct;
 mod elements;
 mod explain;
+mod foreign;
 mod hook;
 mod injection;
 mod instance;
@@ -15,6 +18,7 @@ mod key;
 mod list;
 mod measure;
 mod names;
+mod normalised;
 mod options;
 mod permission;
 mod plan;
@@ -23,11 +27,14 @@ mod position;
 mod refusal;
 mod rollback;
 mod sampling;
+mod search_path;
 mod server;
 mod specification;
 mod statistics;
 mod target;
+mod trust;
 mod walk;
+mod walkers;
 
 use std::rc::Rc;
 
@@ -36,11 +43,13 @@ use pgrx::pg_sys;
 use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize};
 pub use access::{Existing, ExistingKey, accesses, existing_indexes};
 pub use analysis::Analysis;
+pub use caught::{Refusal, refusable};
 pub use explain::Format;
+pub use foreign::{Author, planned_as, role_by_name, role_name};
 pub use hook::install;
 pub use pool::Pool;
 pub use refusal::refuse_nulls;
-pub use rollback::rolled_back;
+pub use rollback::{kept, rolled_back};
 pub use target::situation;
 
 /// Computes the size of an index that does not exist.

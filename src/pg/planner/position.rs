@@ -12,6 +12,17 @@ use crate::pg::error::raise;
 
 thread_local! {
     static POSITION: Cell<i32> = const { Cell::new(0) };
+    static LAST: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// At which character, counted from 1, the last ERROR was that [`located`] let through; `None` where it had no place.
+pub fn of_last_error() -> Option<usize> {
+    LAST.get()
+}
+
+/// Forgets the place of an earlier ERROR.
+pub fn forget() {
+    LAST.set(None);
 }
 
 /// Takes the callback off the server's stack.
@@ -40,6 +51,7 @@ unsafe extern "C-unwind" fn remember(_: *mut c_void) {
 /// Runs `work`, which parses `text`; an ERROR that has a position there says so in its DETAIL.
 pub fn located<T>(text: &str, work: impl FnOnce() -> T) -> T {
     POSITION.set(0);
+    LAST.set(None);
     let mut callback = pg_sys::ErrorContextCallback {
         previous: ptr::null_mut(),
         callback: Some(remember),
@@ -55,6 +67,7 @@ pub fn located<T>(text: &str, work: impl FnOnce() -> T) -> T {
     PgTryBuilder::new(AssertUnwindSafe(work))
         .catch_others(|cause| {
             let position = usize::try_from(POSITION.replace(0)).unwrap_or(0);
+            LAST.set((position > 0).then_some(position));
             match &cause {
                 CaughtError::PostgresError(report) if position > 0 => {
                     let place = place(text, position);

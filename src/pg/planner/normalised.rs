@@ -1,0 +1,29 @@
+//! Analysing texts whose constants are gone, types of parameters found by asking the server.
+
+use pgrx::pg_sys;
+
+use super::analysis::Analysis;
+use super::caught::{Refusal, refusable};
+use super::rollback::kept;
+use crate::catalog::Oid;
+use crate::syntax::normalised::{self, Failure};
+
+impl Analysis {
+    /// Analyses a text as `pg_stat_statements` has it, in which `$1` and the like stand for constants of types that
+    /// nobody noted, also where the grammar takes none. Ends with the ERROR of the text as it is where nothing helps.
+    pub fn of_normalised(text: &str) -> Self {
+        let mut attempt = |text: &str, known: &[Oid]| {
+            let known: Vec<pg_sys::Oid> = known.iter().map(|&oid| pg_sys::Oid::from(oid)).collect();
+            // A refused text must not keep its locks, nor end the transaction.
+            refusable(|| kept(|| Self::with_types(text, &known)))
+        };
+        match normalised::analysed(text, &mut attempt, &failure_of) {
+            Ok(analysis) => analysis,
+            Err(_) => Self::of(text),
+        }
+    }
+}
+
+fn failure_of(refusal: &Refusal) -> Failure {
+    Failure { sqlstate: refusal.sqlstate.clone(), position: refusal.position }
+}
