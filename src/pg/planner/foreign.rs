@@ -95,6 +95,28 @@ pub fn set(name: &CStr, value: &CStr) {
 ///
 /// An ERROR in it comes back as its reason; a cancel goes on.
 pub fn planned_as<T>(author: &Author<'_>, work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    // The scratch memory lies outside, so that it goes when the work fails as well.
+    in_scratch_memory(|| within_rights(author, || rollback::rolled_back(|| as_author(author, work))))
+}
+
+/// The same for work whose result is planned later: its memory is the caller's, and what it locks stays locked until the
+/// caller's own (sub)transaction ends.
+pub fn analysed_as<T>(author: &Author<'_>, work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    within_rights(author, || {
+        rollback::kept(|| {
+            // SAFETY: gives the role back that was; where the work fails, the end of the subtransaction does.
+            unsafe {
+                let (mut role, mut context) = (pg_sys::InvalidOid, 0);
+                pg_sys::GetUserIdAndSecContext(&raw mut role, &raw mut context);
+                let result = as_author(author, work);
+                pg_sys::SetUserIdAndSecContext(role, context);
+                result
+            }
+        })
+    })
+}
+
+fn within_rights<T>(author: &Author<'_>, work: impl FnOnce() -> T) -> Result<T, Refusal> {
     if CURRENT.get().is_some() {
         return Err(Refusal::new(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -110,19 +132,16 @@ pub fn planned_as<T>(author: &Author<'_>, work: impl FnOnce() -> T) -> Result<T,
     }
     position::forget();
     LEFT_OUT.replace(None);
-    // The scratch memory lies outside, so that it goes when the work fails as well.
-    let outcome = in_scratch_memory(|| {
-        refusable_in_time(|| {
-            rollback::rolled_back(|| {
-                let _deadline = Deadline::start(author.limit);
-                become_author(author);
-                CURRENT.set(Some(author.role));
-                let _restore = Restore;
-                work()
-            })
-        })
-    });
-    outcome.map_err(explained)
+    refusable_in_time(work).map_err(explained)
+}
+
+/// To be called in a subtransaction, which gives settings and rights back when it ends.
+fn as_author<T>(author: &Author<'_>, work: impl FnOnce() -> T) -> T {
+    let _deadline = Deadline::start(author.limit);
+    become_author(author);
+    CURRENT.set(Some(author.role));
+    let _restore = Restore;
+    work()
 }
 
 /// Takes the author's rights, and no more than those, until the subtransaction ends.
