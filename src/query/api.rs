@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::live;
 use crate::pg::planner::refuse_nulls;
-use crate::pg::value::{RegClass, Text};
+use crate::pg::value::{Document, RegClass, Text};
 
 /// Bytes as SQL's bigint.
 fn signed(bytes: u64) -> i64 {
@@ -13,6 +13,43 @@ fn signed(bytes: u64) -> i64 {
 
 fn definitions(indexes: Vec<Option<Text>>) -> Vec<String> {
     refuse_nulls(indexes, "indexes").into_iter().map(Text::into_string).collect()
+}
+
+/// `dbm.advise()`: what would help this query: indexes, other texts of it, statistics, settings; and what is slow in its
+/// plan.
+///
+/// Costs in the planner's units. Plans and never runs the query; holds no lock afterwards.
+#[pg_extern(stable, parallel_unsafe)]
+fn advise(
+    query: Text,
+) -> TableIterator<
+    'static,
+    (
+        name!(kind, &'static str),
+        name!(severity, &'static str),
+        name!(rule, &'static str),
+        name!(message, Text),
+        name!(evidence, Document),
+        name!(sql, Option<Text>),
+        name!(cost_before, Option<f64>),
+        name!(cost_after, Option<f64>),
+        name!(proven, bool),
+    ),
+> {
+    let advice = live::advise::advise(query.as_str());
+    TableIterator::new(advice.into_iter().map(|advice| {
+        (
+            advice.kind.name(),
+            advice.severity.name(),
+            advice.rule,
+            advice.message.into(),
+            advice.evidence.into(),
+            advice.sql.map(Text::from),
+            advice.cost_before,
+            advice.cost_after,
+            advice.proven,
+        )
+    }))
 }
 
 /// `dbm.what_if()`: which of these indexes the query would use, how large each would be, and what the plan would cost.
@@ -96,10 +133,4 @@ fn index_type_for(
             choice.definition.map(Text::from),
         )
     }))
-}
-
-/// TEMPORARY
-#[pg_extern(stable, parallel_unsafe)]
-fn debug_accesses(query: Text) -> Text {
-    live::debug_accesses(query.as_str()).into()
 }

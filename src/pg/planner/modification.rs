@@ -43,8 +43,7 @@ unsafe fn of_statement(statement: *mut pg_sys::PlannedStmt) -> Vec<Modification>
         let Some(&entry) = entries.get(number as usize - 1) else { return };
         let below = (*plan).lefttree;
         let rows = if below.is_null() { 1.0 } else { (*below).plan_rows };
-        let mut modification =
-            Modification { relation: (*entry).relid.to_u32(), ..Modification::default() };
+        let mut modification = Modification { relation: (*entry).relid.to_u32(), ..Modification::default() };
         match node.operation {
             pg_sys::CmdType::CMD_INSERT => modification.inserted = rows,
             pg_sys::CmdType::CMD_UPDATE => {

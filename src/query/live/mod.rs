@@ -1,5 +1,7 @@
 //! The what-if planner at work: nothing is run, and nothing is left behind.
 
+pub mod advise;
+mod engine;
 pub mod index_type;
 
 use pgrx::PgSqlErrorCode;
@@ -85,14 +87,5 @@ pub fn what_if_drop(query: &str, indexes: Vec<RegClass>) -> Vec<Outcome> {
                 cost_after: after.cost,
             })
             .collect()
-    })
-}
-
-/// TEMPORARY
-pub fn debug_accesses(query: &str) -> String {
-    without_trace(|| {
-        let query = Analysis::of(query);
-        let (_, accesses) = planner::accesses(&query);
-        format!("{accesses:#?}")
     })
 }
