@@ -54,15 +54,15 @@ fn sqlstate_of(code: PgSqlErrorCode) -> String {
 /// Runs `work`, which must undo by itself what an ERROR in it leaves undone. An ERROR comes back as its reason; a cancel or
 /// a shutdown goes on, and so does the end of the time given.
 pub fn refusable<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
-    caught(work, &|| None)
+    caught(work, || None)
 }
 
 /// The same where the end of the time given is a reason too.
 pub fn refusable_in_time<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
-    caught(work, &deadline::is_over)
+    caught(work, deadline::is_over)
 }
 
-fn caught<T>(work: impl FnOnce() -> T, overdue: &dyn Fn() -> Option<Duration>) -> Result<T, Refusal> {
+fn caught<T>(work: impl FnOnce() -> T, overdue: fn() -> Option<Duration>) -> Result<T, Refusal> {
     PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
         .catch_others(|cause| {
             let refusal = match &cause {
@@ -82,7 +82,7 @@ fn caught<T>(work: impl FnOnce() -> T, overdue: &dyn Fn() -> Option<Duration>) -
 ///
 /// Code of the query can raise any SQLSTATE by itself: only what the server raises where it looks for signals is a
 /// cancel.
-fn judge(report: &ErrorReportWithLevel, overdue: &dyn Fn() -> Option<Duration>) -> Option<Refusal> {
+fn judge(report: &ErrorReportWithLevel, overdue: fn() -> Option<Duration>) -> Option<Refusal> {
     if !is_from_a_signal(report) {
         return Some(Refusal::of(report));
     }

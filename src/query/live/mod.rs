@@ -1,6 +1,7 @@
 //! The what-if planner at work: nothing is run, and nothing is left behind.
 
 pub mod index_type;
+pub mod slow;
 
 use pgrx::PgSqlErrorCode;
 
