@@ -50,10 +50,17 @@ pgrx::extension_sql_file!(
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
+    "../sql/schema/30_workload.sql",
+    name = "workload",
+    requires = ["suppression", query::api::workload_writer]
+);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
         "suppression",
+        "workload",
         audit::api::audit,
         audit::api::catalog_summary,
         audit::api::rules,
@@ -66,9 +73,11 @@ pgrx::extension_sql_file!(
         index::api::missing_indexes,
         index::api::unused_indexes,
         monitor::api::table_sizes,
+        query::api::slow_queries,
         query::api::what_if,
         query::api::what_if_drop,
         query::api::what_if_explain,
+        query::api::workload_writer,
     ]
 );
 #[cfg(feature = "postgres")]

@@ -58,6 +58,16 @@ COMMENT ON FUNCTION dbm.table_sizes(integer) IS
     'The max_rows largest tables and materialised views of the users, largest first, a partition tree as one row with the number of its partitions.
 Bytes on disk, all forks included: total, the table itself, TOAST with its index, all indexes. rows and dead_rows: estimates of the statistics system, null where nothing was ever counted.';
 
+COMMENT ON FUNCTION dbm.slow_queries(integer) IS
+    'The max_rows queries of this database that take the most time together, most first, as pg_stat_statements counted them; without what reads the system''s catalogs only.
+total_time_ms, rows and spilled_blocks (blocks of temporary files written): of all calls together. share: of the time of all queries, 0 to 1.
+rules: what dbm.advise() has to say of the query, by rule; empty where it has nothing. problem: why the query could not be planned, null where it could; rules is then empty.
+Each query is planned and not run, with the rights of the role that ran it, and within two seconds; what its functions do meanwhile is undone.
+Texts of other roles need pg_read_all_stats, which pg_monitor includes; query is null where the caller may not see it. Raises 55000 where pg_stat_statements is not there or has counted nothing, with what to do.';
+
+COMMENT ON FUNCTION dbm.workload_writer() IS
+    'The trigger of dbm.workload: puts the name of the role that writes into added_by. Only a superuser, as a restore does, writes in another''s name.';
+
 COMMENT ON FUNCTION dbm.what_if(text, text[]) IS
     'Plans a query as things are and with all these indexes, each given as CREATE INDEX; builds nothing and never runs the query, which may have $1 and the like.
 used: whether the plan with all of them scans it. estimated_bytes: its size once built, partitions together. cost_before and cost_after: the planner''s total cost, without and with all of them.

@@ -21,6 +21,7 @@ mod snapshot;
 mod summary;
 pub mod target;
 pub mod types;
+pub mod workload;
 
 #[cfg(test)]
 pub mod sample;

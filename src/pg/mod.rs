@@ -16,3 +16,4 @@ pub mod settings;
 pub mod snapshot;
 pub mod thresholds;
 pub mod value;
+pub mod workload;

@@ -1,10 +1,13 @@
 //! The door of the query room: its SQL functions.
 
+use pgrx::datum::TryFromDatumError;
 use pgrx::prelude::*;
 
 use super::live;
+use super::live::slow;
 use crate::pg::planner::refuse_nulls;
 use crate::pg::value::{Document, RegClass, Text};
+use crate::pg::workload;
 
 /// Bytes as SQL's bigint.
 fn signed(bytes: u64) -> i64 {
@@ -133,4 +136,53 @@ fn index_type_for(
             choice.definition.map(Text::from),
         )
     }))
+}
+
+/// `dbm.slow_queries()`: which queries take the most time, and what could be done about each.
+#[pg_extern(stable, parallel_unsafe)]
+fn slow_queries(
+    max_rows: default!(i32, 20),
+) -> TableIterator<
+    'static,
+    (
+        name!(query, Option<Text>),
+        name!(role_name, Text),
+        name!(calls, i64),
+        name!(total_time_ms, f64),
+        name!(mean_time_ms, f64),
+        name!(rows, i64),
+        name!(spilled_blocks, i64),
+        name!(share, f64),
+        name!(rules, Vec<Text>),
+        name!(problem, Option<Text>),
+    ),
+> {
+    let rows = slow::slow_queries(usize::try_from(max_rows).unwrap_or(0));
+    TableIterator::new(rows.into_iter().map(|row| {
+        let query = row.query;
+        (
+            query.text.map(Text::from),
+            row.role_name.into(),
+            query.calls as i64,
+            query.total_ms,
+            query.mean_ms,
+            query.rows as i64,
+            query.spilled_blocks as i64,
+            query.share,
+            row.rules.into_iter().map(Text::from).collect(),
+            row.problem.map(Text::from),
+        )
+    }))
+}
+
+/// The trigger of `dbm.workload`: nobody writes in another's name.
+#[pg_trigger]
+fn workload_writer<'a>(
+    trigger: &'a pgrx::PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, TryFromDatumError> {
+    let Some(row) = trigger.new() else { return Ok(None) };
+    let mut row = row.into_owned();
+    let given = row.get_by_name::<Text>("added_by").ok().flatten();
+    row.set_by_name("added_by", workload::writer(given))?;
+    Ok(Some(row))
 }

@@ -7,4 +7,5 @@ pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
 pub mod selection;
+pub mod slow;
 pub mod whatif;

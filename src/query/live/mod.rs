@@ -3,6 +3,7 @@
 pub mod advise;
 mod engine;
 pub mod index_type;
+pub mod slow;
 
 use pgrx::PgSqlErrorCode;
 
