@@ -1,10 +1,13 @@
 //! The door of the query room: its SQL functions.
 
-use pgrx::datum::TryFromDatumError;
+use std::time::Duration;
+
+use pgrx::datum::{Interval, TryFromDatumError};
 use pgrx::prelude::*;
 
 use super::live;
 use super::live::slow;
+use crate::pg::error::raise;
 use crate::pg::planner::refuse_nulls;
 use crate::pg::value::{Document, RegClass, Text};
 use crate::pg::workload;
@@ -53,6 +56,81 @@ fn advise(
             advice.proven,
         )
     }))
+}
+
+/// `dbm.advise_workload()`: which indexes to create and which to drop for the queries that run here.
+///
+/// Sizes in bytes, costs in the planner's units, shares 0..1. Runs none of the queries; holds no lock afterwards.
+#[pg_extern(stable, parallel_unsafe)]
+fn advise_workload(
+    budget_bytes: default!(Option<i64>, "NULL"),
+    max_indexes: default!(Option<i32>, "NULL"),
+    time_limit: default!(Option<Interval>, "'10 s'"),
+    source: default!(Option<Text>, "'auto'"),
+) -> TableIterator<
+    'static,
+    (
+        name!(action, &'static str),
+        name!(sql, Option<Text>),
+        name!(undo, Option<Text>),
+        name!(estimated_bytes, Option<i64>),
+        name!(benefit_share, Option<f64>),
+        name!(cost_before, Option<f64>),
+        name!(cost_after, Option<f64>),
+        name!(queries, i64),
+        name!(evidence, Document),
+    ),
+> {
+    let wanted = live::workload::Wanted {
+        budget_bytes: budget_bytes.map(|bytes| amount(bytes, "budget_bytes")),
+        max_indexes: max_indexes.map(|count| amount(i64::from(count), "max_indexes") as usize),
+        limit: duration(time_limit),
+        source: source.map_or_else(|| "auto".to_owned(), Text::into_string),
+    };
+    let rows = live::workload::advise_workload(&wanted);
+    TableIterator::new(rows.into_iter().map(|row| {
+        (
+            row.action,
+            row.sql.map(Text::from),
+            row.undo.map(Text::from),
+            row.bytes.map(signed),
+            row.benefit_share,
+            row.cost_before,
+            row.cost_after,
+            signed(row.queries as u64),
+            row.evidence.into(),
+        )
+    }))
+}
+
+/// A number that is not negative.
+fn amount(number: i64, name: &str) -> u64 {
+    u64::try_from(number).unwrap_or_else(|_| {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("{name} must not be negative"),
+            &format!("It is {number}."),
+            "",
+        )
+    })
+}
+
+/// A span of time that is not negative; without one, as long as it takes.
+fn duration(interval: Option<Interval>) -> Duration {
+    /// Longer than anybody waits, and short enough to be added to a clock.
+    const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+    let Some(interval) = interval else { return FOREVER };
+    let microseconds = interval.as_micros();
+    match u64::try_from(microseconds) {
+        Ok(microseconds) => Duration::from_micros(microseconds).min(FOREVER),
+        Err(_) if microseconds > 0 => FOREVER,
+        Err(_) => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "time_limit must not be negative",
+            "",
+            "For example: time_limit => '30 s'.",
+        ),
+    }
 }
 
 /// `dbm.what_if()`: which of these indexes the query would use, how large each would be, and what the plan would cost.

@@ -174,6 +174,15 @@ fn set_search_path(path: &str) {
     set(c"search_path", &server_text(&format!("{path}{separator}pg_temp")));
 }
 
+/// The search_path in force.
+pub fn current_search_path() -> Option<String> {
+    // SAFETY: a setting that always is; a C string that is copied at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(c"search_path".as_ptr(), true, false);
+        (!value.is_null()).then(|| encoding::from_server(CStr::from_ptr(value).to_bytes()).into_owned())
+    }
+}
+
 /// Where a name was not found that may stand in a schema which was left out, says so.
 fn explained(mut refusal: Refusal) -> Refusal {
     let is_missing = matches!(refusal.sqlstate.as_str(), "42P01" | "42883" | "42704");

@@ -46,7 +46,7 @@ pub use access::{Existing, ExistingKey, accesses, existing_indexes};
 pub use analysis::Analysis;
 pub use caught::{Refusal, refusable};
 pub use explain::Format;
-pub use foreign::{Author, analysed_as, planned_as, role_by_name, role_name};
+pub use foreign::{Author, analysed_as, current_search_path, planned_as, role_by_name, role_name};
 pub use hook::install;
 pub use modification::{Modification, modifications};
 pub use pool::Pool;

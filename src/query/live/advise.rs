@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::engine::{Engine, Prepared, existing};
-use super::without_trace;
+use super::{prepare, without_trace};
 use crate::catalog::Snapshot;
 use crate::change::names::Names;
 use crate::finding::{Facts, Severity};
 use crate::pg::facts;
-use crate::pg::planner::{self, Analysis};
 use crate::query::advice::{Advice, Kind};
 use crate::query::selection::Deed;
 use crate::query::selection::one::{Alone, ForQuery, best_for_query, options};
@@ -23,17 +22,11 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// All advice on a query, given with constants, with `$1` and the like, or as pg_stat_statements has it.
 pub fn advise(query: &str) -> Vec<Advice> {
     without_trace(|| {
-        let prepared = prepare(query);
+        let prepared = prepare::own(query);
         let mut advice = index_advice(&prepared);
         order(&mut advice);
         advice
     })
-}
-
-fn prepare(query: &str) -> Prepared {
-    let analysis = Analysis::of_normalised(query);
-    let (planned, accesses) = planner::accesses(&analysis);
-    Prepared { analysis, accesses, cost: planned.cost, author: None }
 }
 
 /// What saves most first, then what is worst.

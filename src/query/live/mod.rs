@@ -3,7 +3,9 @@
 pub mod advise;
 mod engine;
 pub mod index_type;
+mod prepare;
 pub mod slow;
+pub mod workload;
 
 use pgrx::PgSqlErrorCode;
 

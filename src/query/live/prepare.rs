@@ -1,0 +1,48 @@
+//! Queries made ready for planning them again and again, each with the rights of whoever wrote it.
+
+use pgrx::pg_sys;
+
+use super::engine::{Prepared, Signature};
+use crate::catalog::workload::WorkloadQuery;
+use crate::pg::planner::{self, Analysis, Author, Modification, Refusal};
+use crate::pg::scan::in_scratch_memory;
+
+/// The caller's own query; what is wrong with it is an ERROR.
+pub fn own(query: &str) -> Prepared {
+    prepared(Analysis::of_normalised(query)).0
+}
+
+/// A query of a workload, and what it changes; or why it cannot be planned.
+///
+/// Keeps the query's tables locked until the (sub)transaction ends.
+pub fn of_workload(query: &WorkloadQuery) -> Result<(Prepared, Vec<Modification>), Refusal> {
+    // SAFETY: reads who the caller is.
+    let is_own = unsafe { pg_sys::GetUserId() }.to_u32() == query.role && query.search_path.is_none();
+    if is_own {
+        return planner::refusable(|| planner::kept(|| prepared(analysed(query))));
+    }
+    let author = Author::new(query.role.into(), query.search_path.as_deref());
+    planner::analysed_as(&author, || {
+        let (mut prepared, modifications) = prepared(analysed(query));
+        // As it was found, so that it need not be found again for every planning.
+        let signature = Signature { role: query.role, search_path: planner::current_search_path() };
+        prepared.author = Some(signature);
+        (prepared, modifications)
+    })
+}
+
+fn analysed(query: &WorkloadQuery) -> Analysis {
+    if query.parameter_types.iter().any(|&type_oid| type_oid != 0) {
+        let types: Vec<pg_sys::Oid> = query.parameter_types.iter().map(|&oid| oid.into()).collect();
+        return Analysis::with_types(&query.text, &types);
+    }
+    Analysis::of_normalised(&query.text)
+}
+
+fn prepared(analysis: Analysis) -> (Prepared, Vec<Modification>) {
+    let (planned, accesses, modifications) = in_scratch_memory(|| {
+        let (planned, accesses) = planner::accesses(&analysis);
+        (planned, accesses, planner::modifications(&analysis))
+    });
+    (Prepared { analysis, accesses, cost: planned.cost, author: None }, modifications)
+}
