@@ -5,12 +5,13 @@ use std::ptr;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
+use rustc_hash::FxHashMap;
 
 use super::key::Column;
 use super::measure::{ColumnFacts, Measure, facts};
 use super::sampling::{self, Wanted};
 use super::specification::Specification;
-use super::{SizeModel, distinct, elements, list, names, server, statistics};
+use super::{SizeModel, access, distinct, elements, list, names, server, statistics};
 use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize, Method, StoredColumn};
 
 /// What stands before the planner. Lists live as long as the memory context in which the instance was made.
@@ -40,16 +41,25 @@ pub struct Instance {
     pub statistics: Vec<pg_sys::HeapTuple>,
 }
 
+/// What was learnt from samples of rows, by the text of what was asked: many indexes have the same predicate or the same
+/// expression. Lives no longer than the memory context in which it was filled.
+#[derive(Default)]
+pub struct Samples {
+    remainders: FxHashMap<String, Rc<Remainder>>,
+    statistics: FxHashMap<String, Vec<pg_sys::HeapTuple>>,
+}
+
 /// The index on its table, or on each partition that holds rows.
 pub fn instantiate(
     specification: &Specification,
     position: usize,
     size: SizeModel,
     instances: &mut Vec<Rc<Instance>>,
+    samples: &mut Samples,
 ) {
     for relation in relations(specification) {
         pgrx::check_for_interrupts!();
-        let instance = instance(specification, relation, position, size, instances);
+        let instance = instance(specification, relation, position, size, instances, samples);
         instances.push(Rc::new(instance));
     }
 }
@@ -74,13 +84,14 @@ fn instance(
     position: usize,
     size: SizeModel,
     others: &[Rc<Instance>],
+    samples: &mut Samples,
 ) -> Instance {
     let local = Local::of(specification, relation);
     let measure = Measure::of(relation);
-    let remainder = remainder(&local, relation, &measure);
+    let remainder = remainder(&local, relation, &measure, samples);
     let fraction = remainder.fraction;
     let tuples = (measure.tuples() * fraction).clamp(0.0, measure.tuples());
-    let statistics = expression_statistics(&local, relation, &measure, fraction);
+    let statistics = expression_statistics(&local, relation, &measure, fraction, samples);
     let known = known_columns(&local, &measure, &statistics, remainder.null_fractions.as_deref());
     let index = profile(specification, &local, &measure, tuples, &known, relation);
     // SAFETY: a look-up in the catalogs.
@@ -173,18 +184,33 @@ struct Remainder {
 
 /// Counts in a sample, as ANALYZE does for a real index. Where the sample holds no row that meets the predicate, the
 /// planner's estimate, but less than one row of the sample.
-fn remainder(local: &Local, relation: pg_sys::Oid, measure: &Measure) -> Remainder {
+fn remainder(
+    local: &Local,
+    relation: pg_sys::Oid,
+    measure: &Measure,
+    samples: &mut Samples,
+) -> Rc<Remainder> {
     if local.predicate.is_null() || measure.tuples() < 1.0 {
-        return Remainder { fraction: 1.0, null_fractions: None };
+        return Rc::new(Remainder { fraction: 1.0, null_fractions: None });
     }
     // SAFETY: a list of conditions.
     let condition: *mut pg_sys::Node = unsafe { pg_sys::make_ands_explicit(local.predicate) }.cast();
+    let may_be_null = |column: &Column| {
+        column.attribute != 0
+            && measure.column(column.attribute).is_none_or(|facts| facts.null_fraction > 0.0)
+    };
     let mut nodes = vec![condition];
-    nodes.extend(
-        local.columns.iter().map(|column| if column.attribute == 0 { condition } else { column.variable() }),
-    );
+    // Where nothing is NULL, nothing has to be counted, and one sample serves all indexes with this predicate.
+    if local.columns.iter().any(may_be_null) {
+        let value = |column: &Column| if column.attribute == 0 { condition } else { column.variable() };
+        nodes.extend(local.columns.iter().map(value));
+    }
+    let key = asked(relation, &nodes, ptr::null_mut());
+    if let Some(known) = samples.remainders.get(&key) {
+        return Rc::clone(known);
+    }
     let wanted = Wanted { tuples: measure.tuples(), fraction: 1.0, rows: sampling::rows_for_statistics() };
-    sampling::with_sample(relation, &nodes, ptr::null_mut(), &wanted, |sample| {
+    let found = sampling::with_sample(relation, &nodes, ptr::null_mut(), &wanted, |sample| {
         let (met, seen) = (sample.column(0).true_rows(), sample.column(0).count as f64);
         if met.is_empty() {
             let is_all = seen >= measure.tuples();
@@ -195,9 +221,30 @@ fn remainder(local: &Local, relation: pg_sys::Oid, measure: &Measure) -> Remaind
         let null_fraction = |column: usize| sample.column(column).nulls_among(&met) as f64 / count;
         Remainder {
             fraction: count / seen,
-            null_fractions: Some((1..nodes.len()).map(null_fraction).collect()),
+            null_fractions: (nodes.len() > 1).then(|| (1..nodes.len()).map(null_fraction).collect()),
         }
-    })
+    });
+    let found = Rc::new(found);
+    samples.remainders.insert(key, Rc::clone(&found));
+    found
+}
+
+/// Tells what is asked of the rows of a relation apart from anything else that could be.
+fn asked(relation: pg_sys::Oid, nodes: &[*mut pg_sys::Node], predicate: *mut pg_sys::List) -> String {
+    // SAFETY: expressions about the relation, which is locked.
+    let text = |&node: &*mut pg_sys::Node| unsafe { access::text_about(relation, node) };
+    let mut key = relation.to_u32().to_string();
+    for text in nodes.iter().map(text) {
+        key.push('\n');
+        key.push_str(&text);
+    }
+    if !predicate.is_null() {
+        // SAFETY: a list of conditions.
+        let condition: *mut pg_sys::Node = unsafe { pg_sys::make_ands_explicit(predicate) }.cast();
+        key.push_str("\nWHERE ");
+        key.push_str(&text(&condition));
+    }
+    key
 }
 
 /// Statistics such as ANALYZE would gather for the expressions once the index is there, from a sample of rows.
@@ -206,27 +253,28 @@ fn expression_statistics(
     relation: pg_sys::Oid,
     measure: &Measure,
     fraction: f64,
+    samples: &mut Samples,
 ) -> Vec<pg_sys::HeapTuple> {
     let mut rows = vec![ptr::null_mut(); local.columns.len()];
     let expressions = list::pointers::<pg_sys::Node>(local.expressions);
     if expressions.is_empty() {
         return rows;
     }
-    let wanted = Wanted { tuples: measure.tuples(), fraction, rows: sampling::rows_for_statistics() };
-    let found = sampling::with_sample(relation, &expressions, local.predicate, &wanted, |sample| {
-        expressions
-            .iter()
-            .enumerate()
-            .map(|(number, &expression)| {
-                let columns = local.columns.iter().filter(|column| column.attribute == 0);
-                let collation =
-                    columns.clone().nth(number).map_or(pg_sys::InvalidOid, |column| column.collation);
+    let collations: Vec<pg_sys::Oid> =
+        local.columns.iter().filter(|column| column.attribute == 0).map(|column| column.collation).collect();
+    let key = format!("{}\n{collations:?}", asked(relation, &expressions, local.predicate));
+    let found = samples.statistics.entry(key).or_insert_with(|| {
+        let wanted = Wanted { tuples: measure.tuples(), fraction, rows: sampling::rows_for_statistics() };
+        sampling::with_sample(relation, &expressions, local.predicate, &wanted, |sample| {
+            let of = |(number, &expression): (usize, &*mut pg_sys::Node)| {
+                let collation = collations.get(number).copied().unwrap_or(pg_sys::InvalidOid);
                 statistics::gather(expression, collation, sample.column(number), measure.tuples() * fraction)
-            })
-            .collect::<Vec<_>>()
+            };
+            expressions.iter().enumerate().map(of).collect()
+        })
     });
     let places = local.columns.iter().zip(&mut rows).filter(|(column, _)| column.attribute == 0);
-    for ((_, place), row) in places.zip(found) {
+    for ((_, place), &row) in places.zip(found.iter()) {
         *place = row;
     }
     rows

@@ -83,9 +83,10 @@ impl Configuration {
     /// Indexes to be thought there, each given as a CREATE INDEX statement.
     pub fn with_indexes(definitions: &[String], size: SizeModel) -> Self {
         let mut instances = Vec::new();
+        let mut samples = instance::Samples::default();
         for (position, definition) in definitions.iter().enumerate() {
             let specification = specification::parse(definition);
-            instance::instantiate(&specification, position, size, &mut instances);
+            instance::instantiate(&specification, position, size, &mut instances, &mut samples);
         }
         Self { instances, hidden: Vec::new() }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::instance::{self, Instance};
+use super::instance::{self, Instance, Samples};
 use super::{Configuration, IndexFamily, Planned, SizeModel, specification};
 
 /// Indexes that do not exist, by the order in which they were added.
@@ -12,6 +12,7 @@ use super::{Configuration, IndexFamily, Planned, SizeModel, specification};
 pub struct Pool {
     instances: Vec<Rc<Instance>>,
     count: usize,
+    samples: Samples,
 }
 
 impl Pool {
@@ -21,7 +22,7 @@ impl Pool {
     pub fn add(&mut self, definition: &str, size: SizeModel) -> usize {
         let specification = specification::parse(definition);
         let number = self.count;
-        instance::instantiate(&specification, number, size, &mut self.instances);
+        instance::instantiate(&specification, number, size, &mut self.instances, &mut self.samples);
         self.count += 1;
         number
     }

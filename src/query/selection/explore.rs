@@ -11,6 +11,9 @@ use super::search::{Search, Standing};
 
 /// How often a query is planned to find its useful candidates.
 const LAYERS: usize = 10;
+/// Candidates that a query is planned with at once: the planner weighs combinations of indexes, so that its time grows
+/// with the square of their number.
+const MOST_AT_ONCE: usize = 24;
 /// A layer that saves a smaller share of what can be saved is the last.
 const LAST_LAYER_SHARE: f64 = 0.02;
 /// The queries that could save least are not looked at closer, as long as they stand for no more than this share.
@@ -91,19 +94,28 @@ fn take_in(search: &mut Search<'_>) -> Vec<Vec<CandidateId>> {
         .collect()
 }
 
-/// Plans a query with all that is left, notes what is used and takes it away.
+/// Plans a query with all that is left, a group at a time, notes what is used and takes it away. Returns what the best
+/// group's plan scans, and what it saves.
 fn layer(search: &mut Search<'_>, query: usize, left: &mut Vec<CandidateId>) -> (Vec<CandidateId>, f64) {
-    let answer = search.ledger.ask(&search.pool, query, left, &[]);
-    let (used, cost) = (answer.used.clone(), answer.cost);
-    let gain = (search.base[query] - cost).max(0.0);
-    search.floor[query] = search.floor[query].min(cost);
-    left.retain(|id| !used.contains(id));
-    if gain > 0.0 {
-        for &id in &used {
-            search.note_gain(query, id, gain);
+    let mut best: (Vec<CandidateId>, f64) = (Vec::new(), 0.0);
+    let mut all_used: Vec<CandidateId> = Vec::new();
+    for group in left.chunks(MOST_AT_ONCE) {
+        let answer = search.ledger.ask(&search.pool, query, group, &[]);
+        let (used, cost) = (answer.used.clone(), answer.cost);
+        let gain = (search.base[query] - cost).max(0.0);
+        search.floor[query] = search.floor[query].min(cost);
+        if gain > 0.0 {
+            for &id in &used {
+                search.note_gain(query, id, gain);
+            }
+        }
+        all_used.extend(&used);
+        if best.0.is_empty() || gain > best.1 {
+            best = (used, gain);
         }
     }
-    (used, gain)
+    left.retain(|id| !all_used.contains(id));
+    best
 }
 
 fn peel(search: &mut Search<'_>, query: usize, left: &mut Vec<CandidateId>) {

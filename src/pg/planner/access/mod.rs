@@ -24,6 +24,7 @@ use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::text_of;
 pub(super) use profile::profile_of;
 pub(super) use support::class_named;
+pub(super) use text::about_table as text_about;
 
 pub use existing::{Existing, ExistingKey, existing_indexes};
 
