@@ -158,5 +158,9 @@ pub fn instant(search: &mut Search<'_>, look: &FirstLook) -> Standing {
         }
     }
     chosen.sort_unstable();
-    search.stand(&chosen, &[])
+    // Without a price it could not be compared with anything.
+    search.ledger.ignore_time(true);
+    let standing = search.stand(&chosen, &[]);
+    search.ledger.ignore_time(false);
+    standing
 }
