@@ -34,6 +34,9 @@ struct Sampled {
     stamp: Stamp,
     pages: Vec<u32>,
     columns: FxHashMap<pg_sys::AttrNumber, Vec<u64>>,
+    /// What was counted, by columns in order: indexes differ more often in the order of their columns and in what they
+    /// include than in what they hold.
+    counted: FxHashMap<Vec<pg_sys::AttrNumber>, f64>,
 }
 
 thread_local! {
@@ -72,12 +75,20 @@ pub fn combinations(
             kept.insert(relation.to_u32(), sampled);
         });
     }
-    KEPT.with_borrow(|kept| {
-        let sampled = kept.get(&relation.to_u32())?;
+    let mut attributes = attributes.to_vec();
+    attributes.sort_unstable();
+    attributes.dedup();
+    KEPT.with_borrow_mut(|kept| {
+        let sampled = kept.get_mut(&relation.to_u32())?;
+        if let Some(&counted) = sampled.counted.get(&attributes) {
+            return Some(counted);
+        }
         let columns: Option<Vec<&Vec<u64>>> =
             attributes.iter().map(|attribute| sampled.columns.get(attribute)).collect();
         let key = joined(&columns?, &sampled.pages);
-        Some(key.distinct(measure.tuples(), measure.pages()))
+        let counted = key.distinct(measure.tuples(), measure.pages());
+        sampled.counted.insert(attributes, counted);
+        Some(counted)
     })
 }
 
@@ -123,7 +134,12 @@ fn sample(
             .iter()
             .enumerate()
             .map(|(number, &attribute)| (attribute, hashes(relation, attribute, sample.column(number + 1))));
-        Sampled { stamp, columns: columns.collect(), pages: pages(sample.column(0)) }
+        Sampled {
+            stamp,
+            columns: columns.collect(),
+            pages: pages(sample.column(0)),
+            counted: FxHashMap::default(),
+        }
     })
 }
 
