@@ -34,6 +34,7 @@ pub fn explore(search: &mut Search<'_>) -> FirstLook {
         (search.base[query], search.floor[query]) = (cost, cost);
     }
     let mut own = take_in(search);
+    search.tried.clone_from(&own);
     let mut look = FirstLook { used: vec![(Vec::new(), 0.0); count] };
     // What costs most first, in case there is no time for all.
     let mut order: Vec<usize> = (0..count).collect();
