@@ -15,8 +15,8 @@ use super::permission;
 use super::sampling::{self, Values, Wanted};
 use crate::catalog::sampled::SampledKey;
 
-/// Columns that a session keeps samples of, 240 kB each at the default statistics target; then it forgets all.
-const KEPT_COLUMNS: usize = 100;
+/// Columns that a session keeps samples of, 240 kB each at the default statistics target; then it forgets other tables.
+const KEPT_COLUMNS: usize = 200;
 
 /// Stands for NULL among hashes.
 const NULL: u64 = 0x6e75_6c6c;
@@ -34,6 +34,9 @@ struct Sampled {
     stamp: Stamp,
     pages: Vec<u32>,
     columns: FxHashMap<pg_sys::AttrNumber, Vec<u64>>,
+    /// What was counted, by columns in order: indexes differ more often in the order of their columns and in what they
+    /// include than in what they hold.
+    counted: FxHashMap<Vec<pg_sys::AttrNumber>, f64>,
 }
 
 thread_local! {
@@ -50,35 +53,58 @@ pub fn combinations(
         return None;
     }
     let stamp = stamp(relation, measure);
-    let missing = KEPT.with_borrow(|kept| match kept.get(&relation.to_u32()) {
-        Some(sampled) if sampled.stamp == stamp => {
-            let lacks = |attribute: &&pg_sys::AttrNumber| !sampled.columns.contains_key(*attribute);
-            let mut all: Vec<_> = attributes.iter().filter(lacks).copied().collect();
-            if !all.is_empty() {
-                // All come from one sample, so that rows belong together.
-                all.extend(sampled.columns.keys());
-            }
-            all
-        }
-        _ => attributes.to_vec(),
+    let missing: Vec<pg_sys::AttrNumber> = KEPT.with_borrow(|kept| {
+        let known = kept.get(&relation.to_u32()).filter(|sampled| sampled.stamp == stamp);
+        let lacks = |attribute: &&pg_sys::AttrNumber| {
+            known.is_none_or(|sampled| !sampled.columns.contains_key(*attribute))
+        };
+        attributes.iter().filter(lacks).copied().collect()
     });
     if !missing.is_empty() {
-        let sampled = sample(relation, &missing, stamp, measure);
-        KEPT.with_borrow_mut(|kept| {
-            let columns: usize = kept.values().map(|sampled| sampled.columns.len()).sum();
-            if columns > KEPT_COLUMNS {
-                kept.clear();
-            }
-            kept.insert(relation.to_u32(), sampled);
+        keep(relation, sample(relation, &missing, stamp, measure), |columns| {
+            sample(relation, columns, stamp, measure)
         });
     }
-    KEPT.with_borrow(|kept| {
-        let sampled = kept.get(&relation.to_u32())?;
+    let mut attributes = attributes.to_vec();
+    attributes.sort_unstable();
+    attributes.dedup();
+    KEPT.with_borrow_mut(|kept| {
+        let sampled = kept.get_mut(&relation.to_u32())?;
+        if let Some(&counted) = sampled.counted.get(&attributes) {
+            return Some(counted);
+        }
         let columns: Option<Vec<&Vec<u64>>> =
             attributes.iter().map(|attribute| sampled.columns.get(attribute)).collect();
         let key = joined(&columns?, &sampled.pages);
-        Some(key.distinct(measure.tuples(), measure.pages()))
+        let counted = key.distinct(measure.tuples(), measure.pages());
+        sampled.counted.insert(attributes, counted);
+        Some(counted)
     })
+}
+
+/// Adds a sample to what is kept. Pages are picked the same way every time, so that columns sampled later belong to the
+/// same rows, unless rows have come or gone meanwhile: then all columns are sampled `anew`.
+fn keep(relation: pg_sys::Oid, found: Sampled, anew: impl FnOnce(&[pg_sys::AttrNumber]) -> Sampled) {
+    let relation = relation.to_u32();
+    let known = KEPT.with_borrow_mut(|kept| {
+        let columns: usize = kept.values().map(|sampled| sampled.columns.len()).sum();
+        if columns > KEPT_COLUMNS {
+            kept.retain(|&other, _| other == relation);
+        }
+        kept.remove(&relation).filter(|known| known.stamp == found.stamp)
+    });
+    let merged = match known {
+        None => found,
+        Some(mut known) if known.pages == found.pages => {
+            known.columns.extend(found.columns);
+            known
+        }
+        Some(known) => {
+            let columns: Vec<_> = known.columns.into_keys().chain(found.columns.into_keys()).collect();
+            anew(&columns)
+        }
+    };
+    KEPT.with_borrow_mut(|kept| kept.insert(relation, merged));
 }
 
 fn joined(columns: &[&Vec<u64>], pages: &[u32]) -> SampledKey {
@@ -123,7 +149,12 @@ fn sample(
             .iter()
             .enumerate()
             .map(|(number, &attribute)| (attribute, hashes(relation, attribute, sample.column(number + 1))));
-        Sampled { stamp, columns: columns.collect(), pages: pages(sample.column(0)) }
+        Sampled {
+            stamp,
+            columns: columns.collect(),
+            pages: pages(sample.column(0)),
+            counted: FxHashMap::default(),
+        }
     })
 }
 

@@ -20,6 +20,8 @@ const WIDEST_INCLUDED: f64 = 128.0;
 const NARROW_SHARE: f64 = 0.3;
 /// Rows that a partial index may cover.
 const RARE: f64 = 0.3;
+/// Different values of a column that says what state a row is in.
+const MOST_STATES: f64 = 10.0;
 /// A block range index is of no use where rows lie less in order than this.
 const IN_ORDER: f64 = 0.9;
 /// Pages from which on a block range index may be worth more than a B-tree.
@@ -27,7 +29,7 @@ const LARGE_TABLE_PAGES: f64 = 8192.0;
 /// Bytes of a value from which on its hash is much smaller.
 const WIDE_FOR_HASH: f64 = 40.0;
 /// Candidates of one access.
-const MOST_FOR_ONE_ACCESS: usize = 80;
+const MOST_FOR_ONE_ACCESS: usize = 32;
 /// Bytes of a page.
 const PAGE: f64 = 8192.0;
 /// Bytes that an index entry takes beside its values.
@@ -102,27 +104,19 @@ pub fn missing(candidate: &Candidate, access: &Access, options: &Options) -> Opt
     is_within.then_some(missing)
 }
 
-/// Indexes that answer alone: the plain ones with what they lack, behind the keys or as further keys.
+/// Indexes that answer alone: the plainest ones with what they lack.
 fn covering(access: &Access, plain: &[Candidate], options: &Options) -> Vec<Candidate> {
+    const FORMS: usize = 8;
     let mut found = Vec::new();
-    for candidate in plain {
-        let Some(missing) = missing(candidate, access, options).filter(|missing| !missing.is_empty()) else {
-            continue;
-        };
-        found.push(candidate.with_included(&missing));
-        if candidate.keys.len() + missing.len() <= options.max_columns {
-            found.push(with_keys(candidate, &missing));
+    for candidate in plain.iter().take(FORMS) {
+        match missing(candidate, access, options) {
+            Some(missing) if !missing.is_empty() => found.push(candidate.with_included(&missing)),
+            _ => {}
         }
     }
     found.extend(full_scan(access, options));
     found.retain(|candidate| fits(candidate, access));
     found
-}
-
-fn with_keys(candidate: &Candidate, columns: &[ColumnNumber]) -> Candidate {
-    columns
-        .iter()
-        .fold(candidate.clone(), |wider, &number| wider.with_key(CandidateKey::plain(Key::Column(number))))
 }
 
 /// An index that is read from one end to the other in place of a table of much wider rows.
@@ -140,9 +134,9 @@ fn full_scan(access: &Access, options: &Options) -> Option<Candidate> {
 
 /// The plain candidates over only the rows that a condition with literals leaves, where these are few.
 fn partial(access: &Access, plain: &[Candidate]) -> Vec<Candidate> {
-    const FORMS: usize = 12;
+    const FORMS: usize = 4;
     let mut found = Vec::new();
-    for clause in access.clauses.iter().filter(|clause| is_predicate(clause)) {
+    for clause in access.clauses.iter().filter(|clause| is_predicate(clause, access)) {
         let narrowed = plain.iter().filter_map(|candidate| over_only(candidate, clause));
         let mut of_clause: Vec<Candidate> = Vec::new();
         for candidate in narrowed {
@@ -155,13 +149,20 @@ fn partial(access: &Access, plain: &[Candidate]) -> Vec<Candidate> {
     found
 }
 
-/// Whether an index may be restricted to the rows that meet the clause. Ends of ranges are not asked for: they move
-/// from one run of the query to the next.
-pub fn is_predicate(clause: &Clause) -> bool {
-    clause.is_fixed
-        && !clause.text.is_empty()
-        && clause.selectivity < RARE
-        && !matches!(clause.kind, ClauseKind::Range | ClauseKind::Prefix)
+/// Whether an index may be restricted to the rows that meet the clause: a state of few, that one query asks for again
+/// and again. Where a column has many values, or ends of a range are asked for, the next run of the query asks for
+/// others.
+pub fn is_predicate(clause: &Clause, access: &Access) -> bool {
+    let distinct = match &clause.key {
+        Some(Key::Column(number)) => access.column(*number).and_then(|column| column.distinct),
+        _ => None,
+    };
+    let is_state = match clause.kind {
+        ClauseKind::IsNull | ClauseKind::IsNotNull | ClauseKind::Boolean => clause.key.is_some(),
+        ClauseKind::Equality => distinct.is_some_and(|distinct| distinct <= MOST_STATES),
+        _ => false,
+    };
+    is_state && clause.is_fixed && !clause.text.is_empty() && clause.selectivity < RARE
 }
 
 /// The candidate over only the rows that meet the clause, without the key that is then the same in all entries;

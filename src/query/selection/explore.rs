@@ -37,6 +37,7 @@ pub fn explore(search: &mut Search<'_>) -> FirstLook {
         (search.base[query], search.floor[query]) = (cost, cost);
     }
     let mut own = take_in(search);
+    search.tried.clone_from(&own);
     let mut look = FirstLook { used: vec![(Vec::new(), 0.0); count] };
     // What costs most first, in case there is no time for all.
     let mut order: Vec<usize> = (0..count).collect();
@@ -170,5 +171,9 @@ pub fn instant(search: &mut Search<'_>, look: &FirstLook) -> Standing {
         }
     }
     chosen.sort_unstable();
-    search.stand(&chosen, &[])
+    // Without a price it could not be compared with anything.
+    search.ledger.ignore_time(true);
+    let standing = search.stand(&chosen, &[]);
+    search.ledger.ignore_time(false);
+    standing
 }

@@ -177,6 +177,7 @@ pub fn table(relation: Oid, rows: f64, columns: &[ColumnNumber]) -> Access {
                 number,
                 name: format!("c{number}"),
                 width: 8.0,
+                distinct: Some(5.0),
                 ..ColumnProfile::default()
             })
             .collect(),

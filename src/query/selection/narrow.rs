@@ -38,8 +38,11 @@ fn narrower(search: &Search<'_>, id: usize) -> Vec<Candidate> {
     let users = search.users(id);
     let accesses = users.iter().flat_map(|&query| &search.queries[query].accesses);
     let own = accesses.filter(|access| access.relation == shape.relation);
-    let clauses = own.flat_map(|access| &access.clauses).filter(|clause| is_predicate(clause));
-    let mut found: Vec<Candidate> = clauses.filter_map(|clause| over_only(shape, clause)).collect();
+    let mut found: Vec<Candidate> = Vec::new();
+    for access in own {
+        let clauses = access.clauses.iter().filter(|clause| is_predicate(clause, access));
+        found.extend(clauses.filter_map(|clause| over_only(shape, clause)));
+    }
     found.sort();
     found.dedup();
     found

@@ -82,17 +82,15 @@ pub fn outcome(search: &mut Search<'_>, found: &Standing) -> Selection {
     search.ledger.report("checking the result", 0, 1);
     let mut order = in_order(search, found);
     search.be_exact();
-    search.ledger.ignore_time(true);
     let steps = loop {
         let steps = verified(search, &order);
         // What looked useful and is not once all is priced together.
-        let idle = idle(search, &steps);
-        match idle {
-            Some(position) => drop(order.remove(position)),
-            None => break steps,
+        let idle = idle(search, &order, &steps);
+        if idle.is_empty() {
+            break steps;
         }
+        order.retain(|id| !idle.contains(id));
     };
-    search.ledger.ignore_time(false);
     let mut actions: Vec<Action> =
         steps.windows(2).zip(&order).map(|(pair, &id)| create(search, &pair[0], &pair[1], id)).collect();
     let start = steps[0].clone();
@@ -149,14 +147,16 @@ fn in_order(search: &mut Search<'_>, found: &Standing) -> Vec<CandidateId> {
     order
 }
 
-/// Prices the whole set by itself, and then each beginning of it from the longest to the shortest: an index that no
-/// plan scans need not be taken away to know what its absence does.
+/// Prices the whole set by itself, even if the time is over, and then each beginning of it from the longest to the
+/// shortest: an index that no plan scans need not be taken away to know what its absence does.
 fn verified(search: &mut Search<'_>, order: &[CandidateId]) -> Vec<Standing> {
     let mut all = order.to_vec();
     all.sort_unstable();
     for query in 0..search.queries.len() {
         let (offered, hidden) = search.relevant(query, &all, &[]);
         if search.weight(query) > 0.0 && !offered.is_empty() {
+            // Interrupts are looked at here.
+            search.ledger.is_over();
             search.ledger.ask(&search.pool, query, &offered, &hidden);
         }
     }
@@ -170,14 +170,33 @@ fn verified(search: &mut Search<'_>, order: &[CandidateId]) -> Vec<Standing> {
     steps
 }
 
-/// The position of the index that saves least beside those before it, where that is too little.
-fn idle(search: &Search<'_>, steps: &[Standing]) -> Option<usize> {
+/// The indexes to leave out: those that no plan scans, or else the one that saves least beside those before it, where
+/// that is too little.
+fn idle(search: &mut Search<'_>, order: &[CandidateId], steps: &[Standing]) -> Vec<CandidateId> {
     /// The check is less strict than the search, whose numbers are right to about a percent.
     const LENIENCE: f64 = 0.5;
+    let mut used: Vec<CandidateId> = Vec::new();
+    let mut all = order.to_vec();
+    all.sort_unstable();
+    for query in 0..search.queries.len() {
+        let (offered, hidden) = search.relevant(query, &all, &[]);
+        if search.weight(query) > 0.0 && !offered.is_empty() {
+            used.extend(&search.ledger.ask(&search.pool, query, &offered, &hidden).used);
+        }
+    }
+    let unused: Vec<CandidateId> = order.iter().copied().filter(|id| !used.contains(id)).collect();
+    if !unused.is_empty() {
+        return unused;
+    }
+    let (first, last) = (&steps[0], &steps[steps.len() - 1]);
+    if search.ledger.is_over() {
+        // The costs of the beginnings are then only bounds, that of the whole is not.
+        return if last.total() < first.total() { Vec::new() } else { order.to_vec() };
+    }
     let least = (search.threshold() * LENIENCE).max(f64::MIN_POSITIVE);
     let gains = steps.windows(2).map(|pair| pair[0].total() - pair[1].total());
-    let idle = gains.enumerate().filter(|(_, gain)| *gain < least);
-    idle.min_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(position, _)| position)
+    let idle = gains.zip(order).filter(|(gain, _)| *gain < least);
+    idle.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, &id)| id).into_iter().collect()
 }
 
 fn create(search: &Search<'_>, before: &Standing, after: &Standing, id: CandidateId) -> Action {

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::candidate::{Candidate, CandidateKey, Pricing};
+use super::candidate::{Candidate, Pricing};
 use super::candidates::{self, missing};
 use super::ledger::Ledger;
 use super::pool::{CandidateId, Item, Pool};
@@ -51,12 +51,15 @@ pub struct Search<'a> {
     pub base: Vec<f64>,
     /// The least that each query was seen to cost.
     pub floor: Vec<f64>,
-    /// For each query, what each candidate that matters to it may save at most.
+    /// For each query, the candidates that it was planned with to find out which are of use.
+    pub tried: Vec<Vec<CandidateId>>,
+    /// For each query, what each candidate that is of use to it may save at most.
     bounds: Vec<FxHashMap<CandidateId, f64>>,
+    /// For each query, candidates that are as good to it as others, narrower ones, which stand in for them: many
+    /// indexes are the same to a query, and are priced once.
+    substitutes: Vec<FxHashMap<CandidateId, Vec<CandidateId>>>,
     /// For each candidate, the queries that it matters to, in order.
     users: Vec<Vec<usize>>,
-    /// For each query, what its best candidate with this first key may save.
-    leading: Vec<FxHashMap<(Oid, CandidateKey), f64>>,
     /// Whether every candidate is offered to every query of its table, instead of to those that it was seen to serve.
     is_exact: bool,
 }
@@ -82,9 +85,10 @@ impl<'a> Search<'a> {
             writes: Writes::of(workload, options),
             base: vec![0.0; count],
             floor: vec![0.0; count],
+            tried: vec![Vec::new(); count],
             bounds: vec![FxHashMap::default(); count],
+            substitutes: vec![FxHashMap::default(); count],
             users: Vec::new(),
-            leading: vec![FxHashMap::default(); count],
             is_exact: false,
         }
     }
@@ -112,60 +116,68 @@ impl<'a> Search<'a> {
     pub fn note_gain(&mut self, query: usize, id: CandidateId, gain: f64) {
         let bound = self.bounds[query].entry(id).or_insert(0.0);
         *bound = bound.max(gain);
+        self.note_user(query, id);
+    }
+
+    fn note_user(&mut self, query: usize, id: CandidateId) {
         if let Err(place) = self.users[id].binary_search(&query) {
             self.users[id].insert(place, query);
         }
-        let shape = self.pool.shape(id);
-        if let Some(first) = shape.keys.first() {
-            let best = self.leading[query].entry((shape.relation, first.clone())).or_insert(0.0);
-            *best = best.max(gain);
-        }
     }
 
-    /// Offers a candidate that no query was planned with yet to those that it should serve as well as others do.
+    /// Offers a candidate to the queries that were not planned with it.
     pub fn offer(&mut self, id: CandidateId) {
-        let shape = self.pool.shape(id).clone();
         for query in 0..self.queries.len() {
-            if self.bounds[query].contains_key(&id) {
+            if self.bounds[query].contains_key(&id) || !self.reads(query, self.pool.shape(id).relation) {
                 continue;
             }
-            let gain = self.expected_gain(query, &shape);
-            if gain > 0.0 {
-                self.bounds[query].insert(id, gain);
-                if let Err(place) = self.users[id].binary_search(&query) {
-                    self.users[id].insert(place, query);
-                }
+            let mut served: Vec<CandidateId> =
+                self.bounds[query].keys().copied().filter(|&other| self.pool.serves(id, other)).collect();
+            served.sort_unstable();
+            if self.may_do_more(query, id, &served) {
+                let potential = (self.base[query] - self.floor[query]).max(0.0);
+                self.note_gain(query, id, potential);
+            } else if !served.is_empty() {
+                self.substitutes[query].insert(id, served);
+                self.note_user(query, id);
             }
         }
     }
 
-    fn expected_gain(&self, query: usize, shape: &Candidate) -> f64 {
-        let Some(first) = shape.keys.first() else { return 0.0 };
-        let accesses = self.queries[query].accesses.iter();
-        let mut own = accesses.filter(|access| access.relation == shape.relation).peekable();
-        if own.peek().is_none() || self.bounds[query].is_empty() {
-            return 0.0;
+    /// Whether a candidate may do more for a query than those that are of use to it and that it serves: it has one more
+    /// key to search by, or holds all that is read, and nothing of the kind was tried.
+    fn may_do_more(&self, query: usize, id: CandidateId, served: &[CandidateId]) -> bool {
+        let shape = self.pool.shape(id);
+        let tried = || self.tried[query].iter().filter(|&&other| other == id || self.pool.serves(id, other));
+        let own = || self.queries[query].accesses.iter().filter(|access| access.relation == shape.relation);
+        if let Some(predicate) = &shape.predicate {
+            let is_implied =
+                own().any(|access| access.clauses.iter().any(|clause| clause.text == *predicate));
+            return served.is_empty() && is_implied && tried().next().is_none();
         }
-        let potential = (self.base[query] - self.floor[query]).max(0.0);
-        let is_implied = own
-            .clone()
-            .any(|access| access.clauses.iter().any(|clause| Some(&clause.text) == shape.predicate.as_ref()));
-        let leading = self.leading[query].get(&(shape.relation, first.clone())).copied().unwrap_or(0.0);
-        match shape.predicate {
-            Some(_) if is_implied => potential,
-            Some(_) => 0.0,
-            None if own.any(|access| {
-                missing(shape, access, self.options).is_some_and(|missing| missing.is_empty())
-            }) =>
-            {
-                if leading > 0.0 {
-                    potential
-                } else {
-                    0.0
-                }
-            }
-            None => leading,
+        let length = |ids: &mut dyn Iterator<Item = &CandidateId>| {
+            ids.map(|&other| self.pool.shape(other).keys.len()).max().unwrap_or(0)
+        };
+        let searched = length(&mut served.iter());
+        if searched == 0 {
+            // What begins with a key that is of no use was tried in its plainest form.
+            return false;
         }
+        let is_longer = shape.keys.get(searched).is_some_and(|key| {
+            own().any(|access| {
+                let clauses = access.clauses.iter().chain(&access.joins);
+                clauses.filter_map(|clause| clause.key.as_ref()).any(|other| *other == key.key)
+            })
+        });
+        if is_longer && length(&mut tried()) <= searched {
+            return true;
+        }
+        own().any(|access| {
+            let holds_all = |id: CandidateId| {
+                missing(self.pool.shape(id), access, self.options).is_some_and(|missing| missing.is_empty())
+            };
+            holds_all(id) && !tried().any(|&other| holds_all(other))
+        })
     }
 
     /// Takes a candidate in and offers it, unless an existing index does the same; `None` for that, or where it cannot
@@ -206,21 +218,25 @@ impl<'a> Search<'a> {
         chosen: &[CandidateId],
         hidden: &[Oid],
     ) -> (Vec<CandidateId>, Vec<Oid>) {
-        let is_offered = |id: &&CandidateId| {
+        let mut offered: Vec<CandidateId> = Vec::new();
+        for &id in chosen {
             if self.is_exact {
-                self.reads(query, self.pool.shape(**id).relation)
-            } else {
-                self.bounds[query].contains_key(*id)
+                if self.reads(query, self.pool.shape(id).relation) {
+                    offered.push(id);
+                }
+            } else if self.bounds[query].contains_key(&id) {
+                offered.push(id);
+            } else if let Some(substitutes) = self.substitutes[query].get(&id) {
+                offered.extend(substitutes);
             }
-        };
+        }
+        offered.sort_unstable();
+        offered.dedup();
         let is_read = |oid: &&Oid| {
             let mut existing = self.workload.existing.iter();
             existing.any(|index| index.oid == **oid && self.reads(query, index.shape.relation))
         };
-        (
-            chosen.iter().filter(is_offered).copied().collect(),
-            hidden.iter().filter(is_read).copied().collect(),
-        )
+        (offered, hidden.iter().filter(is_read).copied().collect())
     }
 
     /// How things are.
@@ -302,12 +318,19 @@ impl<'a> Search<'a> {
         self.standing(from.chosen.clone(), hidden, costs)
     }
 
+    fn bound(&self, query: usize, id: CandidateId) -> f64 {
+        let own = |id: &CandidateId| self.bounds[query].get(id).copied();
+        own(&id).unwrap_or_else(|| {
+            let substitutes = self.substitutes[query].get(&id);
+            substitutes.into_iter().flatten().filter_map(own).fold(0.0, f64::max)
+        })
+    }
+
     /// What adding a candidate to a set may save at most.
     pub fn gain_bound(&self, from: &Standing, id: CandidateId) -> f64 {
         let gain = |&query: &usize| {
             let left = (from.costs[query] - self.floor[query]).max(0.0);
-            let own = self.bounds[query].get(&id).copied().unwrap_or(0.0);
-            self.charge(query, own.min(left))
+            self.charge(query, self.bound(query, id).min(left))
         };
         self.users[id].iter().map(gain).sum()
     }

@@ -26,12 +26,11 @@ pub fn best(search: &mut Search<'_>, look: &FirstLook) -> Standing {
     let seed = instant(search, look);
     consider(search, &mut best, seed.clone());
     let modes = modes(search);
-    let starts = [search.nothing(), seed];
-    let total = modes.len() * starts.len();
-    for (position, (start, mode)) in
-        starts.iter().flat_map(|start| modes.iter().map(move |mode| (start, mode))).enumerate()
-    {
-        search.ledger.report("choosing indexes", position, total);
+    // The first from the seed too, which may lead elsewhere.
+    let starts = modes.iter().map(|mode| (search.nothing(), mode));
+    let starts: Vec<(Standing, &Mode)> = starts.chain([(seed, &modes[0])]).collect();
+    for (position, (start, mode)) in starts.iter().enumerate() {
+        search.ledger.report("choosing indexes", position, starts.len());
         if search.ledger.is_over() {
             break;
         }
@@ -39,7 +38,8 @@ pub fn best(search: &mut Search<'_>, look: &FirstLook) -> Standing {
         consider(search, &mut best, found);
     }
     if search.options.budget_bytes.is_some() || search.options.max_indexes.is_some() {
-        let swapped = swap(search, &best, &modes);
+        let few = &modes[..modes.len().min(MODES_FOR_SWAPS)];
+        let swapped = swap(search, &best, few);
         consider(search, &mut best, swapped);
     }
     if search.ledger.is_over() {
@@ -62,20 +62,27 @@ fn consider(search: &Search<'_>, best: &mut Standing, found: Standing) {
     }
 }
 
-/// Gain for the size, gain alone, and between; with few key columns first: a wide index that saves much for its size
-/// can stand in the way of two narrow ones.
+/// Modes that are tried for each exchange.
+const MODES_FOR_SWAPS: usize = 2;
+
+/// Gain for the size, gain alone, and between, which is first because it comes to a good set in few steps; with few
+/// key columns too: a wide index that saves much for its size can stand in the way of two narrow ones.
 fn modes(search: &Search<'_>) -> Vec<Mode> {
     const FEW_COLUMNS: usize = 2;
     let longest = search.options.max_columns;
-    let mut lengths = vec![longest];
-    if longest > FEW_COLUMNS {
-        lengths.push(FEW_COLUMNS);
-    }
-    let with = |exponent: f64| {
-        lengths.clone().into_iter().map(move |longest| Mode { exponent, longest, without: Vec::new() })
-    };
+    let few = longest.min(FEW_COLUMNS);
     // Without a budget, size matters only between equals.
-    let exponents: &[f64] =
-        if search.options.budget_bytes.is_some() { &[1.0, 0.5, 0.0] } else { &[0.5, 0.0] };
-    exponents.iter().flat_map(|&exponent| with(exponent)).collect()
+    let modes: &[(f64, usize)] = if search.options.budget_bytes.is_some() {
+        &[(0.5, longest), (1.0, longest), (1.0, few), (0.0, longest)]
+    } else {
+        &[(0.5, longest), (0.0, longest), (0.5, few)]
+    };
+    let mut found: Vec<Mode> = Vec::new();
+    for &(exponent, longest) in modes {
+        let mode = Mode { exponent, longest, without: Vec::new() };
+        if !found.contains(&mode) {
+            found.push(mode);
+        }
+    }
+    found
 }

@@ -7,9 +7,11 @@ use crate::catalog::hypothetical::Method;
 /// A condition that more rows meet is worth no search of its own.
 const WORTH_SEARCHING: f64 = 0.7;
 /// Conditions of one role that are combined with others; the most selective ones.
-const COMBINED: usize = 4;
-/// Wanted orders that are combined with others.
-const ORDERS: usize = 6;
+const COMBINED: usize = 3;
+/// Ranges that are combined with others.
+const RANGES: usize = 2;
+/// Wanted orders that are looked at.
+const ORDERS: usize = 4;
 
 /// A condition that a B-tree can search by.
 #[derive(Clone, Debug)]
@@ -33,42 +35,41 @@ pub fn forms(access: &Access, longest: usize) -> Vec<Vec<CandidateKey>> {
     }
     let equal: Vec<CandidateKey> = equalities.iter().map(|part| part.key.clone()).collect();
     let joined: Vec<CandidateKey> = joins.iter().map(|part| part.key.clone()).take(COMBINED).collect();
-    let ranged: Vec<CandidateKey> = ranges.iter().map(|part| part.key.clone()).take(COMBINED).collect();
+    let ranged: Vec<CandidateKey> = ranges.iter().map(|part| part.key.clone()).take(RANGES).collect();
+    // What is searched for: all equalities, then one range.
+    forms.add(&[&equal]);
+    for range in ranged.chunks(1) {
+        forms.add(&[&equal, range]);
+    }
     for order in &orders {
-        forms.add(&[order]);
+        forms.add(&[&equal, order]);
     }
-    // What stands before: all equalities, or one of them, which more queries may share.
-    let mut prefixes: Vec<&[CandidateKey]> = vec![&equal];
-    if equal.len() > 1 {
-        prefixes.extend(equal.chunks(1).take(COMBINED));
-    }
-    for &prefix in &prefixes {
-        forms.add(&[prefix]);
-        for range in ranged.chunks(1) {
-            forms.add(&[prefix, range]);
+    for join in joined.chunks(1) {
+        forms.add(&[&equal, join]);
+        forms.add(&[join, &equal]);
+        for range in ranged.chunks(1).take(1) {
+            forms.add(&[join, range]);
         }
-        for order in &orders {
-            forms.add(&[prefix, order]);
+    }
+    forms.pairs(&joined);
+    // One equality, which more queries may share.
+    for one in equal.chunks(1).take(COMBINED) {
+        for range in ranged.chunks(1).take(1) {
+            forms.add(&[one, range]);
         }
         for join in joined.chunks(1) {
-            forms.add(&[prefix, join]);
-            forms.add(&[join, prefix]);
+            forms.add(&[one, join]);
+        }
+        for order in orders.iter().take(1) {
+            forms.add(&[one, order]);
         }
     }
     forms.pairs(&equal);
-    forms.pairs(&joined);
-    for join in joined.chunks(1) {
-        for range in ranged.chunks(1) {
-            forms.add(&[join, range]);
-            forms.add(&[&equal, join, range]);
-            forms.add(&[range, join]);
-        }
-        for order in &orders {
+    for order in &orders {
+        for join in joined.chunks(1).take(1) {
             forms.add(&[join, order]);
         }
-    }
-    for order in &orders {
-        for range in ranged.chunks(1) {
+        for range in ranged.chunks(1).take(1) {
             forms.add(&[order, range]);
         }
         forms.add(&[order, &equal]);
