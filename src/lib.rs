@@ -56,9 +56,16 @@ pgrx::extension_sql_file!(
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
+    "../sql/schema/40_progress.sql",
+    name = "progress",
+    requires = [monitor::api::progress]
+);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "progress",
         "suppression",
         "workload",
         audit::api::audit,
@@ -78,6 +85,9 @@ pgrx::extension_sql_file!(
         query::api::what_if_drop,
         query::api::what_if_explain,
         query::api::workload_writer,
+        query::capture::api::capture_reset,
+        query::capture::api::capture_status,
+        query::capture::api::captured_queries,
     ]
 );
 #[cfg(feature = "postgres")]
@@ -87,6 +97,11 @@ pgrx::extension_sql_file!("../sql/schema/90_grants.sql", name = "grants", finali
 #[cfg(feature = "postgres")]
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    pg::settings::register();
+    // SAFETY: reads a variable that the server sets while it starts.
+    let is_preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
+    pg::settings::register(is_preloading);
     pg::planner::install();
+    if is_preloading {
+        pg::capture::install();
+    }
 }

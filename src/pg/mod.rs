@@ -1,5 +1,6 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
+pub mod capture;
 pub mod definitions;
 pub mod encoding;
 pub mod error;
@@ -10,7 +11,9 @@ pub mod leaf_density;
 pub mod local_settings;
 pub mod moment;
 pub mod planner;
+pub mod progress;
 pub mod query;
+pub mod roles;
 pub mod scan;
 pub mod settings;
 pub mod snapshot;

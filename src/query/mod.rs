@@ -5,6 +5,8 @@ pub mod advice;
 pub mod api;
 pub mod index_type;
 #[cfg(feature = "postgres")]
+pub mod capture;
+#[cfg(feature = "postgres")]
 pub mod live;
 pub mod selection;
 pub mod slow;

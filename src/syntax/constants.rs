@@ -36,6 +36,25 @@ struct Token {
     end: usize,
 }
 
+/// What a type may be called in front of a literal, by its name in the catalog and the one that SQL has for it.
+pub fn spellings(catalog_name: &str, sql_name: &str) -> Vec<String> {
+    let others: &[&str] = match sql_name {
+        "integer" => &["int"],
+        "numeric" => &["decimal", "dec"],
+        "double precision" => &["float"],
+        "boolean" => &["bool"],
+        "character" => &["char", "nchar", "national character", "national char"],
+        "character varying" => &["char varying", "nchar varying", "national character varying"],
+        "timestamp without time zone" => &["timestamp"],
+        "time without time zone" => &["time"],
+        _ => &[],
+    };
+    let mut names = vec![catalog_name.to_owned()];
+    names.extend(std::iter::once(sql_name).chain(others.iter().copied()).map(str::to_owned));
+    names.dedup();
+    names
+}
+
 /// Where the query that PREPARE or DECLARE CURSOR holds begins; nought for a query itself.
 pub fn start_of_held_query(text: &[u8], backslash_escapes: bool) -> usize {
     let tokens = tokens(text, backslash_escapes);
