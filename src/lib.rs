@@ -97,11 +97,7 @@ pgrx::extension_sql_file!("../sql/schema/90_grants.sql", name = "grants", finali
 #[cfg(feature = "postgres")]
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    // SAFETY: reads a variable that the server sets while it starts.
-    let is_preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
-    pg::settings::register(is_preloading);
+    pg::settings::register();
     pg::planner::install();
-    if is_preloading {
-        pg::capture::install();
-    }
+    pg::capture::install();
 }

@@ -20,3 +20,9 @@ pub mod snapshot;
 pub mod thresholds;
 pub mod value;
 pub mod workload;
+
+/// Whether the server loads us as it starts, from shared_preload_libraries.
+fn is_preloading() -> bool {
+    // SAFETY: reads a variable that the server sets while it starts.
+    unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress }
+}

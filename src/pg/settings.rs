@@ -38,9 +38,9 @@ static CAPTURE_MAX_QUERIES: GucSetting<i32> = GucSetting::<i32>::new(1000);
 /// All but two queries of TPC-DS fit into a half of it.
 static CAPTURE_QUERY_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 
-/// Registers all settings. Called once, when the library is loaded; `is_preloading`: by the server as it starts.
-pub fn register(is_preloading: bool) {
-    if is_preloading {
+/// Registers all settings. Called once, when the library is loaded.
+pub fn register() {
+    if super::is_preloading() {
         register_capture();
     }
     GucRegistry::define_int_guc(

@@ -89,6 +89,19 @@ impl Record {
         serde_json::to_vec(&written).unwrap_or_default()
     }
 
+    /// The same with each of its texts changed.
+    pub fn with_every_text(mut self, change: impl Fn(String) -> String) -> Self {
+        self.query = change(self.query);
+        self.search_path = change(self.search_path);
+        for of in &mut self.parameter_types {
+            of.name = change(std::mem::take(&mut of.name));
+        }
+        for value in self.samples.iter_mut().flatten().flatten() {
+            *value = change(std::mem::take(value));
+        }
+        self
+    }
+
     /// From bytes; `None` for what is no record.
     pub fn decoded(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
@@ -144,6 +157,17 @@ mod tests {
         for room in 0..whole {
             assert!(record().encoded(room).len() <= room, "{room}");
         }
+    }
+
+    #[test]
+    fn every_text_is_changed() {
+        let changed = record().with_every_text(|text| text.to_uppercase());
+        assert_eq!(changed.query, record().query.to_uppercase());
+        assert_eq!(changed.search_path, "\"$USER\", PUBLIC");
+        assert_eq!(changed.parameter_types[1].name, "TEXT");
+        let value = Record { samples: vec![vec![Some("a".to_owned()), None]], ..record() };
+        let changed = value.with_every_text(|text| text.to_uppercase());
+        assert_eq!(changed.samples, [[Some("A".to_owned()), None]]);
     }
 
     #[test]

@@ -44,13 +44,16 @@ pub unsafe fn describe(state: *const pg_sys::ParseState, query: *mut pg_sys::Que
     // SAFETY: as the caller vouches.
     let (source, start, end, backslash_escapes) = unsafe {
         let source = CStr::from_ptr((*state).p_sourcetext).to_bytes();
-        let start = usize::try_from((*query).stmt_location).unwrap_or(0).min(source.len());
-        let length = usize::try_from((*query).stmt_len).unwrap_or(0);
+        let (location, length) = place(query);
+        let start = usize::try_from(location).unwrap_or(0).min(source.len());
+        let length = usize::try_from(length).unwrap_or(0);
         let end = if length == 0 { source.len() } else { (start + length).min(source.len()) };
         (source, start, end, !pg_sys::standard_conforming_strings)
     };
-    let window_end = end.min(start + WINDOW * settings::capture_query_bytes());
-    let is_cut = window_end < end;
+    let (window_end, is_cut) = match WINDOW * settings::capture_query_bytes() {
+        window if end - start <= window => (end, false),
+        window => (start + whole_characters(&source[start..end], window), true),
+    };
     let start = start + constants::start_of_held_query(&source[start..window_end], backslash_escapes);
     let mut found = Found { start, end: window_end, constants: Vec::new(), parameters: Vec::new() };
     // SAFETY: the walk ends before `found` is used again.
@@ -94,6 +97,31 @@ pub unsafe fn describe(state: *const pg_sys::ParseState, query: *mut pg_sys::Que
     // SAFETY: constants of the query.
     let values = (mode == Constants::Sample && is_kept).then(|| unsafe { sample::values(&chosen) }).flatten();
     Description { record, constants: values, bound }
+}
+
+/// How many bytes of a text make whole characters and are at most so many.
+fn whole_characters(text: &[u8], most: usize) -> usize {
+    let length = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
+    // SAFETY: the text, in the database's encoding, and its length.
+    let clipped = unsafe { pg_sys::pg_mbcliplen(text.as_ptr().cast(), length(text.len()), length(most)) };
+    usize::try_from(clipped).unwrap_or(0).min(text.len())
+}
+
+/// Where the statement stands in the text, and its length; 0 for the rest of it.
+///
+/// # Safety
+/// The query must come from the server's hook after analysis.
+unsafe fn place(query: *const pg_sys::Query) -> (i32, i32) {
+    // SAFETY: as the caller vouches; a portal that runs has planned statements.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        if portal.is_null() || (*portal).stmts.is_null() || (*(*portal).stmts).length < 1 {
+            return ((*query).stmt_location, (*query).stmt_len);
+        }
+        // What DECLARE CURSOR holds does not know its place before 18.
+        let outer = (*(*(*portal).stmts).elements).ptr_value.cast::<pg_sys::PlannedStmt>();
+        ((*outer).stmt_location, (*outer).stmt_len)
+    }
 }
 
 /// Collects constants that stand in the text, and parameters.

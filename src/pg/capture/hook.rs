@@ -120,7 +120,7 @@ unsafe extern "C-unwind" fn analyzed(
 }
 
 /// Whether what is being analysed is what the client sent, not what runs on its behalf: nothing runs yet, or it is
-/// the query that PREPARE or DECLARE CURSOR holds, which has their text.
+/// the query that PREPARE holds, or from 18 on DECLARE CURSOR, which has their text.
 ///
 /// # Safety
 /// `text` must be the text being analysed.
@@ -163,7 +163,10 @@ unsafe extern "C-unwind" fn keep(state: *mut pg_sys::ParseState, query: *mut pg_
         let Description { record, constants, bound } = describe::describe(state, query);
         let bytes = record.encoded(shared.table.room());
         let key = key(id);
-        shared.changing(|table| table.insert(key, &bytes, now()));
+        if shared.table.find(key).is_none() {
+            let now = now();
+            shared.changing(|table| table.insert(key, &bytes, now));
+        }
         let is_prepared = (*state).p_paramref_hook.is_some();
         if bound == 0 {
             sample::keep(&shared, key, constants);

@@ -19,10 +19,12 @@ use crate::catalog::Moment;
 use crate::catalog::captured::CapturedQuery;
 use crate::catalog::captured::record::Record;
 
-/// Puts our hooks before those of others. Called once, while the server loads its libraries.
+/// Puts our hooks before those of others, if the server loads us as it starts. Called once.
 pub fn install() {
-    memory::install();
-    hook::install();
+    if super::is_preloading() {
+        memory::install();
+        hook::install();
+    }
 }
 
 /// Whether the library was preloaded, so that there is something to read.
@@ -76,7 +78,11 @@ pub fn queries() -> Option<Vec<CapturedQuery>> {
         .into_iter()
         .filter(|(_, counts, _)| counts.calls > 0)
         .filter_map(|(key, counts, bytes)| {
-            let record = Record::decoded(&bytes)?;
+            let mut record = Record::decoded(&bytes)?;
+            // SAFETY: reads a variable of this backend.
+            if key.database != unsafe { pg_sys::MyDatabaseId }.to_u32() {
+                record = record.with_every_text(encoding::from_elsewhere);
+            }
             Some(CapturedQuery {
                 query_id: key.query.cast_signed(),
                 role: key.role,
