@@ -70,6 +70,18 @@ fn active() -> Option<Shared> {
     (is_client && settings::captures() && !IGNORED.get()).then_some(shared)
 }
 
+/// What tells a query apart.
+#[cfg(not(feature = "pg18"))]
+fn unsigned(id: u64) -> u64 {
+    id
+}
+
+/// What tells a query apart.
+#[cfg(feature = "pg18")]
+fn unsigned(id: i64) -> u64 {
+    id.cast_unsigned()
+}
+
 /// The key of a query of this session.
 fn key(query: u64) -> Key {
     // SAFETY: both read variables of this backend.
@@ -95,8 +107,7 @@ unsafe extern "C-unwind" fn analyzed(
             next(state, query, jumble);
         }
         let Some(shared) = active() else { return };
-        // It is signed from 18 on.
-        let id = (*query).queryId as u64;
+        let id = unsigned((*query).queryId);
         if id == 0
             || (*query).commandType == pg_sys::CmdType::CMD_UTILITY
             || !is_asked_for_by_client((*state).p_sourcetext)
@@ -157,9 +168,9 @@ unsafe fn utility_in(portal: pg_sys::Portal) -> Option<pg_sys::NodeTag> {
 #[pg_guard]
 unsafe extern "C-unwind" fn keep(state: *mut pg_sys::ParseState, query: *mut pg_sys::Query) {
     let Some(shared) = memory::shared() else { return };
-    // SAFETY: the arguments of the server's hook; the query may be signed.
+    // SAFETY: the arguments of the server's hook.
     unsafe {
-        let id = (*query).queryId as u64;
+        let id = unsigned((*query).queryId);
         let Description { record, constants, bound } = describe::describe(state, query);
         let bytes = record.encoded(shared.table.room());
         let key = key(id);
@@ -299,7 +310,7 @@ impl Watch {
         let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: as the caller vouches.
         unsafe {
-            let id = (*(*description).plannedstmt).queryId as u64;
+            let id = unsigned((*(*description).plannedstmt).queryId);
             let key = key(id);
             match shared.table.find(key) {
                 Some(entry) => shared.table.count(entry, self.is_new_run, nanoseconds, now()),
