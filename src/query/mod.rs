@@ -3,9 +3,9 @@
 pub mod advice;
 #[cfg(feature = "postgres")]
 pub mod api;
-pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod capture;
+pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
 pub mod selection;

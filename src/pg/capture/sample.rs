@@ -8,6 +8,7 @@ use super::memory::Shared;
 use crate::catalog::captured::record::{MOST_SAMPLES, Record};
 use crate::catalog::captured::table::Key;
 use crate::pg::encoding;
+use crate::pg::local_settings::with_settings;
 use crate::pg::settings::{self, Constants};
 
 /// A query with a longer value is not sampled: it would take the room of its text.
@@ -115,25 +116,8 @@ unsafe fn text(of: pg_sys::Oid, value: pg_sys::Datum, is_null: bool) -> Option<O
 
 /// Runs `work` with the settings by which every session reads values alike.
 fn in_plain_style<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: the settings go back at the end of the level, or with the transaction if it fails.
-    unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in
-            [(c"datestyle", c"ISO"), (c"intervalstyle", c"postgres"), (c"extra_float_digits", c"3")]
-        {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let result = work();
-        pg_sys::AtEOXact_GUC(true, level);
-        result
-    }
+    with_settings(
+        &[(c"datestyle", c"ISO"), (c"intervalstyle", c"postgres"), (c"extra_float_digits", c"3")],
+        work,
+    )
 }
