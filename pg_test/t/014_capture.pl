@@ -50,6 +50,7 @@ sub captured
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE TYPE mood AS ENUM ('sad', 'fine');
+CREATE DOMAIN positive AS int CHECK (value > 0);
 CREATE TABLE t (id int PRIMARY KEY, note text, made timestamptz, day date, price numeric(10,2), flag bool, mood mood, data jsonb);
 INSERT INTO t SELECT i, 'n' || i, now() - i * interval '1 hour', current_date - i, i, i % 2 = 0, 'fine', '{}'
   FROM generate_series(1, 100) AS i;
@@ -75,6 +76,8 @@ my @typed = (
 	[ q{SELECT /*g*/ $$dollar$$, B'101', U&'d\0061t' , NULL, -5, 1e3}, q{SELECT /*g*/ $1, $2, $3 , $4, $5, $6}, 'text,bit,text,text,integer,numeric' ],
 	[ q{SELECT /*h*/ numeric '1.5', pg_catalog.int8 '7', double precision '1'}, q{SELECT /*h*/ $1, $2, $3}, 'numeric,bigint,double precision' ],
 	[ q{DELETE /*i*/ FROM t WHERE made BETWEEN SYMMETRIC '2001-01-01' AND '2000-01-01'}, q{DELETE /*i*/ FROM t WHERE made BETWEEN SYMMETRIC $1 AND $2}, 'timestamp with time zone,timestamp with time zone' ],
+	[ q{SELECT /*j*/ id FROM t WHERE id = positive '5' OR id = public.positive '6' OR id = '7'::positive}, q{SELECT /*j*/ id FROM t WHERE id = $1 OR id = $2 OR id = $3::positive}, 'integer,integer,integer' ],
+	[ q{SELECT /*k*/ id FROM t WHERE note = varchar(2) 'abc' OR made > now() - interval(0) '1.5 s'}, q{SELECT /*k*/ id FROM t WHERE note = $1 OR made > now() - $2}, 'character varying,interval' ],
 );
 $node->safe_psql('postgres', $_->[0]) for @typed;
 my %kept = map { $_->{query} => join ',', @{ $_->{parameter_types} // [] } } captured('');
@@ -250,6 +253,40 @@ SELECT c.query, c.calls, s.calls, s.query = c.query
 SQL
 	}
 }
+
+# --- Many sessions at once, more queries than there is room for, and somebody who resets
+
+$node->append_conf('postgresql.conf', "dbm.capture_max_queries = 100\nrestart_after_crash = on");
+$node->restart;
+my $scripts = PostgreSQL::Test::Utils::tempdir();
+my @files = map { "$scripts/$_.sql" } 1 .. 250;
+append_to_file($files[ $_ - 1 ], 'SELECT ' . join(', ', ('id') x $_) . " FROM t WHERE id = 3;\n") for 1 .. @files;
+my @load = map { ('-f', $_) } @files;
+my $loader = IPC::Run::start(
+	[ $node->installed_command('pgbench'), '-n', '-c', '4', '-t', '800', '-M', 'prepared', @load, '-d', $node->connstr('postgres') ],
+	'>', \my $told, '2>', \my $trouble);
+while ($loader->pumpable)
+{
+	$node->safe_psql('postgres', 'SELECT dbm.capture_reset(); SELECT count(*) FROM dbm.captured_queries()');
+	$loader->pump_nb;
+}
+ok($loader->finish, 'four sessions run 250 queries while they are reset and read') or diag($trouble);
+my @run = captured('SELECT id');
+cmp_ok(scalar @run, '<=', 100, 'no more are kept than there is room for');
+none([ grep { $_->{query} !~ /^SELECT id(?:, id)* FROM t WHERE id = \$1$/ } map { +{ query => $_->{query} } } @run ], 'none is mixed up')
+  if @run;
+none([ map { $_->{query} } grep { "@{ $_->{parameter_types} }" ne 'integer' } @run ], 'nor are their types');
+
+# --- A crash
+
+my $victim = Session->new($node, 'postgres');
+my $pid = $victim->must('SELECT pg_backend_pid()');
+kill 'KILL', $pid;
+$node->poll_query_until('postgres', "SELECT pg_postmaster_start_time() IS NOT NULL AND NOT pg_is_in_recovery()")
+  or die 'the server does not come back';
+is($node->safe_psql('postgres', 'SELECT captured < 10, evicted FROM dbm.capture_status()'), 't|0', 'a crash keeps nothing');
+$node->safe_psql('postgres', "SELECT 'after the crash', id FROM t");
+is((captured('SELECT $1, id FROM t'))[0]{calls}, 1, 'and the server captures again');
 
 # --- Without what it stands on
 

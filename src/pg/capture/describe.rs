@@ -34,6 +34,8 @@ struct Found {
     end: usize,
     constants: Vec<*mut pg_sys::Const>,
     parameters: Vec<(usize, pg_sys::Oid)>,
+    /// Domains that something is made: their literals are constants of the type below.
+    domains: Vec<pg_sys::Oid>,
 }
 
 /// Describes a query.
@@ -55,16 +57,20 @@ pub unsafe fn describe(state: *const pg_sys::ParseState, query: *mut pg_sys::Que
         window => (start + whole_characters(&source[start..end], window), true),
     };
     let start = start + constants::start_of_held_query(&source[start..window_end], backslash_escapes);
-    let mut found = Found { start, end: window_end, constants: Vec::new(), parameters: Vec::new() };
+    let mut found =
+        Found { start, end: window_end, constants: Vec::new(), parameters: Vec::new(), domains: Vec::new() };
     // SAFETY: the walk ends before `found` is used again.
     unsafe { visit(query.cast(), (&raw mut found).cast()) };
+    found.domains.sort_unstable();
+    found.domains.dedup();
+    let domains: Vec<String> = found.domains.iter().flat_map(|&domain| spellings(domain)).collect();
     let mut known: Vec<(pg_sys::Oid, Vec<String>)> = Vec::new();
     let mut constants: Vec<Constant> = Vec::new();
     for &constant in &found.constants {
         // SAFETY: constants of the query, in the part of the text that is looked at.
         let (location, of) = unsafe { ((*constant).location, (*constant).consttype) };
         let place = known.iter().position(|(known, _)| *known == of).unwrap_or_else(|| {
-            known.push((of, spellings(of)));
+            known.push((of, [spellings(of), domains.clone()].concat()));
             known.len() - 1
         });
         let position = usize::try_from(location).unwrap_or(0) - start;
@@ -149,6 +155,11 @@ unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, found: *mut c_void) -
                     (*found.cast::<Found>()).parameters.push((number, (*parameter).paramtype));
                 }
                 false
+            }
+            pg_sys::NodeTag::T_CoerceToDomain => {
+                let domain = (*node.cast::<pg_sys::CoerceToDomain>()).resulttype;
+                (*found.cast::<Found>()).domains.push(domain);
+                pg_sys::expression_tree_walker(node, Some(visit), found)
             }
             pg_sys::NodeTag::T_Query => pg_sys::query_tree_walker(node.cast(), Some(visit), found, 0),
             _ => pg_sys::expression_tree_walker(node, Some(visit), found),
