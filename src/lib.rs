@@ -56,9 +56,16 @@ pgrx::extension_sql_file!(
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
+    "../sql/schema/40_progress.sql",
+    name = "progress",
+    requires = [monitor::api::progress]
+);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "progress",
         "suppression",
         "workload",
         audit::api::audit,
@@ -78,6 +85,9 @@ pgrx::extension_sql_file!(
         query::api::what_if_drop,
         query::api::what_if_explain,
         query::api::workload_writer,
+        query::capture::api::capture_reset,
+        query::capture::api::capture_status,
+        query::capture::api::captured_queries,
     ]
 );
 #[cfg(feature = "postgres")]
@@ -89,4 +99,5 @@ pgrx::extension_sql_file!("../sql/schema/90_grants.sql", name = "grants", finali
 pub extern "C-unwind" fn _PG_init() {
     pg::settings::register();
     pg::planner::install();
+    pg::capture::install();
 }

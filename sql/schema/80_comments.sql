@@ -82,3 +82,19 @@ COMMENT ON FUNCTION dbm.what_if_drop(text, regclass[]) IS
     'Plans a query as things are and without these existing indexes, each with its partitions; drops nothing and never runs the query.
 used: whether the plan as things are scans it. freed_bytes: on disk now. cost_before and cost_after: the planner''s total cost, with and without all of them.
 Tells of plans only: a unique index also keeps duplicates out, and an index that one query does not need may serve others. Rights, locks and errors as for dbm.what_if(); raises 42809 for what is no index.';
+
+COMMENT ON FUNCTION dbm.captured_queries() IS
+    'What clients ran since the server started or since dbm.capture_reset(), in all databases: one row for each query that differs by constants alone, role and database. The longest first.
+query: with $1, $2, … for constants; a typed literal (interval ''1 day'') becomes one parameter. parameter_types: the type of each. samples: up to three vectors of values, as text, null for NULL; only with dbm.capture_constants = sample. calls and total_time (milliseconds): of complete runs; planning is not counted. queryid: as in pg_stat_statements. is_truncated: the text was longer than dbm.capture_query_bytes and cannot be planned.
+Counts what a client asks for itself, prepared statements included; not what functions run, nor utility statements, nor runs that failed. A full table gives up what is run least (dbm.capture_max_queries). Nothing outlives the server.
+Who is no member of pg_read_all_stats sees of others'' queries the counts alone. Raises 55000 where dbmastery is not in shared_preload_libraries.';
+
+COMMENT ON FUNCTION dbm.capture_status() IS
+    'How full the capture of queries is: captured (queries kept, those analysed but not yet run included), max_queries, evicted (how many were given up for others: many mean that dbm.capture_max_queries is small for this application), since (when it was last emptied). Raises 55000 where dbmastery is not in shared_preload_libraries.';
+
+COMMENT ON FUNCTION dbm.capture_reset() IS
+    'Forgets all captured queries, of all databases, and returns how many there were. Not granted to anybody. Raises 55000 where dbmastery is not in shared_preload_libraries.';
+
+COMMENT ON FUNCTION dbm.progress() IS
+    'What the view dbm.progress shows: the long acts of dbmastery that sessions are at now.
+act: the function. step: the part of it under way. done, total: how many things of this step; share: done out of total, 0 to 1, null where nobody knows the total. Only sessions that the caller may watch, as in pg_stat_activity; as of the first look in the transaction. Shows nothing of sessions with track_activities off.';

@@ -5,7 +5,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA dbm TO pg_monitor;
 
-GRANT SELECT ON TABLE dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION
@@ -23,5 +23,8 @@ GRANT EXECUTE ON FUNCTION
     dbm.slow_queries(integer),
     dbm.what_if(text, text[]),
     dbm.what_if_explain(text, text[], text),
-    dbm.what_if_drop(text, regclass[])
+    dbm.what_if_drop(text, regclass[]),
+    dbm.captured_queries(),
+    dbm.capture_status(),
+    dbm.progress()
 TO pg_monitor;

@@ -60,6 +60,11 @@ pub fn run(
     run_rules(super::rules(), facts, filter, settings, suppressions, guard)
 }
 
+/// How many rules [`run`] would run.
+pub fn count(filter: &Filter, settings: &RuleSettings) -> usize {
+    super::rules().filter(|rule| filter.lets_run(rule) && settings.is_enabled(rule)).count()
+}
+
 /// [`run`] with the rules as an argument.
 pub fn run_rules(
     rules: impl Iterator<Item = &'static Rule>,
@@ -70,7 +75,7 @@ pub fn run_rules(
     guard: &Guard<'_>,
 ) -> Audit {
     let mut outcomes: Vec<RuleOutcome> = rules
-        .filter(|rule| filter.dimension.is_none_or(|dimension| dimension == rule.dimension))
+        .filter(|rule| filter.lets_run(rule))
         .map(|rule| run_rule(rule, facts, settings, suppressions, guard))
         .collect();
     outcomes.sort_by_key(|outcome| outcome.rule.id);

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::refusal::Refusal;
 use crate::catalog::Snapshot;
-use crate::finding::{Dimension, Severity};
+use crate::finding::{Dimension, Rule, Severity};
 
 /// What to run and what to show. The default is everything.
 #[derive(Clone, Debug)]
@@ -36,6 +36,11 @@ impl Filter {
             schemas: schemas.map(|schemas| parse_schemas(schemas, snapshot)).transpose()?,
             min_severity: min_severity.map_or(Ok(Severity::Info), parse_severity)?,
         })
+    }
+
+    /// Whether the rule is run.
+    pub fn lets_run(&self, rule: &Rule) -> bool {
+        self.dimension.is_none_or(|dimension| dimension == rule.dimension)
     }
 
     /// Whether something in `schema` is shown. What belongs to no schema is part of the whole database only.

@@ -14,8 +14,12 @@ use super::suppression::{Suppression, Suppressions};
 use crate::catalog::{Moment, Snapshot};
 use crate::finding::Rule;
 use crate::pg::moment::{from_timestamp, now};
+use crate::pg::progress::{self, Progress};
 use crate::pg::value::Text;
 use crate::pg::{facts, isolation, query, settings};
+
+/// The step of [`progress::AUDIT`] that comes after the catalogs were read.
+const RUNNING_RULES: usize = 1;
 
 /// The time that the rule now running may take.
 #[derive(Default)]
@@ -47,14 +51,20 @@ pub fn audit(choose: impl FnOnce(&Snapshot) -> Result<Filter, Refusal>) -> Resul
     let rule_settings = rule_settings();
     let suppressions = Suppressions::in_force(suppressions(), now());
     let clock = Clock::default();
+    let progress = Progress::begin(&progress::AUDIT);
+    let done = Cell::new(0);
     facts::with_interrupt(&|| clock.check(), |facts| {
         let filter = choose(facts.snapshot)?;
+        progress.step(RUNNING_RULES, engine::count(&filter, &rule_settings));
         let guard = |rule: &Rule, body: &mut dyn FnMut()| {
-            isolation::isolated(&mut || {
+            let outcome = isolation::isolated(&mut || {
                 clock.start();
                 inject_fault(rule, &clock);
                 body();
-            })
+            });
+            done.set(done.get() + 1);
+            progress.done(done.get());
+            outcome
         };
         let audit = engine::run(facts, &filter, &rule_settings, &suppressions, &guard);
         Ok((audit, filter))

@@ -4,6 +4,7 @@
 //! look things up in it. One file a noun.
 
 pub mod access;
+pub mod captured;
 mod column;
 mod constraint;
 mod definition;

@@ -2,9 +2,12 @@
 
 use pgrx::prelude::*;
 
+use pgrx::datum::TimestampWithTimeZone;
+
 use super::table_sizes;
-use crate::pg::facts;
+use crate::pg::moment::timestamp;
 use crate::pg::value::Text;
+use crate::pg::{facts, progress as acts};
 
 /// `dbm.table_sizes()`: the largest tables by the disk they take, partition trees as one; sizes in bytes.
 ///
@@ -38,6 +41,39 @@ fn table_sizes(
             size.rows,
             size.dead_rows,
             signed(size.partitions),
+        )
+    }))
+}
+
+/// `dbm.progress()`: the long acts of dbmastery that sessions are at; the view `dbm.progress` shows the same.
+///
+/// `share` is done out of total of the current step, 0 to 1; null where nobody knows the total.
+#[pg_extern(volatile, parallel_restricted)]
+fn progress() -> TableIterator<
+    'static,
+    (
+        name!(pid, i32),
+        name!(datname, Option<Text>),
+        name!(usename, Option<Text>),
+        name!(act, Text),
+        name!(step, Text),
+        name!(done, i64),
+        name!(total, i64),
+        name!(share, Option<f64>),
+        name!(started, TimestampWithTimeZone),
+    ),
+> {
+    TableIterator::new(acts::rows().into_iter().map(|row| {
+        (
+            row.pid,
+            row.database.map(Text::from),
+            row.user.map(Text::from),
+            row.act.into(),
+            row.step.into(),
+            row.done,
+            row.total,
+            (row.total > 0).then(|| row.done as f64 / row.total as f64),
+            timestamp(row.started),
         )
     }))
 }

@@ -16,6 +16,12 @@ fn foreign_encoding() -> Option<i32> {
     is_foreign.then_some(encoding)
 }
 
+/// Text from another database, where this one may have no place for its characters: then a question mark for each.
+pub fn from_elsewhere(text: String) -> String {
+    let is_written_as_it_is = foreign_encoding().is_none() || text.is_ascii();
+    if is_written_as_it_is { text } else { text.replace(|character: char| !character.is_ascii(), "?") }
+}
+
 /// Converts between two encodings of the server.
 fn convert(bytes: &[u8], from: i32, to: i32) -> Vec<u8> {
     let Ok(length) = i32::try_from(bytes.len()) else {

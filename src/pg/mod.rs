@@ -1,5 +1,6 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
+pub mod capture;
 pub mod definitions;
 pub mod encoding;
 pub mod error;
@@ -10,10 +11,18 @@ pub mod leaf_density;
 pub mod local_settings;
 pub mod moment;
 pub mod planner;
+pub mod progress;
 pub mod query;
+pub mod roles;
 pub mod scan;
 pub mod settings;
 pub mod snapshot;
 pub mod thresholds;
 pub mod value;
 pub mod workload;
+
+/// Whether the server loads us as it starts, from shared_preload_libraries.
+fn is_preloading() -> bool {
+    // SAFETY: reads a variable that the server sets while it starts.
+    unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress }
+}

@@ -1,6 +1,6 @@
 //! Moments: the server counts microseconds from 2000, we from 1970.
 
-use pgrx::datum::Interval;
+use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys;
 
 use crate::catalog::{DAY, Moment};
@@ -14,6 +14,12 @@ pub fn from_timestamp(timestamp: pg_sys::TimestampTz) -> Moment {
         Moment::MIN | Moment::MAX => timestamp,
         finite => finite.saturating_add(EPOCH_DIFFERENCE),
     }
+}
+
+/// A moment as SQL's timestamp with time zone; what SQL cannot hold comes out as an infinity.
+pub fn timestamp(moment: Moment) -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(moment.saturating_sub(EPOCH_DIFFERENCE))
+        .unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
 }
 
 /// The server's clock.

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::time::Duration;
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum, pg_sys};
 
 /// How long one rule may take: on the largest catalog measured (16,000 tables) the slowest rule stays far below a
 /// second, so ten seconds mean that something is broken.
@@ -12,8 +12,37 @@ static RULE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 /// Breaks one rule on purpose, so that a test can see that the audit goes on.
 static FAULT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// What is captured of the constants in a query.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PostgresGucEnum)]
+pub enum Constants {
+    /// Neither types nor values: whoever advises has to guess.
+    #[name = c"off"]
+    Off,
+    /// Their types, without which two in five texts cannot be planned again.
+    #[name = c"types"]
+    Types,
+    /// Their types, and the values of a few runs: these may be anybody's data, so that it is not the default.
+    #[name = c"sample"]
+    Sample,
+}
+
+/// Whoever preloads the library wants it.
+static CAPTURE: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+/// See [`Constants`].
+static CAPTURE_CONSTANTS: GucSetting<Constants> = GucSetting::<Constants>::new(Constants::Types);
+
+/// More different queries than nearly any application has; with the next one, eight megabytes of shared memory.
+static CAPTURE_MAX_QUERIES: GucSetting<i32> = GucSetting::<i32>::new(1000);
+
+/// All but two queries of TPC-DS fit into a half of it.
+static CAPTURE_QUERY_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
+
 /// Registers all settings. Called once, when the library is loaded.
 pub fn register() {
+    if super::is_preloading() {
+        register_capture();
+    }
     GucRegistry::define_int_guc(
         c"dbm.rule_timeout",
         c"How long one rule of an audit may take.",
@@ -34,6 +63,66 @@ pub fn register() {
     );
     // SAFETY: a C string; called while the library loads.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"dbm".as_ptr()) };
+}
+
+/// Registers the settings of the capture, which there is only where the library is preloaded.
+fn register_capture() {
+    GucRegistry::define_bool_guc(
+        c"dbm.capture",
+        c"Whether queries are captured for dbm.captured_queries() and for advice on the whole workload.",
+        c"Exists where dbmastery is in shared_preload_libraries, as the other settings of the capture. What was captured stays when it is turned off.",
+        &CAPTURE,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"dbm.capture_constants",
+        c"What is captured of the constants in a query: off, types or sample.",
+        c"types: what type each has, so that the query can be planned again. sample: also the values of up to three runs, which may be confidential; members of pg_read_all_stats can read them.",
+        &CAPTURE_CONSTANTS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.capture_max_queries",
+        c"How many different queries are kept.",
+        c"One more takes the place of those that are run least. Times dbm.capture_query_bytes it is what the capture takes of shared memory.",
+        &CAPTURE_MAX_QUERIES,
+        100,
+        100_000,
+        GucContext::Postmaster,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.capture_query_bytes",
+        c"How much is kept of each query: its text, types, search_path and samples together.",
+        c"A longer text is cut, and then cannot be planned.",
+        &CAPTURE_QUERY_BYTES,
+        1024,
+        1_048_576,
+        GucContext::Postmaster,
+        GucFlags::UNIT_BYTE,
+    );
+}
+
+/// Whether queries are captured.
+pub fn captures() -> bool {
+    CAPTURE.get()
+}
+
+/// What is captured of constants.
+pub fn capture_constants() -> Constants {
+    CAPTURE_CONSTANTS.get()
+}
+
+/// How many queries are kept.
+pub fn capture_max_queries() -> usize {
+    usize::try_from(CAPTURE_MAX_QUERIES.get()).unwrap_or(1)
+}
+
+/// How many bytes are kept of each.
+pub fn capture_query_bytes() -> usize {
+    usize::try_from(CAPTURE_QUERY_BYTES.get()).unwrap_or(1024)
 }
 
 /// The limit for one rule; `None` when there is none.

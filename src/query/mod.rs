@@ -3,6 +3,8 @@
 pub mod advice;
 #[cfg(feature = "postgres")]
 pub mod api;
+#[cfg(feature = "postgres")]
+pub mod capture;
 pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;

@@ -1,5 +1,6 @@
 //! The queries that run here, from whoever counted them.
 
+mod captured;
 mod statements;
 mod table;
 
@@ -39,7 +40,7 @@ pub fn workload(source: &str) -> Result<Vec<WorkloadQuery>, MissingSource> {
 
 fn of_source(source: Source) -> Result<Vec<WorkloadQuery>, MissingSource> {
     match source {
-        Source::Capture => Err(no_capture()),
+        Source::Capture => captured::queries(),
         Source::PgStatStatements => statements::queries(),
         Source::Table => table::queries(),
     }
@@ -60,11 +61,4 @@ fn of_best() -> Result<Vec<WorkloadQuery>, MissingSource> {
                pg_stat_statements; or INSERT INTO dbm.workload (query, calls) what runs here."
             .to_owned(),
     })
-}
-
-fn no_capture() -> MissingSource {
-    MissingSource {
-        message: "this session has captured no queries".to_owned(),
-        hint: "Add dbmastery to shared_preload_libraries and restart.".to_owned(),
-    }
 }

@@ -1,0 +1,15 @@
+//! Whose statistics the caller may read.
+
+use pgrx::pg_sys;
+
+/// `pg_read_all_stats`, whose number is fixed; every version has it.
+const READ_ALL_STATISTICS: pg_sys::Oid = pg_sys::Oid::from_u32(3375);
+
+/// Whether the caller may see what sessions of this role do, by the rule of the server's own statistics views.
+pub fn may_see_statistics_of(role: pg_sys::Oid) -> bool {
+    // SAFETY: look-ups in the catalogs of roles.
+    unsafe {
+        let caller = pg_sys::GetUserId();
+        pg_sys::has_privs_of_role(caller, READ_ALL_STATISTICS) || pg_sys::has_privs_of_role(caller, role)
+    }
+}
