@@ -194,6 +194,8 @@ fn subjects_are_told_apart() {
         ("SELECT * FROM orders WHERE id = $1", Subject::Data),
         ("(SELECT 1)", Subject::Data),
         ("SELECT f($1)", Subject::Data),
+        ("SELECT pg_catalog.pg_stat_reset()", Subject::Catalogs),
+        ("SELECT pg_sleep($1) FROM orders", Subject::Data),
         ("SELECT * FROM pg_class c JOIN orders o ON true", Subject::Data),
         ("SELECT * FROM pg_class, orders", Subject::Data),
         ("INSERT INTO orders SELECT * FROM pg_class", Subject::Data),
