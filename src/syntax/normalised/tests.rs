@@ -129,8 +129,14 @@ fn operands_get_types() {
 
 #[test]
 fn arguments_get_types() {
-    let sum = choices("SELECT sum(CASE WHEN a = $1 THEN $2 ELSE $3 END)", "42883", "sum");
-    assert!(sum[0].contains(&(2, builtin::NUMERIC)) && sum[0].contains(&(3, builtin::NUMERIC)));
+    for (text, values) in [
+        ("SELECT sum(CASE WHEN a = $1 THEN $2 ELSE $3 END)", [2, 3]),
+        ("SELECT sum(CASE WHEN a IN ($1, $2) THEN $3 ELSE $4 * b END)", [3, 4]),
+        ("SELECT sum(CASE WHEN a BETWEEN $1 AND $2 OR b <> $3 THEN $4 ELSE $5 END)", [4, 5]),
+    ] {
+        let sum = choices(text, "42883", "sum");
+        assert_eq!(sum[0], values.map(|parameter| (parameter, builtin::NUMERIC)), "{text}");
+    }
     let series = choices("SELECT * FROM generate_series($1, $2)", "42725", "generate_series");
     assert_eq!(series[0], [(1, builtin::INT4), (2, builtin::INT4)]);
     let part = choices("SELECT substr($1, $2)", "42725", "substr");

@@ -103,6 +103,44 @@ impl Near<'_> {
         found
     }
 
+    /// Those of them that may become the value of the whole: not what is only compared, as in
+    /// `CASE WHEN a = $1 THEN $2 ELSE $3 END`.
+    fn values_within(&self, first: usize, last: usize) -> Vec<usize> {
+        let is_compared = |position: usize| {
+            let sides = [position.checked_sub(1), Some(position + 1)];
+            sides.into_iter().flatten().filter_map(|side| self.tokens.get(side)).any(|token| {
+                (token.kind == Kind::Sign
+                    && matches!(token.text, "=" | "<>" | "!=" | "<" | ">" | "<=" | ">="))
+                    || is_comparison(token)
+                    || token.is("and")
+            })
+        };
+        let mut found: Vec<usize> = (first..=last)
+            .filter(|&position| !is_compared(position) && !self.is_in_list(position))
+            .filter_map(|position| self.open(position))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Whether it stands in the list of an IN.
+    fn is_in_list(&self, position: usize) -> bool {
+        let is_item = |token: &Token<'_>| matches!(token.kind, Kind::Parameter(_)) || token.is_sign(",");
+        let before = self.tokens[..position].iter().rposition(|token| !is_item(token));
+        before.is_some_and(|open| self.is_sign(open, "(") && open > 0 && self.tokens[open - 1].is("in"))
+    }
+
+    /// All of one type, first those that may become the value, then all.
+    fn typed(&self, first: usize, last: usize, types: &[Oid]) -> Vec<Choice> {
+        let (values, all) = (self.values_within(first, last), self.within(first, last));
+        let mut found = self.same(&values, types);
+        if all.len() > values.len() {
+            found.extend(self.same(&all, types));
+        }
+        found
+    }
+
     /// All of these parameters of one type, for each of the types.
     fn same(&self, parameters: &[usize], types: &[Oid]) -> Vec<Choice> {
         if parameters.is_empty() {
@@ -123,7 +161,7 @@ impl Near<'_> {
             self.of_call(place)
         } else if token.is("case") {
             let end = self.end_of_case(place);
-            (vec![(place, end)], self.same(&self.within(place, end), &USUAL))
+            (vec![(place, end)], self.typed(place, end, &USUAL))
         } else if token.kind == Kind::Sign && !token.is_sign("(") || is_comparison(token) {
             self.of_operator(place)
         } else {
@@ -158,9 +196,9 @@ impl Near<'_> {
         let parameters = self.within(open, close);
         let name = &self.tokens[open.saturating_sub(1)];
         if name.is_any(&SUMS) {
-            return (vec![(open, close)], self.same(&parameters, &NUMBERS));
+            return (vec![(open, close)], self.typed(open, close, &NUMBERS));
         }
-        let mut found = self.same(&parameters, &USUAL);
+        let mut found = self.typed(open, close, &USUAL);
         if let [first, rest @ ..] = parameters.as_slice()
             && !rest.is_empty()
         {
@@ -198,8 +236,15 @@ impl Near<'_> {
         };
         let single = collect(&mut ranges.iter().filter(is_single));
         let all = collect(&mut ranges.iter());
+        let mut values: Vec<usize> =
+            ranges.iter().flat_map(|&(first, last)| self.values_within(first, last)).collect();
+        values.sort_unstable();
+        values.dedup();
         let mut found = self.same(&single, &USUAL);
-        if all.len() > single.len() {
+        if values.len() > single.len() {
+            found.extend(self.same(&values, &USUAL));
+        }
+        if all.len() > single.len().max(values.len()) {
             found.extend(self.same(&all, &USUAL));
         }
         // 30 * interval '1 day', date '2000-01-01' + 5
