@@ -68,17 +68,17 @@ SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT small FROM t
 SELECT 'a' AS kind, 0 AS n FROM t UNION ALL SELECT 'b', 1 FROM t UNION ALL SELECT name, id FROM t
 SELECT CASE name WHEN 'a' THEN 1 WHEN 'b' THEN 2 END + 1, CASE WHEN ok THEN 'x' END FROM t
 SELECT CASE WHEN ok THEN 1 ELSE 2 END * price, CASE WHEN ok THEN 10 ELSE 2 END / CASE WHEN ok THEN 5 ELSE 1 END FROM t
-SELECT date_trunc('month', at), date_part('year', day), to_char(day, 'YYYY'), to_char(123, '999'), age('2020-01-01'), make_date(2020, 1, 1) FROM t
+SELECT date_trunc('month', at), date_part('year', day), to_char(day, 'YYYY'), to_char(123, '999'), age('2020-01-01'::timestamp), make_date(2020, 1, 1) FROM t
 SELECT at AT TIME ZONE 'UTC', zoned AT TIME ZONE 'Europe/Berlin', timezone('UTC', at) FROM t
 SELECT row_number() OVER (ORDER BY id ROWS 5 PRECEDING), lag(price, 1, 0) OVER (ORDER BY id), ntile(4) OVER (ORDER BY id) FROM t
 SELECT sum(price) OVER (ORDER BY at RANGE BETWEEN '1 day' PRECEDING AND CURRENT ROW) FROM t
-SELECT string_agg(name, ','), array_agg(1), json_build_object('a', 1, 'b', name), percentile_cont(0.5) WITHIN GROUP (ORDER BY ratio) FROM t GROUP BY doc
+SELECT string_agg(name, ','), array_agg(1), json_build_object('a', 1, 'b', min(name)), percentile_cont(0.5) WITHIN GROUP (ORDER BY ratio) FROM t GROUP BY doc
 SELECT position('a' IN name), trim(both 'x' FROM name), overlay(name PLACING 'x' FROM 1 FOR 2), strpos(name, 'a'), name SIMILAR TO 'a%', name ~ 'a', name ILIKE '%x%' ESCAPE '#' FROM t
 SELECT * FROM t WHERE price > 5::cents AND ratio > 0.5 AND small = 3 AND id <> 7 AND ok = true AND ok IS NOT TRUE
 SELECT * FROM t WHERE id = (SELECT max(id) - 1 FROM t WHERE small > 3) AND EXISTS (SELECT 1 FROM t AS u WHERE u.id = t.id + 1)
 WITH RECURSIVE r (n, w) AS (SELECT 1, 'a' UNION ALL SELECT n + 1, w || 'b' FROM r WHERE n < 5) SELECT * FROM r, t WHERE n = id
 INSERT INTO t (id, day, price, tags, feeling) VALUES (1, '2020-01-01', 1.5 + 2, ARRAY['a'], 'sad'), (2, date '2020-01-01' + 1, 3, '{}', 'fine')
-UPDATE t SET price = price * 1.1 + 5, day = day + 1, tags = tags || 'x', name = 'a' || 'b', doc = doc || '{"a": 2}' WHERE id = 5 + 2
+UPDATE t SET price = price * 1.1 + 5, day = day + 1, tags = tags || '{x}', name = 'a' || 'b', doc = doc || '{"a": 2}' WHERE id = 5 + 2
 DELETE FROM t WHERE at < now() - interval '30 days' OR day = '2020-01-01'::date + 3
 INSERT INTO t (id) SELECT 5 + 3 ON CONFLICT (id) DO UPDATE SET price = excluded.price + 1
 SELECT * FROM t TABLESAMPLE bernoulli (10) REPEATABLE (5) WHERE id % 2 = 0 AND id % 10 + 3 = 5

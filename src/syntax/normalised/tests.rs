@@ -148,6 +148,8 @@ fn names_lead_to_what_they_stand_for() {
     let text =
         "SELECT sum(s.net) FROM (SELECT a, CASE WHEN b THEN $1 ELSE $2 END AS net FROM t WHERE c = $3) s";
     assert_eq!(choices(text, "42883", "sum")[0], [(1, builtin::NUMERIC), (2, builtin::NUMERIC)]);
+    let text = "WITH RECURSIVE r (m, n) AS (SELECT $1, $2 + f($3, $4) UNION ALL SELECT m, n + a FROM r) SELECT m FROM r";
+    assert_eq!(choices(text, "42883", "+ a")[0], [2, 3, 4].map(|parameter| (parameter, builtin::NUMERIC)));
 }
 
 /// A server that knows `$1 + $2` only for numerics.

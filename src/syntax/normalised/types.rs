@@ -113,7 +113,7 @@ impl Near<'_> {
                     && matches!(token.text, "=" | "<>" | "!=" | "<" | ">" | "<=" | ">="))
                     || is_comparison(token)
                     || token.is("and")
-            })
+            }) || (position > 0 && self.tokens[position - 1].is("when"))
         };
         let mut found: Vec<usize> = (first..=last)
             .filter(|&position| !is_compared(position) && !self.is_in_list(position))
@@ -370,9 +370,56 @@ impl Near<'_> {
                     || matches!(self.tokens[position - 1].kind, Kind::Parameter(_)));
             if is_alias {
                 found.extend(self.within(self.start_of_item(position - 1), position - 1));
+            } else if matches!(token.kind, Kind::Word | Kind::Quoted) && token.name() == name {
+                found.extend(self.column_of_list(position));
             }
         }
         found
+    }
+
+    /// The open parameters of the item that a column of `WITH r (n, m) AS (SELECT $1, $2 …)` names.
+    fn column_of_list(&self, position: usize) -> Vec<usize> {
+        let is_item =
+            |token: &Token<'_>| matches!(token.kind, Kind::Word | Kind::Quoted) || token.is_sign(",");
+        let Some(open) = self.tokens[..position].iter().rposition(|token| !is_item(token)) else {
+            return Vec::new();
+        };
+        let number = self.tokens[open..position].iter().filter(|token| token.is_sign(",")).count();
+        let Some(close) = closing(self.tokens, open).filter(|&close| close > position) else {
+            return Vec::new();
+        };
+        let body = (close + 1..self.tokens.len().min(close + 5)).find(|&at| self.is_sign(at, "("));
+        let Some(select) = body.filter(|_| self.tokens[close + 1].is("as")).map(|body| body + 1) else {
+            return Vec::new();
+        };
+        if !self.tokens.get(select).is_some_and(|token| token.is("select")) {
+            return Vec::new();
+        }
+        let mut start = select + 1;
+        for _ in 0..number {
+            start = self.end_of_item(start) + 2;
+        }
+        let end = self.end_of_item(start.min(self.tokens.len() - 1));
+        self.within(start, end)
+    }
+
+    /// The last token of the item of a SELECT list that begins there.
+    fn end_of_item(&self, start: usize) -> usize {
+        let mut depth = 0_usize;
+        for position in start..self.tokens.len() {
+            let token = &self.tokens[position];
+            if token.is_sign("(") {
+                depth += 1;
+            } else if token.is_sign(")") {
+                if depth == 0 {
+                    return position.saturating_sub(1);
+                }
+                depth -= 1;
+            } else if depth == 0 && (token.is_sign(",") || token.is_any(&["from", "union", "where"])) {
+                return position.saturating_sub(1);
+            }
+        }
+        self.tokens.len() - 1
     }
 
     fn start_of_item(&self, end: usize) -> usize {
