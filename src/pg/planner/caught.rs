@@ -7,6 +7,7 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
 
 use super::{deadline, position};
+use crate::pg::error::raise;
 
 /// Why a query could not be planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Refusal {
     pub message: String,
     /// Its DETAIL.
     pub detail: Option<String>,
+    /// Its HINT, empty where there is none.
+    pub hint: String,
     /// At which character of the query, counted from 1.
     pub position: Option<usize>,
 }
@@ -32,8 +35,14 @@ impl Refusal {
             sqlstate: sqlstate_of(report.sql_error_code()),
             message: report.message().to_owned(),
             detail: report.detail().map(str::to_owned),
+            hint: report.hint().unwrap_or_default().to_owned(),
             position: position::of_last_error(),
         }
+    }
+
+    /// Raises it as the ERROR that it was.
+    pub fn raise(&self) -> ! {
+        raise(code_of(&self.sqlstate), &self.message, self.detail.as_deref().unwrap_or_default(), &self.hint)
     }
 
     /// Message and DETAIL as one text.
@@ -49,6 +58,15 @@ impl Refusal {
 fn sqlstate_of(code: PgSqlErrorCode) -> String {
     let packed = code as i32 as u32;
     (0..5).map(|place| char::from(b'0' + ((packed >> (6 * place)) & 0x3f) as u8)).collect()
+}
+
+/// The same packed again.
+fn code_of(sqlstate: &str) -> PgSqlErrorCode {
+    let packed = sqlstate
+        .bytes()
+        .enumerate()
+        .fold(0, |packed, (place, byte)| packed | (i32::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * place)));
+    PgSqlErrorCode::from(packed)
 }
 
 /// Runs `work`, which must undo by itself what an ERROR in it leaves undone. An ERROR comes back as its reason; a cancel or

@@ -108,7 +108,10 @@ pub fn analysed_as<T>(author: &Author<'_>, work: impl FnOnce() -> T) -> Result<T
             unsafe {
                 let (mut role, mut context) = (pg_sys::InvalidOid, 0);
                 pg_sys::GetUserIdAndSecContext(&raw mut role, &raw mut context);
+                // What is kept must not keep a SET that the query's code ran.
+                let level = pg_sys::NewGUCNestLevel();
                 let result = as_author(author, work);
+                pg_sys::AtEOXact_GUC(false, level);
                 pg_sys::SetUserIdAndSecContext(role, context);
                 result
             }

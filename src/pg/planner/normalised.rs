@@ -10,7 +10,7 @@ use crate::syntax::normalised::{self, Failure};
 
 impl Analysis {
     /// Analyses a text as `pg_stat_statements` has it, in which `$1` and the like stand for constants of types that
-    /// nobody noted, also where the grammar takes none. Ends with the ERROR of the text as it is where nothing helps.
+    /// nobody noted, also where the grammar takes none. Ends with the first ERROR of the repaired text where nothing helps.
     pub fn of_normalised(text: &str) -> Self {
         let mut attempt = |text: &str, known: &[Oid]| {
             let known: Vec<pg_sys::Oid> = known.iter().map(|&oid| pg_sys::Oid::from(oid)).collect();
@@ -19,7 +19,7 @@ impl Analysis {
         };
         match normalised::analysed(text, &mut attempt, &failure_of) {
             Ok(analysis) => analysis,
-            Err(_) => Self::of(text),
+            Err(refusal) => refusal.raise(),
         }
     }
 }

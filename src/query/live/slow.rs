@@ -1,10 +1,13 @@
 //! What is slow here, and what could be done about each.
 
+use std::time::Duration;
+
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::advise;
 use crate::catalog::workload::{Source, Statements};
 use crate::pg::error::raise;
-use crate::pg::planner::{self, Analysis, Author, Configuration, planned_as, role_name};
+use crate::pg::planner::{self, Analysis, Author, Configuration, Refusal, planned_as, role_name};
 use crate::pg::workload;
 use crate::query::slow::{SlowQuery, slowest};
 
@@ -15,7 +18,7 @@ pub struct Judged {
     /// Who ran it, by name.
     pub role_name: String,
     /// What advice there is, by rule.
-    pub rules: Vec<String>,
+    pub rules: Vec<&'static str>,
     /// Why it could not be planned.
     pub problem: Option<String>,
 }
@@ -31,13 +34,14 @@ pub fn slow_queries(most: usize) -> Vec<Judged> {
     slowest(&statements, most).into_iter().map(judged).collect()
 }
 
+/// How long advice on one query may take: as long as it takes by itself, and a second for reading the catalogs.
+const LIMIT: Duration = Duration::from_secs(6);
+
 fn judged(query: SlowQuery) -> Judged {
     let role = pg_sys::Oid::from(query.role);
     let outcome = match &query.text {
         None => Err("you may not see its text: GRANT pg_read_all_stats to the role that asks".to_owned()),
-        Some(text) => {
-            planned_as(&Author::new(role, None), || rules_of(text)).map_err(|refusal| refusal.reason())
-        }
+        Some(text) => rules_of(&Author::new(role, None), text).map_err(|refusal| refusal.reason()),
     };
     let (rules, problem) = match outcome {
         Ok(rules) => (rules, None),
@@ -47,8 +51,16 @@ fn judged(query: SlowQuery) -> Judged {
 }
 
 /// What there is to say of one query.
-fn rules_of(text: &str) -> Vec<String> {
-    let query = Analysis::of_normalised(text);
-    planner::plan(&query, &Configuration::default());
-    Vec::new()
+fn rules_of(author: &Author<'_>, text: &str) -> Result<Vec<&'static str>, Refusal> {
+    // A query whose planning takes long, as if it slept, is found out within the shorter limit.
+    planned_as(author, || {
+        planner::plan(&Analysis::of_normalised(text), &Configuration::default());
+    })?;
+    let patient = Author { limit: LIMIT, ..*author };
+    let mut rules = planned_as(&patient, || {
+        advise::advise(text).into_iter().map(|advice| advice.rule).collect::<Vec<_>>()
+    })?;
+    rules.sort_unstable();
+    rules.dedup();
+    Ok(rules)
 }

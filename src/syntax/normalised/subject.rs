@@ -30,10 +30,14 @@ pub fn subject_of(text: &str) -> Subject {
         return Subject::Ourselves;
     }
     let relations = relations(&all);
-    if !relations.is_empty() && relations.iter().all(|name| is_system(name)) {
-        return Subject::Catalogs;
-    }
-    Subject::Data
+    let is_system_call =
+        |pair: &[Token<'_>]| pair[1].is_sign("(") && is_name(&pair[0]) && is_system(&pair[0].name());
+    let is_about_system = if relations.is_empty() {
+        all.windows(2).any(is_system_call)
+    } else {
+        relations.iter().all(|name| is_system(name))
+    };
+    if is_about_system { Subject::Catalogs } else { Subject::Data }
 }
 
 fn is_name(token: &Token<'_>) -> bool {

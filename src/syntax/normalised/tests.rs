@@ -129,8 +129,14 @@ fn operands_get_types() {
 
 #[test]
 fn arguments_get_types() {
-    let sum = choices("SELECT sum(CASE WHEN a = $1 THEN $2 ELSE $3 END)", "42883", "sum");
-    assert!(sum[0].contains(&(2, builtin::NUMERIC)) && sum[0].contains(&(3, builtin::NUMERIC)));
+    for (text, values) in [
+        ("SELECT sum(CASE WHEN a = $1 THEN $2 ELSE $3 END)", [2, 3]),
+        ("SELECT sum(CASE WHEN a IN ($1, $2) THEN $3 ELSE $4 * b END)", [3, 4]),
+        ("SELECT sum(CASE WHEN a BETWEEN $1 AND $2 OR b <> $3 THEN $4 ELSE $5 END)", [4, 5]),
+    ] {
+        let sum = choices(text, "42883", "sum");
+        assert_eq!(sum[0], values.map(|parameter| (parameter, builtin::NUMERIC)), "{text}");
+    }
     let series = choices("SELECT * FROM generate_series($1, $2)", "42725", "generate_series");
     assert_eq!(series[0], [(1, builtin::INT4), (2, builtin::INT4)]);
     let part = choices("SELECT substr($1, $2)", "42725", "substr");
@@ -142,6 +148,8 @@ fn names_lead_to_what_they_stand_for() {
     let text =
         "SELECT sum(s.net) FROM (SELECT a, CASE WHEN b THEN $1 ELSE $2 END AS net FROM t WHERE c = $3) s";
     assert_eq!(choices(text, "42883", "sum")[0], [(1, builtin::NUMERIC), (2, builtin::NUMERIC)]);
+    let text = "WITH RECURSIVE r (m, n) AS (SELECT $1, $2 + f($3, $4) UNION ALL SELECT m, n + a FROM r) SELECT m FROM r";
+    assert_eq!(choices(text, "42883", "+ a")[0], [2, 3, 4].map(|parameter| (parameter, builtin::NUMERIC)));
 }
 
 /// A server that knows `$1 + $2` only for numerics.
@@ -194,6 +202,8 @@ fn subjects_are_told_apart() {
         ("SELECT * FROM orders WHERE id = $1", Subject::Data),
         ("(SELECT 1)", Subject::Data),
         ("SELECT f($1)", Subject::Data),
+        ("SELECT pg_catalog.pg_stat_reset()", Subject::Catalogs),
+        ("SELECT pg_sleep($1) FROM orders", Subject::Data),
         ("SELECT * FROM pg_class c JOIN orders o ON true", Subject::Data),
         ("SELECT * FROM pg_class, orders", Subject::Data),
         ("INSERT INTO orders SELECT * FROM pg_class", Subject::Data),

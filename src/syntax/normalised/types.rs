@@ -103,6 +103,44 @@ impl Near<'_> {
         found
     }
 
+    /// Those of them that may become the value of the whole: not what is only compared, as in
+    /// `CASE WHEN a = $1 THEN $2 ELSE $3 END`.
+    fn values_within(&self, first: usize, last: usize) -> Vec<usize> {
+        let is_compared = |position: usize| {
+            let sides = [position.checked_sub(1), Some(position + 1)];
+            sides.into_iter().flatten().filter_map(|side| self.tokens.get(side)).any(|token| {
+                (token.kind == Kind::Sign
+                    && matches!(token.text, "=" | "<>" | "!=" | "<" | ">" | "<=" | ">="))
+                    || is_comparison(token)
+                    || token.is("and")
+            }) || (position > 0 && self.tokens[position - 1].is("when"))
+        };
+        let mut found: Vec<usize> = (first..=last)
+            .filter(|&position| !is_compared(position) && !self.is_in_list(position))
+            .filter_map(|position| self.open(position))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Whether it stands in the list of an IN.
+    fn is_in_list(&self, position: usize) -> bool {
+        let is_item = |token: &Token<'_>| matches!(token.kind, Kind::Parameter(_)) || token.is_sign(",");
+        let before = self.tokens[..position].iter().rposition(|token| !is_item(token));
+        before.is_some_and(|open| self.is_sign(open, "(") && open > 0 && self.tokens[open - 1].is("in"))
+    }
+
+    /// All of one type, first those that may become the value, then all.
+    fn typed(&self, first: usize, last: usize, types: &[Oid]) -> Vec<Choice> {
+        let (values, all) = (self.values_within(first, last), self.within(first, last));
+        let mut found = self.same(&values, types);
+        if all.len() > values.len() {
+            found.extend(self.same(&all, types));
+        }
+        found
+    }
+
     /// All of these parameters of one type, for each of the types.
     fn same(&self, parameters: &[usize], types: &[Oid]) -> Vec<Choice> {
         if parameters.is_empty() {
@@ -123,7 +161,7 @@ impl Near<'_> {
             self.of_call(place)
         } else if token.is("case") {
             let end = self.end_of_case(place);
-            (vec![(place, end)], self.same(&self.within(place, end), &USUAL))
+            (vec![(place, end)], self.typed(place, end, &USUAL))
         } else if token.kind == Kind::Sign && !token.is_sign("(") || is_comparison(token) {
             self.of_operator(place)
         } else {
@@ -158,9 +196,9 @@ impl Near<'_> {
         let parameters = self.within(open, close);
         let name = &self.tokens[open.saturating_sub(1)];
         if name.is_any(&SUMS) {
-            return (vec![(open, close)], self.same(&parameters, &NUMBERS));
+            return (vec![(open, close)], self.typed(open, close, &NUMBERS));
         }
-        let mut found = self.same(&parameters, &USUAL);
+        let mut found = self.typed(open, close, &USUAL);
         if let [first, rest @ ..] = parameters.as_slice()
             && !rest.is_empty()
         {
@@ -198,8 +236,15 @@ impl Near<'_> {
         };
         let single = collect(&mut ranges.iter().filter(is_single));
         let all = collect(&mut ranges.iter());
+        let mut values: Vec<usize> =
+            ranges.iter().flat_map(|&(first, last)| self.values_within(first, last)).collect();
+        values.sort_unstable();
+        values.dedup();
         let mut found = self.same(&single, &USUAL);
-        if all.len() > single.len() {
+        if values.len() > single.len() {
+            found.extend(self.same(&values, &USUAL));
+        }
+        if all.len() > single.len().max(values.len()) {
             found.extend(self.same(&all, &USUAL));
         }
         // 30 * interval '1 day', date '2000-01-01' + 5
@@ -325,9 +370,56 @@ impl Near<'_> {
                     || matches!(self.tokens[position - 1].kind, Kind::Parameter(_)));
             if is_alias {
                 found.extend(self.within(self.start_of_item(position - 1), position - 1));
+            } else if matches!(token.kind, Kind::Word | Kind::Quoted) && token.name() == name {
+                found.extend(self.column_of_list(position));
             }
         }
         found
+    }
+
+    /// The open parameters of the item that a column of `WITH r (n, m) AS (SELECT $1, $2 …)` names.
+    fn column_of_list(&self, position: usize) -> Vec<usize> {
+        let is_item =
+            |token: &Token<'_>| matches!(token.kind, Kind::Word | Kind::Quoted) || token.is_sign(",");
+        let Some(open) = self.tokens[..position].iter().rposition(|token| !is_item(token)) else {
+            return Vec::new();
+        };
+        let number = self.tokens[open..position].iter().filter(|token| token.is_sign(",")).count();
+        let Some(close) = closing(self.tokens, open).filter(|&close| close > position) else {
+            return Vec::new();
+        };
+        let body = (close + 1..self.tokens.len().min(close + 5)).find(|&at| self.is_sign(at, "("));
+        let Some(select) = body.filter(|_| self.tokens[close + 1].is("as")).map(|body| body + 1) else {
+            return Vec::new();
+        };
+        if !self.tokens.get(select).is_some_and(|token| token.is("select")) {
+            return Vec::new();
+        }
+        let mut start = select + 1;
+        for _ in 0..number {
+            start = self.end_of_item(start) + 2;
+        }
+        let end = self.end_of_item(start.min(self.tokens.len() - 1));
+        self.within(start, end)
+    }
+
+    /// The last token of the item of a SELECT list that begins there.
+    fn end_of_item(&self, start: usize) -> usize {
+        let mut depth = 0_usize;
+        for position in start..self.tokens.len() {
+            let token = &self.tokens[position];
+            if token.is_sign("(") {
+                depth += 1;
+            } else if token.is_sign(")") {
+                if depth == 0 {
+                    return position.saturating_sub(1);
+                }
+                depth -= 1;
+            } else if depth == 0 && (token.is_sign(",") || token.is_any(&["from", "union", "where"])) {
+                return position.saturating_sub(1);
+            }
+        }
+        self.tokens.len() - 1
     }
 
     fn start_of_item(&self, end: usize) -> usize {
