@@ -61,7 +61,7 @@ pub unsafe fn describe(state: *const pg_sys::ParseState, query: *mut pg_sys::Que
         Found { start, end: window_end, constants: Vec::new(), parameters: Vec::new(), domains: Vec::new() };
     // SAFETY: the walk ends before `found` is used again.
     unsafe { visit(query.cast(), (&raw mut found).cast()) };
-    found.domains.sort_unstable();
+    found.domains.sort_unstable_by_key(|domain| domain.to_u32());
     found.domains.dedup();
     let domains: Vec<String> = found.domains.iter().flat_map(|&domain| spellings(domain)).collect();
     let mut known: Vec<(pg_sys::Oid, Vec<String>)> = Vec::new();
