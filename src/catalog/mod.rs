@@ -11,6 +11,7 @@ pub mod hypothetical;
 mod index;
 mod namespace;
 mod other;
+pub mod plan;
 mod relation;
 mod role;
 pub mod sampled;

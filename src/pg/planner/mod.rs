@@ -24,6 +24,7 @@ mod options;
 mod permission;
 mod plan;
 mod pool;
+mod plan_tree;
 mod position;
 mod refusal;
 mod rollback;
@@ -50,6 +51,7 @@ pub use foreign::{Author, analysed_as, current_search_path, planned_as, role_by_
 pub use hook::install;
 pub use modification::{Modification, modifications};
 pub use pool::Pool;
+pub use plan_tree::{plan_tree, with_settings};
 pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};
 pub use target::situation;
