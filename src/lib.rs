@@ -77,6 +77,7 @@ pgrx::extension_sql_file!(
         query::api::what_if,
         query::api::what_if_drop,
         query::api::what_if_explain,
+
         query::api::workload_writer,
     ]
 );

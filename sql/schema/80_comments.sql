@@ -82,3 +82,10 @@ COMMENT ON FUNCTION dbm.what_if_drop(text, regclass[]) IS
     'Plans a query as things are and without these existing indexes, each with its partitions; drops nothing and never runs the query.
 used: whether the plan as things are scans it. freed_bytes: on disk now. cost_before and cost_after: the planner''s total cost, with and without all of them.
 Tells of plans only: a unique index also keeps duplicates out, and an index that one query does not need may serve others. Rights, locks and errors as for dbm.what_if(); raises 42809 for what is no index.';
+
+COMMENT ON FUNCTION dbm.why_no_index(text) IS
+    'Why a query reads a table without an index, or finds by one many more rows than it keeps. One row a scan, the dearest first; the partitions of one table are one scan. Never runs the query, which may have $1 and the like.
+condition: as EXPLAIN prints it; of a table without a condition of its own, what joins it. rows_read and rows_kept: as the planner expects, once.
+reason: which index is missing, or why those that exist do not serve (not valid, partial, another leading column, operator class or collation), why the condition cannot be searched by, which setting forbids it, or from which share of the rows on an index would pay. It is proved by planning again: with the index that one would think of, without sequential scans, or with index scans allowed.
+evidence: costs now and with an index, index_sql (CREATE INDEX, to be built CONCURRENTLY on a busy server) and index_bytes, break_even_share, existing_indexes and not_searchable with the obstacle of each.
+Rights, locks and errors as for dbm.what_if().';

@@ -23,5 +23,6 @@ GRANT EXECUTE ON FUNCTION
     dbm.slow_queries(integer),
     dbm.what_if(text, text[]),
     dbm.what_if_explain(text, text[], text),
-    dbm.what_if_drop(text, regclass[])
+    dbm.what_if_drop(text, regclass[]),
+    dbm.why_no_index(text)
 TO pg_monitor;

@@ -12,6 +12,7 @@ use crate::pg::planner::refuse_nulls;
 use crate::pg::value::{Document, RegClass, Text};
 use crate::pg::workload;
 
+
 /// Bytes as SQL's bigint.
 fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
@@ -263,4 +264,36 @@ fn workload_writer<'a>(
     let given = row.get_by_name::<Text>("added_by").ok().flatten();
     row.set_by_name("added_by", workload::writer(given))?;
     Ok(Some(row))
+}
+
+/// `dbm.why_no_index()`: why the query reads a table without an index, or finds too much by one.
+///
+/// One row a scan, the dearest first; partitions of one table are one scan. Plans and never runs the query.
+#[pg_extern(stable, parallel_unsafe)]
+fn why_no_index(
+    query: Text,
+) -> TableIterator<
+    'static,
+    (
+        name!(table_name, Text),
+        name!(alias, Text),
+        name!(condition, Text),
+        name!(rows_read, f64),
+        name!(rows_kept, f64),
+        name!(reason, Text),
+        name!(evidence, Document),
+    ),
+> {
+    let explanations = live::why_no_index(query.as_str());
+    TableIterator::new(explanations.into_iter().map(|explanation| {
+        (
+            explanation.table.into(),
+            explanation.alias.into(),
+            explanation.condition.into(),
+            explanation.rows_read,
+            explanation.rows_kept,
+            explanation.reason.into(),
+            explanation.evidence.into(),
+        )
+    }))
 }

@@ -34,10 +34,8 @@ impl<'a> Weighed<'a> {
             .nodes
             .iter()
             .map(|node| {
-                let below: f64 = plan
-                    .children(node)
-                    .map(|child| child.total_cost * executions[child.position])
-                    .sum();
+                let below: f64 =
+                    plan.children(node).map(|child| child.total_cost * executions[child.position]).sum();
                 (node.total_cost * executions[node.position] - below).max(0.0)
             })
             .collect();
@@ -84,11 +82,8 @@ impl<'a> Weighed<'a> {
             );
             let Some(table) = self.plan.table(node).filter(|_| is_scan) else { continue };
             // A bitmap is part of the scan that reads it.
-            let share = if node.kind == NodeKind::BitmapHeapScan {
-                self.share_below(node)
-            } else {
-                self.share(node)
-            };
+            let share =
+                if node.kind == NodeKind::BitmapHeapScan { self.share_below(node) } else { self.share(node) };
             let known = scans.iter_mut().find(|scan| {
                 let root = table.root.as_ref().map(|(oid, _)| *oid);
                 root.is_some()

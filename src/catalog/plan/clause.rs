@@ -115,6 +115,8 @@ pub struct Clause {
     pub value: Option<String>,
     /// How many elements its list has.
     pub list_length: Option<usize>,
+    /// Whether its operator is the server's own.
+    pub is_builtin: bool,
     /// Whether a VOLATILE function is in it.
     pub is_volatile: bool,
     /// Whether it compares with something of another table, or of an outer query.
@@ -155,4 +157,24 @@ impl Clause {
             }
         }
     }
+}
+
+/// An expression without the parentheses around it.
+pub fn bare(text: &str) -> &str {
+    let mut text = text.trim();
+    while let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        let mut depth = 0_i32;
+        if inner.chars().any(|character| {
+            depth += match character {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            depth < 0
+        }) {
+            break;
+        }
+        text = inner.trim();
+    }
+    text
 }

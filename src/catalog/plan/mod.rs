@@ -8,11 +8,11 @@ mod node;
 pub mod sample;
 mod table;
 
-pub use clause::{Clause, ColumnReference, Comparison, Fit, Key, Obstacle, Wrapper};
+pub use clause::{Clause, ColumnReference, Comparison, Fit, Key, Obstacle, Wrapper, bare};
 pub use node::{
     AggregateStrategy, Bound, Child, Cte, IndexUse, JoinKind, Node, NodeKind, Role, SortKey, SubplanUse,
 };
-pub use table::{ColumnFacts, IndexFacts, IndexKeyFacts, TableFacts};
+pub use table::{ColumnFacts, Correlation, IndexFacts, IndexKeyFacts, TableFacts};
 
 /// What kind of statement is planned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,6 +19,19 @@ pub struct ColumnFacts {
     pub is_not_null: bool,
 }
 
+/// Columns whose values go together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Correlation {
+    /// The columns.
+    pub columns: Vec<ColumnNumber>,
+    /// Rows of the sample that meet all conditions, as a share.
+    pub measured: f64,
+    /// What the shares of the single conditions make of it, as the planner multiplies them.
+    pub assumed: f64,
+    /// Rows of the sample.
+    pub sampled: f64,
+}
+
 /// One key column of an index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexKeyFacts {
@@ -84,6 +97,8 @@ pub struct TableFacts {
     pub is_analysed: bool,
     /// Rows written since the last ANALYZE; `None` where nobody counted.
     pub changed_since_analyze: Option<f64>,
+    /// Columns whose values go together in the rows that the conditions ask for, as a sample shows.
+    pub correlations: Vec<Correlation>,
     /// The column sets of its extended statistics, those of expressions left out.
     pub extended_statistics: Vec<Vec<ColumnNumber>>,
 }

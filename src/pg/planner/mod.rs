@@ -117,6 +117,14 @@ impl Configuration {
     }
 }
 
+impl Planned {
+    /// The indexes that the plan scans, made-up ones left out.
+    pub fn existing(&self, configuration: &Configuration) -> Vec<u32> {
+        let is_made_up = |oid: &pg_sys::Oid| configuration.instances.iter().any(|made| made.oid == *oid);
+        self.scanned.iter().filter(|oid| !is_made_up(oid)).map(|oid| oid.to_u32()).collect()
+    }
+}
+
 /// An existing index and its partitions.
 pub struct IndexFamily {
     members: Vec<pg_sys::Oid>,

@@ -1,6 +1,6 @@
 //! Numbers and conditions in messages.
 
-use crate::catalog::plan::Clause;
+use crate::catalog::plan::{Clause, bare};
 use crate::text::size::grouped;
 
 /// A count, its thousands apart.
@@ -29,9 +29,10 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// A condition, shortened where it is very long.
+/// A condition without the parentheses around it, shortened where it is very long.
 pub fn shortened(condition: &str) -> String {
     const LONGEST: usize = 120;
+    let condition = bare(condition);
     if condition.chars().count() <= LONGEST {
         return condition.to_owned();
     }

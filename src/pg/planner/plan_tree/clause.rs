@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::{Builder, c_text, expression, is};
-use crate::catalog::plan::{Clause, Comparison, Fit, Key, Obstacle, Wrapper};
+use crate::catalog::plan::{Clause, Comparison, Fit, Key, Obstacle, Wrapper, bare};
 use crate::pg::planner::list::tag;
 use crate::pg::scan::text_of_name;
 use crate::text::quote_identifier;
@@ -169,6 +169,7 @@ impl Builder {
                 _ => Comparison::Other,
             };
             clause.operator = Some(name);
+            clause.is_builtin = (*condition).opno.to_u32() < pg_sys::FirstNormalObjectId;
             let left = expression::nth((*condition).args, 0);
             let right = expression::nth((*condition).args, 1);
             if left.is_null() || right.is_null() {
@@ -286,26 +287,6 @@ impl Builder {
     }
 }
 
-/// An expression without the parentheses around it.
-fn bare(text: &str) -> &str {
-    let mut text = text.trim();
-    while let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        let mut depth = 0_i32;
-        if inner.chars().any(|character| {
-            depth += match character {
-                '(' => 1,
-                ')' => -1,
-                _ => 0,
-            };
-            depth < 0
-        }) {
-            break;
-        }
-        text = inner.trim();
-    }
-    text
-}
-
 /// Why a key of that operator family and collation cannot be searched by.
 ///
 /// # Safety
@@ -346,7 +327,8 @@ unsafe fn sorts_bytes(collation: pg_sys::Oid) -> bool {
         return true;
     }
     // SAFETY: the row of the current database always exists.
-    collation.to_u32() == pg_sys::DEFAULT_COLLATION_OID.to_u32() && unsafe { super::table::database_sorts_bytes() }
+    collation.to_u32() == pg_sys::DEFAULT_COLLATION_OID.to_u32()
+        && unsafe { super::table::database_sorts_bytes() }
 }
 
 /// # Safety
@@ -392,7 +374,8 @@ unsafe fn wrapper(node: *mut pg_sys::Node, variable: *mut pg_sys::Var) -> Wrappe
             Tag::T_FuncExpr => {
                 let call = node.cast::<pg_sys::FuncExpr>();
                 match (*call).funcformat {
-                    pg_sys::CoercionForm::COERCE_IMPLICIT_CAST | pg_sys::CoercionForm::COERCE_EXPLICIT_CAST => {
+                    pg_sys::CoercionForm::COERCE_IMPLICIT_CAST
+                    | pg_sys::CoercionForm::COERCE_EXPLICIT_CAST => {
                         let argument = expression::nth((*call).args, 0);
                         if is(argument, Tag::T_Var) || is(argument, Tag::T_RelabelType) {
                             cast((*call).funcresulttype, (*call).funcformat)
@@ -456,7 +439,8 @@ unsafe fn array_length(constant: *mut pg_sys::Const) -> Option<usize> {
         if (*constant).constisnull {
             return None;
         }
-        let array = pg_sys::pg_detoast_datum((*constant).constvalue.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
+        let array =
+            pg_sys::pg_detoast_datum((*constant).constvalue.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
         let sizes = array.cast::<u8>().add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
         let dimensions = usize::try_from((*array).ndim).unwrap_or(0);
         if dimensions == 0 {

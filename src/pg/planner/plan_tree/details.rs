@@ -170,9 +170,7 @@ impl Builder {
         unsafe {
             let own = matches!(
                 tag(node),
-                pg_sys::NodeTag::T_Sort
-                    | pg_sys::NodeTag::T_IncrementalSort
-                    | pg_sys::NodeTag::T_Unique
+                pg_sys::NodeTag::T_Sort | pg_sys::NodeTag::T_IncrementalSort | pg_sys::NodeTag::T_Unique
             );
             let counted = if own { node } else { (*node).lefttree };
             if counted.is_null() {

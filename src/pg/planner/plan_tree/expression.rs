@@ -191,7 +191,8 @@ pub unsafe fn says_materialized(query: *mut pg_sys::Query, name: &str) -> bool {
                 && (*cte).ctematerialized == pg_sys::CTEMaterialize::CTEMaterializeAlways;
             let inner = (*cte).ctequery;
             is_meant
-                || is(inner, pg_sys::NodeTag::T_Query) && says_materialized(inner.cast::<pg_sys::Query>(), name)
+                || is(inner, pg_sys::NodeTag::T_Query)
+                    && says_materialized(inner.cast::<pg_sys::Query>(), name)
         }) || list::pointers::<pg_sys::RangeTblEntry>((*query).rtable)
             .into_iter()
             .any(|entry| says_materialized((*entry).subquery, name))

@@ -135,7 +135,8 @@ impl Builder {
                 keys,
                 is_unique: (*row).indisunique,
                 is_valid: (*row).indisvalid,
-                predicate: (!predicate.is_null()).then(|| print(pg_sys::make_ands_explicit(predicate).cast())),
+                predicate: (!predicate.is_null())
+                    .then(|| print(pg_sys::make_ands_explicit(predicate).cast())),
                 is_implied: predicate.is_null(),
             };
             pg_sys::index_close(index, pg_sys::AccessShareLock as _);
@@ -215,11 +216,9 @@ unsafe fn column_facts(
         if !row.is_null() {
             let attribute = pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_attribute>();
             facts.is_not_null = (*attribute).attnotnull;
-            facts.type_name = c_text(pg_sys::format_type_with_typemod(
-                (*attribute).atttypid,
-                (*attribute).atttypmod,
-            ))
-            .unwrap_or_default();
+            facts.type_name =
+                c_text(pg_sys::format_type_with_typemod((*attribute).atttypid, (*attribute).atttypmod))
+                    .unwrap_or_default();
             pg_sys::ReleaseSysCache(row);
         }
         let row = pg_sys::SearchSysCache3(
@@ -230,7 +229,8 @@ unsafe fn column_facts(
         );
         if !row.is_null() {
             facts.is_analysed = true;
-            let distinct = f64::from((*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_statistic>()).stadistinct);
+            let distinct =
+                f64::from((*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_statistic>()).stadistinct);
             facts.distinct = match distinct {
                 0.0 => None,
                 share if share < 0.0 => Some((-share * tuples).max(1.0)),
