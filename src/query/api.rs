@@ -12,7 +12,6 @@ use crate::pg::planner::refuse_nulls;
 use crate::pg::value::{Document, RegClass, Text};
 use crate::pg::workload;
 
-
 /// Bytes as SQL's bigint.
 fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)

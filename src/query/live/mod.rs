@@ -5,8 +5,8 @@ mod engine;
 pub mod index_type;
 mod prepare;
 pub mod slow;
-pub mod workload;
 mod why_no_index;
+pub mod workload;
 
 use pgrx::PgSqlErrorCode;
 

@@ -43,7 +43,7 @@ impl WhatIf for Planner<'_> {
 /// Each scan of the query that uses no index, or finds too much by one, with the reason.
 pub fn why_no_index(query: &str) -> Vec<Explanation> {
     without_trace(|| {
-        let query = Analysis::of(query);
+        let query = Analysis::of_normalised(query);
         let plans = planner::plan_tree(&query, &Configuration::default());
         let mut planner = Planner { query: &query };
         plans.iter().flat_map(|plan| no_index::explain(plan, &mut planner)).collect()

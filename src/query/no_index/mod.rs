@@ -1,6 +1,7 @@
 //! Why a scan of a query uses no index, or not the right one: proved by asking the planner again, under other
 //! settings and with the index that one would think of.
 
+mod break_even;
 mod existing;
 mod obvious;
 mod searchable;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::plan_shares::{Scan, Weighed};
 use super::red_flag::words::{count, counted, percent, rounded, rows, shortened};
 use crate::catalog::Oid;
-use crate::catalog::plan::{Clause, NodeKind, Plan};
+use crate::catalog::plan::{Clause, NodeKind, Plan, Wrapper};
 use crate::text::size::pretty_bytes;
 
 /// How many times more rows an index scan must find than its filter keeps.
@@ -79,7 +80,7 @@ pub fn explain(plan: &Plan, what_if: &mut dyn WhatIf) -> Vec<Explanation> {
         .iter()
         .filter(|scan| match scan.node.kind {
             NodeKind::SeqScan => true,
-            NodeKind::BitmapHeapScan => false,
+            _ if scan.node.index.is_none() => false,
             _ => !scan.node.filters.is_empty() && scan.read > TIMES * scan.kept.max(1.0),
         })
         .map(|scan| Case::new(&weighed, scan).explain(what_if))
@@ -105,7 +106,7 @@ impl<'a> Case<'a> {
         let mut evidence = Map::new();
         evidence.insert("cost_share".to_owned(), rounded(scan.share).into());
         evidence.insert("pages".to_owned(), scan.pages.into());
-        evidence.insert("cost_now".to_owned(), weighed.total().into());
+        evidence.insert("cost_now".to_owned(), cost(weighed.total()).into());
         Self { weighed, scan, clauses, is_join, evidence }
     }
 
@@ -115,8 +116,8 @@ impl<'a> Case<'a> {
             table: self.scan.name.to_owned(),
             alias: self.scan.alias.to_owned(),
             condition: Clause::joined(&self.clauses),
-            rows_read: self.scan.read,
-            rows_kept: self.scan.kept,
+            rows_read: self.scan.read.round(),
+            rows_kept: self.scan.kept.round(),
             reason,
             evidence: self.evidence,
         }
@@ -184,7 +185,7 @@ impl<'a> Case<'a> {
         let outcome = what_if.plan(&[], Switches::IndexScansAllowed)?;
         let index = self.scan.table.indexes.iter().find(|index| outcome.existing.contains(&index.oid))?;
         self.evidence.insert("settings_off".to_owned(), off.clone().into());
-        self.evidence.insert("cost_with_index".to_owned(), outcome.cost.into());
+        self.evidence.insert("cost_with_index".to_owned(), cost(outcome.cost).into());
         let are = if off.len() == 1 { "is" } else { "are" };
         Some(format!(
             "{} {are} off in this session: otherwise index {} is used, and the query costs {} instead of {}",
@@ -201,6 +202,11 @@ impl<'a> Case<'a> {
             return format!("no condition on {} can be searched by an index", self.scan.name);
         };
         let reason = format!("no index on a column finds {}: {why}", shortened(&clause.text));
+        if let Some(Wrapper::ImplicitCast { from, .. }) =
+            clause.key.as_ref().and_then(|key| key.wrapper.as_ref())
+        {
+            return format!("{reason}; give the value as {from}");
+        }
         let Some(definition) = obvious::expression(self.scan.name, clause) else { return reason };
         let Some(outcome) = what_if.plan(std::slice::from_ref(&definition), Switches::AsTheyAre) else {
             return reason;
@@ -220,10 +226,18 @@ impl<'a> Case<'a> {
                 self.scan.name
             );
         };
-        let used = self.scan.table.indexes.iter().find(|known| forced.existing.contains(&known.oid));
+        let tables = &self.weighed.plan.tables;
+        let is_alone = tables.iter().filter(|table| table.oid == self.scan.table.oid).count() == 1;
+        // Of another scan of the same table it tells nothing.
+        let used = self
+            .scan
+            .table
+            .indexes
+            .iter()
+            .find(|known| forced.existing.contains(&known.oid) && (is_alone || known.name == index));
         let Some(used) = used else {
             return format!(
-                "index {index} could be used, but the planner has no plan with it even if it must"
+                "index {index} could be used, but the planner finds no plan in which it would help this scan"
             );
         };
         let index = used.name.clone();
@@ -234,7 +248,7 @@ impl<'a> Case<'a> {
     /// Why reading all is cheaper, in numbers; `with_index` is the plan that may not.
     fn too_dear(&mut self, with_index: &Outcome) -> String {
         let now = self.weighed.total();
-        self.evidence.insert("cost_with_index".to_owned(), with_index.cost.into());
+        self.evidence.insert("cost_with_index".to_owned(), cost(with_index.cost).into());
         if self.scan.pages <= SMALL {
             return format!(
                 "{} has only {}: reading it whole costs {}, and the query with the index {}",
@@ -254,9 +268,13 @@ impl<'a> Case<'a> {
             );
         }
         let share = self.share_kept();
-        let break_even = share * now / with_index.cost.max(f64::MIN_POSITIVE);
+        let table = break_even::Table {
+            pages: self.scan.pages,
+            tuples: self.scan.tuples,
+            settings: &self.weighed.plan.settings,
+        };
         let mut pays = String::new();
-        if break_even < share {
+        if let Some(break_even) = table.break_even(share, with_index.cost, now) {
             self.evidence.insert("break_even_share".to_owned(), rounded(break_even).into());
             pays = format!("; it would pay below about {}", percent(break_even));
         }
@@ -298,7 +316,10 @@ impl<'a> Case<'a> {
                     count(self.scan.kept)
                 )
             };
-            return format!("{before}{there}there is no index on {label}; {}", self.gain("one", &outcome));
+            return format!(
+                "{before}{there}there is no index on {label}; {}",
+                self.gain(if wanted.definitions.len() > 1 { "them" } else { "one" }, &outcome)
+            );
         }
         let forced = what_if.plan(&wanted.definitions, Switches::NoSequentialScan);
         match forced.filter(|forced| forced.uses_new) {
@@ -320,17 +341,22 @@ impl<'a> Case<'a> {
     fn proposed(&mut self, definitions: &[String], outcome: &Outcome) {
         self.evidence.insert("index_sql".to_owned(), definitions.to_vec().into());
         self.evidence.insert("index_bytes".to_owned(), outcome.bytes.into());
-        self.evidence.insert("cost_with_index".to_owned(), outcome.cost.into());
+        self.evidence.insert("cost_with_index".to_owned(), cost(outcome.cost).into());
     }
 
     fn gain(&self, what: &str, outcome: &Outcome) -> String {
         format!(
-            "with {what}, {}, the query would cost {} instead of {}",
+            "with {what} ({}) the query would cost {} instead of {}",
             pretty_bytes(outcome.bytes),
             count(outcome.cost),
             count(self.weighed.total()),
         )
     }
+}
+
+/// A cost as EXPLAIN prints it.
+fn cost(cost: f64) -> f64 {
+    (cost * 100.0).round() / 100.0
 }
 
 /// The conditions that join the scanned table with others, its side as their key.

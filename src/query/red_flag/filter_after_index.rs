@@ -13,7 +13,8 @@ pub fn judge(weighed: &Weighed, rule: &'static str) -> Vec<Advice> {
     let mut advice = Vec::new();
     for scan in weighed.scans() {
         let node = scan.node;
-        let is_index_scan = matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan);
+        let is_index_scan =
+            matches!(node.kind, NodeKind::IndexScan | NodeKind::IndexOnlyScan | NodeKind::BitmapHeapScan);
         let Some(index) = node.index.as_ref().filter(|_| is_index_scan) else { continue };
         if !scan.matters() || node.filters.is_empty() || node.index_conditions.is_empty() {
             continue;

@@ -34,7 +34,7 @@ pub fn judge(weighed: &Weighed, rule: &'static str) -> Vec<Advice> {
                     rule,
                     format!(
                         "rows of {} are fetched from server {server} and filtered here ({}), {} of the query's cost: \
-                         the condition uses something that the server is not known to have",
+                         the foreign data wrapper cannot send the condition there",
                         named(plan, node),
                         shortened(&condition),
                         percent(share),

@@ -8,23 +8,7 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
 use super::{c_text, is};
 use crate::pg::planner::list::{self, tag};
-
-mod raw {
-    use std::ffi::c_void;
-
-    use pgrx::pg_sys;
-
-    pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
-
-    unsafe extern "C-unwind" {
-        #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
-        pub fn expression_tree_walker(
-            node: *mut pg_sys::Node,
-            walker: Option<Walker>,
-            context: *mut c_void,
-        ) -> bool;
-    }
-}
+use crate::pg::planner::walkers;
 
 /// Called by the server for each part of an expression.
 unsafe extern "C-unwind" fn collect(node: *mut pg_sys::Node, found: *mut c_void) -> bool {
@@ -44,7 +28,7 @@ pub unsafe fn parts(node: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
     let context: *mut c_void = (&raw mut found).cast();
     // SAFETY: as the caller vouches; one C call inside the boundary, and the callback raises nothing.
     unsafe {
-        pg_guard_ffi_boundary(|| raw::expression_tree_walker(node, Some(collect), context));
+        pg_guard_ffi_boundary(|| walkers::expression(node, collect, context));
     }
     found
 }

@@ -1,6 +1,7 @@
 //! A plan of the server as plain facts, expressions printed by the server's own functions as EXPLAIN does.
 
 mod clause;
+mod correlation;
 mod details;
 mod expression;
 mod index_rows;
@@ -36,7 +37,10 @@ pub fn plan_tree(query: &Analysis, configuration: &Configuration) -> Vec<Plan> {
         // SAFETY: a statement of the planner and the query that it is the plan of.
         .map(|(statement, &query)| unsafe { Builder::new(statement, query).build() })
         .collect();
-    plans.iter_mut().for_each(index_rows::fill);
+    for plan in &mut plans {
+        index_rows::fill(plan);
+        correlation::fill(plan);
+    }
     plans
 }
 
