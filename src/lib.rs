@@ -84,6 +84,7 @@ pgrx::extension_sql_file!(
         query::api::what_if,
         query::api::what_if_drop,
         query::api::what_if_explain,
+        query::api::why_no_index,
         query::api::workload_writer,
         query::capture::api::capture_reset,
         query::capture::api::capture_status,

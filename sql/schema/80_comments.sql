@@ -98,3 +98,10 @@ COMMENT ON FUNCTION dbm.capture_reset() IS
 COMMENT ON FUNCTION dbm.progress() IS
     'What the view dbm.progress shows: the long acts of dbmastery that sessions are at now.
 act: the function. step: the part of it under way. done, total: how many things of this step; share: done out of total, 0 to 1, null where nobody knows the total. Only sessions that the caller may watch, as in pg_stat_activity; as of the first look in the transaction. Shows nothing of sessions with track_activities off.';
+
+COMMENT ON FUNCTION dbm.why_no_index(text) IS
+    'Why a query reads a table without an index, or finds by one many more rows than it keeps. One row a scan, the dearest first; the partitions of one table are one scan. Never runs the query, which may have $1 and the like.
+condition: as EXPLAIN prints it; of a table without a condition of its own, what joins it. rows_read and rows_kept: as the planner expects, once.
+reason: which index is missing, or why those that exist do not serve (not valid, partial, another leading column, operator class or collation), why the condition cannot be searched by, which setting forbids it, or from which share of the rows on an index would pay. It is proved by planning again: with the index that one would think of, without sequential scans, or with index scans allowed.
+evidence: costs now and with an index, index_sql (CREATE INDEX, to be built CONCURRENTLY on a busy server) and index_bytes, break_even_share, existing_indexes and not_searchable with the obstacle of each.
+Rights, locks and errors as for dbm.what_if().';

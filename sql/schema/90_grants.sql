@@ -26,5 +26,6 @@ GRANT EXECUTE ON FUNCTION
     dbm.what_if_drop(text, regclass[]),
     dbm.captured_queries(),
     dbm.capture_status(),
-    dbm.progress()
+    dbm.progress(),
+    dbm.why_no_index(text)
 TO pg_monitor;

@@ -264,3 +264,35 @@ fn workload_writer<'a>(
     row.set_by_name("added_by", workload::writer(given))?;
     Ok(Some(row))
 }
+
+/// `dbm.why_no_index()`: why the query reads a table without an index, or finds too much by one.
+///
+/// One row a scan, the dearest first; partitions of one table are one scan. Plans and never runs the query.
+#[pg_extern(stable, parallel_unsafe)]
+fn why_no_index(
+    query: Text,
+) -> TableIterator<
+    'static,
+    (
+        name!(table_name, Text),
+        name!(alias, Text),
+        name!(condition, Text),
+        name!(rows_read, f64),
+        name!(rows_kept, f64),
+        name!(reason, Text),
+        name!(evidence, Document),
+    ),
+> {
+    let explanations = live::why_no_index(query.as_str());
+    TableIterator::new(explanations.into_iter().map(|explanation| {
+        (
+            explanation.table.into(),
+            explanation.alias.into(),
+            explanation.condition.into(),
+            explanation.rows_read,
+            explanation.rows_kept,
+            explanation.reason.into(),
+            explanation.evidence.into(),
+        )
+    }))
+}

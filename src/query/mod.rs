@@ -8,6 +8,9 @@ pub mod capture;
 pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
+pub mod no_index;
+pub mod plan_shares;
+pub mod red_flag;
 pub mod selection;
 pub mod slow;
 pub mod whatif;

@@ -23,6 +23,7 @@ mod normalised;
 mod options;
 mod permission;
 mod plan;
+mod plan_tree;
 mod pool;
 mod position;
 mod refusal;
@@ -49,6 +50,7 @@ pub use explain::Format;
 pub use foreign::{Author, analysed_as, current_search_path, planned_as, role_by_name, role_name};
 pub use hook::install;
 pub use modification::{Modification, modifications};
+pub use plan_tree::{plan_tree, with_settings};
 pub use pool::Pool;
 pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};
@@ -114,6 +116,14 @@ impl Configuration {
         self.instances
             .iter()
             .any(|instance| instance.position == position && planned.scanned.contains(&instance.oid))
+    }
+}
+
+impl Planned {
+    /// The indexes that the plan scans, made-up ones left out.
+    pub fn existing(&self, configuration: &Configuration) -> Vec<u32> {
+        let is_made_up = |oid: &pg_sys::Oid| configuration.instances.iter().any(|made| made.oid == *oid);
+        self.scanned.iter().filter(|oid| !is_made_up(oid)).map(|oid| oid.to_u32()).collect()
     }
 }
 

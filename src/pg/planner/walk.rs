@@ -10,6 +10,12 @@ pub fn total_cost(statement: *const pg_sys::PlannedStmt) -> f64 {
     unsafe { (*(*statement).planTree).total_cost }
 }
 
+/// The rows that the planner expects of the whole statement.
+pub fn rows(statement: *const pg_sys::PlannedStmt) -> f64 {
+    // SAFETY: as above.
+    unsafe { (*(*statement).planTree).plan_rows }
+}
+
 /// The indexes that some node scans.
 pub fn scanned_indexes(statement: *const pg_sys::PlannedStmt) -> Vec<pg_sys::Oid> {
     use pg_sys::NodeTag as Tag;

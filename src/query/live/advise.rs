@@ -10,7 +10,9 @@ use crate::catalog::Snapshot;
 use crate::change::names::Names;
 use crate::finding::{Facts, Severity};
 use crate::pg::facts;
+use crate::pg::planner::{self, Configuration};
 use crate::query::advice::{Advice, Kind};
+use crate::query::red_flag;
 use crate::query::selection::Deed;
 use crate::query::selection::one::{Alone, ForQuery, best_for_query, options};
 use crate::query::selection::sql::{brief, create};
@@ -24,6 +26,8 @@ pub fn advise(query: &str) -> Vec<Advice> {
     without_trace(|| {
         let prepared = prepare::own(query);
         let mut advice = index_advice(&prepared);
+        let plans = planner::plan_tree(&prepared.analysis, &Configuration::default());
+        advice.extend(plans.iter().flat_map(red_flag::judge));
         order(&mut advice);
         advice
     })

@@ -5,6 +5,7 @@ mod engine;
 pub mod index_type;
 mod prepare;
 pub mod slow;
+mod why_no_index;
 pub mod workload;
 
 use pgrx::PgSqlErrorCode;
@@ -14,6 +15,7 @@ use crate::pg::planner::{self, Analysis, Configuration, Format, IndexFamily};
 use crate::pg::scan::in_scratch_memory;
 use crate::pg::value::RegClass;
 use crate::query::whatif::size;
+pub use why_no_index::why_no_index;
 
 /// One index thought there or thought away.
 pub struct Outcome {
