@@ -61,8 +61,6 @@ pub unsafe fn describe(state: *const pg_sys::ParseState, query: *mut pg_sys::Que
         Found { start, end: window_end, constants: Vec::new(), parameters: Vec::new(), domains: Vec::new() };
     // SAFETY: the walk ends before `found` is used again.
     unsafe { visit(query.cast(), (&raw mut found).cast()) };
-    found.domains.sort_unstable_by_key(|domain| domain.to_u32());
-    found.domains.dedup();
     let domains: Vec<String> = found.domains.iter().flat_map(|&domain| spellings(domain)).collect();
     let mut known: Vec<(pg_sys::Oid, Vec<String>)> = Vec::new();
     let mut constants: Vec<Constant> = Vec::new();
@@ -158,7 +156,10 @@ unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, found: *mut c_void) -
             }
             pg_sys::NodeTag::T_CoerceToDomain => {
                 let domain = (*node.cast::<pg_sys::CoerceToDomain>()).resulttype;
-                (*found.cast::<Found>()).domains.push(domain);
+                let domains = &mut (*found.cast::<Found>()).domains;
+                if !domains.contains(&domain) {
+                    domains.push(domain);
+                }
                 pg_sys::expression_tree_walker(node, Some(visit), found)
             }
             pg_sys::NodeTag::T_Query => pg_sys::query_tree_walker(node.cast(), Some(visit), found, 0),
