@@ -12,6 +12,7 @@ pub mod hypothetical;
 mod index;
 mod namespace;
 mod other;
+pub mod query;
 mod relation;
 mod role;
 pub mod sampled;

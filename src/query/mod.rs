@@ -8,6 +8,7 @@ pub mod capture;
 pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
+pub mod rewrite;
 pub mod selection;
 pub mod slow;
 pub mod whatif;
