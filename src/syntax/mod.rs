@@ -3,4 +3,5 @@
 pub mod constants;
 pub mod node_tree;
 pub mod normalised;
+pub mod placeholder;
 pub mod tokens;

@@ -82,7 +82,8 @@ pub enum Edit {
         /// Which sublink.
         expression: ExpressionId,
     },
-    /// A relation leaves FROM; the ON of an inner join that it was in goes into WHERE. Outer joins are left alone.
+    /// A relation leaves FROM. The ON of an inner join that it was in goes into WHERE; with the right side of a LEFT
+    /// JOIN goes its ON. Nothing else may refer to it.
     RemoveRelation {
         /// From which query.
         query: QueryId,
@@ -114,10 +115,12 @@ pub enum Edit {
     },
     /// WITH one more query at the front of the statement.
     AddCommonTable {
-        /// `name AS (SELECT ...)`
+        /// Its name, not quoted.
+        name: String,
+        /// The query, without parentheses.
         sql: String,
     },
-    /// Another query altogether: the statement, or one in parentheses.
+    /// Another query altogether: the statement, or one that is no branch of a set operation.
     ReplaceQuery {
         /// Which.
         query: QueryId,

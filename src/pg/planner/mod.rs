@@ -25,6 +25,7 @@ mod permission;
 mod plan;
 mod pool;
 mod position;
+pub mod query_tree;
 mod refusal;
 mod rollback;
 mod sampling;
