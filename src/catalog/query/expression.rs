@@ -1,6 +1,7 @@
 //! Expressions.
 
 use super::{FIRST_NORMAL_OID, Query, RelationIndex};
+use crate::catalog::types::builtin;
 use crate::catalog::{ColumnNumber, Oid, Volatility};
 
 /// The number of an expression within its statement.
@@ -483,6 +484,24 @@ impl Expression {
         }
     }
 
+    /// The whole number that it is, written as a literal of some type of numbers or cast to one that holds it exactly.
+    pub fn as_whole_number(&self) -> Option<i64> {
+        match &self.kind {
+            ExpressionKind::Constant(constant) => constant.integer(),
+            ExpressionKind::Function(call)
+                if call.form != FunctionForm::Call
+                    && call.arguments.len() == 1
+                    && ["int8", "numeric", "float8"].iter().any(|name| call.function.is_builtin(name)) =>
+            {
+                let argument = call.arguments.first()?;
+                let number = argument.as_whole_number()?;
+                // Beyond, a float has gaps.
+                (number.unsigned_abs() < 1 << 53 && is_whole(argument.type_oid)).then_some(number)
+            }
+            _ => None,
+        }
+    }
+
     /// Itself without casts that change no byte.
     pub fn without_relabels(&self) -> &Self {
         match &self.kind {
@@ -490,4 +509,8 @@ impl Expression {
             _ => self,
         }
     }
+}
+
+fn is_whole(type_oid: Oid) -> bool {
+    matches!(type_oid, builtin::INT2 | builtin::INT4 | builtin::INT8)
 }

@@ -12,8 +12,12 @@ pub struct RelationColumn {
     pub name: String,
     /// Its type.
     pub type_oid: Oid,
+    /// Its type's name with its modifier, as a cast would write it; empty for what is no table.
+    pub type_name: String,
     /// Whether the table itself can hold no NULL there, now and in all its children.
     pub is_not_null: bool,
+    /// Whether the query calls it otherwise than the table does: `FROM t AS a(b, c)`.
+    pub is_renamed: bool,
 }
 
 /// Columns of which the table holds each combination once, as far as none of them is NULL.
@@ -86,8 +90,8 @@ pub struct RangeTableEntry {
     pub columns: Vec<RelationColumn>,
     /// LATERAL
     pub is_lateral: bool,
-    /// ONLY, or there are no children.
-    pub is_alone: bool,
+    /// ONLY
+    pub is_only: bool,
     /// TABLESAMPLE
     pub is_sampled: bool,
     /// Whether FROM names it, or the statement changes it.

@@ -69,6 +69,8 @@ pub fn table(alias: &str, not_null: &[bool], keys: &[&[ColumnNumber]]) -> RangeT
         name: format!("c{number}"),
         type_oid: builtin::INT4,
         is_not_null,
+        is_renamed: false,
+        type_name: "integer".to_owned(),
     });
     let unique_keys = keys
         .iter()
@@ -86,7 +88,6 @@ pub fn table(alias: &str, not_null: &[bool], keys: &[&[ColumnNumber]]) -> RangeT
         source: RelationSource::Table(facts),
         alias: alias.to_owned(),
         columns: columns.collect(),
-        is_alone: true,
         is_used: true,
         ..RangeTableEntry::default()
     }

@@ -4,6 +4,22 @@
 //! query returns the same rows, and claims it proven only where the catalogs and the query prove it. Where this
 //! server's planner does the same by itself, a rule is silent.
 
+mod alternatives;
+mod alternatives_over_columns;
+mod arithmetic_on_column;
+mod cast_on_column;
+mod correlated_subquery;
+mod count_for_existence;
+mod decorrelation;
+mod distinct_over_join;
+mod function_on_column;
+mod index_use;
+mod not_in;
+mod offset;
+mod star;
+mod union;
+mod wording;
+
 use serde_json::{Map, Value};
 
 use crate::catalog::query::edit::{Edit, Texts};
@@ -111,7 +127,21 @@ pub struct Rule {
 }
 
 /// Every rule, by id.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[
+    arithmetic_on_column::RULE,
+    cast_on_column::RULE,
+    correlated_subquery::RULE,
+    count_for_existence::RULE,
+    distinct_over_join::RULE,
+    function_on_column::RULE,
+    correlated_subquery::LATEST,
+    not_in::RULE,
+    offset::RULE,
+    alternatives::RULE,
+    alternatives_over_columns::RULE,
+    star::RULE,
+    union::RULE,
+];
 
 /// What one rule proposes for a statement.
 pub fn propose_by(rule: &Rule, statement: &Statement, texts: &dyn Texts) -> Vec<Proposal> {

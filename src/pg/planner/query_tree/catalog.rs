@@ -139,7 +139,9 @@ unsafe fn columns(relation: pg_sys::Relation, is_sound: bool) -> Vec<RelationCol
                     number: (*attribute).attnum,
                     name: crate::pg::scan::text_of_name(&(*attribute).attname).into_string(),
                     type_oid: (*attribute).atttypid.to_u32(),
+                    type_name: type_name((*attribute).atttypid, (*attribute).atttypmod),
                     is_not_null: is_sound && (*attribute).attnotnull && is_validated(descriptor, number),
+                    is_renamed: false,
                 });
                 pg_sys::ReleaseSysCache(tuple);
                 column

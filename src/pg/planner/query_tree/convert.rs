@@ -271,11 +271,10 @@ impl Converter {
         use pg_sys::RTEKind as Kind;
         // SAFETY: as the caller vouches; the kind says which fields hold something.
         unsafe {
-            let mut is_alone = true;
             let mut columns = Vec::new();
             let source = match (*entry).rtekind {
                 Kind::RTE_RELATION => {
-                    is_alone = !(*entry).inh || !catalog::has_children((*entry).relid);
+                    let is_alone = !(*entry).inh || !catalog::has_children((*entry).relid);
                     let (facts, of_table) = catalog::relation((*entry).relid, is_alone);
                     columns = of_table;
                     RelationSource::Table(facts)
@@ -316,6 +315,7 @@ impl Converter {
                 // The query may call it otherwise: FROM t AS a(b, c).
                 let position = usize::try_from(column.number - 1).unwrap_or(usize::MAX);
                 if let Some(name) = names.get(position) {
+                    column.is_renamed = column.name != *name;
                     column.name.clone_from(name);
                 }
             }
@@ -324,7 +324,7 @@ impl Converter {
                 alias: string((*(*entry).eref).aliasname),
                 columns,
                 is_lateral: (*entry).lateral,
-                is_alone,
+                is_only: (*entry).rtekind == Kind::RTE_RELATION && !(*entry).inh,
                 is_sampled: !(*entry).tablesample.is_null(),
                 is_used,
             }
@@ -397,7 +397,7 @@ fn names_only(names: &[String]) -> Vec<RelationColumn> {
     let numbers = 1..ColumnNumber::MAX;
     numbers
         .zip(names)
-        .map(|(number, name)| RelationColumn { number, name: name.clone(), type_oid: 0, is_not_null: false })
+        .map(|(number, name)| RelationColumn { number, name: name.clone(), ..RelationColumn::default() })
         .collect()
 }
 

@@ -10,6 +10,7 @@ use super::nodes::{self, Hook};
 use crate::catalog::query::edit::Edit;
 use crate::catalog::query::{JoinKind, QueryId, RelationIndex};
 use crate::pg::planner::list::{self, list_of, new_node, tag};
+use crate::syntax::operand::operand;
 use crate::syntax::placeholder::{self, Extent, Replacement};
 
 /// The first number of a parameter that holds an edit's place.
@@ -58,7 +59,7 @@ fn make(copy: &mut WorkingCopy, edit: &Edit, number: i32) -> Option<Option<Repla
                 let place = copy.place(*expression)?;
                 let hook = place.hook?;
                 *hook = parameter(number, pg_sys::exprType(*hook));
-                let sql = if place.bare { sql.clone() } else { format!("({sql})") };
+                let sql = if place.bare { sql.clone() } else { operand(sql) };
                 return whole(Extent::Itself, sql);
             }
             Edit::RemoveCondition { expression } => {
@@ -112,7 +113,7 @@ fn make(copy: &mut WorkingCopy, edit: &Edit, number: i32) -> Option<Option<Repla
             Edit::DropOffset { query } => (*found(query)?).limitOffset = ptr::null_mut(),
             Edit::ReplaceLimit { query, sql } => {
                 (*found(query)?).limitCount = parameter(number, pg_sys::INT8OID);
-                return whole(Extent::Itself, format!("({sql})"));
+                return whole(Extent::Itself, operand(sql));
             }
             Edit::KeepDuplicates { query, operation } => {
                 let statement = *copy.query(*query)?.operations.get(*operation)?;

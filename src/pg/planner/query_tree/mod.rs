@@ -82,14 +82,14 @@ impl QueryTree {
         placeholder::replace(&copy.print(), &replacements)
     }
 
-    /// Whether another text puts out the same columns and takes the same parameters.
+    /// Whether another text puts out the same columns and takes the same parameters, some left out or new ones added.
     pub fn has_same_shape(&self, other: &Self) -> bool {
         self.output == other.output
-            && other
+            && self
                 .parameters
                 .iter()
-                .enumerate()
-                .all(|(position, type_oid)| *type_oid == 0 || self.parameters.get(position) == Some(type_oid))
+                .zip(&other.parameters)
+                .all(|(before, after)| *after == 0 || before == after)
     }
 
     /// Whether the server prints such a statement, and no parameter has one of our numbers.
