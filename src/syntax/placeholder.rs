@@ -3,8 +3,10 @@
 /// What takes a placeholder's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// The placeholder alone.
+    /// The placeholder alone, each time that it is there: ORDER BY repeats what the select list says.
     Itself,
+    /// The placeholder with the parentheses directly around it, if there are any.
+    Wrapped,
     /// All that is within the parentheses around it.
     Parentheses,
     /// The whole text.
@@ -42,15 +44,23 @@ pub fn between(sql: &str, first: i32, second: i32) -> Option<&str> {
     Some(inner.strip_prefix(',')?.strip_suffix(',')?.trim())
 }
 
-/// Replaces every placeholder; `None` where one is not there exactly once, or not as it must be.
+/// Replaces every placeholder; `None` where one is not there, or not as it must be.
 pub fn replace(sql: &str, replacements: &[Replacement]) -> Option<String> {
     let found = places(sql);
     let mut spans = Vec::new();
     for replacement in replacements {
-        let mut of_it = found.iter().filter(|place| place.number == replacement.number);
-        let (place, None) = (of_it.next()?, of_it.next()) else { return None };
+        let of_it: Vec<&Place> = found.iter().filter(|place| place.number == replacement.number).collect();
+        if replacement.extent == Extent::Itself && !of_it.is_empty() {
+            spans.extend(of_it.iter().map(|place| ((place.start, place.end), &replacement.sql)));
+            continue;
+        }
+        let [place] = of_it.as_slice() else { return None };
         let span = match replacement.extent {
             Extent::Itself => (place.start, place.end),
+            Extent::Wrapped => match place.parentheses {
+                Some((start, end)) if (start, end) == (place.start, place.end) => (start - 1, end + 1),
+                _ => (place.start, place.end),
+            },
             Extent::Parentheses => place.parentheses?,
             Extent::All => (0, sql.len()),
             Extent::Relation => relation(sql, place)?,
@@ -146,7 +156,19 @@ mod tests {
             Some("SELECT '$900 ''$900', \"$900\" FROM t WHERE new")
         );
         assert_eq!(replaced("SELECT $9001, $90", Extent::Itself), None);
-        assert_eq!(replaced("SELECT $900, $900", Extent::Itself), None);
+        assert_eq!(
+            replaced("SELECT $900 ORDER BY ($900)", Extent::Itself).as_deref(),
+            Some("SELECT new ORDER BY (new)")
+        );
+        assert_eq!(replaced("SELECT f($900, $900)", Extent::Parentheses), None);
+        assert_eq!(
+            replaced("SELECT 1 ORDER BY ($900)", Extent::Wrapped).as_deref(),
+            Some("SELECT 1 ORDER BY new")
+        );
+        assert_eq!(
+            replaced("SELECT 1 ORDER BY $900", Extent::Wrapped).as_deref(),
+            Some("SELECT 1 ORDER BY new")
+        );
     }
 
     #[test]

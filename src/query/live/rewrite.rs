@@ -3,7 +3,8 @@
 use crate::pg::isolation::isolated;
 use crate::pg::planner::query_tree::QueryTree;
 use crate::pg::planner::{self, Analysis, Configuration};
-use crate::query::rewrite::{self, Gain, Proposal};
+use crate::query::advice::{Advice, Kind};
+use crate::query::rewrite::{self, Condition, Gain, Proposal};
 
 /// A rewrite that is cheaper by less is not worth reading.
 const LEAST_GAIN: f64 = 0.01;
@@ -16,6 +17,43 @@ pub struct Rewritten {
     pub sql: Option<String>,
     /// The planner's cost of the new text.
     pub cost_after: Option<f64>,
+}
+
+/// Advice to write a query otherwise; none where it cannot be taken apart.
+pub fn advice(analysis: &Analysis, cost_before: f64) -> Vec<Advice> {
+    let mut found = Vec::new();
+    // What was made plannable by guessing types may not be understood without.
+    let outcome = isolated(&mut || found = rewrites(&analysis.text(), cost_before));
+    if outcome.is_err() {
+        return Vec::new();
+    }
+    found.into_iter().map(|rewritten| worded(rewritten, cost_before)).collect()
+}
+
+fn worded(rewritten: Rewritten, cost_before: f64) -> Advice {
+    let Rewritten { proposal, sql, cost_after } = rewritten;
+    let mut advice = Advice::new(Kind::Rewrite, proposal.severity, proposal.rule, proposal.message);
+    advice.evidence = proposal.evidence;
+    let is_rewritten = sql.is_some();
+    advice.sql = sql.or(proposal.statement);
+    if is_rewritten {
+        advice.cost_before = Some(cost_before);
+        advice.cost_after = cost_after;
+        match proposal.condition {
+            Condition::Proven => {
+                advice.evidence.insert("same_rows".to_owned(), "proven".into());
+                advice.proven = cost_after.is_some_and(|after| is_gain(cost_before, after));
+            }
+            Condition::Unless(condition) => {
+                advice.evidence.insert("same_rows_if".to_owned(), condition.into());
+            }
+        }
+    }
+    advice
+}
+
+fn is_gain(before: f64, after: f64) -> bool {
+    after < before * (1.0 - LEAST_GAIN)
 }
 
 /// What the rules propose for a query, each new text parsed, compared in what it puts out, and planned.
@@ -39,9 +77,9 @@ pub fn rewrites(query: &str, cost_before: f64) -> Vec<Rewritten> {
             let mut planned = None;
             // What cannot be printed, parsed or planned is not shown.
             let outcome = isolated(&mut || planned = planned_again(&tree, &proposal));
-            debug_assert!(outcome.is_ok() && planned.is_some(), "{}: {outcome:?}", rule.id);
+            debug_assert!(outcome.is_ok(), "{}: {outcome:?}", rule.id);
             if let Some((sql, cost_after)) = planned
-                && (proposal.gain == Gain::Always || cost_after < cost_before * (1.0 - LEAST_GAIN))
+                && (proposal.gain == Gain::Always || is_gain(cost_before, cost_after))
             {
                 found.push(Rewritten { proposal, sql: Some(sql), cost_after: Some(cost_after) });
             }

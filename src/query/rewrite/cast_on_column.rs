@@ -123,7 +123,7 @@ fn proposal(
                 return Some(warn(format!("{}; bind {text} as {type_name}", keeps("text"))).edits(
                     replace(format!("{column} = {}::{type_name}", operand(&text))),
                     Condition::Unless(format!(
-                        "{text} is written as PostgreSQL prints a {type_name}: no leading zeros, no spaces, no sign +"
+                        "{text} is written as the type {type_name} prints it: no leading zeros, no spaces, no sign +"
                     )),
                 ));
             };

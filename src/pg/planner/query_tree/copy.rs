@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use super::convert::{Converter, Place, QueryPlace};
 use super::nodes::{self, Hook, string};
 use crate::catalog::query::{ExpressionId, QueryId};
+use crate::pg::local_settings::with_settings;
 use crate::pg::planner::list::{self, new_node, tag};
 
 /// A copy, and what hangs where in it.
@@ -25,7 +26,7 @@ impl WorkingCopy {
         let mut converter = Converter::default();
         // SAFETY: a copy of what the analysis made. Numbers are given in one order, so that they are those of the
         // original.
-        unsafe { converter.query(root) };
+        legibly(|| unsafe { converter.query(root) });
         let copy = Self { root, places: converter.places, queries: converter.queries };
         copy.type_parameters();
         copy
@@ -49,7 +50,7 @@ impl WorkingCopy {
     /// The statement as the server prints it.
     pub fn print(&self) -> String {
         // SAFETY: the copy is whole.
-        unsafe { string(pg_sys::pg_get_querydef(self.root, true)) }
+        legibly(|| unsafe { string(pg_sys::pg_get_querydef(self.root, true)) })
     }
 
     /// Has every column printed with its relation in front, also where there is only one.
@@ -85,6 +86,13 @@ impl WorkingCopy {
             }
         }
     }
+}
+
+/// Prints literals so that every session reads them as the same values: in the styles of their own session, '03/04' is
+/// two days, CDT two zones, and a number may have lost digits.
+pub fn legibly<T>(work: impl FnOnce() -> T) -> T {
+    let settings = [(c"datestyle", c"ISO"), (c"intervalstyle", c"postgres"), (c"extra_float_digits", c"3")];
+    with_settings(&settings, work)
 }
 
 /// Whether a node is `$1` or the like.

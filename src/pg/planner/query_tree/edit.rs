@@ -108,7 +108,7 @@ fn make(copy: &mut WorkingCopy, edit: &Edit, number: i32) -> Option<Option<Repla
             Edit::DropSort { query } => (*found(query)?).sortClause = ptr::null_mut(),
             Edit::ReplaceSort { query, sql } => {
                 replace_sort(found(query)?, parameter(number, pg_sys::INT4OID));
-                return whole(Extent::Itself, sql.clone());
+                return whole(Extent::Wrapped, sql.clone());
             }
             Edit::DropOffset { query } => (*found(query)?).limitOffset = ptr::null_mut(),
             Edit::ReplaceLimit { query, sql } => {

@@ -17,12 +17,14 @@ use std::ptr;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::Analysis;
 use super::analysis::{refuse_other_statements, server_text, single_statement};
 use super::list::{self, tag};
 use super::position::located;
 use crate::catalog::Oid;
 use crate::catalog::query::edit::Edit;
 use crate::catalog::query::{ExpressionKind, Statement};
+use crate::pg::encoding;
 use crate::pg::error::raise;
 use crate::syntax::placeholder;
 use copy::WorkingCopy;
@@ -49,7 +51,7 @@ impl QueryTree {
         let (root, has_star, parameters) = located(query, || analyse(&text));
         // SAFETY: the query comes from the analysis.
         let mut tree = unsafe {
-            let mut converted = convert::Converter::default().query(root);
+            let mut converted = copy::legibly(|| convert::Converter::default().query(root));
             converted.has_star = has_star;
             let server = pg_sys::PG_VERSION_NUM / 10_000;
             let output = output(root);
@@ -102,6 +104,13 @@ impl QueryTree {
         let command = unsafe { (*self.root).commandType };
         let is_known = command != pg_sys::CmdType::CMD_MERGE || cfg!(any(feature = "pg17", feature = "pg18"));
         is_known && !ours
+    }
+}
+
+impl Analysis {
+    /// The text that was analysed.
+    pub fn text(&self) -> String {
+        encoding::from_server(self.text.as_bytes()).into_owned()
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_void};
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use crate::pg::planner::walkers;
 use crate::pg::scan::text_of;
 
 /// Where a node hangs: the field or list cell that points to it.
@@ -34,32 +35,6 @@ pub unsafe fn string(string: *const std::ffi::c_char) -> String {
     text_of(unsafe { CStr::from_ptr(string) }.to_bytes()).into_string()
 }
 
-mod raw {
-    use std::ffi::c_void;
-
-    use pgrx::pg_sys;
-
-    pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
-
-    #[cfg(feature = "pg15")]
-    unsafe extern "C-unwind" {
-        pub fn expression_tree_walker(
-            node: *mut pg_sys::Node,
-            walker: Option<Walker>,
-            context: *mut c_void,
-        ) -> bool;
-    }
-    #[cfg(not(feature = "pg15"))]
-    unsafe extern "C-unwind" {
-        #[link_name = "expression_tree_walker_impl"]
-        pub fn expression_tree_walker(
-            node: *mut pg_sys::Node,
-            walker: Option<Walker>,
-            context: *mut c_void,
-        ) -> bool;
-    }
-}
-
 /// Called for each node directly within another.
 unsafe extern "C-unwind" fn collect(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
     if !node.is_null() {
@@ -77,6 +52,6 @@ pub unsafe fn children(node: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
     let mut found: Vec<*mut pg_sys::Node> = Vec::new();
     let context = (&raw mut found).cast::<c_void>();
     // SAFETY: one C call inside the boundary that turns an ERROR into a panic; the walker keeps to `found`.
-    unsafe { pg_guard_ffi_boundary(|| raw::expression_tree_walker(node, Some(collect), context)) };
+    unsafe { pg_guard_ffi_boundary(|| walkers::expression(node, collect, context)) };
     found
 }
