@@ -13,6 +13,7 @@ mod index;
 mod namespace;
 mod other;
 pub mod plan;
+pub mod query;
 mod relation;
 mod role;
 pub mod sampled;

@@ -107,6 +107,8 @@ pub mod builtin {
     pub const TIMESTAMP: Oid = 1114;
     /// timestamp with time zone
     pub const TIMESTAMPTZ: Oid = 1184;
+    /// interval
+    pub const INTERVAL: Oid = 1186;
     /// numeric
     pub const NUMERIC: Oid = 1700;
     /// uuid

@@ -11,6 +11,7 @@ pub mod live;
 pub mod no_index;
 pub mod plan_shares;
 pub mod red_flag;
+pub mod rewrite;
 pub mod selection;
 pub mod slow;
 pub mod whatif;

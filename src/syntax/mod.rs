@@ -3,4 +3,6 @@
 pub mod constants;
 pub mod node_tree;
 pub mod normalised;
+pub mod operand;
+pub mod placeholder;
 pub mod tokens;

@@ -91,7 +91,7 @@ impl Analysis {
 }
 
 /// Ends with an ERROR for what has no plan.
-fn refuse_other_statements(statement: *mut pg_sys::Node) {
+pub(super) fn refuse_other_statements(statement: *mut pg_sys::Node) {
     use pg_sys::NodeTag as Tag;
     match tag(statement) {
         Tag::T_SelectStmt | Tag::T_InsertStmt | Tag::T_UpdateStmt | Tag::T_DeleteStmt | Tag::T_MergeStmt => {}

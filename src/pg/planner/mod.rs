@@ -26,6 +26,7 @@ mod plan;
 mod plan_tree;
 mod pool;
 mod position;
+pub mod query_tree;
 mod refusal;
 mod rollback;
 mod sampling;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::engine::{Engine, Prepared, existing};
-use super::{prepare, without_trace};
+use super::{prepare, rewrite, without_trace};
 use crate::catalog::Snapshot;
 use crate::change::names::Names;
 use crate::finding::{Facts, Severity};
@@ -28,6 +28,7 @@ pub fn advise(query: &str) -> Vec<Advice> {
         let mut advice = index_advice(&prepared);
         let plans = planner::plan_tree(&prepared.analysis, &Configuration::default());
         advice.extend(plans.iter().flat_map(red_flag::judge));
+        advice.extend(rewrite::advice(&prepared.analysis, prepared.cost));
         order(&mut advice);
         advice
     })

@@ -4,6 +4,7 @@ pub mod advise;
 mod engine;
 pub mod index_type;
 mod prepare;
+pub mod rewrite;
 pub mod slow;
 mod why_no_index;
 pub mod workload;

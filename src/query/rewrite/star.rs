@@ -1,0 +1,62 @@
+//! `SELECT *`: every column is read and sent, whoever needs it.
+
+use super::{Context, Proposal, Rule};
+use crate::catalog::query::{Place, Scope};
+use crate::finding::Severity;
+use crate::query::rewrite::wording::{listed, relation_name};
+
+/// The rule.
+pub const RULE: Rule = Rule { id: "query.select_star", check };
+
+/// With fewer columns a list saves nothing.
+const FEW_COLUMNS: usize = 8;
+
+fn check(scope: &Scope<'_>, _: &Context<'_>, found: &mut Vec<Proposal>) {
+    // Within a query the planner leaves out by itself what nobody uses.
+    if !matches!(scope.place, Place::Top) || !scope.query.has_star {
+        return;
+    }
+    let tables: Vec<String> = scope
+        .query
+        .relations
+        .iter()
+        .filter(|entry| entry.is_used && entry.table().is_some())
+        .map(relation_name)
+        .collect();
+    let columns = scope.query.output().count();
+    if tables.is_empty() || columns < FEW_COLUMNS {
+        return;
+    }
+    found.push(
+        Proposal::advice(
+            RULE.id,
+            Severity::Info,
+            format!(
+                "the select list has a * that brings {columns} columns of {}: named columns let an index answer alone and send less",
+                listed(&tables, "and"),
+            ),
+        )
+        .evidence("columns", columns),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::query::Statement;
+    use crate::catalog::query::sample::{Numbers, column, select, table};
+    use crate::query::rewrite::propose_by;
+
+    #[test]
+    fn many_columns_of_a_table() {
+        let flags = [false; 9];
+        let targets = (1..=9).map(|number| column(0, 0, 0, number)).collect();
+        let mut statement =
+            Statement { query: select(0, targets, vec![table("a", &flags, &[])]), server: 15 };
+        assert_eq!(propose_by(&RULE, &statement, &Numbers), []);
+        statement.query.has_star = true;
+        assert_eq!(propose_by(&RULE, &statement, &Numbers).len(), 1);
+        statement.query.targets.truncate(3);
+        assert_eq!(propose_by(&RULE, &statement, &Numbers), []);
+    }
+}
