@@ -178,3 +178,30 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- The names and types of a query's columns.
+CREATE FUNCTION shape(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    EXECUTE format('CREATE TEMPORARY TABLE shape_of AS SELECT * FROM (%s) AS r WITH NO DATA', query);
+    SELECT string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum) INTO answer
+    FROM pg_attribute WHERE attrelid = 'pg_temp.shape_of'::regclass AND attnum > 0;
+    DROP TABLE pg_temp.shape_of;
+    RETURN answer;
+EXCEPTION WHEN OTHERS THEN
+    RETURN 'error ' || SQLSTATE;
+END
+$$;
+
+-- What dbm.advise() says about rewriting a query; nothing of one that the server itself refuses.
+CREATE FUNCTION ask(query text) RETURNS TABLE (original text, rule text, sql text, proven boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        EXECUTE 'EXPLAIN ' || query;
+    EXCEPTION WHEN OTHERS THEN
+        RETURN;
+    END;
+    RETURN QUERY SELECT query, a.rule, a.sql, a.proven FROM dbm.advise(query) AS a WHERE a.kind = 'rewrite';
+END
+$$;
