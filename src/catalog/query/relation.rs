@@ -31,6 +31,17 @@ pub struct UniqueKey {
     pub is_primary: bool,
 }
 
+/// A column among the keys of an index.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IndexedColumn {
+    /// Which.
+    pub column: ColumnNumber,
+    /// The index's access method.
+    pub method: String,
+    /// The operator class, not qualified.
+    pub operator_class: String,
+}
+
 /// What the catalogs say of a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RelationFacts {
@@ -47,6 +58,8 @@ pub struct RelationFacts {
     /// The leading columns of its valid B-tree indexes without predicate, one entry an index, up to the first
     /// expression; empty where that comes first.
     pub index_columns: Vec<Vec<ColumnNumber>>,
+    /// Columns among the keys of its valid indexes of any method, those with a predicate left out.
+    pub indexed_columns: Vec<IndexedColumn>,
     /// Whether a valid index has an expression among its keys.
     pub has_expression_index: bool,
     /// Whether it belongs to the server's own catalogs.
