@@ -90,13 +90,6 @@ pub enum Edit {
         /// Which.
         relation: RelationIndex,
     },
-    /// An outer join becomes the side that it keeps; the other side is one relation, and its ON goes with it.
-    RemoveOuterJoin {
-        /// In which query.
-        query: QueryId,
-        /// The join's own place in the range table.
-        relation: RelationIndex,
-    },
     /// INNER, LEFT … JOIN becomes one of another kind.
     ReplaceJoin {
         /// In which query.

@@ -38,8 +38,8 @@ pub struct IndexedColumn {
     pub column: ColumnNumber,
     /// The index's access method.
     pub method: String,
-    /// The operator class, not qualified.
-    pub operator_class: String,
+    /// The operator family, not qualified: named after its operator class where it has one alone.
+    pub operator_family: String,
 }
 
 /// What the catalogs say of a table.

@@ -45,7 +45,7 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             ),
         )
         .edits(vec![Edit::ReplaceExpression { expression: part.id, sql }], Condition::Proven);
-        proposals.push(if column.has_operator_class(&["gin"], "array_ops") {
+        proposals.push(if column.has_operator_family(&["gin"], "array_ops") {
             proposal
         } else {
             proposal

@@ -77,12 +77,12 @@ impl<'a> TableColumn<'a> {
         Some(Self { reference, entry, table, column: entry.column(reference.column)? })
     }
 
-    /// Whether an index by one of these methods has it among its keys, with an operator class whose name has that part.
-    pub fn has_operator_class(&self, methods: &[&str], part: &str) -> bool {
+    /// Whether an index by one of these methods has it among its keys, with an operator family whose name has that part.
+    pub fn has_operator_family(&self, methods: &[&str], part: &str) -> bool {
         self.table.indexed_columns.iter().any(|indexed| {
             indexed.column == self.reference.column
                 && methods.contains(&&*indexed.method)
-                && indexed.operator_class.contains(part)
+                && indexed.operator_family.contains(part)
         })
     }
 

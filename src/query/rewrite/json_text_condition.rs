@@ -44,7 +44,7 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
                     format!("{condition} cannot use an index on {}.{name}; {rest}", column.table.name),
                 )
             };
-            if column.has_operator_class(&["gin"], "jsonb_") {
+            if column.has_operator_family(&["gin"], "jsonb_") {
                 let sql = format!(
                     "{} @> {}",
                     context.texts.text(document.id),
@@ -103,7 +103,7 @@ mod tests {
             facts.indexed_columns.push(IndexedColumn {
                 column: 1,
                 method: "gin".to_owned(),
-                operator_class: "jsonb_path_ops".to_owned(),
+                operator_family: "jsonb_path_ops".to_owned(),
             });
         }
         propose_for(&RULE, where_of(condition, vec![table]))

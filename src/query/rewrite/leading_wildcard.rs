@@ -28,7 +28,7 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         if !(is_open || folds_case) || is_suffix || asks_nothing {
             continue;
         }
-        if !is_large(column.table) || column.has_operator_class(&["gin", "gist"], "trgm") {
+        if !is_large(column.table) || column.has_operator_family(&["gin", "gist"], "trgm") {
             continue;
         }
         let name = format!("{}.{}", column.table.name, quote_identifier(&column.column.name));
@@ -136,7 +136,7 @@ mod tests {
                 table.indexed_columns.push(IndexedColumn {
                     column: 1,
                     method: "gin".to_owned(),
-                    operator_class: "gin_trgm_ops".to_owned(),
+                    operator_family: "gin_trgm_ops".to_owned(),
                 });
             }
         };

@@ -3,7 +3,9 @@
 //! Where it can match one row at most, the planner leaves it out by itself.
 
 use crate::catalog::query::edit::Edit;
-use crate::catalog::query::{ColumnReference, Comparison, Distinct, Place, Query, Scope, SubLinkKind};
+use crate::catalog::query::{
+    ColumnReference, Comparison, Distinct, JoinKind, Place, Query, Scope, SubLinkKind,
+};
 use crate::finding::Severity;
 
 use super::filter::{nullable_sides, references_in, references_to};
@@ -17,7 +19,8 @@ fn check(scope: &Scope<'_>, _: &Context<'_>, proposals: &mut Vec<Proposal>) {
     if query.is_volatile() || query.changed.is_some() || !query.row_locks.is_empty() {
         return;
     }
-    for (join, nullable) in nullable_sides(query) {
+    for (join, nullable) in nullable_sides(query).into_iter().filter(|(join, _)| join.kind == JoinKind::Left)
+    {
         let Some(on) = &join.condition else { continue };
         let Some(entry) = query.relation(nullable) else { continue };
         let is_used = join.merges_columns || references_to(query, nullable) > references_in(on, nullable);
@@ -25,7 +28,7 @@ fn check(scope: &Scope<'_>, _: &Context<'_>, proposals: &mut Vec<Proposal>) {
             continue;
         }
         let name = &entry.alias;
-        let edits = vec![Edit::RemoveOuterJoin { query: query.id, relation: join.relation }];
+        let edits = vec![Edit::RemoveRelation { query: query.id, relation: nullable }];
         if does_not_count(scope) {
             proposals.push(
                 Proposal::advice(
@@ -89,7 +92,7 @@ mod tests {
     use super::super::testing::{left_join, propose_for};
     use super::{Condition, RULE};
     use crate::catalog::query::sample::{column, target};
-    use crate::catalog::query::{Distinct, FromItem, RelationSource};
+    use crate::catalog::query::{Distinct, FromItem, JoinKind, RelationSource};
 
     #[test]
     fn a_join_that_only_repeats_is_dropped_where_nobody_counts() {
@@ -115,7 +118,7 @@ mod tests {
         assert!(propose_for(&RULE, once).is_empty());
         let mut inner = left_join();
         if let FromItem::Join(join) = &mut inner.from[0] {
-            join.kind = crate::catalog::query::JoinKind::Inner;
+            join.kind = JoinKind::Inner;
         }
         assert!(propose_for(&RULE, inner).is_empty());
     }
