@@ -93,7 +93,7 @@ sub advice
 {
 	my @queries = @_;
 
-	$node->safe_psql('postgres', 'CREATE TABLE IF NOT EXISTS asked (query text); TRUNCATE asked; INSERT INTO asked VALUES '
+	$node->safe_psql('postgres', 'DROP TABLE IF EXISTS asked; CREATE TABLE asked (query text); INSERT INTO asked VALUES '
 		  . join(', ', map { '(' . literal($_) . ')' } @queries));
 	my %said;
 	for my $zone (@zones)
@@ -108,18 +108,20 @@ my (@advice, @varied);
 if ($node->safe_psql('postgres', "SELECT count(*) FROM pg_available_extensions WHERE name = 'dbmastery'") > 0)
 {
 	$node->safe_psql('postgres', 'CREATE EXTENSION dbmastery; SELECT fill(1)');
-	$node->safe_psql('postgres', 'ANALYZE');
+	# As if they were large: of small tables nobody wants to hear.
+	$node->safe_psql('postgres', 'ANALYZE; ' . "UPDATE pg_class SET reltuples = 1e6, relpages = 1e4 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'");
 	@advice = advice(uniq map { $_->{query} } @cases);
 	srand 1;
 	@varied = advice(uniq map { my $case = $_; map { varied($case->{query}) } 1 .. $variations } @cases);
 }
+is($_->{sql}, '', "an answer: $_->{original}") for grep { $_->{rule} eq 'error' } @advice, @varied;
 for my $said (grep { $_->{proven} && $_->{sql} } @advice, @varied)
 {
 	compare_later(
 		name     => "$said->{rule}, proven: $said->{original}",
 		original => $said->{original},
 		rewrite  => $said->{sql},
-		ordered  => $said->{original} =~ / ORDER BY [\w.]*id$/,
+		ordered  => scalar($said->{original} =~ / ORDER BY [\w.]*id$/),
 		expected => 'proven');
 }
 # Whether what was expected was said.

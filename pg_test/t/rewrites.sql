@@ -203,5 +203,7 @@ BEGIN
         RETURN;
     END;
     RETURN QUERY SELECT query, a.rule, a.sql, a.proven FROM dbm.advise(query) AS a WHERE a.kind = 'rewrite';
+EXCEPTION WHEN OTHERS THEN
+    RETURN QUERY SELECT query, 'error', SQLERRM, false;
 END
 $$;
