@@ -18,6 +18,8 @@ pub struct RelationColumn {
     pub is_not_null: bool,
     /// Whether the query calls it otherwise than the table does: `FROM t AS a(b, c)`.
     pub is_renamed: bool,
+    /// How many different values the statistics tell of; negative, the share of the rows; `None` where they do not.
+    pub distinct: Option<f64>,
 }
 
 /// Columns of which the table holds each combination once, as far as none of them is NULL.

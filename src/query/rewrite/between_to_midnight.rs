@@ -28,7 +28,8 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
                 continue;
             }
             let name = format!("{}.{}", column.table.name, column.column.name);
-            let sql = format!("{} < {}::date + 1", context.texts.text(left.id), context.texts.text(right.id));
+            let sql =
+                format!("{} < ({})::date + 1", context.texts.text(left.id), context.texts.text(right.id));
             proposals.push(
                 Proposal::advice(
                     RULE.id,

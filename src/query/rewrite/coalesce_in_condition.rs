@@ -44,19 +44,18 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             (false, true) => plain,
             (false, false) => continue,
         };
-        proposals.push(
-            Proposal::advice(
-                RULE.id,
-                Severity::Info,
-                format!(
-                    "{} hides {}.{} in coalesce(), so that no index on it can be used",
-                    context.texts.text(part.id),
-                    table.table.name,
-                    table.column.name
-                ),
-            )
-            .edits(vec![Edit::ReplaceExpression { expression: part.id, sql }], Condition::Proven),
-        );
+        let proposal = Proposal::advice(
+            RULE.id,
+            Severity::Info,
+            format!(
+                "{} hides {}.{} in coalesce(), so that no index on it can be used",
+                context.texts.text(part.id),
+                table.table.name,
+                table.column.name
+            ),
+        )
+        .edits(vec![Edit::ReplaceExpression { expression: part.id, sql }], Condition::Proven);
+        proposals.push(if table.wants_index() { proposal.always() } else { proposal });
     }
 }
 

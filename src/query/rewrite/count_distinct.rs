@@ -7,11 +7,14 @@ use crate::catalog::query::{Distinct, ExpressionKind, Scope};
 use crate::finding::Severity;
 use crate::text::identifier::quote_identifier;
 
-use super::filter::has_rows;
+use super::filter::{has_rows, is_branch};
 use super::{Condition, Context, Proposal, Rule};
 
 /// The rule.
 pub const RULE: Rule = Rule { id: "query.count_distinct", check };
+
+/// The first version whose planner counts what the sort within an aggregate costs.
+const SORT_IS_COUNTED: u32 = 16;
 
 /// Fewer values are sorted in no time.
 const MANY_ROWS: f64 = 10_000.0;
@@ -36,7 +39,8 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         && query.row_locks.is_empty()
         && query.common_tables.is_empty()
         && !query.has_window_functions
-        && !query.returns_sets;
+        && !query.returns_sets
+        && !is_branch(scope);
     if !counts_distinct || !is_all || query.is_volatile() {
         return;
     }
@@ -60,16 +64,14 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         context.texts.query(query.id, &edits),
         context.texts.new_alias(1)
     );
-    proposals.push(
+    let proposal =
         Proposal::advice(
             RULE.id,
             Severity::Info,
             format!("count(DISTINCT {value}) sorts every value; counting the rows of a DISTINCT hashes them, and in parallel"),
         )
-        .edits(vec![Edit::ReplaceQuery { query: query.id, sql }], Condition::Proven)
-        // Before 16 the planner forgets what the sort costs.
-        .always(),
-    );
+        .edits(vec![Edit::ReplaceQuery { query: query.id, sql }], Condition::Proven);
+    proposals.push(if context.statement.server < SORT_IS_COUNTED { proposal.always() } else { proposal });
 }
 
 #[cfg(test)]

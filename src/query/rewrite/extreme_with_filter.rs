@@ -58,7 +58,12 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
     let names: Option<Vec<String>> = equated
         .iter()
         .chain([&extreme.reference.column])
-        .map(|&number| entry.column(number).map(|column| quote_identifier(&column.name)))
+        .map(|&number| {
+            entry
+                .column(number)
+                .filter(|column| !column.is_renamed)
+                .map(|column| quote_identifier(&column.name))
+        })
         .collect();
     let Some(names) = names else { return };
     let columns = names.join(", ");

@@ -2,7 +2,7 @@
 //! tables it is.
 
 use crate::catalog::query::{
-    ColumnReference, Constant, Expression, ExpressionKind, FromItem, JoinKind, Query, RangeTableEntry,
+    ColumnReference, Constant, Expression, ExpressionKind, FromItem, JoinKind, Place, Query, RangeTableEntry,
     RelationColumn, RelationFacts, Scope,
 };
 use crate::catalog::types::builtin;
@@ -74,7 +74,9 @@ impl<'a> TableColumn<'a> {
         let reference = expression.as_own_column()?;
         let entry = scope.query.relation(reference.relation)?;
         let table = entry.table()?;
-        Some(Self { reference, entry, table, column: entry.column(reference.column)? })
+        // Under a name of the query's own it could not be told to CREATE INDEX.
+        let column = entry.column(reference.column).filter(|column| !column.is_renamed)?;
+        Some(Self { reference, entry, table, column })
     }
 
     /// Whether an index by one of these methods has it among its keys, with an operator family whose name has that part.
@@ -86,10 +88,21 @@ impl<'a> TableColumn<'a> {
         })
     }
 
+    /// Whether a condition that an index could serve pays once there is one: there is none, and the table is large.
+    pub fn wants_index(&self) -> bool {
+        is_large(self.table) && !self.has_index()
+    }
+
     /// Whether a B-tree index of the table begins with it.
     pub fn has_index(&self) -> bool {
         self.entry.has_index_on(self.reference.column)
     }
+}
+
+/// Whether the query is a branch of a set operation, in which another one cannot take its place.
+pub fn is_branch(scope: &Scope<'_>) -> bool {
+    matches!(scope.place, Place::From(_))
+        && scope.parent.is_some_and(|parent| parent.query.set_operation.is_some())
 }
 
 /// Whether reading all of a table takes time, as far as its statistics say.

@@ -2,7 +2,7 @@
 
 use crate::catalog::query::Scope;
 use crate::finding::Severity;
-use crate::text::identifier::{quote_identifier, quote_qualified};
+use crate::text::identifier::{quote_identifier, quote_literal, quote_qualified};
 
 use super::filter::{TableColumn, in_filters, is_large, is_text, literal};
 use super::pattern::{Element, longest_word, parse, reversed};
@@ -32,7 +32,8 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             continue;
         }
         let name = format!("{}.{}", column.table.name, quote_identifier(&column.column.name));
-        let condition = context.texts.text(part.id);
+        let condition =
+            format!("{name} {} {}", if folds_case { "ILIKE" } else { "LIKE" }, quote_literal(text));
         if longest_word(&pattern) < 3 {
             proposals.push(Proposal::advice(
                 RULE.id,
@@ -58,7 +59,7 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             Proposal::advice(
                 RULE.id,
                 Severity::Warning,
-                format!("{condition} cannot use a B-tree index on {name}, which does not find {why}; {rest}"),
+                format!("{condition} cannot use a B-tree index, which does not find {why}; {rest}"),
             )
         };
         proposals.push(match (&trigrams.schema, trigrams.is_available) {

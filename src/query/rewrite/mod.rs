@@ -18,6 +18,7 @@ mod correlated_subquery;
 mod count_distinct;
 mod count_for_existence;
 mod decorrelation;
+mod distinct_of_few;
 mod distinct_over_join;
 mod exact_count;
 mod extreme_with_filter;
@@ -173,6 +174,7 @@ pub const RULES: &[Rule] = &[
     correlated_subquery::RULE,
     count_distinct::RULE,
     count_for_existence::RULE,
+    distinct_of_few::RULE,
     distinct_over_join::RULE,
     exact_count::RULE,
     extreme_with_filter::RULE,

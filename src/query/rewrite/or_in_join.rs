@@ -3,9 +3,10 @@
 //! What the first alternative found must not be found again, and is not lost where it is NULL.
 
 use crate::catalog::query::edit::Edit;
-use crate::catalog::query::{Comparison, Expression, ExpressionKind, Place, Query, Scope};
+use crate::catalog::query::{Comparison, Expression, ExpressionKind, Scope};
 use crate::finding::Severity;
 
+use super::filter::is_branch;
 use super::{Condition, Context, Proposal, Rule};
 
 /// The rule.
@@ -21,7 +22,7 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         && query.common_tables.is_empty()
         && query.returning.is_empty()
         && !query.is_volatile()
-        && !matches!(scope.place, Place::From(_) if scope.parent.is_some_and(|parent| has_branches(parent.query)));
+        && !is_branch(scope);
     if !is_whole {
         return;
     }
@@ -39,9 +40,9 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             .map(|(position, text)| {
                 let earlier: Vec<String> =
                     texts.iter().take(position).map(|text| format!("({text}) IS NOT TRUE")).collect();
-                let sql =
-                    std::iter::once(format!("({text})")).chain(earlier).collect::<Vec<_>>().join(" AND ");
-                let edit = Edit::ReplaceExpression { expression: condition.id, sql: format!("({sql})") };
+                let first = if earlier.is_empty() { text.clone() } else { format!("({text})") };
+                let sql = std::iter::once(first).chain(earlier).collect::<Vec<_>>().join(" AND ");
+                let edit = Edit::ReplaceExpression { expression: condition.id, sql };
                 context.texts.query(query.id, &[edit])
             })
             .collect();
@@ -61,11 +62,6 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         );
         return;
     }
-}
-
-/// Whether the queries in it are branches of a set operation, whose precedence another UNION would change.
-fn has_branches(query: &Query) -> bool {
-    query.set_operation.is_some()
 }
 
 /// Whether it equates columns of two relations.
@@ -110,8 +106,8 @@ mod tests {
         let [proposal] = &propose_for(&RULE, query(JoinKind::Inner, joined()))[..] else { panic!() };
         let [Edit::ReplaceQuery { query: 0, sql }] = &proposal.edits[..] else { panic!() };
         let (one, another) = sql.split_once(" UNION ALL ").unwrap();
-        assert!(one.contains("\"((<3>))\""), "{one}");
-        assert!(another.contains("\"((<6>) AND (<3>) IS NOT TRUE)\""), "{another}");
+        assert!(one.contains("\"<3>\""), "{one}");
+        assert!(another.contains("\"(<6>) AND (<3>) IS NOT TRUE\""), "{another}");
     }
 
     #[test]

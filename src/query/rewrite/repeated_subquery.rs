@@ -45,8 +45,12 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             Proposal::advice(
                 RULE.id,
                 Severity::Info,
-                format!("the same subquery stands {} times and is executed as often; WITH executes it once: {text}", places.len()),
+                format!(
+                    "the same subquery stands {} times and is executed as often; WITH executes it once",
+                    places.len()
+                ),
             )
+            .evidence("subquery", text.split_whitespace().collect::<Vec<_>>().join(" "))
             .edits(edits, Condition::Proven),
         );
     }

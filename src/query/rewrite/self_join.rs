@@ -86,7 +86,7 @@ fn same_table(query: &Query, one: usize, another: usize) -> Option<Oid> {
     let (table, other) = (one.table()?, another.table()?);
     let is_same = table.oid == other.oid
         && matches!(table.kind, 'r' | 'p' | 'm')
-        && one.is_alone == another.is_alone
+        && one.is_only == another.is_only
         && !one.is_sampled
         && !another.is_sampled;
     is_same.then_some(table.oid)

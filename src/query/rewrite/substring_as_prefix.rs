@@ -31,25 +31,24 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
                 continue;
             }
             let pattern = write(value.chars().map(Element::Literal).chain([Element::Any]));
-            proposals.push(
-                Proposal::advice(
-                    RULE.id,
-                    Severity::Info,
-                    format!(
-                        "{} hides {}.{} in a function, so that no index on it can be used; LIKE says the same",
-                        context.texts.text(part.id),
-                        table.table.name,
-                        table.column.name
-                    ),
-                )
-                .edits(
-                    vec![Edit::ReplaceExpression {
-                        expression: part.id,
-                        sql: format!("{} LIKE {}", context.texts.text(column.id), quote_literal(&pattern)),
-                    }],
-                    Condition::Proven,
+            let proposal = Proposal::advice(
+                RULE.id,
+                Severity::Info,
+                format!(
+                    "{} hides {}.{} in a function, so that no index on it can be used; LIKE says the same",
+                    context.texts.text(part.id),
+                    table.table.name,
+                    table.column.name
                 ),
+            )
+            .edits(
+                vec![Edit::ReplaceExpression {
+                    expression: part.id,
+                    sql: format!("{} LIKE {}", context.texts.text(column.id), quote_literal(&pattern)),
+                }],
+                Condition::Proven,
             );
+            proposals.push(if table.wants_index() { proposal.always() } else { proposal });
         }
     }
 }

@@ -23,20 +23,21 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         }
         let inner = left.without_relabels();
         let Some(column) = TableColumn::of(scope, inner) else { continue };
-        let Some(reversed) = literal(right).and_then(reversed) else { continue };
+        let Some(pattern) = literal(right) else { continue };
+        let Some(reversed) = reversed(pattern) else { continue };
         if !is_text(inner) || !is_large(column.table) {
             continue;
         }
         let text = context.texts.text(inner.id);
         let name = quote_identifier(&column.column.name);
-        proposals.push(
+        let table = &column.table.name;
+        let proposal =
             Proposal::advice(
                 RULE.id,
                 Severity::Warning,
                 format!(
-                    "{} reads all of {}: an index finds how a text begins, not how it ends; an index on reverse({name}) finds the end",
-                    context.texts.text(part.id),
-                    column.table.name
+                    "{table}.{name} LIKE {} reads the whole table: an index finds how a text begins, not how it ends; one on reverse({name}) finds the end",
+                    quote_literal(pattern)
                 ),
             )
             .edits(
@@ -45,13 +46,15 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
                     sql: format!("reverse({text}) LIKE {}", quote_literal(&reversed)),
                 }],
                 Condition::Proven,
-            )
-            .always()
-            .statement(format!(
-                "CREATE INDEX CONCURRENTLY ON {} (reverse({name}) text_pattern_ops)",
-                column.table.name
-            )),
-        );
+            );
+        // An expression index may be just this one; the planner knows.
+        proposals.push(if column.table.has_expression_index {
+            proposal
+        } else {
+            proposal
+                .always()
+                .statement(format!("CREATE INDEX CONCURRENTLY ON {table} (reverse({name}) text_pattern_ops)"))
+        });
     }
 }
 

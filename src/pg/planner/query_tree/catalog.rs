@@ -146,12 +146,35 @@ unsafe fn columns(relation: pg_sys::Relation, is_sound: bool) -> Vec<RelationCol
                     type_name: type_name((*attribute).atttypid, (*attribute).atttypmod),
                     is_not_null: is_sound && (*attribute).attnotnull && is_validated(descriptor, number),
                     is_renamed: false,
+                    distinct: distinct((*relation).rd_id, (*attribute).attnum),
                 });
                 pg_sys::ReleaseSysCache(tuple);
                 column
             })
             .collect()
     }
+}
+
+/// How many different values the statistics of a column, with those of its children, tell of.
+fn distinct(table: pg_sys::Oid, column: ColumnNumber) -> Option<f64> {
+    let of = |inherited: bool| {
+        // SAFETY: a look-up by keys in the catalogs; the tuple is released.
+        unsafe {
+            let tuple = pg_sys::SearchSysCache3(
+                pg_sys::SysCacheIdentifier::STATRELATTINH as i32,
+                pg_sys::Datum::from(table),
+                pg_sys::Datum::from(column),
+                pg_sys::Datum::from(inherited),
+            );
+            if tuple.is_null() {
+                return None;
+            }
+            let found = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_statistic>()).stadistinct;
+            pg_sys::ReleaseSysCache(tuple);
+            Some(f64::from(found)).filter(|distinct| *distinct != 0.0)
+        }
+    };
+    of(true).or_else(|| of(false))
 }
 
 /// Whether a NOT NULL was checked for every row.
