@@ -54,6 +54,24 @@ END
 $$;
 ALTER TABLE texts ADD COLUMN soft text COLLATE soft;
 
+-- What is indexed is what a rewrite makes use of.
+CREATE INDEX ON orders (person_id);
+CREATE INDEX ON orders (state);
+CREATE INDEX ON orders (kind);
+CREATE INDEX ON orders (day);
+CREATE INDEX ON moments (zoned);
+CREATE INDEX ON moments (plain);
+CREATE INDEX ON moments (day);
+CREATE INDEX ON numbers (i);
+CREATE INDEX ON numbers (filled);
+CREATE INDEX ON numbers (n);
+CREATE INDEX ON people (age);
+CREATE INDEX ON texts (t text_pattern_ops);
+CREATE INDEX ON texts (v text_pattern_ops);
+CREATE INDEX ON documents USING gin (body);
+CREATE INDEX ON documents USING gin (tags);
+CREATE INDEX ON documents USING gin (numbers);
+
 -- One of the choices, the same for the same seed, place and column.
 CREATE FUNCTION pick(seed int, place bigint, of_column text, choices anyarray) RETURNS anyelement
 LANGUAGE sql IMMUTABLE AS $$
