@@ -104,7 +104,8 @@ pub fn rewrites(query: &str, cost_before: f64) -> Vec<Rewritten> {
     found
 }
 
-/// The new text and its cost, with the index that goes with it; `None` where the edits cannot be made, or what comes out has other columns.
+/// The new text and its cost, with the index that goes with it; `None` where the edits cannot be made, or what comes
+/// out has other columns.
 fn planned_again(tree: &QueryTree, proposal: &Proposal) -> Option<(String, f64)> {
     let sql = tree.rewritten(&proposal.edits)?;
     if !tree.has_same_shape(&QueryTree::of(&sql)) {
