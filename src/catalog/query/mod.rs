@@ -20,8 +20,10 @@ pub use expression::{
     Constant, Expression, ExpressionId, ExpressionKind, FunctionCall, FunctionFacts, FunctionForm,
     OperatorCall, RowComparison, SubLink, SubLinkKind, When, WindowCall,
 };
+pub use nullability::rejects_null;
 pub use relation::{
-    FromItem, Join, JoinKind, RangeTableEntry, RelationColumn, RelationFacts, RelationSource, UniqueKey,
+    FromItem, IndexedColumn, Join, JoinKind, RangeTableEntry, RelationColumn, RelationFacts, RelationSource,
+    UniqueKey,
 };
 pub use walk::{Place, Scope};
 
@@ -276,6 +278,15 @@ impl Query {
     }
 }
 
+/// Whether an extension can be used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extension {
+    /// The schema that it is installed in; `None` where it is not.
+    pub schema: Option<String>,
+    /// Whether the server has its files.
+    pub is_available: bool,
+}
+
 /// What a statement is, as rules see it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
@@ -283,6 +294,8 @@ pub struct Statement {
     pub query: Query,
     /// The server's major version, such as 15.
     pub server: u32,
+    /// The extension pg_trgm.
+    pub trigrams: Extension,
 }
 
 /// The least OID that is not given by initdb.

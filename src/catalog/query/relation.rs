@@ -18,6 +18,8 @@ pub struct RelationColumn {
     pub is_not_null: bool,
     /// Whether the query calls it otherwise than the table does: `FROM t AS a(b, c)`.
     pub is_renamed: bool,
+    /// How many different values the statistics tell of; negative, the share of the rows; `None` where they do not.
+    pub distinct: Option<f64>,
 }
 
 /// Columns of which the table holds each combination once, as far as none of them is NULL.
@@ -29,6 +31,17 @@ pub struct UniqueKey {
     pub nulls_not_distinct: bool,
     /// Whether it is the primary key.
     pub is_primary: bool,
+}
+
+/// A column among the keys of an index.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IndexedColumn {
+    /// Which.
+    pub column: ColumnNumber,
+    /// The index's access method.
+    pub method: String,
+    /// The operator family, not qualified: named after its operator class where it has one alone.
+    pub operator_family: String,
 }
 
 /// What the catalogs say of a table.
@@ -47,6 +60,8 @@ pub struct RelationFacts {
     /// The leading columns of its valid B-tree indexes without predicate, one entry an index, up to the first
     /// expression; empty where that comes first.
     pub index_columns: Vec<Vec<ColumnNumber>>,
+    /// Columns among the keys of its valid indexes of any method, those with a predicate left out.
+    pub indexed_columns: Vec<IndexedColumn>,
     /// Whether a valid index has an expression among its keys.
     pub has_expression_index: bool,
     /// Whether it belongs to the server's own catalogs.

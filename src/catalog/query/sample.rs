@@ -71,6 +71,7 @@ pub fn table(alias: &str, not_null: &[bool], keys: &[&[ColumnNumber]]) -> RangeT
         is_not_null,
         is_renamed: false,
         type_name: "integer".to_owned(),
+        distinct: None,
     });
     let unique_keys = keys
         .iter()

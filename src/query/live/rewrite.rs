@@ -5,6 +5,7 @@ use crate::pg::planner::query_tree::QueryTree;
 use crate::pg::planner::{self, Analysis, Configuration};
 use crate::query::advice::{Advice, Kind};
 use crate::query::rewrite::{self, Condition, Gain, Proposal};
+use crate::query::whatif::size;
 
 /// A rewrite that is cheaper by less is not worth reading.
 const LEAST_GAIN: f64 = 0.01;
@@ -15,7 +16,7 @@ pub struct Rewritten {
     pub proposal: Proposal,
     /// The new text of the query; `None` for advice without one.
     pub sql: Option<String>,
-    /// The planner's cost of the new text.
+    /// The planner's cost of the new text, or of the old one, with the index that is proposed.
     pub cost_after: Option<f64>,
 }
 
@@ -35,6 +36,9 @@ fn worded(rewritten: Rewritten, cost_before: f64) -> Advice {
     let mut advice = Advice::new(Kind::Rewrite, proposal.severity, proposal.rule, proposal.message);
     advice.evidence = proposal.evidence;
     let is_rewritten = sql.is_some();
+    if let (true, Some(statement)) = (is_rewritten, &proposal.statement) {
+        advice.evidence.insert("with".to_owned(), statement.as_str().into());
+    }
     advice.sql = sql.or(proposal.statement);
     if is_rewritten {
         advice.cost_before = Some(cost_before);
@@ -48,6 +52,9 @@ fn worded(rewritten: Rewritten, cost_before: f64) -> Advice {
                 advice.evidence.insert("same_rows_if".to_owned(), condition.into());
             }
         }
+    } else if let Some(after) = cost_after {
+        advice.cost_before = Some(cost_before);
+        advice.cost_after = Some(after);
     }
     advice
 }
@@ -71,7 +78,16 @@ pub fn rewrites(query: &str, cost_before: f64) -> Vec<Rewritten> {
         debug_assert!(outcome.is_ok(), "{}: {outcome:?}", rule.id);
         for proposal in proposals {
             if proposal.edits.is_empty() {
-                found.push(Rewritten { proposal, sql: None, cost_after: None });
+                let mut cost_after = None;
+                // An index that cannot be planned with is advice without a number.
+                let _ = isolated(&mut || {
+                    cost_after = index(&proposal).map(|definition| {
+                        planner::plan(&Analysis::of(query), &with_index(Some(definition))).cost
+                    });
+                });
+                if cost_after.is_none_or(|after| is_gain(cost_before, after)) {
+                    found.push(Rewritten { proposal, sql: None, cost_after });
+                }
                 continue;
             }
             let mut planned = None;
@@ -88,12 +104,25 @@ pub fn rewrites(query: &str, cost_before: f64) -> Vec<Rewritten> {
     found
 }
 
-/// The new text and its cost; `None` where the edits cannot be made, or what comes out has other columns.
+/// The new text and its cost, with the index that goes with it; `None` where the edits cannot be made, or what comes
+/// out has other columns.
 fn planned_again(tree: &QueryTree, proposal: &Proposal) -> Option<(String, f64)> {
     let sql = tree.rewritten(&proposal.edits)?;
     if !tree.has_same_shape(&QueryTree::of(&sql)) {
         return None;
     }
-    let planned = planner::plan(&Analysis::of(&sql), &Configuration::default());
+    let planned = planner::plan(&Analysis::of(&sql), &with_index(index(proposal)));
     Some((sql, planned.cost))
+}
+
+/// The index that a proposal would have created.
+fn index(proposal: &Proposal) -> Option<&String> {
+    proposal.statement.as_ref().filter(|statement| statement.starts_with("CREATE INDEX"))
+}
+
+fn with_index(definition: Option<&String>) -> Configuration {
+    match definition {
+        Some(definition) => Configuration::with_indexes(std::slice::from_ref(definition), size::size),
+        None => Configuration::default(),
+    }
 }

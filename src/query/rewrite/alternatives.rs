@@ -71,7 +71,7 @@ mod tests {
     fn proposed(parts: Vec<Expression>, server: u32) -> Vec<Vec<Edit>> {
         let mut query = select(0, vec![column(1, 0, 0, 1)], vec![table("a", &[true, true], &[])]);
         query.condition = Some(expression(2, builtin::BOOL, ExpressionKind::Or(parts)));
-        let proposals = propose_by(&RULE, &Statement { query, server }, &Numbers);
+        let proposals = propose_by(&RULE, &Statement { query, server, ..Statement::default() }, &Numbers);
         proposals.into_iter().map(|proposal| proposal.edits).collect()
     }
 

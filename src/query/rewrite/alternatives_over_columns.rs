@@ -95,12 +95,16 @@ mod tests {
     }
 
     fn count(query: Query) -> usize {
-        propose_by(&RULE, &Statement { query, server: 15 }, &Numbers).len()
+        propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Numbers).len()
     }
 
     #[test]
     fn each_alternative_becomes_a_query_without_the_rows_of_those_before() {
-        let proposals = propose_by(&RULE, &Statement { query: two_tables(), server: 15 }, &Numbers);
+        let proposals = propose_by(
+            &RULE,
+            &Statement { query: two_tables(), server: 15, ..Statement::default() },
+            &Numbers,
+        );
         let [Edit::ReplaceQuery { query: 0, sql }] = &*proposals[0].edits else { panic!("{proposals:?}") };
         assert!(sql.contains("(<6>) AND (<3>) IS NOT TRUE"), "{sql}");
     }

@@ -231,7 +231,7 @@ mod tests {
     fn proposed(condition: Expression) -> Vec<(Edit, Condition)> {
         let mut query: Query = select(0, vec![column(1, 0, 0, 1)], vec![table("a", &[true], &[])]);
         query.condition = Some(condition);
-        propose_by(&RULE, &Statement { query, server: 15 }, &Numbers)
+        propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Numbers)
             .into_iter()
             .map(|proposal| (proposal.edits[0].clone(), proposal.condition))
             .collect()

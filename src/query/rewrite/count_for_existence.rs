@@ -157,7 +157,7 @@ mod tests {
         let link = sublink(10, SubLinkKind::Scalar, None, inner);
         let mut query = select(0, vec![column(1, 0, 0, 1)], vec![table("a", &[true], &[])]);
         query.condition = Some(compare(2, comparison, link, integer(3, border)));
-        let found = propose_by(&RULE, &Statement { query, server: 15 }, &Numbers);
+        let found = propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Numbers);
         found.first().map(|proposal| match &*proposal.edits {
             [Edit::ReplaceExpression { expression: 2, sql }] => sql.clone(),
             other => panic!("{other:?}"),

@@ -155,7 +155,7 @@ mod tests {
         query.distinct = Distinct::All;
         query.condition = Some(equal(2, column(3, 0, 1, 1), column(4, 0, 0, 2)));
         change(&mut query);
-        let found = propose_by(&RULE, &Statement { query, server: 15 }, &Aliases);
+        let found = propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Aliases);
         found.into_iter().map(|proposal| proposal.edits).collect()
     }
 

@@ -6,18 +6,53 @@
 
 mod alternatives;
 mod alternatives_over_columns;
+mod anti_join_by_column;
+mod any_of_array_column;
 mod arithmetic_on_column;
+mod between_to_midnight;
 mod cast_on_column;
+mod change_without_where;
+mod coalesce_in_condition;
+mod compared_with_null;
 mod correlated_subquery;
+mod count_distinct;
 mod count_for_existence;
 mod decorrelation;
+mod distinct_of_few;
 mod distinct_over_join;
+mod exact_count;
+mod extreme_with_filter;
+mod filter;
+mod first_row_by_window;
+mod folded_case;
 mod function_on_column;
 mod index_use;
+mod join_without_condition;
+mod json_text_condition;
+mod leading_wildcard;
+mod long_in_list;
+mod mixed_time_zones;
+mod no_limit;
 mod not_in;
 mod offset;
+mod or_in_join;
+mod order_by_random;
+mod order_in_subquery;
+mod outer_join_made_inner;
+mod pattern;
+mod queue_without_skip_locked;
+mod redundant_distinct;
+mod repeated_subquery;
+mod self_join;
 mod star;
+mod substring_as_prefix;
+mod suffix_pattern;
+#[cfg(test)]
+mod testing;
+mod unchanged_update;
 mod union;
+mod unused_join;
+mod volatile_function_per_row;
 mod wording;
 
 use serde_json::{Map, Value};
@@ -128,19 +163,50 @@ pub struct Rule {
 
 /// Every rule, by id.
 pub const RULES: &[Rule] = &[
+    anti_join_by_column::RULE,
+    any_of_array_column::RULE,
     arithmetic_on_column::RULE,
+    between_to_midnight::RULE,
     cast_on_column::RULE,
+    change_without_where::RULE,
+    coalesce_in_condition::RULE,
+    compared_with_null::RULE,
     correlated_subquery::RULE,
+    count_distinct::RULE,
     count_for_existence::RULE,
+    distinct_of_few::RULE,
     distinct_over_join::RULE,
+    exact_count::RULE,
+    extreme_with_filter::RULE,
+    first_row_by_window::RULE,
+    folded_case::RULE,
     function_on_column::RULE,
+    join_without_condition::RULE,
+    json_text_condition::RULE,
     correlated_subquery::LATEST,
+    leading_wildcard::RULE,
+    long_in_list::RULE,
+    mixed_time_zones::RULE,
+    no_limit::RULE,
     not_in::RULE,
     offset::RULE,
+    or_in_join::RULE,
     alternatives::RULE,
     alternatives_over_columns::RULE,
+    order_by_random::RULE,
+    order_in_subquery::RULE,
+    outer_join_made_inner::RULE,
+    queue_without_skip_locked::RULE,
+    redundant_distinct::RULE,
+    repeated_subquery::RULE,
     star::RULE,
+    self_join::RULE,
+    substring_as_prefix::RULE,
+    suffix_pattern::RULE,
+    unchanged_update::RULE,
     union::RULE,
+    unused_join::RULE,
+    volatile_function_per_row::RULE,
 ];
 
 /// What one rule proposes for a statement.

@@ -147,7 +147,7 @@ mod tests {
         let link = sublink(10, SubLinkKind::Any, Some(test), inner);
         let mut query = select(0, vec![column(1, 0, 0, 1)], vec![table("a", &[outer_not_null], &[])]);
         query.condition = Some(expression(2, builtin::BOOL, ExpressionKind::Not(Box::new(link))));
-        propose_by(&RULE, &Statement { query, server: 15 }, &Numbers)
+        propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Numbers)
     }
 
     #[test]

@@ -189,7 +189,7 @@ mod tests {
         let mut query = select(0, vec![column(1, 0, 0, 1)], vec![table("a", &[not_null, true], keys)]);
         query.offset = Some(integer(9, offset));
         query.order_by = vec![SortKey { target: 0, descending: false, nulls_first: false, is_default: true }];
-        propose_by(&RULE, &Statement { query, server: 15 }, &Numbers)
+        propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Numbers)
     }
 
     #[test]

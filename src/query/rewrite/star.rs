@@ -51,8 +51,11 @@ mod tests {
     fn many_columns_of_a_table() {
         let flags = [false; 9];
         let targets = (1..=9).map(|number| column(0, 0, 0, number)).collect();
-        let mut statement =
-            Statement { query: select(0, targets, vec![table("a", &flags, &[])]), server: 15 };
+        let mut statement = Statement {
+            query: select(0, targets, vec![table("a", &flags, &[])]),
+            server: 15,
+            ..Statement::default()
+        };
         assert_eq!(propose_by(&RULE, &statement, &Numbers), []);
         statement.query.has_star = true;
         assert_eq!(propose_by(&RULE, &statement, &Numbers).len(), 1);

@@ -157,7 +157,7 @@ mod tests {
             left: Box::new(SetTree::Branch(0)),
             right: Box::new(SetTree::Branch(1)),
         });
-        let found = propose_by(&RULE, &Statement { query, server: 15 }, &Numbers);
+        let found = propose_by(&RULE, &Statement { query, server: 15, ..Statement::default() }, &Numbers);
         found.into_iter().next().map(|proposal| proposal.condition)
     }
 

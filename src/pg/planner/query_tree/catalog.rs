@@ -1,13 +1,17 @@
 //! What the catalogs say of the functions, operators and tables that a query names.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 
 use super::nodes::string;
 use crate::catalog::query::{
-    Comparison, FunctionFacts, OperatorCall, RelationColumn, RelationFacts, UniqueKey,
+    Comparison, Extension, FunctionFacts, IndexedColumn, OperatorCall, RelationColumn, RelationFacts,
+    UniqueKey,
 };
 use crate::catalog::{ColumnNumber, Volatility};
 use crate::pg::planner::{list, names};
+use crate::pg::scan::CatalogScan;
 
 /// A function's facts.
 pub fn function(oid: pg_sys::Oid) -> FunctionFacts {
@@ -142,12 +146,35 @@ unsafe fn columns(relation: pg_sys::Relation, is_sound: bool) -> Vec<RelationCol
                     type_name: type_name((*attribute).atttypid, (*attribute).atttypmod),
                     is_not_null: is_sound && (*attribute).attnotnull && is_validated(descriptor, number),
                     is_renamed: false,
+                    distinct: distinct((*relation).rd_id, (*attribute).attnum),
                 });
                 pg_sys::ReleaseSysCache(tuple);
                 column
             })
             .collect()
     }
+}
+
+/// How many different values the statistics of a column, with those of its children, tell of.
+fn distinct(table: pg_sys::Oid, column: ColumnNumber) -> Option<f64> {
+    let of = |inherited: bool| {
+        // SAFETY: a look-up by keys in the catalogs; the tuple is released.
+        unsafe {
+            let tuple = pg_sys::SearchSysCache3(
+                pg_sys::SysCacheIdentifier::STATRELATTINH as i32,
+                pg_sys::Datum::from(table),
+                pg_sys::Datum::from(column),
+                pg_sys::Datum::from(inherited),
+            );
+            if tuple.is_null() {
+                return None;
+            }
+            let found = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_statistic>()).stadistinct;
+            pg_sys::ReleaseSysCache(tuple);
+            Some(f64::from(found)).filter(|distinct| *distinct != 0.0)
+        }
+    };
+    of(true).or_else(|| of(false))
 }
 
 /// Whether a NOT NULL was checked for every row.
@@ -182,6 +209,9 @@ fn add_index(oid: pg_sys::Oid, is_sound: bool, facts: &mut RelationFacts) {
         let is_btree = (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID;
         if (*form).indisvalid {
             facts.has_expression_index |= keys.contains(&0);
+            if !is_partial {
+                facts.indexed_columns.extend(indexed_columns(index, &keys));
+            }
             if is_btree && !is_partial {
                 facts.index_columns.push(keys.iter().copied().take_while(|&key| key != 0).collect());
             }
@@ -201,6 +231,63 @@ fn add_index(oid: pg_sys::Oid, is_sound: bool, facts: &mut RelationFacts) {
             });
         }
         pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
+    }
+}
+
+/// The columns among the keys of an index.
+///
+/// # Safety
+/// The index must be open and have so many key columns.
+unsafe fn indexed_columns(index: pg_sys::Relation, keys: &[ColumnNumber]) -> Vec<IndexedColumn> {
+    // SAFETY: as the caller vouches; there is an operator family for each key column, and what a look-up does not find
+    // is null.
+    unsafe {
+        let method = string(pg_sys::get_am_name((*(*index).rd_rel).relam));
+        keys.iter()
+            .enumerate()
+            .filter(|&(_, &column)| column != 0)
+            .map(|(position, &column)| IndexedColumn {
+                column,
+                method: method.clone(),
+                operator_family: operator_family(*(*index).rd_opfamily.add(position)),
+            })
+            .collect()
+    }
+}
+
+/// An operator family's name, not qualified; empty where it is gone.
+fn operator_family(oid: pg_sys::Oid) -> String {
+    // SAFETY: a look-up by OID in the catalogs; the tuple is released.
+    unsafe {
+        let tuple =
+            pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::OPFAMILYOID as i32, pg_sys::Datum::from(oid));
+        if tuple.is_null() {
+            return String::new();
+        }
+        let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_opfamily>();
+        let name = crate::pg::scan::text_of_name(&(*form).opfname).into_string();
+        pg_sys::ReleaseSysCache(tuple);
+        name
+    }
+}
+
+/// Whether an extension is there, or could be.
+pub fn extension(name: &CStr) -> Extension {
+    let mut scan = CatalogScan::open(pg_sys::ExtensionRelationId.to_u32());
+    let (own_name, schema) = (scan.attribute(c"extname"), scan.attribute(c"extnamespace"));
+    let mut found = None;
+    while let Some(row) = scan.next_row() {
+        if row.name(own_name).as_bytes() == name.to_bytes() {
+            found = Some(pg_sys::Oid::from(row.oid(schema)));
+        }
+    }
+    drop(scan);
+    // SAFETY: looks for a file of the server's, and a name in the catalogs.
+    unsafe {
+        Extension {
+            schema: found.map(|schema| string(pg_sys::get_namespace_name(schema))),
+            is_available: found.is_some() || pg_sys::extension_file_exists(name.as_ptr()),
+        }
     }
 }
 

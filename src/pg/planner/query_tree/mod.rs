@@ -55,7 +55,12 @@ impl QueryTree {
             converted.has_star = has_star;
             let server = pg_sys::PG_VERSION_NUM / 10_000;
             let output = output(root);
-            Self { root, statement: Statement { query: converted, server }, output, parameters }
+            Self {
+                root,
+                statement: Statement { query: converted, server, trigrams: catalog::extension(c"pg_trgm") },
+                output,
+                parameters,
+            }
         };
         tree.parameters.truncate(FIRST_PLACE as usize);
         tree
