@@ -8,6 +8,9 @@ pub mod capture;
 pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
+pub mod load;
+pub mod lookup;
+pub mod rules;
 pub mod selection;
 pub mod slow;
 pub mod whatif;
