@@ -13,6 +13,7 @@ use super::settings::RuleSettings;
 use super::suppression::Suppressions;
 use crate::catalog::sample::{Sample, SampleDefinitions};
 use crate::catalog::types::builtin;
+use crate::catalog::workload::{Statement, Statements};
 use crate::catalog::{ConstraintKind, LastValue, Oid, Snapshot};
 use crate::finding::{Facts, Rule, Verdicts};
 
@@ -113,6 +114,30 @@ fn faulty_pair(sample: &mut Sample, number: usize) {
     sample.edit_trigger(trigger, |trigger| trigger.state = crate::catalog::TriggerState::Disabled);
 }
 
+/// Queries on the pair of that number, some of which are as they should not be.
+fn statements(number: usize, are_faulty: bool) -> Vec<Statement> {
+    let one = |text: String, calls: f64, rows: f64, spilled: f64| Statement {
+        text: Some(text.into()),
+        calls,
+        rows,
+        total_ms: calls,
+        blocks_hit: calls * 4.0,
+        blocks_spilled: spilled,
+        ..Statement::default()
+    };
+    let mut found = vec![one(format!("SELECT * FROM customers{number} WHERE id = $1"), 50.0, 50.0, 0.0)];
+    if are_faulty {
+        found.push(one(format!("SELECT * FROM \"Parent{number}\" ORDER BY kind"), 1_000.0, 2e8, 1e6));
+    }
+    found
+}
+
+fn with_statements(sample: &mut Sample, more: Vec<Statement>) {
+    let mut all = sample.snapshot.statements.all().to_vec();
+    all.extend(more);
+    sample.snapshot.statements = Statements::Counted { statements: all.into(), since: None };
+}
+
 /// Six of each, made in the order that `order` gives and with `gap` OIDs between them.
 fn shop(order: impl Iterator<Item = usize>, gap: usize) -> Sample {
     let mut sample = Sample::new();
@@ -122,6 +147,7 @@ fn shop(order: impl Iterator<Item = usize>, gap: usize) -> Sample {
         }
         sound_pair(&mut sample, number);
         faulty_pair(&mut sample, number);
+        with_statements(&mut sample, statements(number, true));
     }
     sample
 }

@@ -53,7 +53,7 @@ pub fn audit(choose: impl FnOnce(&Snapshot) -> Result<Filter, Refusal>) -> Resul
     let clock = Clock::default();
     let progress = Progress::begin(&progress::AUDIT);
     let done = Cell::new(0);
-    facts::with_interrupt(&|| clock.check(), |facts| {
+    facts::with_statements(&|| clock.check(), |facts| {
         let filter = choose(facts.snapshot)?;
         progress.step(RUNNING_RULES, engine::count(&filter, &rule_settings));
         let guard = |rule: &Rule, body: &mut dyn FnMut()| {

@@ -30,7 +30,7 @@ use crate::finding::Rule;
 
 /// Every rule of this version, room by room.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    crate::design::rules().chain(crate::index::RULES)
+    crate::design::rules().chain(crate::index::RULES).chain(crate::query::rules::RULES)
 }
 
 /// The rule of that id.

@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub constraint_runs: Runs,
     /// Where the triggers of each table stand.
     pub trigger_runs: Runs,
+    /// The queries that ran, as far as somebody counted them.
+    pub statements: super::workload::Statements,
     /// Columns that views, rules, policies or functions depend on, so that their type cannot simply change.
     pub depended_columns: FxHashSet<(Oid, ColumnNumber)>,
 }

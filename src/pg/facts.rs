@@ -1,13 +1,24 @@
 //! The facts of the running server, ready for rules.
 
+use crate::catalog::Snapshot;
 use crate::finding::Facts;
 use crate::pg::definitions::LiveDefinitions;
 use crate::pg::local_settings::with_empty_search_path;
-use crate::pg::snapshot;
+use crate::pg::{snapshot, workload};
 
 /// Takes a snapshot and hands it to `judge`; `interrupt` is called wherever rules offer to stop.
 pub fn with_interrupt<T>(interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) -> T) -> T {
-    let snapshot = snapshot::take();
+    judged(snapshot::take(), interrupt, judge)
+}
+
+/// The same with what was counted of queries, which costs a subtransaction and is read only where somebody asks for it.
+pub fn with_statements<T>(interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) -> T) -> T {
+    let mut snapshot = snapshot::take();
+    snapshot.statements = workload::counted();
+    judged(snapshot, interrupt, judge)
+}
+
+fn judged<T>(snapshot: Snapshot, interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) -> T) -> T {
     let definitions = LiveDefinitions::new(&snapshot);
     with_empty_search_path(|| judge(&Facts { snapshot: &snapshot, definitions: &definitions, interrupt }))
 }

@@ -9,7 +9,7 @@ mod subject;
 mod types;
 
 pub use repair::variants;
-pub use subject::{Subject, subject_of};
+pub use subject::{RelationName, Subject, relations_of, subject_of};
 
 use crate::catalog::Oid;
 

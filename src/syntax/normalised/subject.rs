@@ -30,14 +30,35 @@ pub fn subject_of(text: &str) -> Subject {
         return Subject::Ourselves;
     }
     let relations = relations(&all);
+    let is_system_relation = |relation: &RelationName| {
+        is_system(relation.schema.as_ref().unwrap_or(&relation.name)) || is_system(&relation.name)
+    };
     let is_system_call =
         |pair: &[Token<'_>]| pair[1].is_sign("(") && is_name(&pair[0]) && is_system(&pair[0].name());
     let is_about_system = if relations.is_empty() {
         all.windows(2).any(is_system_call)
     } else {
-        relations.iter().all(|name| is_system(name))
+        relations.iter().all(is_system_relation)
     };
     if is_about_system { Subject::Catalogs } else { Subject::Data }
+}
+
+/// A relation as a text names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RelationName {
+    /// Its schema, where it is qualified.
+    pub schema: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// The relations that a text names, each once, without those that it makes itself by WITH.
+pub fn relations_of(text: &str) -> Vec<RelationName> {
+    let all: Vec<Token<'_>> = tokens(text).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    let mut found = relations(&all);
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 fn is_name(token: &Token<'_>) -> bool {
@@ -48,8 +69,8 @@ fn is_system(name: &str) -> bool {
     name.starts_with("pg_") || name == "information_schema"
 }
 
-/// The first part of each name that stands where a relation does, without the names that WITH gives.
-fn relations(tokens: &[Token<'_>]) -> Vec<String> {
+/// Each name that stands where a relation does, without the names that WITH gives.
+fn relations(tokens: &[Token<'_>]) -> Vec<RelationName> {
     let mut found = Vec::new();
     let mut lists: Vec<bool> = vec![false];
     for (position, token) in tokens.iter().enumerate() {
@@ -87,17 +108,24 @@ fn relations(tokens: &[Token<'_>]) -> Vec<String> {
         }
     }
     let own = with_names(tokens);
-    found.retain(|name| !own.contains(name));
+    found.retain(|relation| relation.schema.is_some() || !own.contains(&relation.name));
     found
 }
 
 /// The name that stands there, unless it is a subquery or one of the words that may come first.
-fn relation_at(tokens: &[Token<'_>], mut position: usize) -> Option<String> {
+fn relation_at(tokens: &[Token<'_>], mut position: usize) -> Option<RelationName> {
     while tokens.get(position).is_some_and(|token| token.is_any(&["only", "lateral", "table", "rows"])) {
         position += 1;
     }
     let token = tokens.get(position).filter(|token| is_name(token))?;
-    (!token.is_any(&["select", "values", "with"])).then(|| token.name())
+    if token.is_any(&["select", "values", "with"]) {
+        return None;
+    }
+    let is_qualified = tokens.get(position + 1).is_some_and(|token| token.is_sign("."));
+    match tokens.get(position + 2).filter(|name| is_qualified && is_name(name)) {
+        Some(name) => Some(RelationName { schema: Some(token.name()), name: name.name() }),
+        None => Some(RelationName { schema: None, name: token.name() }),
+    }
 }
 
 /// The names that WITH gives to its queries.
