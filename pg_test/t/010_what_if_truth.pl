@@ -29,6 +29,11 @@ ALTER TABLE public.trees_2 DROP COLUMN gone, DROP COLUMN also_gone;
 ALTER TABLE public.trees ATTACH PARTITION public.trees_1 FOR VALUES IN (1);
 ALTER TABLE public.trees ATTACH PARTITION public.trees_2 FOR VALUES IN (2, 3);
 INSERT INTO public.trees (id, grp, changed_name) SELECT i, 1 + i % 3, 'n' || i % 5000 FROM generate_series(1, 30000) AS i;
+-- Rows in no order of their kind, and an index from which an expression over the kind can be read in order.
+CREATE TABLE public.readings (id int, kind smallint, value float8, note text);
+INSERT INTO public.readings (id, kind, value, note)
+    SELECT i, i * 7919 % 13, i * 104729::bigint % 100003, repeat('n', 60) FROM generate_series(1, 60000) AS i;
+CREATE INDEX ON public.readings (kind);
 -- Asks first, then builds the index, looks, and takes it back.
 CREATE FUNCTION public.compare(query text, definition text, OUT estimated_cost float8, OUT real_cost float8,
     OUT estimated_bytes bigint, OUT real_bytes bigint, OUT estimated_indexes jsonb, OUT real_indexes jsonb)
