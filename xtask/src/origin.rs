@@ -140,6 +140,7 @@ fn fetch(place: &Place, major: u32, step: &Step) -> Outcome<PathBuf> {
             Err(failure) => last = failure,
         }
     }
+    remove(&folder)?;
     Err(last)
 }
 
