@@ -43,7 +43,7 @@ cargo xtask COMMAND
   install [--pg-config PATH] put the extension into a PostgreSQL that is already there
   package                    make a .deb for the distribution's PostgreSQL, and a tarball
   bench [NAME]               run the benchmarks whose name begins with NAME
-  matrix [MAJOR...]          all of PostgreSQL's checks on 15, 16, 17 and 18
+  matrix [MAJOR...] [FILTER] all of PostgreSQL's checks on 15, 16, 17 and 18, or those whose name contains FILTER
   docs                       write the generated pages of docs/ anew
 
 What is missing is installed first (packages by apt, cargo-pgrx by cargo). Everything else stays below target/, except
@@ -59,7 +59,7 @@ enum Task {
     Install { pg_config: Option<PathBuf> },
     Package,
     Bench { name: Option<String> },
-    Matrix { majors: Vec<u32> },
+    Matrix { majors: Vec<u32>, filter: Option<String> },
     Docs,
 }
 
@@ -110,11 +110,16 @@ fn parse(arguments: Vec<String>) -> Outcome<Task> {
         ("package", []) => Ok(Task::Package),
         ("bench", []) => Ok(Task::Bench { name: None }),
         ("bench", [name]) if !name.starts_with('-') => Ok(Task::Bench { name: Some((*name).to_owned()) }),
-        ("matrix", majors) => {
+        ("matrix", rest) => {
             let major = |text: &&str| {
                 text.parse().ok().filter(|major| setup::MAJORS.contains(major)).ok_or_else(|| unknown(text))
             };
-            Ok(Task::Matrix { majors: majors.iter().map(major).collect::<Outcome<_>>()? })
+            let (majors, filter) = match rest {
+                [majors @ .., filter] if filter.starts_with(char::is_alphabetic) => (majors, Some(*filter)),
+                majors => (majors, None),
+            };
+            let majors = majors.iter().map(major).collect::<Outcome<_>>()?;
+            Ok(Task::Matrix { majors, filter: filter.map(str::to_owned) })
         }
         ("docs", []) => Ok(Task::Docs),
         ("demo" | "install" | "package" | "bench" | "docs", rest) => Err(unknown(&rest.join(" "))),
@@ -142,7 +147,7 @@ fn carry_out(task: Task) -> Outcome {
         Task::Install { pg_config } => install::run(&place, pg_config.as_deref()),
         Task::Package => package::run(&place),
         Task::Bench { name } => bench::run(&place, name.as_deref()),
-        Task::Matrix { majors } => matrix::run(&place, &majors),
+        Task::Matrix { majors, filter } => matrix::run(&place, &majors, filter.as_deref()),
         Task::Docs => docs(&place),
     }
 }
@@ -181,7 +186,12 @@ mod tests {
         assert_eq!(parsed("install --pg-config /x/pg_config"), install("/x/pg_config"));
         assert_eq!(parsed("install --pg-config=/x/pg_config"), install("/x/pg_config"));
         assert_eq!(parsed("bench audit"), Ok(Task::Bench { name: Some("audit".into()) }));
-        assert_eq!(parsed("matrix 16 18"), Ok(Task::Matrix { majors: vec![16, 18] }));
+        let matrix = |majors: &[u32], filter: Option<&str>| {
+            Ok(Task::Matrix { majors: majors.into(), filter: filter.map(Into::into) })
+        };
+        assert_eq!(parsed("matrix"), matrix(&[], None));
+        assert_eq!(parsed("matrix 16 18"), matrix(&[16, 18], None));
+        assert_eq!(parsed("matrix 17 score"), matrix(&[17], Some("score")));
         assert_eq!(parsed("docs"), Ok(Task::Docs));
     }
 
@@ -193,6 +203,8 @@ mod tests {
             ("test --slow", "does not know --slow"),
             ("test one two", "does not know two"),
             ("matrix 14", "does not know 14"),
+            ("matrix score 16", "does not know score"),
+            ("matrix --full", "does not know --full"),
             ("package now", "does not know now"),
         ] {
             let said = parsed(line).unwrap_err().to_string();

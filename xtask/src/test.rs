@@ -55,7 +55,7 @@ impl Choice {
 pub fn run(place: &Place, choice: &Choice) -> Outcome {
     let quick = choice.is_quick();
     let mut console = Console::new(choice.steps(), place.logs());
-    let needs = Needs { server: true, tests: true, sources: !quick, wheel: false };
+    let needs = Needs { server: true, tests: true, sources: !quick, wheel: !quick };
     let machine = setup::prepare(place, &mut console, needs)?;
     let mut run = Run::new(place, machine, console)?;
     run.without_server(choice);

@@ -4,6 +4,7 @@ use pgrx::pg_sys;
 
 use super::list::{self, new_node};
 use super::server::{MultivariateDistinct, MultivariateDistinctItem, statext_ndistinct_load};
+use super::width::mean_width;
 
 /// `STATS_EXT_NDISTINCT` of pg_statistic_ext.h.
 const DISTINCT_COUNTS: u8 = b'd';
@@ -133,7 +134,7 @@ pub unsafe fn facts(row: pg_sys::HeapTuple) -> ColumnFacts {
         let form = &*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_statistic>();
         ColumnFacts {
             null_fraction: f64::from(form.stanullfrac),
-            width: f64::from(form.stawidth),
+            width: mean_width(row),
             distinct: f64::from(form.stadistinct),
         }
     }

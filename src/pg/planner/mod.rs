@@ -38,6 +38,7 @@ mod target;
 mod trust;
 mod walk;
 mod walkers;
+mod width;
 
 use std::rc::Rc;
 

@@ -95,10 +95,20 @@ pub fn with_sample<T>(
     }
 }
 
-/// Runs `work` so that a scan begins at the first page and one process reads all: correlation is measured by the order
-/// of rows.
+/// What keeps a scan from returning rows in another order than they are stored in. An index-only scan is the planner's
+/// first choice where an index has all columns that an expression reads.
+const PHYSICAL_ORDER: [(&CStr, &CStr); 5] = [
+    (c"synchronize_seqscans", c"off"),
+    (c"max_parallel_workers_per_gather", c"0"),
+    (c"enable_seqscan", c"on"),
+    (c"enable_indexscan", c"off"),
+    (c"enable_indexonlyscan", c"off"),
+];
+
+/// Runs `work` so that a scan begins at the first page and one process reads all in turn: correlation is measured by
+/// the order of rows.
 fn in_physical_order<T>(work: impl FnOnce() -> T) -> T {
-    with_settings(&[(c"synchronize_seqscans", c"off"), (c"max_parallel_workers_per_gather", c"0")], work)
+    with_settings(&PHYSICAL_ORDER, work)
 }
 
 /// # Safety

@@ -43,9 +43,11 @@ fn pages(count: f64) -> u32 {
     count.ceil() as u32
 }
 
-/// Rounds up to the strictest alignment.
+/// Rounds up to the strictest alignment; a mean between two lengths is a mix of both.
 fn aligned(bytes: f64) -> f64 {
-    (bytes / 8.0).ceil() * 8.0
+    let up = |bytes: f64| (bytes / 8.0).ceil() * 8.0;
+    let (whole, longer) = (bytes.floor(), bytes.fract());
+    (1.0 - longer) * up(whole) + longer * up(whole + 1.0)
 }
 
 /// Mean bytes of an index tuple: one without a NULL needs no bitmap of them, one with a NULL leaves it out.

@@ -55,6 +55,12 @@ fn keys_that_are_not_deduplicated() {
 }
 
 #[test]
+fn values_of_several_lengths() {
+    // Text of 7 to 11 bytes and numbers of 5 or 7; of 16 bytes together, all would be 1.3 MB.
+    near(&index(40_700.0, &[variable(9.8456), variable(6.9764)], 40_700.0), 1.663, 0.05);
+}
+
+#[test]
 fn a_unique_index_has_a_known_shape() {
     // 1,000,000 rows of bigint on an empty server: 2,745 pages, two levels above the leaves.
     let mut unique = index(1_000_000.0, &[BIGINT], 1_000_000.0);
