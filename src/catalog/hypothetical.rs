@@ -67,10 +67,15 @@ pub struct HypotheticalIndex {
     pub columns: Vec<StoredColumn>,
     /// How many of the columns are keys.
     pub key_count: usize,
+    /// Mean bytes of a leaf tuple in a sample of rows, aligned, where somebody looked: statistics know the mean width of
+    /// a column only, as a whole number.
+    pub measured_tuple: Option<f64>,
     /// Different combinations of key values among `tuples`, NULL counting as a value.
     pub distinct_keys: f64,
     /// Whether equal B-tree entries share one tuple.
     pub deduplicates: bool,
+    /// Whether a GiST build sorts its entries, which packs its pages more tightly.
+    pub is_built_sorted: bool,
     /// Percent to which leaf pages are filled.
     pub fillfactor: u8,
     /// The keys of an inverted index, the rare and the frequent apart; empty for others.

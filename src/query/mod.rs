@@ -8,12 +8,12 @@ pub mod capture;
 pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;
+pub mod load;
+pub mod lookup;
 pub mod no_index;
 pub mod plan_shares;
 pub mod red_flag;
 pub mod rewrite;
-pub mod load;
-pub mod lookup;
 pub mod rules;
 pub mod selection;
 pub mod slow;

@@ -2,7 +2,9 @@
 //!
 //! A benchmark finds PGHOST, PGPORT, PGUSER and PATH set, and an empty folder in BENCH_SCRATCH; it works in its own
 //! folder, makes its own databases, and what it prints is the result. `pg_test/bench/NAME/postgresql.conf`, if there,
-//! is added to the cluster's settings.
+//! is added to the cluster's settings. `pg_test/bench/NAME/needs`, if there, names what else it needs, one word a line:
+//! `hypopg`, or `tpch` and `tpcds`, whose folders it then finds in DBMASTERY_TPCH and DBMASTERY_TPCDS, of the scale
+//! that SCALE says (1).
 
 use std::env;
 use std::fs;
@@ -19,13 +21,24 @@ use crate::place::Place;
 use crate::process::{self, OnInterrupt};
 use crate::server::{self, Origin};
 use crate::setup::{self, Needs};
+use crate::tpc::{self, Set};
 use crate::user::User;
 
 /// Runs the benchmarks whose name begins with `name`, or all.
 pub fn run(place: &Place, name: Option<&str>) -> Outcome {
     let benchmarks = benchmarks(&place.checkout.join("pg_test/bench"), name.unwrap_or_default())?;
+    let extras = benchmarks
+        .iter()
+        .map(|folder| Extras::parse(&read_if_there(&folder.join("needs"))?))
+        .collect::<Outcome<Vec<_>>>()?;
     let mut console = Console::new(setup::STEPS + 2 + benchmarks.len(), place.logs());
-    let machine = setup::prepare(place, &mut console, Needs { server: true, ..Needs::default() })?;
+    let needs = Needs {
+        server: true,
+        wheel: extras.iter().any(|extras| !extras.sets.is_empty()),
+        hypopg: extras.iter().any(|extras| extras.hypopg),
+        ..Needs::default()
+    };
+    let machine = setup::prepare(place, &mut console, needs)?;
     let user = User::find()?;
     let ground = place.ground(&user)?;
     leftovers::clear(&ground)?;
@@ -38,9 +51,14 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
     let current = builder.install(&server, Profile::Release, &step)?;
     step.done(if current { "up to date" } else { "" });
 
-    for folder in benchmarks {
+    let scale = env::var("SCALE").unwrap_or_else(|_| "1".into());
+    for (folder, extras) in benchmarks.into_iter().zip(extras) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let step = console.begin(&format!("benchmark {name}"));
+        let mut generated = Vec::new();
+        for set in extras.sets {
+            generated.push((set.variable(), tpc::obtain(place, set, &scale, &step)?));
+        }
         let scratch = leftovers::scratch(&ground).join("bench");
         fresh(&scratch)?;
         fresh(&scratch.join("files"))?;
@@ -55,6 +73,7 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
             .arg("run.sh")
             .current_dir(&folder)
             .envs(server.program("psql").get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .envs(generated)
             .env("BENCH_SCRATCH", scratch.join("files"));
         cluster.0.point_to_us(&mut script);
         say!("");
@@ -66,6 +85,27 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
         step.done("");
     }
     leftovers::clear(&ground)
+}
+
+/// What a benchmark needs beside the server and the extension.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extras {
+    sets: Vec<Set>,
+    hypopg: bool,
+}
+
+impl Extras {
+    fn parse(text: &str) -> Outcome<Self> {
+        let mut extras = Self::default();
+        for word in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match Set::ALL.into_iter().find(|set| set.name() == word) {
+                Some(set) => extras.sets.push(set),
+                None if word == "hypopg" => extras.hypopg = true,
+                None => return Err(Failure::new(format!("a benchmark needs {word}, which nobody knows"))),
+            }
+        }
+        Ok(extras)
+    }
 }
 
 /// The folders of the benchmarks whose name begins with `start`.
@@ -90,6 +130,13 @@ fn benchmarks(folder: &Path, start: &str) -> Outcome<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_benchmark_needs_is_read_word_by_word() {
+        assert_eq!(Extras::parse(""), Ok(Extras::default()));
+        assert_eq!(Extras::parse("tpch\nhypopg\n"), Ok(Extras { sets: vec![Set::TpcH], hypopg: true }));
+        assert!(Extras::parse("tpcd").is_err());
+    }
 
     #[test]
     fn an_unknown_benchmark_is_answered_with_the_known_ones() {

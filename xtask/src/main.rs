@@ -23,6 +23,7 @@ mod setup;
 mod suites;
 mod tally;
 mod test;
+mod tpc;
 mod user;
 
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ pub fn run(place: &Place, majors: &[u32], filter: Option<&str>) -> Outcome {
     let majors: Vec<u32> = if majors.is_empty() { setup::MAJORS.collect() } else { majors.to_vec() };
     let steps = setup::STEPS + 1 + majors.len() * (1 + SERVER_STEPS + suites::STEPS);
     let mut console = Console::new(steps, place.logs());
-    let needs = Needs { server: true, tests: true, sources: true, wheel: true };
+    let needs = Needs { server: true, tests: true, sources: true, wheel: true, ..Needs::default() };
     let machine = setup::prepare(place, &mut console, needs)?;
     let mut run = Run::new(place, machine, console)?;
     let own = run.machine.major;

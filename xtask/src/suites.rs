@@ -17,6 +17,7 @@ use crate::process::{self, OnInterrupt};
 use crate::schedule::Schedule;
 use crate::server::{Server, TestPrograms};
 use crate::tally::{self, Report, Tally};
+use crate::tpc::{self, Set};
 
 /// What PostgreSQL's Perl modules put behind the temporary folder to name a socket.
 const TAP_SOCKET: &str = "/XXXXXXXXXX/.s.PGSQL.65535";
@@ -32,6 +33,9 @@ pub struct Suites<'a> {
     /// Only tests whose name contains this.
     pub filter: Option<&'a str>,
 }
+
+/// The scale of the data for tests: large enough for indexes to matter, loaded in seconds.
+const SCALE: &str = "0.02";
 
 /// How many steps [`Suites::run`] takes.
 pub const STEPS: usize = 3;
@@ -158,6 +162,14 @@ impl Suites<'_> {
         cluster::short_folder(&sockets, &sockets, TAP_SOCKET, &self.server.user)?;
         process::read(Command::new("cp").arg("-r").arg(demo::folder(self.place)).arg(ground.join("demo")))?;
         self.server.user.owns(&ground.join("demo"))?;
+        let mut generated = Vec::new();
+        for set in sets(self.place, self.filter)? {
+            let folder = ground.join(set.name());
+            let made = tpc::obtain(self.place, set, SCALE, step)?;
+            process::read(Command::new("cp").arg("-r").arg(made).arg(&folder))?;
+            self.server.user.owns(&folder)?;
+            generated.push((set.variable(), folder));
+        }
         let output = ground.join("output");
         let mut prove = self.server.command(Path::new("prove"));
         prove
@@ -172,6 +184,7 @@ impl Suites<'_> {
             .env("PG_REGRESS", &self.programs.regress)
             .env("PG_TEST_PORT_DIR", ground.join("ports"))
             .env("DBMASTERY_DEMO", ground.join("demo"))
+            .envs(generated)
             // The modules put their sockets below the temporary folder.
             .env("TMPDIR", sockets.canonicalize().unwrap_or(sockets));
         self.server.user.takes(&mut prove);
@@ -201,9 +214,8 @@ impl Suites<'_> {
         Ok(ground)
     }
 
-    fn chosen(&self, mut names: Vec<String>) -> Vec<String> {
-        names.retain(|name| self.filter.is_none_or(|filter| name.contains(filter)));
-        names
+    fn chosen(&self, names: Vec<String>) -> Vec<String> {
+        chosen(names, self.filter)
     }
 
     fn label(&self, suite: &str) -> String {
@@ -224,6 +236,22 @@ impl Suites<'_> {
         }
         Ok(())
     }
+}
+
+fn chosen(mut names: Vec<String>, filter: Option<&str>) -> Vec<String> {
+    names.retain(|name| filter.is_none_or(|filter| name.contains(filter)));
+    names
+}
+
+/// What has to be generated for the TAP tests whose name contains `filter`: each names the variables that it reads.
+pub fn sets(place: &Place, filter: Option<&str>) -> Outcome<Vec<Set>> {
+    let folder = place.checkout.join("pg_test/t");
+    let mut sets = Vec::new();
+    for test in chosen(names(&folder, "pl")?, filter) {
+        let text = read(&folder.join(format!("{test}.pl")))?;
+        sets.extend(Set::ALL.into_iter().filter(|set| text.contains(set.variable())));
+    }
+    Ok(Set::ALL.into_iter().filter(|set| sets.contains(set)).collect())
 }
 
 /// The names, without ending, of the files in `folder` that end in `.ending`.

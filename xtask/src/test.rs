@@ -55,7 +55,8 @@ impl Choice {
 pub fn run(place: &Place, choice: &Choice) -> Outcome {
     let quick = choice.is_quick();
     let mut console = Console::new(choice.steps(), place.logs());
-    let needs = Needs { server: true, tests: true, sources: !quick, wheel: !quick };
+    let wheel = !quick || !suites::sets(place, choice.filter.as_deref())?.is_empty();
+    let needs = Needs { server: true, tests: true, sources: !quick, wheel, ..Needs::default() };
     let machine = setup::prepare(place, &mut console, needs)?;
     let mut run = Run::new(place, machine, console)?;
     run.without_server(choice);

@@ -181,8 +181,12 @@ unsafe extern "C-unwind" fn index_statistics(
     unsafe {
         if let Some(configuration) = ours(root) {
             let number = usize::try_from(column - 1).unwrap_or(usize::MAX);
-            // The planner does not ask for the statistics of a partial index, which are about a part of the rows.
-            let is_asked = |instance: &&Rc<Instance>| instance.oid == index && instance.predicate.is_null();
+            // For selectivity, where it says which expression it is about, the planner does not take the statistics of a
+            // partial index, which are about a part of the rows; for correlation it does.
+            let is_selectivity = !(*data).var.is_null();
+            let is_asked = |instance: &&Rc<Instance>| {
+                instance.oid == index && (instance.predicate.is_null() || !is_selectivity)
+            };
             let instance = (*configuration).instances.iter().find(is_asked);
             let row = instance.and_then(|instance| instance.statistics.get(number).copied());
             if let Some(row) = row.filter(|row| !row.is_null()) {

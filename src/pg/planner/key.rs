@@ -15,6 +15,8 @@ const EQUAL_IMAGE: i16 = 4;
 /// `GIST_COMPRESS_PROC` and `GIST_FETCH_PROC` of gist.h.
 const GIST_COMPRESS: i16 = 3;
 const GIST_FETCH: i16 = 9;
+/// `GIST_SORTSUPPORT_PROC` of gist.h: with it a build sorts its entries first.
+const GIST_SORT: i16 = 11;
 
 /// A key or INCLUDE column.
 #[derive(Clone, Copy)]
@@ -262,6 +264,11 @@ impl Resolver<'_> {
     }
 }
 
+/// Whether a GiST build sorts by this column.
+pub fn is_sorted_for_build(column: &Column) -> bool {
+    procedure(column, GIST_SORT) != pg_sys::InvalidOid
+}
+
 /// A support function of the column's operator class.
 pub fn procedure(column: &Column, number: i16) -> pg_sys::Oid {
     // SAFETY: a look-up in the catalogs.
@@ -299,4 +306,14 @@ fn stored_type(class: pg_sys::Oid, column: &Column) -> pg_sys::Oid {
         return unsafe { pg_sys::get_base_element_type(column.type_oid) };
     }
     if key_type == pg_sys::InvalidOid { column.type_oid } else { key_type }
+}
+
+/// Bytes that values of a `typalign` are aligned to.
+pub fn alignment(typalign: std::ffi::c_char) -> u8 {
+    match typalign as u8 {
+        b'd' => 8,
+        b'i' => 4,
+        b's' => 2,
+        _ => 1,
+    }
 }

@@ -16,6 +16,7 @@ mod injection;
 mod instance;
 mod key;
 mod list;
+mod local;
 mod measure;
 mod modification;
 mod names;
@@ -29,6 +30,7 @@ mod position;
 pub mod query_tree;
 mod refusal;
 mod rollback;
+mod sampled;
 mod sampling;
 mod search_path;
 mod server;
@@ -88,7 +90,7 @@ impl Configuration {
     /// Indexes to be thought there, each given as a CREATE INDEX statement.
     pub fn with_indexes(definitions: &[String], size: SizeModel) -> Self {
         let mut instances = Vec::new();
-        let mut samples = instance::Samples::default();
+        let mut samples = sampled::Samples::default();
         for (position, definition) in definitions.iter().enumerate() {
             let specification = specification::parse(definition);
             instance::instantiate(&specification, position, size, &mut instances, &mut samples);

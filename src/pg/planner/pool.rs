@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::instance::{self, Instance, Samples};
+use super::instance::{self, Instance};
+use super::sampled::Samples;
 use super::{Configuration, IndexFamily, Planned, SizeModel, specification};
 
 /// Indexes that do not exist, by the order in which they were added.
