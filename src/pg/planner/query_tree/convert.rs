@@ -162,7 +162,7 @@ impl Converter {
             if !(*query).jointree.is_null() {
                 from = nodes::cells((*(*query).jointree).fromlist)
                     .into_iter()
-                    .filter_map(|cell| self.from_item(*cell))
+                    .filter_map(|cell| self.element_of_from(*cell))
                     .collect();
                 condition = self.hanging(&raw mut (*(*query).jointree).quals, true);
             }
@@ -333,7 +333,7 @@ impl Converter {
 
     /// # Safety
     /// `node` must be of the FROM of the query being converted.
-    unsafe fn from_item(&mut self, node: *mut pg_sys::Node) -> Option<FromItem> {
+    unsafe fn element_of_from(&mut self, node: *mut pg_sys::Node) -> Option<FromItem> {
         // SAFETY: as the caller vouches; the tag says what it is.
         unsafe {
             match tag(node) {
@@ -343,8 +343,8 @@ impl Converter {
                 }
                 pg_sys::NodeTag::T_JoinExpr => {
                     let join = node.cast::<pg_sys::JoinExpr>();
-                    let left = self.from_item((*join).larg)?;
-                    let right = self.from_item((*join).rarg)?;
+                    let left = self.element_of_from((*join).larg)?;
+                    let right = self.element_of_from((*join).rarg)?;
                     Some(FromItem::Join(Box::new(Join {
                         relation: usize::try_from((*join).rtindex - 1).ok()?,
                         kind: match (*join).jointype {

@@ -178,7 +178,7 @@ impl Converter {
                     #[cfg(feature = "pg18")]
                     let strategy = (*comparison).cmptype;
                     ExpressionKind::RowComparison(RowComparison {
-                        comparison: catalog::comparison_of(strategy as u32),
+                        comparison: catalog::comparison_of(strategy as _),
                         left: self.all((*comparison).largs),
                         right: self.all((*comparison).rargs),
                     })
