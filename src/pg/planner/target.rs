@@ -44,12 +44,11 @@ fn size(table: pg_sys::Oid, is_partitioned: bool) -> (f64, f64) {
     } else {
         vec![table]
     };
+    // SAFETY: a look-up in the catalogs.
+    let kind = |member: pg_sys::Oid| unsafe { pg_sys::get_rel_relkind(member) } as u8;
     members
         .into_iter()
-        // SAFETY: a look-up in the catalogs.
-        .filter(
-            |&member| unsafe { pg_sys::get_rel_relkind(member) } as u8 != pg_sys::RELKIND_PARTITIONED_TABLE,
-        )
+        .filter(|&member| kind(member) != pg_sys::RELKIND_PARTITIONED_TABLE)
         .map(Measure::of)
         .fold((0.0, 0.0), |(rows, pages), measure| (rows + measure.tuples(), pages + measure.pages()))
 }

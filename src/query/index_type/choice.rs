@@ -291,10 +291,9 @@ impl Judge<'_> {
         };
         match (self.purpose, self.first.values) {
             (Purpose::Contains, Values::Jsonb) => best(
-                format!(
-                    "finds documents by what is in them; jsonb_path_ops serves @> alone and is smaller, \
-                     the default serves ? as well (then leave it out)"
-                ),
+                "finds documents by what is in them; jsonb_path_ops serves @> alone and is smaller, the default serves \
+                 ? as well (then leave it out)"
+                    .into(),
                 self.columns("jsonb_path_ops"),
             ),
             (Purpose::Contains, Values::Array) if self.first.methods.gin => {

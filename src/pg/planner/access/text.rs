@@ -18,17 +18,17 @@ pub fn variables(expression: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
 
 /// Whether the expression is about columns of this relation alone, and written with nothing that only a plan has.
 pub fn is_about(place: &Place, expression: *mut pg_sys::Node) -> bool {
+    let is_own_column = |node: *mut pg_sys::Node| {
+        tag(node) == pg_sys::NodeTag::T_Var && {
+            // SAFETY: its tag says what it is.
+            let variable = unsafe { &*node.cast::<pg_sys::Var>() };
+            variable.varno as i32 == place.variable && variable.varattno > 0 && variable.varlevelsup == 0
+        }
+    };
     let all = variables(expression);
-    !all.is_empty()
-        && all.into_iter().all(|node| {
-            tag(node) == pg_sys::NodeTag::T_Var && {
-                // SAFETY: its tag says what it is.
-                let variable = unsafe { &*node.cast::<pg_sys::Var>() };
-                variable.varno as i32 == place.variable && variable.varattno > 0 && variable.varlevelsup == 0
-            }
-        })
-        // SAFETY: an expression of the planner.
-        && !unsafe { pg_sys::contain_subplans(expression) }
+    // SAFETY: an expression of the planner.
+    let has_subplans = unsafe { pg_sys::contain_subplans(expression) };
+    !has_subplans && !all.is_empty() && all.into_iter().all(is_own_column)
 }
 
 /// The expression as SQL about the table, column names not qualified.
