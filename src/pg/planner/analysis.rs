@@ -9,6 +9,7 @@ use super::list::{self, tag};
 use super::position::located;
 use super::refusal::unsupported;
 use super::trust;
+use crate::catalog::Oid;
 use crate::pg::encoding;
 use crate::pg::error::raise;
 
@@ -54,9 +55,9 @@ impl Analysis {
         Self::with_types(query, &[])
     }
 
-    /// The same where the types of some parameters are known, of `$1` first; an invalid OID stands for one to be
-    /// inferred.
-    pub fn with_types(query: &str, known: &[pg_sys::Oid]) -> Self {
+    /// The same where the types of some parameters are known, of `$1` first; 0 stands for one to be inferred.
+    pub fn with_types(query: &str, known: &[Oid]) -> Self {
+        let known: Vec<pg_sys::Oid> = known.iter().map(|&oid| oid.into()).collect();
         let text = server_text(query);
         located(query, || {
             let statement = single_statement(&text, "the query");

@@ -14,7 +14,8 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::analysis::server_text;
 use super::caught::{Refusal, refusable_in_time};
 use super::deadline::Deadline;
-use super::{position, rollback, search_path};
+use super::{position, rollback, search_path, trust};
+use crate::catalog::Oid;
 use crate::pg::encoding;
 use crate::pg::scan::in_scratch_memory;
 
@@ -31,8 +32,19 @@ pub struct Author<'a> {
 
 impl<'a> Author<'a> {
     /// Somebody whose query may take two seconds: the slowest of TPC-DS is planned in less than a tenth of one.
-    pub fn new(role: pg_sys::Oid, search_path: Option<&'a str>) -> Self {
-        Self { role, search_path, limit: Duration::from_secs(2) }
+    pub fn new(role: Oid, search_path: Option<&'a str>) -> Self {
+        Self { role: role.into(), search_path, limit: Duration::from_secs(2) }
+    }
+
+    /// Whether it is the caller.
+    pub fn is_caller(&self) -> bool {
+        // SAFETY: whose rights are in force.
+        self.role == unsafe { pg_sys::GetUserId() }
+    }
+
+    /// Whether the role could do anything to the server.
+    pub fn is_powerful(&self) -> bool {
+        trust::is_powerful(self.role)
     }
 }
 
@@ -199,7 +211,8 @@ fn explained(mut refusal: Refusal) -> Refusal {
 }
 
 /// Name of a role, for people.
-pub fn role_name(role: pg_sys::Oid) -> String {
+pub fn role_name(role: impl Into<pg_sys::Oid>) -> String {
+    let role = role.into();
     // SAFETY: null where the role is gone, else a C string.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);

@@ -59,7 +59,6 @@ pub use pool::Pool;
 pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};
 pub use target::situation;
-pub use trust::is_powerful;
 
 /// Computes the size of an index that does not exist.
 pub type SizeModel = fn(&HypotheticalIndex) -> IndexSize;

@@ -1,7 +1,5 @@
 //! Analysing texts whose constants are gone, types of parameters found by asking the server.
 
-use pgrx::pg_sys;
-
 use super::analysis::Analysis;
 use super::caught::{Refusal, refusable};
 use super::rollback::kept;
@@ -13,9 +11,8 @@ impl Analysis {
     /// nobody noted, also where the grammar takes none. Ends with the first ERROR of the repaired text where nothing helps.
     pub fn of_normalised(text: &str) -> Self {
         let mut attempt = |text: &str, known: &[Oid]| {
-            let known: Vec<pg_sys::Oid> = known.iter().map(|&oid| pg_sys::Oid::from(oid)).collect();
             // A refused text must not keep its locks, nor end the transaction.
-            refusable(|| kept(|| Self::with_types(text, &known)))
+            refusable(|| kept(|| Self::with_types(text, known)))
         };
         match normalised::analysed(text, &mut attempt, &failure_of) {
             Ok(analysis) => analysis,

@@ -39,7 +39,7 @@ pub struct Signature {
 impl Signature {
     /// For the planner.
     pub fn author(&self) -> Author<'_> {
-        Author::new(self.role.into(), self.search_path.as_deref())
+        Author::new(self.role, self.search_path.as_deref())
     }
 }
 

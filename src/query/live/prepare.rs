@@ -1,7 +1,5 @@
 //! Queries made ready for planning them again and again, each with the rights of whoever wrote it.
 
-use pgrx::pg_sys;
-
 use super::engine::{Prepared, Signature};
 use crate::catalog::workload::WorkloadQuery;
 use crate::pg::planner::{self, Analysis, Author, Modification, Refusal};
@@ -16,11 +14,10 @@ pub fn own(query: &str) -> Prepared {
 ///
 /// Keeps the query's tables locked until the (sub)transaction ends.
 pub fn of_workload(query: &WorkloadQuery) -> Result<(Prepared, Vec<Modification>), Refusal> {
-    let author = Author::new(query.role.into(), query.search_path.as_deref());
+    let author = Author::new(query.role, query.search_path.as_deref());
     // The caller's own query is first looked at as anybody's: he ran it once, which is not now. If all its code may run
     // with the rights of one who may do anything, it need not be restricted again and again.
-    // SAFETY: reads who the caller is.
-    let is_free = unsafe { pg_sys::GetUserId() } == author.role && planner::is_powerful(author.role);
+    let is_free = author.is_caller() && author.is_powerful();
     planner::analysed_as(&author, || {
         let (mut prepared, modifications) = prepared(analysed(query));
         // As it was found, so that it need not be found again for every planning.
@@ -32,8 +29,7 @@ pub fn of_workload(query: &WorkloadQuery) -> Result<(Prepared, Vec<Modification>
 
 fn analysed(query: &WorkloadQuery) -> Analysis {
     if query.parameter_types.iter().any(|&type_oid| type_oid != 0) {
-        let types: Vec<pg_sys::Oid> = query.parameter_types.iter().map(|&oid| oid.into()).collect();
-        return Analysis::with_types(&query.text, &types);
+        return Analysis::with_types(&query.text, &query.parameter_types);
     }
     Analysis::of_normalised(&query.text)
 }

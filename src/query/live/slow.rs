@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 
 use super::advise;
 use crate::catalog::workload::{Source, Statements};
 use crate::pg::error::raise;
 use crate::pg::planner::{self, Analysis, Author, Configuration, Refusal, planned_as, role_name};
-use crate::pg::workload;
+use crate::pg::{facts, workload};
+use crate::query::load::loads;
+use crate::query::lookup::single_row_lookups;
+use crate::query::rules::lookups;
 use crate::query::slow::{SlowQuery, slowest};
 
 /// One row of `dbm.slow_queries()`.
@@ -31,23 +34,35 @@ pub fn slow_queries(most: usize) -> Vec<Judged> {
     {
         raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &missing.message, "", &missing.hint);
     }
-    slowest(&statements, most).into_iter().map(judged).collect()
+    let mut rows: Vec<Judged> = slowest(&statements, most).into_iter().map(judged).collect();
+    let loads = loads(&statements);
+    facts::with(|facts| {
+        for row in &mut rows {
+            let text = row.query.text.as_deref();
+            let load = loads.iter().find(|load| Some(load.text) == text);
+            let found = load
+                .and_then(|load| single_row_lookups(load, &loads, facts.snapshot, &lookups::DEFAULT_LIMITS));
+            if found.is_some() {
+                row.rules.push(lookups::MANY_SINGLE_ROW_LOOKUPS.id);
+            }
+        }
+    });
+    rows
 }
 
 /// How long advice on one query may take: as long as it takes by itself, and a second for reading the catalogs.
 const LIMIT: Duration = Duration::from_secs(6);
 
 fn judged(query: SlowQuery) -> Judged {
-    let role = pg_sys::Oid::from(query.role);
     let outcome = match &query.text {
         None => Err("you may not see its text: GRANT pg_read_all_stats to the role that asks".to_owned()),
-        Some(text) => rules_of(&Author::new(role, None), text).map_err(|refusal| refusal.reason()),
+        Some(text) => rules_of(&Author::new(query.role, None), text).map_err(|refusal| refusal.reason()),
     };
     let (rules, problem) = match outcome {
         Ok(rules) => (rules, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
-    Judged { role_name: role_name(role), query, rules, problem }
+    Judged { role_name: role_name(query.role), query, rules, problem }
 }
 
 /// What there is to say of one query.

@@ -3,7 +3,7 @@
 //! Nothing is planned for them: an audit of thousands of tables takes less than a second, advice on a single query may
 //! take several. What helps a query is `dbm.slow_queries()` and `dbm.advise()` to say.
 
-mod lookups;
+pub mod lookups;
 mod rows;
 mod slow;
 mod spills;

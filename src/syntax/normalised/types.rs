@@ -168,9 +168,7 @@ impl Near<'_> {
             let end = self.end_of_operand(place);
             (vec![(place, end)], self.same(&self.within(place, end), &USUAL))
         };
-        if found.is_empty() {
-            found = self.of_aliases(&range);
-        }
+        found.extend(self.of_aliases(&range));
         if found.is_empty() {
             found = self.nearest(place);
         }
