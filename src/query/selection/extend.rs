@@ -85,12 +85,20 @@ fn best_addition(
         if search.ledger.is_over() {
             return None;
         }
-        let next = search.with(standing, id);
-        let gain = standing.total() - next.total();
-        seen.insert(id, gain);
-        let score = gain / size(added_bytes(search, standing, id)).powf(mode.exponent);
-        if gain >= threshold && best.as_ref().is_none_or(|(other, _, _)| score > *other) {
-            best = Some((score, id, next));
+        let divisor = size(added_bytes(search, standing, id)).powf(mode.exponent);
+        let least = best.as_ref().map_or(0.0, |(score, _, _)| score * divisor).max(threshold);
+        match search.with_gain(standing, id, least) {
+            Ok(next) => {
+                let gain = standing.total() - next.total();
+                seen.insert(id, gain);
+                let score = gain / divisor;
+                if best.as_ref().is_none_or(|(other, _, _)| score > *other) {
+                    best = Some((score, id, next));
+                }
+            }
+            Err(most) => {
+                seen.insert(id, most);
+            }
         }
     }
     best.map(|(_, id, next)| (id, next))

@@ -269,14 +269,52 @@ impl<'a> Search<'a> {
 
     /// What becomes of a set when a candidate is added: those that it serves go.
     pub fn with(&mut self, from: &Standing, id: CandidateId) -> Standing {
-        let mut chosen: Vec<CandidateId> =
-            from.chosen.iter().copied().filter(|&other| !self.pool.serves(id, other)).collect();
-        let removed: Vec<CandidateId> =
-            from.chosen.iter().copied().filter(|other| !chosen.contains(other)).collect();
+        let (chosen, removed) = self.put(from, id);
+        self.changed(from, chosen, &removed, &[id])
+    }
+
+    /// The same if it saves at least so much; otherwise what it saves at most. Prices the queries that it may save most
+    /// for first, and no more of them once too little can be saved.
+    pub fn with_gain(&mut self, from: &Standing, id: CandidateId, least: f64) -> Result<Standing, f64> {
+        let (chosen, removed) = self.put(from, id);
+        let mut open: Vec<(f64, usize)> = Vec::new();
+        for query in self.affected(&removed, &[id]) {
+            let left = (from.costs[query] - self.floor[query]).max(0.0);
+            open.push((self.charge(query, self.bound(query, id).min(left)), query));
+        }
+        open.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut next = self.standing(chosen, from.hidden.clone(), from.costs.clone());
+        let mut most: f64 = from.writes - next.writes + open.iter().map(|(bound, _)| bound).sum::<f64>();
+        for (bound, query) in open {
+            if most < least {
+                return Err(most);
+            }
+            let cost = self.cost(query, &next.chosen, &next.hidden);
+            self.floor[query] = self.floor[query].min(cost);
+            most += self.charge(query, from.costs[query]) - self.charge(query, cost) - bound;
+            next.costs[query] = cost;
+        }
+        let next = self.standing(next.chosen, next.hidden, next.costs);
+        let gain = from.total() - next.total();
+        if gain >= least { Ok(next) } else { Err(gain) }
+    }
+
+    /// A set with one more candidate, and what it makes superfluous there.
+    fn put(&self, from: &Standing, id: CandidateId) -> (Vec<CandidateId>, Vec<CandidateId>) {
+        let (removed, mut chosen): (Vec<CandidateId>, Vec<CandidateId>) =
+            from.chosen.iter().copied().partition(|&other| self.pool.serves(id, other));
         if let Err(place) = chosen.binary_search(&id) {
             chosen.insert(place, id);
         }
-        self.changed(from, chosen, &removed, &[id])
+        (chosen, removed)
+    }
+
+    /// The queries that these candidates matter to, in order.
+    fn affected(&self, removed: &[CandidateId], added: &[CandidateId]) -> Vec<usize> {
+        let affected: FxHashSet<usize> = removed.iter().chain(added).flat_map(|&id| self.users(id)).collect();
+        let mut affected: Vec<usize> = affected.into_iter().collect();
+        affected.sort_unstable();
+        affected
     }
 
     /// What becomes of a set without a candidate.
@@ -293,10 +331,7 @@ impl<'a> Search<'a> {
         added: &[CandidateId],
     ) -> Standing {
         let mut costs = from.costs.clone();
-        let affected: FxHashSet<usize> = removed.iter().chain(added).flat_map(|&id| self.users(id)).collect();
-        let mut affected: Vec<usize> = affected.into_iter().collect();
-        affected.sort_unstable();
-        for query in affected {
+        for query in self.affected(removed, added) {
             costs[query] = self.cost(query, &chosen, &from.hidden);
             self.floor[query] = self.floor[query].min(costs[query]);
         }

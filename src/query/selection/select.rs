@@ -63,7 +63,7 @@ fn consider(search: &Search<'_>, best: &mut Standing, found: Standing) {
 }
 
 /// Modes that are tried for each exchange.
-const MODES_FOR_SWAPS: usize = 2;
+const MODES_FOR_SWAPS: usize = 3;
 
 /// Gain for the size, gain alone, and between, which is first because it comes to a good set in few steps; with few
 /// key columns too: a wide index that saves much for its size can stand in the way of two narrow ones.
@@ -73,7 +73,7 @@ fn modes(search: &Search<'_>) -> Vec<Mode> {
     let few = longest.min(FEW_COLUMNS);
     // Without a budget, size matters only between equals.
     let modes: &[(f64, usize)] = if search.options.budget_bytes.is_some() {
-        &[(0.5, longest), (1.0, longest), (1.0, few), (0.0, longest)]
+        &[(0.5, longest), (1.0, longest), (0.0, longest), (1.0, few), (0.5, few), (0.0, few)]
     } else {
         &[(0.5, longest), (0.0, longest), (0.5, few)]
     };

@@ -7,6 +7,8 @@ use super::search::{Search, Standing};
 
 /// How often all indexes are gone through.
 const ROUNDS: usize = 3;
+/// In a larger set no two are given up together: there are too many pairs.
+const MOST_FOR_PAIRS: usize = 16;
 /// Candidates that are forced in, the most promising ones.
 const FORCED: usize = 24;
 
@@ -17,6 +19,7 @@ pub fn swap(search: &mut Search<'_>, start: &Standing, modes: &[Mode]) -> Standi
         search.ledger.report("exchanging indexes", round, ROUNDS);
         let before = best.total();
         best = give_up_each(search, best, modes);
+        best = shorten_each(search, best, modes);
         best = force_each(search, best, modes);
         if search.ledger.is_over() || before - best.total() < search.threshold() {
             break;
@@ -25,21 +28,57 @@ pub fn swap(search: &mut Search<'_>, start: &Standing, modes: &[Mode]) -> Standi
     best
 }
 
+/// Gives up each index, and then any two, and fills the room anew without them.
 fn give_up_each(search: &mut Search<'_>, mut best: Standing, modes: &[Mode]) -> Standing {
-    for id in best.chosen.clone() {
-        if !best.chosen.contains(&id) {
-            continue;
-        }
-        let reduced = search.without(&best, id);
-        for mode in modes {
-            if search.ledger.is_over() {
-                return best;
+    let chosen = best.chosen.clone();
+    for &id in &chosen {
+        best = give_up(search, best, &[id], modes);
+    }
+    let chosen = best.chosen.clone();
+    if chosen.len() <= MOST_FOR_PAIRS {
+        for (place, &first) in chosen.iter().enumerate() {
+            for &second in &chosen[..place] {
+                best = give_up(search, best, &[second, first], modes);
             }
-            let mode = Mode { without: vec![id], ..mode.clone() };
-            let filled = extend(search, &reduced, &mode);
-            if search.is_better(&filled, &best) {
-                best = filled;
+        }
+    }
+    best
+}
+
+fn give_up(search: &mut Search<'_>, best: Standing, given_up: &[CandidateId], modes: &[Mode]) -> Standing {
+    if search.ledger.is_over() || !given_up.iter().all(|id| best.chosen.contains(id)) {
+        return best;
+    }
+    let reduced = given_up.iter().fold(best.clone(), |standing, &id| search.without(&standing, id));
+    for mode in modes {
+        let filled = extend(search, &reduced, &Mode { without: given_up.to_vec(), ..mode.clone() });
+        if search.is_better(&filled, &best) {
+            return filled;
+        }
+    }
+    best
+}
+
+/// Puts a narrower index in the place of each that has one, and fills the room anew: what a further column saves may be
+/// had for less by an index of its own.
+fn shorten_each(search: &mut Search<'_>, mut best: Standing, modes: &[Mode]) -> Standing {
+    for id in best.chosen.clone() {
+        let narrower: Vec<CandidateId> = (0..search.pool.len())
+            .filter(|&other| search.pool.serves(id, other))
+            .filter(|&other| search.pool.item(other).bytes < search.pool.item(id).bytes)
+            .collect();
+        for other in narrower {
+            if search.ledger.is_over() || !best.chosen.contains(&id) {
                 break;
+            }
+            let reduced = search.without(&best, id);
+            let shortened = search.with(&reduced, other);
+            for mode in modes {
+                let filled = extend(search, &shortened, &Mode { without: vec![id], ..mode.clone() });
+                if search.is_better(&filled, &best) {
+                    best = filled;
+                    break;
+                }
             }
         }
     }
