@@ -41,7 +41,8 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         && !query.has_window_functions
         && !query.returns_sets
         && !is_branch(scope);
-    if !counts_distinct || !is_all || query.is_volatile() {
+    // Once for each row of another query, the values are few.
+    if !counts_distinct || !is_all || query.is_volatile() || query.is_correlated() {
         return;
     }
     let is_large = query.from.iter().flat_map(|item| item.relations()).any(|index| {
@@ -79,7 +80,7 @@ mod tests {
     use super::super::testing::{aggregate, propose_for, with_rows};
     use super::RULE;
     use crate::catalog::query::edit::Edit;
-    use crate::catalog::query::sample::{column, select, table};
+    use crate::catalog::query::sample::{column, equal, select, table};
     use crate::catalog::query::{Aggregate, ExpressionKind, Query, SortKey};
 
     fn query(number: i16, change: impl FnOnce(&mut Aggregate)) -> Query {
@@ -122,6 +123,9 @@ mod tests {
         let mut grouped = query(2, |_| ());
         grouped.group_by = vec![SortKey::default()];
         assert!(sql(grouped).is_empty());
+        let mut correlated = query(2, |_| ());
+        correlated.condition = Some(equal(5, column(6, 0, 0, 1), column(7, 1, 0, 1)));
+        assert!(sql(correlated).is_empty());
         let mut two = query(2, |_| ());
         two.targets.push(two.targets[0].clone());
         assert!(sql(two).is_empty());

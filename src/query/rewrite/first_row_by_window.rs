@@ -56,14 +56,12 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
         }
         let Some(edits) = edits(context, inner, window, &output, position) else { continue };
         let edits = [edits, vec![Edit::RemoveCondition { expression: condition.id }]].concat();
-        proposals.push(
-            Proposal::advice(
-                RULE.id,
-                Severity::Info,
-                "every row is numbered to keep the first of each group; DISTINCT ON keeps it without numbers",
-            )
-            .edits(edits, Condition::Proven),
-        );
+        let message = if window.partition_by.is_empty() {
+            "every row is numbered to keep the first; LIMIT keeps it without numbers"
+        } else {
+            "every row is numbered to keep the first of each group; DISTINCT ON keeps it without numbers"
+        };
+        proposals.push(Proposal::advice(RULE.id, Severity::Info, message).edits(edits, Condition::Proven));
     }
 }
 

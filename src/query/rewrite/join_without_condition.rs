@@ -2,7 +2,7 @@
 //!
 //! Whoever writes CROSS JOIN, or ON true, means it.
 
-use crate::catalog::query::{ExpressionKind, FromItem, Query, RelationSource, Scope};
+use crate::catalog::query::{Command, ExpressionKind, FromItem, Query, RelationSource, Scope};
 use crate::finding::Severity;
 
 use super::filter::filters;
@@ -13,7 +13,8 @@ pub const RULE: Rule = Rule { id: "query.join_without_condition", check };
 
 fn check(scope: &Scope<'_>, _: &Context<'_>, proposals: &mut Vec<Proposal>) {
     let query = scope.query;
-    if query.set_operation.is_some() {
+    // What INSERT reads is joined to nothing, and MERGE cannot do without ON.
+    if query.set_operation.is_some() || matches!(query.command, Command::Insert | Command::Merge) {
         return;
     }
     let mut items: Vec<Vec<usize>> = query.from.iter().map(FromItem::relations).collect();
@@ -164,7 +165,7 @@ mod tests {
     use super::super::testing::count;
     use super::RULE;
     use crate::catalog::query::sample::{column, equal, expression, integer, select, table};
-    use crate::catalog::query::{Expression, ExpressionKind, Query, RelationSource};
+    use crate::catalog::query::{Command, Expression, ExpressionKind, Query, RelationSource};
 
     fn query(conditions: Vec<Expression>) -> Query {
         let tables = ["a", "b", "c"].map(|name| table(name, &[true, false], &[&[1]])).to_vec();
@@ -182,6 +183,19 @@ mod tests {
         assert_eq!(count(&RULE, &query(vec![join(0, 1)])), 1);
         assert_eq!(count(&RULE, &query(vec![join(0, 1), join(1, 2)])), 0);
         assert_eq!(count(&RULE, &query(vec![join(0, 2), join(1, 2)])), 0);
+    }
+
+    #[test]
+    fn what_is_changed_is_joined_but_not_what_is_inserted_into() {
+        for (command, expected) in
+            [(Command::Update, 1), (Command::Delete, 1), (Command::Insert, 0), (Command::Merge, 0)]
+        {
+            let mut change = query(vec![join(1, 2)]);
+            change.command = command;
+            change.changed = Some(0);
+            change.from.remove(0);
+            assert_eq!(count(&RULE, &change), expected, "{command:?}");
+        }
     }
 
     #[test]
