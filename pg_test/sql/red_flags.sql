@@ -6,6 +6,9 @@ CREATE EXTENSION dbmastery;
 CREATE EXTENSION postgres_fdw;
 SET max_parallel_workers_per_gather = 0;
 SET work_mem = '1MB';
+SET datestyle = 'ISO';
+-- VACUUM marks no page whose rows are not known to be on disk.
+SET synchronous_commit = on;
 CREATE FUNCTION public.has(flag text, query text) RETURNS boolean LANGUAGE sql
     AS $$ SELECT EXISTS (SELECT FROM dbm.advise(query) WHERE rule = 'query.' || flag) $$;
 -- Numbers that depend on costs are left out.
@@ -53,12 +56,12 @@ SELECT flag, has(flag, wrong) AS flagged, has(flag, fine) AS look_alike
      'SELECT * FROM items a JOIN items b ON a.product = b.product WHERE a.product = 7'),
     ('limit_trap', 'SELECT * FROM orders WHERE state = ''new'' ORDER BY id LIMIT 1', 'SELECT * FROM orders WHERE state = ''done'' ORDER BY id LIMIT 1'),
     ('deep_offset', 'SELECT * FROM orders ORDER BY id OFFSET 50000 LIMIT 10', 'SELECT * FROM orders ORDER BY id OFFSET 10 LIMIT 10'),
-    ('correlated_subquery', 'SELECT id, (SELECT count(*) FROM items i WHERE i.order_id = o.id) FROM orders o', 'SELECT id, (SELECT count(*) FROM items) FROM orders o'),
-    ('not_in_subquery', 'SELECT * FROM customers WHERE id NOT IN (SELECT order_id FROM items)', 'SELECT * FROM customers WHERE id NOT IN (SELECT order_id FROM items WHERE product = 7)'),
+    ('subquery_for_each_row', 'SELECT id, (SELECT count(*) FROM items i WHERE i.order_id = o.id) FROM orders o', 'SELECT id, (SELECT count(*) FROM items) FROM orders o'),
+    ('not_in_row_by_row', 'SELECT * FROM customers WHERE id NOT IN (SELECT order_id FROM items)', 'SELECT * FROM customers WHERE id NOT IN (SELECT order_id FROM items WHERE product = 7)'),
     ('cte_materialized', 'WITH w AS MATERIALIZED (SELECT * FROM orders) SELECT * FROM w WHERE id = 5', 'WITH w AS (SELECT * FROM orders) SELECT * FROM w WHERE id = 5'),
     ('cte_read_often', 'WITH w AS (SELECT * FROM orders) SELECT * FROM w a JOIN w b USING (customer_id) WHERE a.id = 5 AND b.id = 7',
      'WITH w AS (SELECT * FROM customers) SELECT * FROM w a JOIN w b USING (town) WHERE a.id = 5 AND b.id = 7'),
-    ('distinct_over_join', 'SELECT DISTINCT c.id, c.email FROM customers c JOIN orders o ON o.customer_id = c.id', 'SELECT DISTINCT c.town FROM customers c JOIN orders o ON o.customer_id = c.id'),
+    ('distinct_undoes_join', 'SELECT DISTINCT c.id, c.email FROM customers c JOIN orders o ON o.customer_id = c.id', 'SELECT DISTINCT c.town FROM customers c JOIN orders o ON o.customer_id = c.id'),
     ('wide_rows', 'SELECT * FROM documents ORDER BY title', 'SELECT id, title FROM documents ORDER BY title'),
     ('correlated_columns', 'SELECT * FROM customers WHERE town = ''town5'' AND zip = ''zip5''', 'SELECT * FROM customers WHERE town = ''town5'' AND street = ''street5'''),
     ('large_in_list', (SELECT 'SELECT * FROM items WHERE id IN (' || string_agg(i::text, ',') || ')' FROM generate_series(1, 1500) AS i),

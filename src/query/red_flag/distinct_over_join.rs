@@ -85,7 +85,7 @@ mod tests {
     use crate::catalog::plan::sample::{Sample, equals, index, sorted, table};
     use crate::query::red_flag::testing::{flagged, silent};
 
-    const RULE: &str = "query.distinct_over_join";
+    const RULE: &str = "query.distinct_undoes_join";
 
     fn plan(key: &str, kind: JoinKind) -> Sample {
         let mut customers = table("public.customers", 900.0, 90_000.0);

@@ -79,8 +79,9 @@ fn fit(index: &IndexFacts, keys: &[SortKey]) -> Fit {
 pub fn other_direction(weighed: &Weighed, rule: &'static str) -> Vec<Advice> {
     let mut advice = Vec::new();
     for (sort, input, table) in sorts(weighed) {
-        let matters_below_limit = is_limited(weighed.plan, sort) && input_matters(weighed, sort);
-        if !weighed.matters(sort) && !matters_below_limit {
+        let is_worth_it =
+            weighed.matters(sort) || is_limited(weighed.plan, sort) && input_matters(weighed, sort);
+        if !is_worth_it {
             continue;
         }
         if table.indexes.iter().any(|index| fit(index, &sort.keys) == Fit::Same) {

@@ -108,8 +108,8 @@ mod tests {
     use crate::catalog::plan::sample::{Sample, table};
     use crate::query::red_flag::testing::{flagged, silent};
 
-    const CORRELATED: &str = "query.correlated_subquery";
-    const NOT_IN: &str = "query.not_in_subquery";
+    const CORRELATED: &str = "query.subquery_for_each_row";
+    const NOT_IN: &str = "query.not_in_row_by_row";
 
     fn plan(outer: f64, change: impl FnOnce(&mut SubplanUse)) -> Plan {
         let inner = Sample::scan(table("public.items", 900.0, 90_000.0), 90_000.0, 1_800.0);
