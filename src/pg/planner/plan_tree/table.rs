@@ -247,14 +247,19 @@ unsafe fn column_facts(
 /// # Safety
 /// `oid` must be a statistics object.
 unsafe fn statistics_columns(oid: pg_sys::Oid) -> Option<Vec<i16>> {
+    /// `Anum_pg_statistic_ext_stxkeys`, which the bindings of 18 leave out with the whole catalog.
+    const KEYS: pg_sys::AttrNumber = if cfg!(any(feature = "pg15", feature = "pg16")) { 7 } else { 6 };
     // SAFETY: a look-up in the catalogs; the row is released after it was read.
     unsafe {
-        let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::STATEXTOID as i32, oid.into());
+        let cache = pg_sys::SysCacheIdentifier::STATEXTOID as i32;
+        let row = pg_sys::SearchSysCache1(cache, oid.into());
         if row.is_null() {
             return None;
         }
-        let form = pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_statistic_ext>();
-        let keys = &raw const (*form).stxkeys;
+        let mut is_null = false;
+        // The column is never NULL.
+        let datum = pg_sys::SysCacheGetAttr(cache, row, KEYS, &raw mut is_null);
+        let keys = datum.cast_mut_ptr::<pg_sys::int2vector>();
         let count = usize::try_from((*keys).dim1).unwrap_or(0);
         let columns = (0..count).map(|place| *(*keys).values.as_ptr().add(place)).collect();
         pg_sys::ReleaseSysCache(row);
