@@ -242,42 +242,28 @@ unsafe fn column_facts(
     }
 }
 
-/// The columns of an extended statistics object; `None` where it is of expressions alone.
+/// The columns of an extended statistics object; `None` where it is of one expression.
 ///
 /// # Safety
 /// `oid` must be a statistics object.
 unsafe fn statistics_columns(oid: pg_sys::Oid) -> Option<Vec<i16>> {
-    /// `StatisticExtRelationId`
-    const CATALOG: u32 = 3381;
-    // SAFETY: a look-up in the catalogs; the attribute moves between majors, so it is found by name.
+    /// `Anum_pg_statistic_ext_stxkeys`, which the bindings of 18 leave out with the whole catalog.
+    const KEYS: pg_sys::AttrNumber = if cfg!(any(feature = "pg15", feature = "pg16")) { 7 } else { 6 };
+    // SAFETY: a look-up in the catalogs; the row is released after it was read.
     unsafe {
-        let attribute = pg_sys::get_attnum(pg_sys::Oid::from(CATALOG), c"stxkeys".as_ptr());
-        let columns = attribute_numbers(pg_sys::SysCacheIdentifier::STATEXTOID as i32, oid, attribute);
-        (!columns.is_empty()).then_some(columns)
-    }
-}
-
-/// The elements of an int2vector in a row of a catalog; none where there is no row.
-///
-/// # Safety
-/// `attribute` must be one of type int2vector in the catalog of the cache, whose key is an OID.
-unsafe fn attribute_numbers(cache: i32, oid: pg_sys::Oid, attribute: pg_sys::AttrNumber) -> Vec<i16> {
-    // SAFETY: as the caller vouches; the row is released after it was read.
-    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::STATEXTOID as i32;
         let row = pg_sys::SearchSysCache1(cache, oid.into());
         if row.is_null() {
-            return Vec::new();
+            return None;
         }
         let mut is_null = false;
-        let datum = pg_sys::SysCacheGetAttr(cache, row, attribute, &raw mut is_null);
-        let mut numbers = Vec::new();
-        if !is_null {
-            let vector = datum.cast_mut_ptr::<pg_sys::int2vector>();
-            let count = usize::try_from((*vector).dim1).unwrap_or(0);
-            numbers.extend((0..count).map(|place| *(*vector).values.as_ptr().add(place)));
-        }
+        // The column is never NULL.
+        let datum = pg_sys::SysCacheGetAttr(cache, row, KEYS, &raw mut is_null);
+        let keys = datum.cast_mut_ptr::<pg_sys::int2vector>();
+        let count = usize::try_from((*keys).dim1).unwrap_or(0);
+        let columns = (0..count).map(|place| *(*keys).values.as_ptr().add(place)).collect();
         pg_sys::ReleaseSysCache(row);
-        numbers
+        Some(columns)
     }
 }
 
@@ -286,13 +272,25 @@ unsafe fn attribute_numbers(cache: i32, oid: pg_sys::Oid, attribute: pg_sys::Att
 unsafe fn partition_keys(oid: pg_sys::Oid) -> Vec<String> {
     /// `Anum_pg_partitioned_table_partattrs`
     const ATTRIBUTES: pg_sys::AttrNumber = 5;
-    // SAFETY: as the caller vouches; look-ups in the catalogs.
+    // SAFETY: a look-up in the catalogs; the row is released after it was read.
     unsafe {
-        attribute_numbers(pg_sys::SysCacheIdentifier::PARTRELID as i32, oid, ATTRIBUTES)
-            .into_iter()
-            .filter(|&number| number > 0)
-            .filter_map(|number| column_name(oid, number))
-            .collect()
+        let cache = pg_sys::SysCacheIdentifier::PARTRELID as i32;
+        let row = pg_sys::SearchSysCache1(cache, oid.into());
+        if row.is_null() {
+            return Vec::new();
+        }
+        let mut is_null = false;
+        let datum = pg_sys::SysCacheGetAttr(cache, row, ATTRIBUTES, &raw mut is_null);
+        let mut names = Vec::new();
+        if !is_null {
+            let keys = datum.cast_mut_ptr::<pg_sys::int2vector>();
+            for place in 0..usize::try_from((*keys).dim1).unwrap_or(0) {
+                let number = *(*keys).values.as_ptr().add(place);
+                names.extend((number > 0).then(|| column_name(oid, number)).flatten());
+            }
+        }
+        pg_sys::ReleaseSysCache(row);
+        names
     }
 }
 
