@@ -51,9 +51,11 @@ mod tests {
         sampled(value).distinct(10_000.0, 1000.0)
     }
 
-    /// Scatters numbers over the table.
+    /// Scatters numbers over the table by chance: a multiplication alone would spread them too evenly.
     fn scattered(number: u64) -> u64 {
-        number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
+        let product = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (product ^ (product >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed ^ (mixed >> 31)
     }
 
     #[test]
