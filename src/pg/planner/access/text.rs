@@ -22,7 +22,9 @@ pub fn is_about(place: &Place, expression: *mut pg_sys::Node) -> bool {
         tag(node) == pg_sys::NodeTag::T_Var && {
             // SAFETY: its tag says what it is.
             let variable = unsafe { &*node.cast::<pg_sys::Var>() };
-            i64::from(variable.varno) == i64::from(place.variable) && variable.varattno > 0 && variable.varlevelsup == 0
+            i64::from(variable.varno) == i64::from(place.variable)
+                && variable.varattno > 0
+                && variable.varlevelsup == 0
         }
     };
     let all = variables(expression);
