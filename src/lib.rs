@@ -77,7 +77,7 @@ pgrx::extension_sql_file!(
         audit::api::version,
         index::api::duplicate_indexes,
         index::api::index_health,
-        index::api::missing_indexes,
+        audit::api::missing_indexes,
         index::api::unused_indexes,
         monitor::api::table_sizes,
         query::api::slow_queries,

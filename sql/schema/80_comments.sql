@@ -45,8 +45,8 @@ size_bytes: of the index to drop. drop_sql and recreate_sql: safe on a busy serv
 
 COMMENT ON FUNCTION dbm.missing_indexes() IS
     'Indexes that are worth creating, the most useful first.
-source: foreign_key (no index lets the server find the referencing rows when a referenced row is deleted or its key changes) or seq_scan (a large table is read whole again and again).
-columns: in the order of the proposed index. evidence: the counts behind it. create_sql: safe on a busy server, to be run outside a transaction block. Both are null where the statistics show that an index is missing but not on what.';
+source: foreign_key (no index lets the server find the referencing rows when a referenced row is deleted or its key changes), workload (queries that run here would cost less, as the planner says: what dbm.advise_workload() finds in three seconds, where somebody counts queries) or seq_scan (a large table is read whole again and again).
+columns: in the order of the proposed index; an expression as SQL. evidence: the counts behind it; what a foreign key and queries ask for alike is one row, with the queries in its evidence. create_sql: safe on a busy server, to be run outside a transaction block. Both are null where the statistics show that an index is missing but not on what.';
 
 COMMENT ON FUNCTION dbm.index_health() IS
     'Indexes that exist but do not serve well, worst first.

@@ -179,3 +179,29 @@ fn catalog_summary() -> TableIterator<'static, (name!(kind, &'static str), name!
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
+
+/// `dbm.missing_indexes()`: indexes that foreign keys, the queries of the workload or sequential scans ask for, the most
+/// useful of each first.
+#[pg_extern(stable, parallel_unsafe)]
+fn missing_indexes() -> TableIterator<
+    'static,
+    (
+        name!(table_name, Text),
+        name!(columns, Option<Vec<Text>>),
+        name!(source, &'static str),
+        name!(reason, Text),
+        name!(evidence, Document),
+        name!(create_sql, Option<Text>),
+    ),
+> {
+    TableIterator::new(live::missing::missing_indexes().into_iter().map(|row| {
+        (
+            row.table_name.into(),
+            (!row.columns.is_empty()).then(|| row.columns.into_iter().map(Text::from).collect()),
+            row.source,
+            row.reason.into(),
+            row.evidence.into(),
+            row.create_sql.map(Text::from),
+        )
+    }))
+}

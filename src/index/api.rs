@@ -3,7 +3,7 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use super::{duplicate, health, missing, rules, unused};
+use super::{duplicate, health, rules, unused};
 use crate::pg::value::{Document, Text};
 use crate::pg::{facts, moment, thresholds};
 
@@ -85,38 +85,6 @@ fn duplicate_indexes() -> TableIterator<
             signed(row.size_bytes),
             row.drop_sql.into(),
             row.recreate_sql.map(Text::from),
-        )
-    }))
-}
-
-/// `dbm.missing_indexes()`: indexes that foreign keys or sequential scans ask for, the most useful first.
-#[pg_extern(stable, parallel_restricted)]
-fn missing_indexes() -> TableIterator<
-    'static,
-    (
-        name!(table_name, Text),
-        name!(columns, Option<Vec<Text>>),
-        name!(source, &'static str),
-        name!(reason, Text),
-        name!(evidence, Document),
-        name!(create_sql, Option<Text>),
-    ),
-> {
-    let limits = missing::Limits {
-        foreign_key: missing::ForeignKeyLimits::from_settings(&thresholds::of(
-            &rules::FOREIGN_KEY_WITHOUT_INDEX,
-        )),
-        scan: missing::ScanLimits::from_settings(&thresholds::of(&rules::MANY_SEQUENTIAL_SCANS)),
-    };
-    let rows = facts::with(|facts| missing::missing_indexes(facts, &limits));
-    TableIterator::new(rows.into_iter().map(|row| {
-        (
-            row.table_name.into(),
-            (!row.columns.is_empty()).then(|| row.columns.into_iter().map(Text::from).collect()),
-            row.source.name(),
-            row.reason.into(),
-            row.evidence.into(),
-            row.create_sql.map(Text::from),
         )
     }))
 }

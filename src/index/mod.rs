@@ -20,4 +20,4 @@ mod shape;
 mod testing;
 pub mod unused;
 
-pub use rules::RULES;
+pub use rules::{FOREIGN_KEY_WITHOUT_INDEX, MANY_SEQUENTIAL_SCANS, RULES};

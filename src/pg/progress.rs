@@ -47,7 +47,17 @@ pub static AUDIT: Act =
 pub static ADVISE_WORKLOAD: Act = Act {
     number: 2,
     name: "advise_workload",
-    steps: &["reading the workload", "planning the queries", "choosing indexes", "checking the choice"],
+    steps: &[
+        "reading the workload",
+        "planning queries",
+        "sizing candidates",
+        "trying all candidates",
+        "trying candidates",
+        "choosing indexes",
+        "exchanging indexes",
+        "thinking indexes away",
+        "checking the result",
+    ],
 };
 
 /// Every act, so that a reader can say what a number means.
@@ -68,6 +78,7 @@ thread_local! {
 
 /// An act under way; ends when dropped, also when an ERROR unwinds.
 pub struct Progress {
+    act: &'static Act,
     /// Whether this is the act that is shown: one within another is not.
     is_shown: bool,
 }
@@ -81,7 +92,7 @@ impl Progress {
             let started = unsafe { pg_sys::GetCurrentTimestamp() };
             show(State { act: act.number, step: 0, done: 0, total: 0, started });
         }
-        Self { is_shown }
+        Self { act, is_shown }
     }
 
     /// Goes to a step, counted from 0 in the act's list, which has `total` things to do; 0 where nobody knows.
@@ -92,6 +103,19 @@ impl Progress {
     /// Says how many of the things are done.
     pub fn done(&self, done: usize) {
         self.change(|state| State { done: signed(done), ..state });
+    }
+
+    /// Goes to a step by its name, or on within it; a name that the act does not have changes nothing.
+    pub fn report(&self, step: &str, done: usize, total: usize) {
+        if let Some(step) = self.act.steps.iter().position(|name| *name == step) {
+            let (step, done, total) = (signed(step), signed(done), signed(total));
+            self.change(|state| State { step, done, total, ..state });
+        }
+    }
+
+    /// Shows it again: the server empties the slot whenever a subtransaction is rolled back.
+    pub fn again(&self) {
+        self.change(|state| state);
     }
 
     fn change(&self, change: impl FnOnce(State) -> State) {

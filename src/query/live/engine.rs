@@ -10,6 +10,7 @@ use crate::catalog::access::Access;
 use crate::pg::facts::stop_if_cancelled;
 use crate::pg::isolation::isolated;
 use crate::pg::planner::{self, Analysis, Author, Existing, IndexFamily, Pool};
+use crate::pg::progress::Progress;
 use crate::pg::scan::in_scratch_memory;
 use crate::query::selection::candidate::{Candidate, CandidateKey, ExistingIndex, Priced, Pricing};
 use crate::query::selection::sql::{AccessNames, statement};
@@ -55,6 +56,7 @@ pub struct Engine<'a> {
     /// The topmost index of each existing index or partition of one.
     tops: FxHashMap<Oid, Oid>,
     deadline: Option<Instant>,
+    progress: Option<&'a Progress>,
 }
 
 impl<'a> Engine<'a> {
@@ -72,7 +74,14 @@ impl<'a> Engine<'a> {
                 .collect(),
             families: families.map(|family| (family.oid(), family)).collect(),
             deadline,
+            progress: None,
         }
+    }
+
+    /// The same, telling whoever watches how far it is.
+    pub fn watched(mut self, progress: &'a Progress) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// The candidate's number in the pool. Sized with the rights of a role whose query it is for: an index on an
@@ -116,7 +125,13 @@ impl Pricing for Engine<'_> {
         let prepared = &self.queries[query];
         let plan = || planner::plan(&prepared.analysis, &configuration);
         let planned = match &prepared.author {
-            Some(signature) => planner::planned_as(&signature.author(), plan).ok(),
+            Some(signature) => {
+                let planned = planner::planned_as(&signature.author(), plan).ok();
+                if let Some(progress) = self.progress {
+                    progress.again();
+                }
+                planned
+            }
             None => Some(in_scratch_memory(plan)),
         };
         // A query that can suddenly not be planned gains nothing by any index.
@@ -137,7 +152,11 @@ impl Pricing for Engine<'_> {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn report(&mut self, _: &'static str, _: u64, _: u64) {}
+    fn report(&mut self, step: &'static str, done: u64, total: u64) {
+        if let Some(progress) = self.progress {
+            progress.report(step, done as usize, total as usize);
+        }
+    }
 }
 
 /// The indexes of the tables that these queries read.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::engine::{Engine, Prepared, existing};
 use super::{prepare, without_trace};
+use crate::catalog::access::Key;
 use crate::catalog::workload::WorkloadQuery;
 use crate::catalog::{Oid, Snapshot};
 use crate::change::index_ddl;
@@ -17,8 +18,9 @@ use crate::foreign_key_cover::cover_sets;
 use crate::pg::error::raise;
 use crate::pg::facts;
 use crate::pg::planner::Modification;
+use crate::pg::progress::{self, Progress};
 use crate::pg::workload::workload;
-use crate::query::selection::candidate::ExistingIndex;
+use crate::query::selection::candidate::{CandidateKey, ExistingIndex};
 use crate::query::selection::sql::{brief, create};
 use crate::query::selection::workload::{Options, WeightedQuery, Workload, WriteRates};
 use crate::query::selection::{Action, Deed, DropReason, QueryChange, Selection, select};
@@ -77,6 +79,7 @@ struct Refused {
 pub fn advise_workload(wanted: &Wanted) -> Vec<Row> {
     let start = Instant::now();
     without_trace(|| {
+        let progress = Progress::begin(&progress::ADVISE_WORKLOAD);
         let queries = match workload(&wanted.source) {
             Ok(queries) => queries,
             Err(missing) => raise(
@@ -86,17 +89,77 @@ pub fn advise_workload(wanted: &Wanted) -> Vec<Row> {
                 &missing.hint,
             ),
         };
-        let preparing = start + wanted.limit.mul_f64(PREPARING);
-        let taken = Taken::of(queries, preparing);
+        let taken = Taken::of(queries, start + wanted.limit.mul_f64(PREPARING), &progress);
         let mut rows = Vec::new();
         if !taken.prepared.is_empty() {
             facts::with(|facts| {
-                let (selection, labels) = taken.select(wanted, start, facts.snapshot);
+                let (selection, labels) = taken.select(wanted, start, facts.snapshot, &progress);
                 rows = told(&selection, &labels, facts);
             });
         }
         rows.extend(unknown(&taken.refused));
         rows
+    })
+}
+
+/// An index that queries of the workload lack.
+pub struct Lacking {
+    /// `schema.table`, quoted.
+    pub table_name: String,
+    /// Its key columns by their bare names; an expression as SQL.
+    pub columns: Vec<String>,
+    /// What it would do, in words.
+    pub reason: String,
+    /// The numbers behind it.
+    pub evidence: Value,
+    /// Creates it.
+    pub create_sql: String,
+}
+
+/// The indexes that the best source of a workload asks for, those that save most first; none where nobody counts
+/// queries.
+pub fn lacking_indexes(limit: Duration) -> Vec<Lacking> {
+    let start = Instant::now();
+    without_trace(|| {
+        let Ok(queries) = workload("auto") else { return Vec::new() };
+        let wanted = Wanted { budget_bytes: None, max_indexes: None, limit, source: String::new() };
+        let progress = Progress::begin(&progress::ADVISE_WORKLOAD);
+        let taken = Taken::of(queries, start + limit.mul_f64(PREPARING), &progress);
+        if taken.prepared.is_empty() {
+            return Vec::new();
+        }
+        facts::with(|facts| {
+            let (selection, labels) = taken.select(&wanted, start, facts.snapshot, &progress);
+            let mut names = Names::learn(facts.snapshot);
+            let lacking = |action| lacking(&selection, action, &labels, &mut names, facts);
+            selection.actions.iter().filter_map(lacking).collect()
+        })
+    })
+}
+
+fn lacking(
+    selection: &Selection,
+    action: &Action,
+    labels: &[Labelled],
+    names: &mut Names<'_>,
+    facts: &Facts<'_>,
+) -> Option<Lacking> {
+    let Deed::Create(candidate) = &action.deed else { return None };
+    let row = row(selection, action, labels, names, facts)?;
+    let column = |key: &CandidateKey| match &key.key {
+        Key::Column(number) => facts.snapshot.column_names(candidate.relation, &[*number]).concat(),
+        Key::Expression(expression) => expression.clone(),
+    };
+    let (saved, count) = (action.benefit_share * 100.0, action.helped.len());
+    let queries = if count == 1 { "query" } else { "queries" };
+    Some(Lacking {
+        table_name: facts.snapshot.relation_name(candidate.relation),
+        columns: candidate.keys.iter().map(column).collect(),
+        reason: format!(
+            "{count} {queries} of the workload would cost less, {saved:.1} % of all that it costs"
+        ),
+        evidence: row.evidence,
+        create_sql: row.sql?,
     })
 }
 
@@ -109,7 +172,8 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(queries: Vec<WorkloadQuery>, deadline: Instant) -> Self {
+    fn of(queries: Vec<WorkloadQuery>, deadline: Instant, progress: &Progress) -> Self {
+        let total = queries.len();
         let mut taken = Self {
             queries: Vec::new(),
             prepared: Vec::new(),
@@ -118,6 +182,7 @@ impl Taken {
         };
         for (number, query) in queries.into_iter().enumerate() {
             facts::stop_if_cancelled();
+            progress.report("reading the workload", number, total);
             // At least one query is looked at, however little time there is.
             let outcome = if number >= MOST_QUERIES {
                 Err(format!("only the {MOST_QUERIES} queries that take most time are looked at"))
@@ -140,7 +205,13 @@ impl Taken {
         taken
     }
 
-    fn select(&self, wanted: &Wanted, start: Instant, snapshot: &Snapshot) -> (Selection, Vec<Labelled>) {
+    fn select(
+        &self,
+        wanted: &Wanted,
+        start: Instant,
+        snapshot: &Snapshot,
+        progress: &Progress,
+    ) -> (Selection, Vec<Labelled>) {
         let (indexes, mut described) = existing(&self.prepared);
         keep_foreign_keys(&mut described, snapshot);
         let weighted = self.queries.iter().zip(&self.prepared).map(|(query, prepared)| WeightedQuery {
@@ -155,7 +226,7 @@ impl Taken {
             max_indexes: wanted.max_indexes,
             ..Options::default()
         };
-        let mut engine = Engine::new(&self.prepared, &indexes, Some(start + wanted.limit));
+        let mut engine = Engine::new(&self.prepared, &indexes, Some(start + wanted.limit)).watched(progress);
         let selection = select(&workload, &options, &mut engine);
         let labelled =
             self.queries.iter().map(|query| Labelled { text: shown(&query.text), calls: query.calls });

@@ -1,5 +1,7 @@
 //! An audit of the running server: facts from the catalogs, decisions from our tables, each rule isolated.
 
+pub mod missing;
+
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
