@@ -68,6 +68,27 @@ Texts of other roles need pg_read_all_stats, which pg_monitor includes; query is
 COMMENT ON FUNCTION dbm.workload_writer() IS
     'The trigger of dbm.workload: puts the name of the role that writes into added_by. Only a superuser, as a restore does, writes in another''s name.';
 
+COMMENT ON FUNCTION dbm.advise(text) IS
+    'What would help this query, the most useful first. Plans it, also with indexes that do not exist, and never runs it.
+query: one statement that has a plan; with constants, with $1 and the like, or as pg_stat_statements has it.
+kind: index (sql creates it, safe on a busy server, to be run outside a transaction block), rewrite (sql is the other text), red_flag (what is slow in its plan), statistics, setting. severity: info, warning, error or critical. rule: which thing it is; ids never change their meaning.
+cost_before and cost_after: the planner''s cost without and with it; several indexes build on one another in their order. proven: the server''s planner showed the gain and, for a rewrite, the conditions under which it returns the same rows hold.
+evidence: of an index estimated_bytes, share_saved, undo, alternatives (other indexes and what each would cost) and makes_superfluous (existing indexes that it replaces). No rows where nothing helps. What is found within five seconds.
+Rights, locks and errors as for dbm.what_if().';
+
+COMMENT ON FUNCTION dbm.advise_workload(bigint, integer, interval, text) IS
+    'Which indexes to create and which to drop for the queries that run in this database; every beginning of the list is an answer too.
+source: capture (dbm.captured_queries()), pg_stat_statements, table (dbm.workload), or auto: the first of these that has queries. budget_bytes: what the new indexes may take together; max_indexes: how many; null for as many as pay. time_limit: the search stops then with the best so far; null for as long as it takes.
+action: create; drop (what the new ones replace, what does the same as another, or what no query uses; never what a constraint, a foreign key, replica identity or CLUSTER needs); unknown (queries that could not be looked at; evidence says why). sql and undo: safe on a busy server, to be run outside a transaction block.
+estimated_bytes: of the index created or dropped. benefit_share: of the cost of all queries, weighed by calls, 0 to 1. cost_before and cost_after: that cost before and after this step. queries: how many it helps; evidence names those that it helps most and those that it makes dearer.
+Runs none of the queries; each is planned with the rights of the role that ran or wrote it, and what its functions do meanwhile is undone. Runs on standbys. Raises 22023 for a source that does not exist or a negative number, 55000 where the source has nothing, with what to do.';
+
+COMMENT ON FUNCTION dbm.index_type_for(regclass, text[], text) IS
+    'Which kind of index suits these columns and this purpose, the best first.
+purpose: equality, join, range, sort, prefix (LIKE ''abc%''), pattern (LIKE ''%abc%''), contains, overlaps, nearest, full_text, unique, or any: what the type is usually asked.
+index_type: an access method, or a form of B-tree: partial or covering. verdict: best, possible or unfit; reason says why. create_sql: to be built CONCURRENTLY on a busy server; null for what does not fit or needs a choice. estimated_bytes: its size once built, null where it cannot be sized.
+Judges by the columns'' types, operator classes and statistics: run ANALYZE first. Needs SELECT on the table. Raises 22023 for a purpose that does not exist, with the valid ones.';
+
 COMMENT ON FUNCTION dbm.what_if(text, text[]) IS
     'Plans a query as things are and with all these indexes, each given as CREATE INDEX; builds nothing and never runs the query, which may have $1 and the like.
 used: whether the plan with all of them scans it. estimated_bytes: its size once built, partitions together. cost_before and cost_after: the planner''s total cost, without and with all of them.
