@@ -10,7 +10,7 @@ SET datestyle = 'ISO';
 -- VACUUM marks no page whose rows are not known to be on disk.
 SET synchronous_commit = on;
 CREATE FUNCTION public.has(flag text, query text) RETURNS boolean LANGUAGE sql
-    AS $$ SELECT EXISTS (SELECT FROM dbm.advise(query) WHERE rule = 'query.' || flag) $$;
+    AS $$ SELECT EXISTS (SELECT FROM dbm.advise(query) WHERE rule = 'query.' || flag OR evidence -> 'also_seen_as' ? ('query.' || flag)) $$;
 -- Numbers that depend on costs are left out.
 CREATE FUNCTION public.says(flag text, query text) RETURNS text LANGUAGE sql
     AS $$ SELECT kind || ' ' || severity || ': ' || regexp_replace(message, '[0-9][0-9,.]*', 'N', 'g') || coalesce(' | ' || sql, '')

@@ -17,4 +17,5 @@ pub mod rewrite;
 pub mod rules;
 pub mod selection;
 pub mod slow;
+pub mod tidy;
 pub mod whatif;

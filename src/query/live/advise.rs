@@ -10,13 +10,16 @@ use crate::catalog::Snapshot;
 use crate::change::names::Names;
 use crate::finding::{Facts, Severity};
 use crate::pg::facts;
+use crate::pg::isolation::isolated;
 use crate::pg::planner::{self, Configuration};
 use crate::query::advice::{Advice, Kind};
 use crate::query::red_flag;
+use crate::query::red_flag::words::count;
 use crate::query::selection::Deed;
 use crate::query::selection::one::{Alone, ForQuery, best_for_query, options};
 use crate::query::selection::sql::{brief, create};
 use crate::query::selection::workload::{Drops, Options, WeightedQuery, Workload};
+use crate::query::tidy::{GIVES_COLUMN_BACK, MISSING_INDEX, tidied};
 
 /// Nobody waits longer for advice on one query; what was found by then is the answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -24,26 +27,50 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// All advice on a query, given with constants, with `$1` and the like, or as pg_stat_statements has it.
 pub fn advise(query: &str) -> Vec<Advice> {
     without_trace(|| {
+        let deadline = Instant::now() + LIMIT;
         let prepared = prepare::own(query);
-        let mut advice = index_advice(&prepared);
+        let mut advice = index_advice(&prepared, deadline);
         let plans = planner::plan_tree(&prepared.analysis, &Configuration::default());
         advice.extend(plans.iter().flat_map(red_flag::judge));
-        advice.extend(rewrite::advice(&prepared.analysis, prepared.cost));
-        order(&mut advice);
-        advice
+        let mut rewrites = rewrite::advice(&prepared.analysis, prepared.cost);
+        for rewrite in &mut rewrites {
+            find_index_for(rewrite, deadline);
+        }
+        advice.extend(rewrites);
+        let rows = plans.iter().flat_map(|plan| plan.nodes.first()).map(|top| top.rows).sum();
+        tidied(advice, rows)
     })
 }
 
-/// What saves most first, then what is worst.
-fn order(advice: &mut [Advice]) {
-    let gain = |advice: &Advice| match (advice.cost_before, advice.cost_after) {
-        (Some(before), Some(after)) if advice.proven && before > 0.0 => (before - after) / before,
-        _ => 0.0,
-    };
-    advice.sort_by(|left, right| right.severity.cmp(&left.severity).then(gain(right).total_cmp(&gain(left))));
+/// A rewrite that only gives a column back to its indexes is worth something once there is one: finds it, and says so.
+fn find_index_for(rewrite: &mut Advice, deadline: Instant) {
+    let is_idle = !rewrite.proven
+        && GIVES_COLUMN_BACK.contains(&rewrite.rule)
+        && rewrite.evidence.get("same_rows").is_some_and(|value| value == "proven");
+    let (true, Some(sql), Some(before)) = (is_idle, rewrite.sql.clone(), rewrite.cost_before) else { return };
+    let mut found = Vec::new();
+    // A text that cannot be taken for a query of its own keeps what is known of it.
+    let _ = isolated(&mut || found = index_advice(&prepare::own(&sql), deadline));
+    let best = found.into_iter().next().filter(|index| index.cost_after.is_some_and(|after| after < before));
+    match best {
+        Some(Advice { sql: Some(index), cost_after: Some(after), evidence, .. }) => {
+            let shape = evidence.get("index").and_then(Value::as_str).unwrap_or("its table");
+            rewrite.message.push_str(&format!(
+                "; with an index on {shape} the new text costs {} instead of {}",
+                cost(after),
+                cost(before)
+            ));
+            rewrite.evidence.insert("with".to_owned(), index.into());
+            rewrite.severity = severity(1.0 - after / before, before).min(Severity::Warning);
+            rewrite.cost_after = Some(after);
+            rewrite.proven = true;
+        }
+        // Neither now nor with an index does it save anything.
+        _ => rewrite.severity = Severity::Info,
+    }
 }
 
-fn index_advice(prepared: &Prepared) -> Vec<Advice> {
+fn index_advice(prepared: &Prepared, deadline: Instant) -> Vec<Advice> {
     let prepared = std::slice::from_ref(prepared);
     let (indexes, described) = existing(prepared);
     let workload = Workload {
@@ -57,7 +84,7 @@ fn index_advice(prepared: &Prepared) -> Vec<Advice> {
     };
     // What one query does not need, another may.
     let options = Options { drops: Drops::Never, ..options() };
-    let mut engine = Engine::new(prepared, &indexes, Some(Instant::now() + LIMIT));
+    let mut engine = Engine::new(prepared, &indexes, Some(deadline));
     let found = best_for_query(&workload, &options, &mut engine);
     if found.selection.actions.is_empty() {
         return Vec::new();
@@ -78,16 +105,19 @@ fn worded(found: &ForQuery, facts: &Facts<'_>) -> Vec<Advice> {
         let mut one = Advice::new(
             Kind::Index,
             severity(saved, before),
-            "query.missing_index",
+            MISSING_INDEX,
             format!(
                 "an index on {shape}{beside} lowers the plan's cost from {} to {}",
                 cost(action.cost_before),
                 cost(action.cost_after)
             ),
         )
+        .evidence("table", facts.snapshot.relation_name(candidate.relation))
+        .evidence("index", shape)
         .evidence("estimated_bytes", action.bytes)
         .evidence("share_saved", rounded(1.0 - action.cost_after / action.cost_before));
-        if let Some(alone) = found.alone.get(number) {
+        // The first is alone anyway.
+        if let Some(alone) = found.alone.get(number).filter(|_| found.alone.len() > 1) {
             one = one.evidence("cost_with_this_index_alone", rounded(alone.cost_after));
         }
         if !action.replaces.is_empty() {
@@ -128,19 +158,7 @@ fn severity(saved: f64, before: f64) -> Severity {
 
 /// A cost for people: two decimals while it is small, none when it is large.
 pub fn cost(cost: f64) -> String {
-    if cost < 100.0 { format!("{cost:.2}") } else { grouped(cost) }
-}
-
-fn grouped(cost: f64) -> String {
-    let digits = format!("{cost:.0}");
-    let mut text = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    if cost < 100.0 { format!("{cost:.2}") } else { count(cost) }
 }
 
 fn rounded(value: f64) -> f64 {

@@ -39,7 +39,7 @@ fn worded(rewritten: Rewritten, cost_before: f64) -> Advice {
     if let (true, Some(statement)) = (is_rewritten, &proposal.statement) {
         advice.evidence.insert("with".to_owned(), statement.as_str().into());
     }
-    advice.sql = sql.or(proposal.statement);
+    advice.sql = sql.map(|sql| sql.trim_start().to_owned()).or(proposal.statement);
     if is_rewritten {
         advice.cost_before = Some(cost_before);
         advice.cost_after = cost_after;

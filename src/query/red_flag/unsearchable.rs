@@ -1,7 +1,7 @@
 //! Something stands over an indexed column, so that the index is of no use (P04, P05).
 
 use super::words::{percent, rounded, shortened};
-use crate::catalog::plan::{Clause, IndexFacts, Key, NodeKind, Wrapper};
+use crate::catalog::plan::{Clause, Comparison, IndexFacts, Key, NodeKind, Wrapper};
 use crate::finding::Severity;
 use crate::query::advice::{Advice, Kind};
 use crate::query::plan_shares::{Scan, Weighed};
@@ -29,8 +29,14 @@ fn idle<'a>(scans: &'a [Scan<'a>]) -> Vec<Idle<'a>> {
             if clause.fits.iter().any(|fit| fit.position == 0 && fit.obstacle.is_none()) {
                 continue;
             }
+            // The bare column would not be searched either.
+            if !matches!(clause.comparison, Comparison::Equality | Comparison::Range | Comparison::AnyOf) {
+                continue;
+            }
             let leads = |index: &&IndexFacts| {
-                index.is_valid && index.keys.first().is_some_and(|first| first.column == key.column.column)
+                index.is_valid
+                    && index.method == "btree"
+                    && index.keys.first().is_some_and(|first| first.column == key.column.column)
             };
             if let Some(index) = scan.table.indexes.iter().find(leads) {
                 found.push(Idle { scan, clause, key, wrapper, index });
@@ -67,7 +73,10 @@ pub fn wrapped(weighed: &Weighed, rule: &'static str) -> Vec<Advice> {
                 ),
                 Wrapper::Operator(operator) => (
                     format!("operator {operator} stands over column {column}"),
-                    "do the sum on the other side of the comparison".to_owned(),
+                    match operator.as_str() {
+                        "+" | "-" | "*" | "/" => "do the sum on the other side of the comparison".to_owned(),
+                        _ => format!("index the expression {}", idle.key.text),
+                    },
                 ),
                 Wrapper::Other => (
                     format!("an expression stands over column {column}"),

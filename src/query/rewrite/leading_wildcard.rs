@@ -66,7 +66,7 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
             (Some(schema), _) => proposal("an index of its trigrams does").statement(create(schema)),
             (None, true) => {
                 proposal("an index of its trigrams does, once the extension pg_trgm is installed")
-                    .statement(format!("CREATE EXTENSION pg_trgm SCHEMA public; {}", create("public")))
+                    .statement(format!("CREATE EXTENSION pg_trgm SCHEMA public;\n{};", create("public")))
             }
             (None, false) => proposal(
                 "an index of its trigrams would, but the server has no files of the extension pg_trgm",
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_statement_fits_what_is_installed() {
         let [(_, Some(sql))] = &said("~~", "%abc%", |_| ())[..] else { panic!() };
-        assert!(sql.starts_with("CREATE EXTENSION pg_trgm SCHEMA public; CREATE INDEX CONCURRENTLY ON public.t USING gin (c1 public.gin_trgm_ops)"));
+        assert!(sql.starts_with("CREATE EXTENSION pg_trgm SCHEMA public;\nCREATE INDEX CONCURRENTLY ON public.t USING gin (c1 public.gin_trgm_ops)"));
         let installed = |statement: &mut Statement| statement.trigrams.schema = Some("x".to_owned());
         let [(_, Some(sql))] = &said("~~", "%abc%", installed)[..] else { panic!() };
         assert_eq!(sql, "CREATE INDEX CONCURRENTLY ON public.t USING gin (c1 x.gin_trgm_ops)");

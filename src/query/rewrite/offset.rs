@@ -8,6 +8,7 @@ use crate::catalog::query::{
 };
 use crate::finding::Severity;
 use crate::syntax::operand::operand;
+use crate::text::size::grouped;
 
 /// The rule.
 pub const RULE: Rule = Rule { id: "query.offset_pagination", check };
@@ -25,8 +26,10 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, found: &mut Vec<Proposal>) {
     if query.command != Command::Select || offset.as_constant().is_some_and(|constant| constant.is_null()) {
         return;
     }
-    let rows = skipped
-        .map_or_else(|| format!("{} rows", context.texts.text(offset.id)), |number| format!("{number} rows"));
+    let rows = skipped.map_or_else(
+        || format!("{} rows", context.texts.text(offset.id)),
+        |number| format!("{} rows", grouped(number)),
+    );
     if query.order_by.is_empty() {
         found.push(Proposal::advice(
             RULE.id,

@@ -1,7 +1,7 @@
 //! `SELECT *`: every column is read and sent, whoever needs it.
 
 use super::{Context, Proposal, Rule};
-use crate::catalog::query::{Place, Scope};
+use crate::catalog::query::{Place, Scope, Target};
 use crate::finding::Severity;
 use crate::query::rewrite::wording::{listed, relation_name};
 
@@ -20,8 +20,9 @@ fn check(scope: &Scope<'_>, _: &Context<'_>, found: &mut Vec<Proposal>) {
         .query
         .relations
         .iter()
-        .filter(|entry| entry.is_used && entry.table().is_some())
-        .map(relation_name)
+        .enumerate()
+        .filter(|(position, entry)| entry.table().is_some() && is_put_out(scope, *position))
+        .map(|(_, entry)| relation_name(entry))
         .collect();
     let columns = scope.query.output().count();
     if tables.is_empty() || columns < FEW_COLUMNS {
@@ -38,6 +39,13 @@ fn check(scope: &Scope<'_>, _: &Context<'_>, found: &mut Vec<Proposal>) {
         )
         .evidence("columns", columns),
     );
+}
+
+/// Whether a column of the relation is among what is put out.
+fn is_put_out(scope: &Scope<'_>, relation: usize) -> bool {
+    let own =
+        |target: &Target| target.expression.as_own_column().is_some_and(|column| column.relation == relation);
+    scope.query.output().any(own)
 }
 
 #[cfg(test)]
@@ -59,6 +67,10 @@ mod tests {
         assert_eq!(propose_by(&RULE, &statement, &Numbers), []);
         statement.query.has_star = true;
         assert_eq!(propose_by(&RULE, &statement, &Numbers).len(), 1);
+        // A table that only filters is not named.
+        statement.query.relations.push(table("b", &flags, &[]));
+        let message = &propose_by(&RULE, &statement, &Numbers)[0].message;
+        assert!(message.contains("9 columns of public.a: "), "{message}");
         statement.query.targets.truncate(3);
         assert_eq!(propose_by(&RULE, &statement, &Numbers), []);
     }

@@ -1,6 +1,6 @@
 //! Indexes for a single query.
 
-use super::candidate::{Candidate, Pricing};
+use super::candidate::{Candidate, CandidateKey, Pricing};
 use super::explore::explore;
 use super::outcome::{Deed, Selection, outcome};
 use super::pool::CandidateId;
@@ -102,11 +102,21 @@ fn alternatives(chosen: &[Alone], mut others: Vec<Alone>, cost_before: f64) -> V
         let is_twin = |known: &Alone| {
             let is_related = known.index.serves(&other.index) || other.index.serves(&known.index);
             let is_no_better = other.bytes >= known.bytes || other.cost_after > known.cost_after;
-            is_related && is_no_better
+            is_related && is_no_better || is_turned(&known.index, &other.index)
         };
         if told.len() < ALTERNATIVES && !chosen.iter().chain(&told).any(is_twin) {
             told.push(other);
         }
     }
     told
+}
+
+/// Whether two indexes differ in nothing but the direction of their keys.
+fn is_turned(one: &Candidate, other: &Candidate) -> bool {
+    let plain = |candidate: &Candidate| {
+        let keys = candidate.keys.iter().cloned();
+        let keys = keys.map(|key| CandidateKey { descending: false, nulls_first: false, ..key }).collect();
+        Candidate { keys, ..candidate.clone() }
+    };
+    plain(one) == plain(other)
 }

@@ -118,7 +118,11 @@ fn expression_words(expression: &str) -> Vec<String> {
         }
         if !word.is_empty() {
             let is_number = word.starts_with(|first: char| first.is_ascii_digit());
-            let word = std::mem::take(&mut word);
+            let mut word = std::mem::take(&mut word);
+            // COALESCE and its like are printed in capitals; in a name they would have to be quoted.
+            if !word.chars().any(char::is_lowercase) {
+                word = word.to_lowercase();
+            }
             if !is_cast && !is_number && !words.contains(&word) {
                 words.push(word);
             }
@@ -235,6 +239,7 @@ mod tests {
         assert_eq!(expression_words("lower((email)::text)"), ["lower", "email"]);
         assert_eq!(expression_words("((doc ->> 'a b'::text))"), ["doc"]);
         assert_eq!(expression_words("(1 + 2)"), ["expr"]);
+        assert_eq!(expression_words("COALESCE(phone, ''::text)"), ["coalesce", "phone"]);
     }
 
     #[test]
