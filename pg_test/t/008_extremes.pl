@@ -60,7 +60,9 @@ sub all_work
 
 database('nothing', 'UTF8');
 all_work('nothing', 'UTF8');
-is($node->safe_psql('nothing', 'SELECT count(*) FROM dbm.audit()'), '0', 'of an empty database there is nothing to say');
+# Without pg_stat_statements queries cannot be judged, and that is said.
+is($node->safe_psql('nothing', "SELECT count(*) FROM dbm.audit() WHERE NOT (status = 'unknown' AND dimension = 'query')"),
+	'0', 'of an empty database there is nothing to say');
 my %score = map { $_->{dimension} => $_ } rows($node, 'nothing', 'SELECT * FROM dbm.score()');
 is(scalar keys %score, 8, 'the scoreboard is complete all the same');
 cmp_ok($score{overall}{score}, '==', 100, 'and shows full marks');

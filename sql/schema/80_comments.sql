@@ -63,7 +63,7 @@ COMMENT ON FUNCTION dbm.slow_queries(integer) IS
 total_time_ms, rows and spilled_blocks (blocks of temporary files written): of all calls together. share: of the time of all queries, 0 to 1.
 rules: what dbm.advise() has to say of the query, by rule; empty where it has nothing. problem: why the query could not be planned, null where it could; rules is then empty.
 Each query is planned and not run, with the rights of the role that ran it, and within two seconds; what its functions do meanwhile is undone.
-Texts of other roles need pg_read_all_stats, which pg_monitor includes; query is null where the caller may not see it. Raises 55000 where pg_stat_statements is not there or has counted nothing, with what to do.';
+Texts of other roles need pg_read_all_stats, which pg_monitor includes; query is null where the caller may not see it. Where pg_stat_statements is not there or has counted nothing, one row says so in problem, with what to do.';
 
 COMMENT ON FUNCTION dbm.workload_writer() IS
     'The trigger of dbm.workload: puts the name of the role that writes into added_by. Only a superuser, as a restore does, writes in another''s name.';
@@ -81,7 +81,7 @@ COMMENT ON FUNCTION dbm.advise_workload(bigint, integer, interval, text) IS
 source: capture (dbm.captured_queries()), pg_stat_statements, table (dbm.workload), or auto: the first of these that has queries. budget_bytes: what the new indexes may take together; max_indexes: how many; null for as many as pay. time_limit: the search stops then with the best so far; null for as long as it takes.
 action: create; drop (what the new ones replace, what does the same as another, or what no query uses; never what a constraint, a foreign key, replica identity or CLUSTER needs); unknown (queries that could not be looked at; evidence says why). sql and undo: safe on a busy server, to be run outside a transaction block.
 estimated_bytes: of the index created or dropped. benefit_share: of the cost of all queries, weighed by calls, 0 to 1. cost_before and cost_after: that cost before and after this step. queries: how many it helps; evidence names those that it helps most and those that it makes dearer.
-Runs none of the queries; each is planned with the rights of the role that ran or wrote it, and what its functions do meanwhile is undone. Runs on standbys. Raises 22023 for a source that does not exist or a negative number, 55000 where the source has nothing, with what to do.';
+Runs none of the queries; each is planned with the rights of the role that ran or wrote it, and what its functions do meanwhile is undone. Runs on standbys. Raises 22023 for a source that does not exist or a negative number, 55000 where the named source has nothing, with what to do; for auto that is a row.';
 
 COMMENT ON FUNCTION dbm.index_type_for(regclass, text[], text) IS
     'Which kind of index suits these columns and this purpose, the best first.

@@ -137,6 +137,13 @@ pub struct MissingSource {
     pub hint: String,
 }
 
+impl MissingSource {
+    /// Both as one text.
+    pub fn reason(&self) -> String {
+        format!("{}: {}", self.message, self.hint)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

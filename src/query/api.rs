@@ -85,7 +85,7 @@ fn advise_workload(
         budget_bytes: budget_bytes.map(|bytes| amount(bytes, "budget_bytes")),
         max_indexes: max_indexes.map(|count| amount(i64::from(count), "max_indexes") as usize),
         limit: duration(time_limit),
-        source: source.map_or_else(|| "auto".to_owned(), Text::into_string),
+        source: source.map_or_else(|| live::workload::AUTO.to_owned(), Text::into_string),
     };
     let rows = live::workload::advise_workload(&wanted);
     TableIterator::new(rows.into_iter().map(|row| {
@@ -217,6 +217,8 @@ fn index_type_for(
 }
 
 /// `dbm.slow_queries()`: which queries take the most time, and what could be done about each.
+///
+/// Times in milliseconds, shares 0..1. One row with a problem and nothing else where nobody counts queries.
 #[pg_extern(stable, parallel_unsafe)]
 fn slow_queries(
     max_rows: default!(i32, 20),
@@ -224,30 +226,36 @@ fn slow_queries(
     'static,
     (
         name!(query, Option<Text>),
-        name!(role_name, Text),
-        name!(calls, i64),
-        name!(total_time_ms, f64),
-        name!(mean_time_ms, f64),
-        name!(rows, i64),
-        name!(spilled_blocks, i64),
-        name!(share, f64),
-        name!(rules, Vec<Text>),
+        name!(role_name, Option<Text>),
+        name!(calls, Option<i64>),
+        name!(total_time_ms, Option<f64>),
+        name!(mean_time_ms, Option<f64>),
+        name!(rows, Option<i64>),
+        name!(spilled_blocks, Option<i64>),
+        name!(share, Option<f64>),
+        name!(rules, Option<Vec<Text>>),
         name!(problem, Option<Text>),
     ),
 > {
-    let rows = slow::slow_queries(usize::try_from(max_rows).unwrap_or(0));
+    let rows = match slow::slow_queries(usize::try_from(max_rows).unwrap_or(0)) {
+        Ok(rows) => rows,
+        Err(problem) => {
+            let nothing = (None, None, None, None, None, None, None, None, None, Some(problem.into()));
+            return TableIterator::once(nothing);
+        }
+    };
     TableIterator::new(rows.into_iter().map(|row| {
         let query = row.query;
         (
             query.text.map(Text::from),
-            row.role_name.into(),
-            query.calls as i64,
-            query.total_ms,
-            query.mean_ms,
-            query.rows as i64,
-            query.spilled_blocks as i64,
-            query.share,
-            row.rules.into_iter().map(Text::from).collect(),
+            Some(row.role_name.into()),
+            Some(query.calls as i64),
+            Some(query.total_ms),
+            Some(query.mean_ms),
+            Some(query.rows as i64),
+            Some(query.spilled_blocks as i64),
+            Some(query.share),
+            Some(row.rules.into_iter().map(Text::from).collect()),
             row.problem.map(Text::from),
         )
     }))

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use pgrx::PgSqlErrorCode;
-
 use super::advise;
 use crate::catalog::workload::{Source, Statements};
-use crate::pg::error::raise;
 use crate::pg::planner::{self, Analysis, Author, Configuration, Refusal, planned_as, role_name};
 use crate::pg::{facts, workload};
 use crate::query::load::loads;
@@ -26,13 +23,13 @@ pub struct Judged {
     pub problem: Option<String>,
 }
 
-/// The slowest queries, each planned as the role that ran it.
-pub fn slow_queries(most: usize) -> Vec<Judged> {
+/// The slowest queries, each planned as the role that ran it; or why nobody knows them.
+pub fn slow_queries(most: usize) -> Result<Vec<Judged>, String> {
     let statements = workload::counted();
     if let Statements::Missing(_) = &statements
         && let Err(missing) = workload::workload(Source::PgStatStatements.name())
     {
-        raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &missing.message, "", &missing.hint);
+        return Err(missing.reason());
     }
     let mut rows: Vec<Judged> = slowest(&statements, most).into_iter().map(judged).collect();
     let loads = loads(&statements);
@@ -47,7 +44,7 @@ pub fn slow_queries(most: usize) -> Vec<Judged> {
             }
         }
     });
-    rows
+    Ok(rows)
 }
 
 /// How long advice on one query may take: as long as it takes by itself, and a second for reading the catalogs.

@@ -27,6 +27,8 @@ use crate::query::selection::{Action, Deed, DropReason, QueryChange, Selection, 
 
 /// Queries that are looked at, those with most time first: the rest of a long tail changes no answer.
 const MOST_QUERIES: usize = 500;
+/// Whatever source there is.
+pub const AUTO: &str = "auto";
 /// The share of the time that reading and analysing the queries may take.
 const PREPARING: f64 = 0.4;
 /// Queries that the evidence of one index names.
@@ -68,6 +70,23 @@ pub struct Row {
     pub evidence: Value,
 }
 
+impl Row {
+    /// Says of so many queries that nothing can be said.
+    fn unknown(queries: usize) -> Self {
+        Self {
+            action: "unknown",
+            sql: None,
+            undo: None,
+            bytes: None,
+            benefit_share: None,
+            cost_before: None,
+            cost_after: None,
+            queries,
+            evidence: Value::Null,
+        }
+    }
+}
+
 /// A query that could not be looked at.
 struct Refused {
     text: String,
@@ -82,6 +101,13 @@ pub fn advise_workload(wanted: &Wanted) -> Vec<Row> {
         let progress = Progress::begin(&progress::ADVISE_WORKLOAD);
         let queries = match workload(&wanted.source) {
             Ok(queries) => queries,
+            // Whoever asks for no source in particular gets a reason, as for a query that cannot be planned.
+            Err(missing) if wanted.source == AUTO => {
+                return vec![Row {
+                    evidence: json!({ "reason": missing.message, "hint": missing.hint }),
+                    ..Row::unknown(0)
+                }];
+            }
             Err(missing) => raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 &missing.message,
@@ -121,7 +147,7 @@ pub struct Lacking {
 pub fn lacking_indexes(limit: Duration) -> Vec<Lacking> {
     let start = Instant::now();
     without_trace(|| {
-        let Ok(queries) = workload("auto") else { return Vec::new() };
+        let Ok(queries) = workload(AUTO) else { return Vec::new() };
         let wanted = Wanted { budget_bytes: None, max_indexes: None, limit, source: String::new() };
         let progress = Progress::begin(&progress::ADVISE_WORKLOAD);
         let taken = Taken::of(queries, start + limit.mul_f64(PREPARING), &progress);
@@ -385,19 +411,12 @@ fn unknown(refused: &[Refused]) -> Vec<Row> {
     by_reason
         .into_iter()
         .map(|(reason, group)| Row {
-            action: "unknown",
-            sql: None,
-            undo: None,
-            bytes: None,
-            benefit_share: None,
-            cost_before: None,
-            cost_after: None,
-            queries: group.len(),
             evidence: json!({
                 "reason": reason,
                 "queries": group.iter().take(NAMED_QUERIES).map(|one| shown(&one.text)).collect::<Vec<_>>(),
                 "calls": group.iter().map(|one| one.calls).sum::<f64>(),
             }),
+            ..Row::unknown(group.len())
         })
         .collect()
 }
