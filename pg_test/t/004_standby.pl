@@ -28,6 +28,11 @@ ok((grep { $_->{verdict} eq 'drop' } rows($primary, 'traps', 'SELECT verdict FRO
 	|| (grep { $_->{rule} eq 'indexing.unused_index' && $_->{status} eq 'finding' } audit($primary, 'traps')),
 	'without a standby there are unused indexes to drop');
 
+$primary->safe_psql('traps', <<'SQL');
+CREATE TABLE public.much AS SELECT i AS a, md5(i::text) AS b FROM generate_series(1, 50000) AS i;
+ANALYZE public.much;
+INSERT INTO dbm.workload (query) VALUES ('SELECT * FROM public.much WHERE a = $1');
+SQL
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -37,6 +42,9 @@ $primary->wait_for_catchup($standby, 'replay');
 # --- On the standby
 
 my %calls = reading_calls($primary, 'traps');
+$calls{advise_workload} = "SELECT 1 / count(*) FROM dbm.advise_workload(source => 'table') WHERE action = 'create'";
+$calls{advise} = "SELECT 1 / count(*) FROM dbm.advise('SELECT * FROM public.much WHERE a = 5') WHERE kind = 'index'";
+$calls{index_type_for} = "SELECT 1 / count(*) FROM dbm.index_type_for('public.much', '{a}') WHERE estimated_bytes > 0";
 for my $function (sort keys %calls)
 {
 	my ($status, $out, $error) = $standby->psql('traps', $calls{$function}, on_error_stop => 1);

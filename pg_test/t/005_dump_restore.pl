@@ -25,6 +25,12 @@ VALUES ('indexing.too_many_indexes', 'critical', '{"maximum_indexes": 3}');
 SELECT dbm.suppress('schema.no_primary_key', 'keys.keyless', 'it''s "known"
 in two lines; DROP TABLE x', '2099-12-31 23:59:59+00');
 SELECT dbm.suppress('schema.float_money', '*', 'décidé €');
+CREATE ROLE tenant;
+GRANT USAGE ON SCHEMA dbm TO tenant;
+GRANT INSERT ON dbm.workload TO tenant;
+SET ROLE tenant;
+INSERT INTO dbm.workload (query, calls, mean_time_ms, search_path) VALUES ('SELECT ''é'', "a"
+FROM nowhere', 2.5, 0.1, 'keys, "$user"');
 SQL
 
 # Left out is what hangs on counters or on the age of files, and what pg_dump itself leaves out: invalid indexes, and
@@ -42,7 +48,7 @@ sub decisions
 {
 	my ($database) = @_;
 	return $node->safe_psql($database,
-		'TABLE dbm.rule_setting ORDER BY rule; TABLE dbm.suppression ORDER BY rule, object');
+		'TABLE dbm.rule_setting ORDER BY rule; TABLE dbm.suppression ORDER BY rule, object; TABLE dbm.workload ORDER BY id');
 }
 
 sub run_or_die
@@ -56,6 +62,7 @@ my @judged    = judged('traps');
 my $decisions = decisions('traps');
 ok(scalar(grep { /^suppressed / } @judged) >= 2, 'suppressions are in force');
 like($decisions, qr/too_many_indexes\|t\|critical/, 'settings are in force');
+like($decisions, qr/\|tenant\|/, 'a query of the workload has its writer');
 
 my $plain  = $node->basedir . '/plain.sql';
 my $custom = $node->basedir . '/custom.dump';
@@ -78,6 +85,14 @@ for my $database ('from_plain', 'from_custom')
 	is(decisions($database), $decisions, "$database: settings and suppressions are there, who and when included");
 	same_keys([ judged($database) ], \@judged, "$database: the same rows of the audit, fingerprints included");
 }
+
+# A number that is not given twice, and still nobody writes in another's name.
+is($node->safe_psql('from_plain', <<'SQL'), '2|tenant', 'who restored the workload is not its writer');
+SELECT count(*), max(added_by) FILTER (WHERE calls = 2.5) FROM (
+    SELECT * FROM dbm.workload UNION ALL SELECT nextval('dbm.workload_id_seq'), 'x', 1, 1, NULL, 'nobody', now()) AS w (id, query, calls, mean_time_ms, search_path, added_by, added_at)
+GROUP BY true HAVING count(DISTINCT id) = 2
+SQL
+$node->safe_psql('from_plain', "SELECT setval('dbm.workload_id_seq', 1)");
 
 # --- The dump of the restored one is the same dump: nothing of ours grows or gets lost on the way
 

@@ -84,16 +84,20 @@ impl<'a> Engine<'a> {
         self
     }
 
-    /// The candidate's number in the pool. Sized with the rights of a role whose query it is for: an index on an
-    /// expression is sized by computing it.
+    /// The candidate's number in the pool. Sized with the rights of a role whose query computes the same: an index on an
+    /// expression is sized by computing it, and one role's expression must not run with another's rights.
     fn number(&mut self, candidate: &Candidate) -> Option<usize> {
         if let Some(known) = self.known.get(candidate) {
             return *known;
         }
         let definition = statement(candidate, &self.names);
-        let reads =
-            |query: &&Prepared| query.accesses.iter().any(|access| access.relation == candidate.relation);
-        let author = self.queries.iter().find(reads).and_then(|query| query.author.clone());
+        let mut queries = self.queries.iter();
+        let Some(query) = queries.find(|query| candidate.computes_only_what(&query.accesses)) else {
+            // A mixture of what several roles compute is nobody's.
+            self.known.insert(candidate.clone(), None);
+            return None;
+        };
+        let author = query.author.clone();
         let pool = &mut self.pool;
         let mut number = None;
         // What the server refuses (a type without the operator class, a row too wide) is no candidate.

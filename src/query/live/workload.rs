@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::engine::{Engine, Prepared, existing};
 use super::{prepare, without_trace};
 use crate::catalog::access::Key;
-use crate::catalog::workload::WorkloadQuery;
+use crate::catalog::workload::{Source, WorkloadQuery};
 use crate::catalog::{Oid, Snapshot};
 use crate::change::index_ddl;
 use crate::change::names::Names;
@@ -109,7 +109,10 @@ pub fn advise_workload(wanted: &Wanted) -> Vec<Row> {
                 }];
             }
             Err(missing) => raise(
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                match Source::parse(&wanted.source) {
+                    None if wanted.source != "auto" => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                    _ => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                },
                 &missing.message,
                 "",
                 &missing.hint,

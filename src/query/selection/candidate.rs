@@ -1,6 +1,6 @@
 //! An index that might be worth having, as data: comparable, and written as CREATE INDEX when somebody asks.
 
-use crate::catalog::access::Key;
+use crate::catalog::access::{Access, Key};
 use crate::catalog::hypothetical::Method;
 use crate::catalog::{ColumnNumber, Oid};
 
@@ -32,6 +32,26 @@ pub struct Candidate {
     pub included: Vec<ColumnNumber>,
     /// Its predicate, conditions joined by AND.
     pub predicate: Option<String>,
+}
+
+impl Candidate {
+    /// Whether a query that scans its tables so computes all that the index would: whoever wrote that query has the right
+    /// to run this code, and nobody else lends him his.
+    pub fn computes_only_what(&self, accesses: &[Access]) -> bool {
+        let own = || accesses.iter().filter(|access| access.relation == self.relation);
+        let clauses = || own().flat_map(|access| access.clauses.iter().chain(&access.joins));
+        let names = |key: &Key| {
+            matches!(key, Key::Column(_))
+                || clauses().any(|clause| clause.key.as_ref() == Some(key))
+                || own().flat_map(|access| &access.orders).flatten().any(|order| order.key == *key)
+        };
+        own().next().is_some()
+            && self.keys.iter().all(|key| names(&key.key))
+            && self
+                .predicate
+                .as_ref()
+                .is_none_or(|predicate| clauses().any(|clause| clause.text == *predicate))
+    }
 }
 
 /// An index that exists, described as a candidate would be.
@@ -80,4 +100,41 @@ pub trait Pricing {
     fn is_over(&mut self) -> bool;
     /// Tells whoever watches how far selection is: a step's name, how much of it is done, and of how much.
     fn report(&mut self, step: &'static str, done: u64, total: u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::access::{Clause, ClauseKind, OrderKey};
+
+    fn about(key: Key, text: &str) -> Clause {
+        Clause {
+            key: Some(key),
+            kind: ClauseKind::Equality,
+            selectivity: 0.1,
+            text: text.into(),
+            is_fixed: true,
+            supports: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_index_is_computed_by_whoever_computes_the_same_anyway() {
+        let (first, second) = (Key::Expression("(f(a))".into()), Key::Expression("(g(a))".into()));
+        let access = Access {
+            relation: 7,
+            clauses: vec![about(first.clone(), "(f(a) = 1)")],
+            orders: vec![vec![OrderKey { key: second.clone(), descending: false, nulls_first: false }]],
+            ..Access::default()
+        };
+        let one = [access];
+        let on = |keys: &[Key]| Candidate::btree(7, keys.iter().cloned().map(CandidateKey::plain).collect());
+        let over = |predicate: &str| Candidate { predicate: Some(predicate.into()), ..on(&[Key::Column(3)]) };
+        assert!(on(&[Key::Column(3)]).computes_only_what(&one));
+        assert!(on(&[first.clone(), Key::Column(1), second]).computes_only_what(&one));
+        assert!(over("(f(a) = 1)").computes_only_what(&one));
+        assert!(!over("(f(a) = 2)").computes_only_what(&one));
+        assert!(!on(&[first.clone(), Key::Expression("(evil(a))".into())]).computes_only_what(&one));
+        assert!(!on(&[first]).computes_only_what(&[Access { relation: 8, ..one[0].clone() }]));
+    }
 }

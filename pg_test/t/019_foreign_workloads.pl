@@ -1,0 +1,191 @@
+# What others wrote into dbm.workload, or had counted, is looked at with their rights and not with those of the one who
+# asks: also where an index is sized by computing it, and where both ask for the same table.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('foreign');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'attacker,tenant' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\nshared_preload_libraries = 'pg_stat_statements,dbmastery'");
+$node->start;
+
+# Where a superuser's code could write and nobody else's.
+my $traces = PostgreSQL::Test::Utils::tempdir();
+chmod 0777, $traces or die $!;
+
+sub as
+{
+	my ($role, $statements) = @_;
+	my ($status, $out, $error) =
+	  $node->psql('postgres', $statements, extra_params => [ '-U', $role ], on_error_stop => 1);
+	return ($status, $out, $error);
+}
+
+sub must
+{
+	my ($role, $statements) = @_;
+	my ($status, $out, $error) = as($role, $statements);
+	$status == 0 or die "$role could not: $error\n$statements";
+	return $out;
+}
+
+sub traces
+{
+	opendir my $folder, $traces or die $!;
+	my @found = sort grep { !/^\./ } readdir $folder;
+	unlink "$traces/$_" for @found;
+	return "@found";
+}
+
+must('postgres', <<'SQL');
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION dbmastery;
+CREATE ROLE attacker LOGIN IN ROLE pg_monitor;
+CREATE ROLE tenant LOGIN;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dbm.workload TO attacker;
+CREATE SCHEMA attacker AUTHORIZATION attacker;
+CREATE TABLE public.item (id integer PRIMARY KEY, grp integer, name text);
+INSERT INTO public.item SELECT i, i % 5000, md5(i::text) FROM generate_series(1, 50000) AS i;
+ANALYZE public.item;
+GRANT SELECT ON public.item TO attacker;
+SQL
+must('attacker', <<"SQL");
+CREATE TABLE attacker.log (what text);
+-- Tries what a superuser could, and leaves no error behind.
+CREATE FUNCTION attacker.grab(a integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS \$\$
+DECLARE
+    attempt text;
+BEGIN
+    FOREACH attempt IN ARRAY ARRAY[
+        format('COPY (SELECT current_user) TO %L', '$traces/' || coalesce(a::text, 'null')),
+        'ALTER ROLE attacker SUPERUSER',
+        'INSERT INTO attacker.log VALUES (current_user)',
+        'SET work_mem = ''123kB''',
+        'SET search_path = attacker',
+        'RESET SESSION AUTHORIZATION',
+        'CREATE TEMPORARY TABLE taken (a integer)']
+    LOOP
+        BEGIN
+            EXECUTE attempt;
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END LOOP;
+    RETURN a;
+END \$\$;
+CREATE FUNCTION attacker.evil(a integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS \$\$
+BEGIN
+    RETURN attacker.grab(a);
+END \$\$;
+CREATE FUNCTION attacker.evil_sleep() RETURNS integer LANGUAGE plpgsql IMMUTABLE AS \$\$
+BEGIN
+    PERFORM pg_sleep(60);
+    RETURN 1;
+END \$\$;
+GRANT USAGE ON SCHEMA attacker TO PUBLIC;
+SQL
+
+# The attack works where a superuser computes it: otherwise this test would show nothing.
+must('postgres', 'BEGIN; SELECT attacker.evil(1); ROLLBACK');
+isnt(traces(), '', 'a superuser who runs the code gives it his rights');
+
+# Where somebody asks, he asks in a session whose settings are his.
+sub asked
+{
+	my ($source) = @_;
+	my $out = must('postgres', <<"SQL");
+SET work_mem = '5MB';
+SET search_path = public, pg_catalog;
+BEGIN;
+SELECT action || ' ' || coalesce(sql, '') || ' ' || evidence::text FROM dbm.advise_workload(source => '$source', time_limit => '60 s');
+SELECT current_setting('work_mem'), current_setting('search_path'), current_user, session_user;
+SELECT pg_current_xact_id_if_assigned() IS NULL, (SELECT count(*) FROM pg_class WHERE relname = 'taken');
+COMMIT;
+SQL
+	like($out, qr/^5MB\|public, pg_catalog\|postgres\|postgres\nt\|0$/m, "$source: the session is as it was");
+	is(traces(), '', "$source: no code ran with his rights");
+	is(must('postgres', "SELECT rolsuper FROM pg_roles WHERE rolname = 'attacker'"), 'f', "$source: the attacker is nobody special");
+	is(must('postgres', 'SELECT count(*) FROM attacker.log'), '0', "$source: nothing was written");
+	return $out;
+}
+
+# --- dbm.workload
+
+# He would rather be somebody else.
+must('attacker', <<'SQL');
+INSERT INTO dbm.workload (query, calls, added_by) VALUES ('SELECT * FROM public.item WHERE attacker.evil(grp) = 77', 1000, 'postgres');
+INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = attacker.evil(5)', 900);
+INSERT INTO dbm.workload (query, calls) VALUES ('SELECT grp FROM public.item WHERE name = ''x'' AND attacker.evil(grp) > 4900 ORDER BY attacker.evil(grp)', 800);
+INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = attacker.evil_sleep()', 700);
+UPDATE dbm.workload SET added_by = 'postgres';
+SQL
+is(must('postgres', 'SELECT string_agg(DISTINCT added_by, \',\') FROM dbm.workload'), 'attacker', 'nobody writes in another\'s name');
+
+my $alone = asked('table');
+like($alone, qr/^create .*attacker\.evil\(grp\)/m, 'the attacker\'s expression is still sized, with his rights');
+like($alone, qr/^unknown .*planning it took longer than 2000 ms/m, 'what sleeps is a row with a reason');
+
+# The superuser's own query of the same table comes first.
+must('postgres', "INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = 5 AND id > 3', 100000)");
+like(asked('table'), qr/^create .*\(grp\)/m, 'beside a superuser\'s query of the same table');
+
+# A superuser's query that the attacker has laid a trap in is not planned.
+must('postgres', "INSERT INTO dbm.workload (query, calls) VALUES ('SELECT id FROM public.item WHERE attacker.evil(grp) = 8', 100001)");
+like(asked('table'), qr/^unknown .*planning it would run function attacker\.evil\(integer\), which attacker may change/m,
+	'a superuser\'s query with somebody else\'s code');
+
+# Who takes over another's row takes over its text, and runs it with less than that one might.
+must('attacker', "UPDATE dbm.workload SET query = 'SELECT * FROM public.item WHERE attacker.evil(grp) = 9' WHERE added_by = 'postgres' AND calls = 100000");
+is(must('postgres', 'SELECT added_by FROM dbm.workload WHERE calls = 100000'), 'attacker', 'a row that he changes becomes his');
+asked('table');
+
+# --- What was counted
+
+my $run = "SELECT id FROM public.item WHERE attacker.evil(grp) = 77 LIMIT 1";
+for my $source ('pg_stat_statements', 'capture')
+{
+	must('postgres', 'SELECT pg_stat_statements_reset(); SELECT dbm.capture_reset()');
+	must('attacker', "SET default_transaction_read_only = on; $run; SELECT id FROM public.item WHERE grp = attacker.evil(5)");
+	must('postgres', 'SELECT id FROM public.item WHERE grp = 5') for 1 .. 20;
+	traces();
+	like(asked($source), qr/^create /m, "$source: there is advice");
+}
+
+# --- Rights
+
+my ($status, $out, $error) = as('tenant', 'SELECT * FROM dbm.advise_workload()');
+like($error, qr/permission denied for schema dbm/, 'a role without grant may not ask');
+must('postgres', 'GRANT USAGE ON SCHEMA dbm TO tenant');
+for my $call ('SELECT * FROM dbm.advise_workload()', "SELECT * FROM dbm.advise('SELECT 1')", "SELECT * FROM dbm.index_type_for('public.item', '{grp}')")
+{
+	($status, $out, $error) = as('tenant', $call);
+	like($error, qr/permission denied for function/, "nor call $call");
+}
+($status, $out, $error) = as('tenant', "INSERT INTO dbm.workload (query) VALUES ('SELECT 1')");
+like($error, qr/permission denied for table workload/, 'nor write into dbm.workload');
+($status, $out, $error) = as('attacker', "SELECT * FROM dbm.advise('SELECT * FROM attacker.log, pg_authid')");
+like($error, qr/permission denied for table pg_authid/, 'advice needs the rights that the query needs');
+must('postgres', 'REVOKE SELECT ON public.item FROM attacker');
+($status, $out, $error) = as('attacker', "SELECT * FROM dbm.index_type_for('public.item', '{grp}')");
+like($error, qr/permission denied for table item/, 'as does the choice of an index\'s type');
+like(asked('table'), qr/^unknown .*permission denied for table item/m, 'a query whose author lost his rights is a row with a reason');
+
+# --- An end
+
+must('postgres', "GRANT SELECT ON public.item TO attacker; DELETE FROM dbm.workload");
+must('postgres', "INSERT INTO dbm.workload (query) SELECT format('SELECT * FROM public.item a, public.item b, public.item c WHERE a.grp = b.grp AND b.name = c.name AND a.id > %s AND c.grp = %s ORDER BY b.id LIMIT %s', i, i, i) FROM generate_series(1, 300) AS i");
+my $started = time;
+($status, $out, $error) =
+  as('postgres', "SET statement_timeout = '1s'; SELECT * FROM dbm.advise_workload(source => 'table', time_limit => NULL)");
+like($error, qr/canceling statement due to statement timeout/, 'a timeout ends it');
+cmp_ok(time - $started, '<', 4, 'at once');
+
+$node->stop;
+done_testing();
