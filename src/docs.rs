@@ -66,6 +66,57 @@ fn settings_page(source: &str) -> String {
     page
 }
 
+/// The first sentence or paragraph that a source file says of itself, in one line.
+fn head_of(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+fn source(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/query").join(path)).unwrap()
+}
+
+/// `docs/advice.md`: what `dbm.advise()` may say, with the words that the source says it in.
+fn advice_page() -> String {
+    let mut page = String::from(
+        "# What dbm.advise() may say\n\n\
+         <!-- Generated from src/query/rewrite and src/query/red_flag: run `cargo xtask docs`. -->\n\n\
+         [advisor.md](advisor.md) says how to read it. Beside these there is `query.missing_index`: an index that the \
+         planner would use.\n\n\
+         ## Rewrites\n\nOf these, `proven` says that the rewritten query returns the same rows and costs less.\n\n\
+         | rule | what it is about |\n|---|---|\n",
+    );
+    let modules = source("rewrite/mod.rs");
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for line in modules.lines() {
+        let Some(module) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) else { continue };
+        let text = source(&format!("rewrite/{module}.rs"));
+        for rest in text.split("Rule { id: \"").skip(1) {
+            rows.push((rest.split('"').next().unwrap().to_owned(), head_of(&text)));
+        }
+    }
+    rows.sort();
+    assert_eq!(rows.len(), crate::query::rewrite::RULES.len());
+    for (rule, title) in &rows {
+        page.push_str(&format!("| `{rule}` | {title} |\n"));
+    }
+    page.push_str("\n## Red flags of a plan\n\n| rule | what it is about |\n|---|---|\n");
+    let flags = source("red_flag/mod.rs");
+    for rest in flags.split("Flag { rule: \"").skip(1) {
+        let (rule, rest) = rest.split_once('"').unwrap();
+        let module = rest.split("judge: ").nth(1).unwrap().split("::").next().unwrap();
+        page.push_str(&format!("| `{rule}` | {} |\n", head_of(&source(&format!("red_flag/{module}.rs")))));
+    }
+    page
+}
+
+#[test]
+fn docs_of_advice_are_current() {
+    let page = advice_page();
+    assert!(page.contains("| `query.cartesian_product` |") && page.contains("| `query.union_without_all` |"));
+    assert_current("advice.md", &page);
+}
+
 #[test]
 fn docs_of_rules_are_current() {
     assert_current("rules.md", &crate::audit::catalogue::markdown());

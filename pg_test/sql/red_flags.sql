@@ -13,8 +13,10 @@ CREATE FUNCTION public.has(flag text, query text) RETURNS boolean LANGUAGE sql
     AS $$ SELECT EXISTS (SELECT FROM dbm.advise(query) WHERE rule = 'query.' || flag OR evidence -> 'also_seen_as' ? ('query.' || flag)) $$;
 -- Numbers that depend on costs are left out.
 CREATE FUNCTION public.says(flag text, query text) RETURNS text LANGUAGE sql
-    AS $$ SELECT kind || ' ' || severity || ': ' || regexp_replace(message, '[0-9][0-9,.]*', 'N', 'g') || coalesce(' | ' || sql, '')
-            FROM dbm.advise(query) WHERE rule = 'query.' || flag $$;
+    AS $$ SELECT CASE WHEN rule = 'query.' || flag THEN kind || ' ' || severity || ': ' ELSE 'seen by ' || rule || ' too: ' END
+                 || regexp_replace(CASE WHEN rule = 'query.' || flag THEN message ELSE evidence -> 'also_seen_as' ->> ('query.' || flag) END, '[0-9][0-9,.]*', 'N', 'g')
+                 || coalesce(' | ' || CASE WHEN rule = 'query.' || flag THEN sql END, '')
+            FROM dbm.advise(query) WHERE rule = 'query.' || flag OR evidence -> 'also_seen_as' ? ('query.' || flag) $$;
 
 CREATE TABLE public.customers (id bigint PRIMARY KEY, email text NOT NULL, town text, zip text, street text);
 CREATE TABLE public.orders (id bigint PRIMARY KEY, customer_id bigint, state text, day date, total numeric, note text);

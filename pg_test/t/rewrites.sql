@@ -222,8 +222,11 @@ BEGIN
     END;
     -- Proven to return the same rows, whatever the planner says of its cost.
     RETURN QUERY
-    SELECT query, a.rule, a.sql, coalesce(a.evidence ->> 'same_rows' = 'proven', false)
-    FROM dbm.advise(query) AS a WHERE a.kind = 'rewrite';
+    WITH a AS MATERIALIZED (SELECT * FROM dbm.advise(query))
+    SELECT query, a.rule, a.sql, coalesce(a.evidence ->> 'same_rows' = 'proven', false) FROM a WHERE a.kind = 'rewrite'
+    UNION ALL
+    -- What another row says as well, or better.
+    SELECT query, others.rule, NULL, false FROM a, jsonb_object_keys(a.evidence -> 'also_seen_as') AS others (rule);
 EXCEPTION WHEN OTHERS THEN
     RETURN QUERY SELECT query, 'error', SQLERRM, false;
 END

@@ -11,6 +11,8 @@ use crate::finding::Severity;
 
 /// Below this cost a query takes a millisecond or so: nothing in its plan is worth more than a hint.
 const CHEAP: f64 = 100.0;
+/// Flags of a plan whose low cost is a hope.
+const HOPES: &[&str] = &["query.fragile_nested_loop", "query.limit_trap"];
 /// Rows below which nobody minds how wide they are.
 const FEW_ROWS: f64 = 100.0;
 /// A rewrite within this factor of what an index does makes the index superfluous.
@@ -71,7 +73,12 @@ pub fn tidied(mut advice: Vec<Advice>, rows: f64) -> Vec<Advice> {
     drop_superfluous_indexes(&mut advice);
     fold(&mut advice);
     for one in &mut advice {
-        let is_about_speed = one.kind != Kind::Rewrite || one.proven;
+        let is_about_speed = match one.kind {
+            Kind::Index => true,
+            Kind::Rewrite => one.proven,
+            Kind::RedFlag => !HOPES.contains(&one.rule),
+            Kind::Statistics | Kind::Setting => false,
+        };
         if is_about_speed && one.cost_before.is_some_and(|cost| cost < CHEAP) {
             one.severity = one.severity.min(Severity::Info);
         }
@@ -130,7 +137,7 @@ fn drop_superfluous_indexes(advice: &mut Vec<Advice>) {
 /// Lets one row stand for all that see the same.
 fn fold(advice: &mut Vec<Advice>) {
     let mut gone: Vec<usize> = Vec::new();
-    let mut seen: Vec<(usize, &'static str)> = Vec::new();
+    let mut seen: Vec<(usize, usize)> = Vec::new();
     for (position, one) in advice.iter().enumerate() {
         let best = advice
             .iter()
@@ -138,14 +145,13 @@ fn fold(advice: &mut Vec<Advice>) {
             .find(|(other, best)| *other != position && !gone.contains(other) && says_as_well(best, one));
         if let Some((best, _)) = best {
             gone.push(position);
-            seen.push((best, one.rule));
+            seen.push((best, position));
         }
     }
-    for (best, rule) in seen {
-        let names = advice[best].evidence.entry("also_seen_as").or_insert_with(|| json!([]));
-        if let Value::Array(names) = names {
-            names.push(rule.into());
-        }
+    for (best, position) in seen {
+        let said = (advice[position].rule, advice[position].message.clone());
+        let others = advice[best].evidence.entry("also_seen_as").or_insert_with(|| json!({}));
+        others[said.0] = said.1.into();
     }
     let mut position = 0;
     advice.retain(|_| {
@@ -201,7 +207,7 @@ mod tests {
     fn what_an_index_repairs_is_said_with_the_index() {
         let told = tidied(vec![flag("query.avoidable_sort", "a"), index("a", 10.0)], 1e6);
         assert_eq!(told.len(), 1);
-        assert_eq!(told[0].evidence["also_seen_as"], json!(["query.avoidable_sort"]));
+        assert_eq!(told[0].evidence["also_seen_as"], json!({"query.avoidable_sort": "query.avoidable_sort"}));
     }
 
     #[test]
@@ -240,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cheap_query_is_no_cause_for_alarm_unless_it_is_wrong() {
+    fn a_cheap_query_is_no_cause_for_alarm_unless_it_is_wrong_or_a_hope() {
         let index = advice(Kind::Index, MISSING_INDEX, Some((31.0, 17.0)));
         let wrong = advice(Kind::Rewrite, "query.between_to_midnight", Some((31.0, 40.0)));
         let told = tidied(vec![index, wrong], 1e6);

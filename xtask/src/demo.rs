@@ -8,7 +8,7 @@ use crate::cluster::{self, Cluster};
 use crate::console::{self, Console, Step, say};
 use crate::extension::{Builder, Profile};
 use crate::failure::{Failure, Outcome};
-use crate::files::{files, read_if_there};
+use crate::files::files;
 use crate::fingerprint::{self, Fingerprint};
 use crate::leftovers;
 use crate::place::Place;
@@ -22,6 +22,12 @@ use crate::user::User;
 const DATABASE: &str = "shop";
 /// How many rows of the audit are shown.
 const SHOWN: usize = 15;
+/// Settings of a server that counts what clients ask.
+const COUNTED: &str = "shared_preload_libraries = 'pg_stat_statements'\n";
+/// How many of the slowest queries are shown.
+const SLOWEST: usize = 4;
+/// Characters of a query that are shown.
+const QUERY_SHOWN: usize = 160;
 /// How far texts stand behind the word that they explain.
 const INDENT: usize = 10;
 /// Lines that are longer are hard to read, however wide the terminal is.
@@ -53,7 +59,12 @@ pub fn run(place: &Place) -> Outcome {
     if usable {
         step.done("runs already");
     } else {
-        cluster.create(&step, "C.UTF-8", &read_if_there(&folder(place).join("postgresql.conf"))?)?;
+        let counts = has_statistics(&server);
+        cluster.create(&step, "C.UTF-8", if counts { COUNTED } else { "" })?;
+        if counts {
+            // Before the load, so that it can begin to count afterwards; in template1, so that the database has it.
+            cluster.ask("template1", "CREATE EXTENSION pg_stat_statements")?;
+        }
         step.done("");
     }
     let step = console.begin(&format!("database {DATABASE}"));
@@ -139,6 +150,13 @@ fn sql_files(place: &Place) -> Outcome<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Whether the server can count queries: pg_stat_statements is in the distribution's package of the server, but may not
+/// be in another's.
+fn has_statistics(server: &Server) -> bool {
+    let folder = process::read(server.program("pg_config").arg("--pkglibdir"));
+    folder.is_ok_and(|folder| Path::new(folder.trim()).join("pg_stat_statements.so").exists())
+}
+
 fn load(cluster: &Cluster, files: &[PathBuf], step: &Step) -> Outcome {
     process::read(cluster.psql("postgres").args(["-c", &format!("CREATE DATABASE {DATABASE}")]))?;
     for file in files {
@@ -174,6 +192,37 @@ fn show(cluster: &Cluster) -> Outcome {
         let status = if status == "finding" { String::new() } else { format!(" ({status})") };
         say!("{severity:INDENT$}{rule}: {object}{status}");
         say!("{}", prose::wrap(&message, width, INDENT));
+    }
+    show_queries(cluster, width)
+}
+
+/// What the server's own counting of queries leads to; nothing where it does not count.
+fn show_queries(cluster: &Cluster, width: usize) -> Outcome {
+    if cluster.ask(DATABASE, "SELECT count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'")?.trim()
+        == "0"
+    {
+        return Ok(());
+    }
+    say!("\ndbm.slow_queries(), the first {SLOWEST}; dbm.advise(query) says what to do about each:\n");
+    let slowest = format!(
+        "SELECT round(share * 100), calls, left(regexp_replace(query, '\\s+', ' ', 'g'), {QUERY_SHOWN}), array_to_string(rules, ', ')
+           FROM dbm.slow_queries({SLOWEST})"
+    );
+    for [share, calls, query, rules] in rows(cluster, &slowest)? {
+        say!(
+            "{:INDENT$}{calls} calls: {}",
+            format!("{share} %"),
+            if rules.is_empty() { "no advice" } else { &rules }
+        );
+        say!("{}", prose::wrap(&query, width, INDENT));
+    }
+    say!("\ndbm.advise_workload(), the indexes that help all of them together:\n");
+    let advised = "SELECT to_char(benefit_share * 100, 'FM990.0'), pg_size_pretty(estimated_bytes), queries, split_part(sql, E'\\n', 1)
+                     FROM dbm.advise_workload() WHERE action = 'create'";
+    for [share, size, queries, sql] in rows(cluster, advised)? {
+        let helped = if queries == "1" { "1 query" } else { &format!("{queries} queries") };
+        say!("{:INDENT$}of the cost saved, {size}, helps {helped}", format!("{share} %"));
+        say!("{}", prose::wrap(&sql, width, INDENT));
     }
     Ok(())
 }
