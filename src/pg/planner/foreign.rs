@@ -28,12 +28,19 @@ pub struct Author<'a> {
     pub search_path: Option<&'a str>,
     /// How long its planning may take, code that it runs included.
     pub limit: Duration,
+    /// How long to wait for the lock on a table.
+    pub lock_wait: Duration,
 }
 
 impl<'a> Author<'a> {
     /// Somebody whose query may take two seconds: the slowest of TPC-DS is planned in less than a tenth of one.
     pub fn new(role: Oid, search_path: Option<&'a str>) -> Self {
-        Self { role: role.into(), search_path, limit: Duration::from_secs(2) }
+        Self {
+            role: role.into(),
+            search_path,
+            limit: Duration::from_secs(2),
+            lock_wait: Duration::from_millis(500),
+        }
     }
 
     /// Whether it is the caller.
@@ -70,8 +77,7 @@ impl Drop for Restore {
 }
 
 /// What is set while a foreign query is read and planned, so that neither the caller's session nor the query decides it.
-const SETTINGS: [(&CStr, &CStr); 10] = [
-    (c"lock_timeout", c"500ms"),
+const SETTINGS: [(&CStr, &CStr); 9] = [
     (c"transaction_read_only", c"on"),
     (c"row_security", c"on"),
     // How a text is read must not depend on the session that plans it.
@@ -167,6 +173,8 @@ fn become_author(author: &Author<'_>) {
     for (name, value) in SETTINGS {
         set(name, value);
     }
+    // Zero would stand for ever.
+    set(c"lock_timeout", &server_text(&format!("{}ms", author.lock_wait.as_millis().max(1))));
     // SAFETY: the subtransaction gives back both when it ends.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&raw mut role, &raw mut context);
