@@ -43,5 +43,10 @@ SELECT sql FROM dbm.advise('SELECT DISTINCT t.name, b.song FROM trees t LEFT JOI
 -- Where the join around it gives the columns names of their own, they count: it stays.
 SELECT sql FROM dbm.advise('SELECT DISTINCT x.a, x.k FROM (trees t LEFT JOIN leaves l ON l.tree_id = t.id LEFT JOIN birds b ON b.tree_id = t.id) AS x (a, b, c, d, e, f, k)') WHERE rule = 'query.unused_join';
 SELECT sql FROM dbm.advise('SELECT DISTINCT name, song FROM (trees t LEFT JOIN (SELECT tree_id, shade FROM leaves) l ON l.tree_id = t.height) JOIN birds b USING (id)') WHERE rule = 'query.unused_join';
+
+-- Other people's queries are planned where nothing can be written, which later majors let nobody set in every way.
+INSERT INTO dbm.workload (query, calls) VALUES ('SELECT id FROM public.trees WHERE name = ''Tree 7''', 1000);
+SELECT action, substring(sql FROM 'ON \S+ \(\w+') AS "on", queries, evidence ->> 'reason' AS reason FROM dbm.advise_workload(source => 'table');
+SELECT current_setting('transaction_read_only') AS read_only_afterwards;
 \c postgres
 DROP DATABASE dbm_hostile;
