@@ -62,7 +62,10 @@ pub fn explain(query: &Analysis, configuration: &Configuration, format: Format) 
             if number > 0 && format == Format::Text {
                 pg_sys::appendStringInfoChar((*state).str_, b'\n' as _);
             }
-            hook::with_configuration(configuration, ptr::null_mut(), || print(query, statement, state));
+            // Nobody else has this list: pruning runs stable functions, whose own queries are often planned without one,
+            // and their plans are kept.
+            let nobodys = pg_sys::makeParamList(0);
+            hook::with_configuration(configuration, nobodys, || print(query, statement, state));
         }
         pg_sys::ExplainEndOutput(state);
         let text = text_of(CStr::from_ptr((*(*state).str_).data).to_bytes());

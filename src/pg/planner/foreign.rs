@@ -28,12 +28,19 @@ pub struct Author<'a> {
     pub search_path: Option<&'a str>,
     /// How long its planning may take, code that it runs included.
     pub limit: Duration,
+    /// How long to wait for the lock on a table.
+    pub lock_wait: Duration,
 }
 
 impl<'a> Author<'a> {
     /// Somebody whose query may take two seconds: the slowest of TPC-DS is planned in less than a tenth of one.
     pub fn new(role: Oid, search_path: Option<&'a str>) -> Self {
-        Self { role: role.into(), search_path, limit: Duration::from_secs(2) }
+        Self {
+            role: role.into(),
+            search_path,
+            limit: Duration::from_secs(2),
+            lock_wait: Duration::from_millis(500),
+        }
     }
 
     /// Whether it is the caller.
@@ -70,9 +77,7 @@ impl Drop for Restore {
 }
 
 /// What is set while a foreign query is read and planned, so that neither the caller's session nor the query decides it.
-const SETTINGS: [(&CStr, &CStr); 10] = [
-    (c"lock_timeout", c"500ms"),
-    (c"transaction_read_only", c"on"),
+const SETTINGS: [(&CStr, &CStr); 8] = [
     (c"row_security", c"on"),
     // How a text is read must not depend on the session that plans it.
     (c"standard_conforming_strings", c"on"),
@@ -88,6 +93,10 @@ const SETTINGS: [(&CStr, &CStr); 10] = [
 
 /// Changes a setting until the subtransaction ends.
 pub fn set(name: &CStr, value: &CStr) {
+    set_as(name, value, pg_sys::GucAction::GUC_ACTION_SAVE);
+}
+
+fn set_as(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
     // SAFETY: two C strings; the change is undone with the subtransaction.
     unsafe {
         pg_sys::set_config_option(
@@ -95,7 +104,7 @@ pub fn set(name: &CStr, value: &CStr) {
             value.as_ptr(),
             pg_sys::GucContext::PGC_SUSET,
             pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
+            action,
             true,
             0,
             false,
@@ -167,6 +176,10 @@ fn become_author(author: &Author<'_>) {
     for (name, value) in SETTINGS {
         set(name, value);
     }
+    // Nobody may set this until a function ends, so it is set until the transaction does; whoever runs this takes it back.
+    set_as(c"transaction_read_only", c"on", pg_sys::GucAction::GUC_ACTION_LOCAL);
+    // Zero would stand for ever.
+    set(c"lock_timeout", &server_text(&format!("{}ms", author.lock_wait.as_millis().max(1))));
     // SAFETY: the subtransaction gives back both when it ends.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&raw mut role, &raw mut context);

@@ -17,6 +17,23 @@ pub fn oids(list: *mut pg_sys::List) -> Vec<pg_sys::Oid> {
     }
 }
 
+/// The integers of a list, copied out.
+pub fn integers(list: *mut pg_sys::List) -> Vec<i32> {
+    // SAFETY: a list of integers, which the server keeps in its cells.
+    unsafe {
+        let count = if list.is_null() { 0 } else { usize::try_from((*list).length).unwrap_or(0) };
+        (0..count).map(|position| (*(*list).elements.add(position)).int_value).collect()
+    }
+}
+
+/// A list of these integers.
+pub fn list_of_integers(integers: &[i32]) -> *mut pg_sys::List {
+    integers.iter().fold(std::ptr::null_mut(), |list, &integer| {
+        // SAFETY: appends to a list made here, in the current memory context.
+        unsafe { pg_sys::lappend_int(list, integer) }
+    })
+}
+
 /// A list of these pointers.
 pub fn list_of<T>(pointers: &[*mut T]) -> *mut pg_sys::List {
     pointers.iter().fold(std::ptr::null_mut(), |list, &pointer| {

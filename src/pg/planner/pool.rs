@@ -23,6 +23,8 @@ impl Pool {
     pub fn add(&mut self, definition: &str, size: SizeModel) -> usize {
         let specification = specification::parse(definition);
         let number = self.count;
+        // What one that failed half way, on a partition, left behind is no part of this one.
+        self.instances.truncate(self.instances.partition_point(|instance| instance.position < number));
         instance::instantiate(&specification, number, size, &mut self.instances, &mut self.samples);
         self.count += 1;
         number

@@ -1,5 +1,7 @@
 //! Queries made ready for planning them again and again, each with the rights of whoever wrote it.
 
+use std::time::Duration;
+
 use super::engine::{Prepared, Signature};
 use crate::catalog::workload::WorkloadQuery;
 use crate::pg::planner::{self, Analysis, Author, Modification, Refusal};
@@ -13,8 +15,11 @@ pub fn own(query: &str) -> Prepared {
 /// A query of a workload, and what it changes; or why it cannot be planned.
 ///
 /// Keeps the query's tables locked until the (sub)transaction ends.
-pub fn of_workload(query: &WorkloadQuery) -> Result<(Prepared, Vec<Modification>), Refusal> {
-    let author = Author::new(query.role, query.search_path.as_deref());
+pub fn of_workload(
+    query: &WorkloadQuery,
+    lock_wait: Duration,
+) -> Result<(Prepared, Vec<Modification>), Refusal> {
+    let author = Author { lock_wait, ..Author::new(query.role, query.search_path.as_deref()) };
     // The caller's own query is first looked at as anybody's: he ran it once, which is not now. If all its code may run
     // with the rights of one who may do anything, it need not be restricted again and again.
     let is_free = author.is_caller() && author.is_powerful();

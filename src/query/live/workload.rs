@@ -31,6 +31,11 @@ const MOST_QUERIES: usize = 500;
 pub const AUTO: &str = "auto";
 /// The share of the time that reading and analysing the queries may take.
 const PREPARING: f64 = 0.4;
+/// How long to wait for a lock; and how long once a wait was in vain, so that one locked table does not take the time of
+/// all queries.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+const NEXT_LOCK_WAIT: Duration = Duration::from_millis(10);
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// Queries that the evidence of one index names.
 const NAMED_QUERIES: usize = 5;
 /// Characters of a query that the evidence shows.
@@ -209,6 +214,7 @@ impl Taken {
             modifications: Vec::new(),
             refused: Vec::new(),
         };
+        let mut lock_wait = LOCK_WAIT;
         for (number, query) in queries.into_iter().enumerate() {
             facts::stop_if_cancelled();
             progress.report("reading the workload", number, total);
@@ -218,7 +224,13 @@ impl Taken {
             } else if number > 0 && Instant::now() >= deadline {
                 Err("the time was over before it was looked at: give a longer time_limit".to_owned())
             } else {
-                prepare::of_workload(&query).map_err(|refusal| refusal.reason())
+                prepare::of_workload(&query, lock_wait).map_err(|refusal| {
+                    if refusal.sqlstate == LOCK_NOT_AVAILABLE {
+                        lock_wait = NEXT_LOCK_WAIT;
+                        return "another session keeps a table of it locked".to_owned();
+                    }
+                    refusal.reason()
+                })
             };
             match outcome {
                 Ok((prepared, modifications)) => {

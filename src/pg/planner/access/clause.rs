@@ -138,7 +138,7 @@ pub fn key(place: &Place, expression: *mut pg_sys::Node) -> Option<Key> {
         return Some(Key::Column(unsafe { (*bare.cast::<pg_sys::Var>()).varattno }));
     }
     // SAFETY: an expression of the planner.
-    if unsafe { pg_sys::contain_mutable_functions(bare) } {
+    if unsafe { pg_sys::contain_mutable_functions(bare) } || text::has_parameter(bare) {
         return None;
     }
     text::of(place, bare).map(|text| Key::Expression(text::key(&text)))

@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 
 use super::Place;
 use crate::pg::planner::list::{self, tag};
+use crate::pg::planner::plan_tree::visit;
 use crate::pg::scan::text_of;
 
 /// The variables and placeholders of an expression.
@@ -46,7 +47,38 @@ pub fn of(place: &Place, expression: *mut pg_sys::Node) -> Option<String> {
         if place.variable != 1 {
             pg_sys::ChangeVarNodes(own, place.variable, 1, 0);
         }
+        free_of_plan(own);
         Some(about_table(place.oid, own))
+    }
+}
+
+/// Whether an expression of the planner holds a parameter, which no index can be on.
+pub fn has_parameter(expression: *mut pg_sys::Node) -> bool {
+    let mut found = false;
+    // SAFETY: an expression of the planner.
+    unsafe {
+        visit(expression, &mut |part| {
+            found |= tag(part) == pg_sys::NodeTag::T_Param;
+            !found
+        });
+    }
+    found
+}
+
+/// Makes parameters of what another part of the plan computes: later majors look those up in the plan to print them, and
+/// there is none yet.
+///
+/// # Safety
+/// The expression must be a copy of ours.
+unsafe fn free_of_plan(expression: *mut pg_sys::Node) {
+    // SAFETY: as the caller vouches; the tag says what the node is.
+    unsafe {
+        visit(expression, &mut |part| {
+            if tag(part) == pg_sys::NodeTag::T_Param {
+                (*part.cast::<pg_sys::Param>()).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
+            }
+            true
+        });
     }
 }
 

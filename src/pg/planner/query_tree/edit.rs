@@ -328,7 +328,7 @@ unsafe fn remove_relation(query: *mut pg_sys::Query, relation: RelationIndex) ->
         for cell in nodes::cells((*from).fromlist) {
             match take_out(query, cell, index, &mut conditions)? {
                 Taken::Nothing => kept.push(*cell),
-                Taken::Part => {
+                Taken::Part(_) => {
                     removed = true;
                     kept.push(*cell);
                 }
@@ -349,7 +349,8 @@ unsafe fn remove_relation(query: *mut pg_sys::Query, relation: RelationIndex) ->
 /// What of a FROM element went.
 enum Taken {
     Nothing,
-    Part,
+    /// With the column of what is left that each column was, if it is left.
+    Part(Vec<Option<i32>>),
     All,
 }
 
@@ -378,28 +379,81 @@ unsafe fn take_out(
             take_out(query, &raw mut (*join).larg, index, conditions)?,
             take_out(query, &raw mut (*join).rarg, index, conditions)?,
         );
+        // The columns of such a join have names of their own.
+        let has_names = !(*join).usingClause.is_null() || !(*join).alias.is_null();
+        if matches!((&left, &right), (Taken::Nothing, Taken::Nothing)) {
+            return Some(Taken::Nothing);
+        } else if has_names {
+            return None;
+        }
+        let position = usize::try_from((*join).rtindex - 1).ok()?;
+        let entry = *list::pointers::<pg_sys::RangeTblEntry>((*query).rtable).get(position)?;
         let is_inner = (*join).jointype == pg_sys::JoinType::JOIN_INNER;
         let rest = match (&left, &right) {
-            (Taken::Nothing, Taken::Nothing) => return Some(Taken::Nothing),
-            (Taken::Part, _) | (_, Taken::Part) => return Some(Taken::Part),
+            (Taken::Part(columns), _) => return Some(Taken::Part(left_columns(entry, Some(columns), None))),
+            (_, Taken::Part(columns)) => return Some(Taken::Part(left_columns(entry, None, Some(columns)))),
             (Taken::All, _) if is_inner => (*join).rarg,
             (_, Taken::All) if is_inner || (*join).jointype == pg_sys::JoinType::JOIN_LEFT => (*join).larg,
             _ => return None,
         };
-        // The columns of such a join have names of their own.
-        if !(*join).usingClause.is_null() || !(*join).alias.is_null() {
-            return None;
-        }
         if is_inner && !(*join).quals.is_null() {
             conditions.push((*join).quals);
         }
+        let (of_left, of_right) =
+            (list::integers((*entry).joinleftcols), list::integers((*entry).joinrightcols));
+        let columns = if matches!(left, Taken::All) {
+            of_left.iter().map(|_| None).chain(of_right.iter().copied().map(Some)).collect()
+        } else {
+            of_left.iter().copied().map(Some).chain(of_right.iter().map(|_| None)).collect()
+        };
         // Nothing prints a join that is in the range table only; it must not be taken for one.
-        let position = usize::try_from((*join).rtindex - 1).ok()?;
-        let entry = *list::pointers::<pg_sys::RangeTblEntry>((*query).rtable).get(position)?;
         (*entry).rtekind = pg_sys::RTEKind::RTE_RESULT;
         (*entry).eref = pg_sys::makeAlias(c"*RESULT*".as_ptr(), ptr::null_mut());
         (*entry).joinaliasvars = ptr::null_mut();
         *hook = rest;
-        Some(Taken::Part)
+        Some(Taken::Part(columns))
+    }
+}
+
+/// Takes out of a join's columns what is gone on either side, and says which column each now is: the server's printing
+/// looks every one of them up among the columns of the sides.
+///
+/// # Safety
+/// `entry` must be the range table's for a join of our copy, without USING, so that its columns are those of the left
+/// side and then those of the right.
+unsafe fn left_columns(
+    entry: *mut pg_sys::RangeTblEntry,
+    left: Option<&[Option<i32>]>,
+    right: Option<&[Option<i32>]>,
+) -> Vec<Option<i32>> {
+    let moved = |column: i32, side: Option<&[Option<i32>]>| match side {
+        None => Some(column),
+        Some(side) => usize::try_from(column - 1).ok().and_then(|place| side.get(place).copied().flatten()),
+    };
+    // SAFETY: as the caller vouches; the lists are as long as the sides have columns.
+    unsafe {
+        let of_left = list::integers((*entry).joinleftcols);
+        let of_right = list::integers((*entry).joinrightcols);
+        let names = list::pointers::<pg_sys::Node>((*(*entry).eref).colnames);
+        let values = list::pointers::<pg_sys::Node>((*entry).joinaliasvars);
+        let of_sides = of_left.iter().map(|&column| (true, moved(column, left)));
+        let of_sides = of_sides.chain(of_right.iter().map(|&column| (false, moved(column, right))));
+        let (mut kept, mut sides) = (Vec::new(), (Vec::new(), Vec::new()));
+        let (mut kept_names, mut kept_values) = (Vec::new(), Vec::new());
+        for (place, (is_left, column)) in of_sides.enumerate() {
+            let Some(column) = column else {
+                kept.push(None);
+                continue;
+            };
+            if is_left { &mut sides.0 } else { &mut sides.1 }.push(column);
+            kept_names.extend(names.get(place));
+            kept_values.extend(values.get(place));
+            kept.push(i32::try_from(kept_names.len()).ok());
+        }
+        (*entry).joinleftcols = list::list_of_integers(&sides.0);
+        (*entry).joinrightcols = list::list_of_integers(&sides.1);
+        (*(*entry).eref).colnames = list_of(&kept_names);
+        (*entry).joinaliasvars = list_of(&kept_values);
+        kept
     }
 }
