@@ -55,11 +55,14 @@ pub struct Engine<'a> {
     /// The topmost index of each existing index or partition of one.
     tops: FxHashMap<Oid, Oid>,
     deadline: Option<Instant>,
+    /// When a closer look at sizes is no longer to begin; later than `deadline`.
+    sizing_deadline: Option<Instant>,
 }
 
 impl<'a> Engine<'a> {
     /// An engine for these queries, which read tables that have these indexes.
     pub fn new(queries: &'a [Prepared], existing: &'a [Existing], deadline: Option<Instant>) -> Self {
+        let sizing_deadline = deadline;
         let families = existing.iter().map(|index| &index.family);
         Self {
             queries,
@@ -72,7 +75,14 @@ impl<'a> Engine<'a> {
                 .collect(),
             families: families.map(|family| (family.oid(), family)).collect(),
             deadline,
+            sizing_deadline,
         }
+    }
+
+    /// Leaves time for a closer look at the sizes of what is chosen: that may go on until then.
+    pub fn with_time_for_sizes(mut self, deadline: Instant) -> Self {
+        self.sizing_deadline = Some(deadline);
+        self
     }
 
     /// The candidate's number in the pool. Sized with the rights of a role whose query it is for: an index on an
@@ -81,30 +91,49 @@ impl<'a> Engine<'a> {
         if let Some(known) = self.known.get(candidate) {
             return *known;
         }
-        let definition = statement(candidate, &self.names);
-        let reads =
-            |query: &&Prepared| query.accesses.iter().any(|access| access.relation == candidate.relation);
-        let author = self.queries.iter().find(reads).and_then(|query| query.author.clone());
-        let pool = &mut self.pool;
-        let mut number = None;
-        // What the server refuses (a type without the operator class, a row too wide) is no candidate.
-        match author {
-            Some(signature) => {
-                number = planner::analysed_as(&signature.author(), || pool.add(&definition, size)).ok();
-            }
-            None => {
-                let outcome = isolated(&mut || number = Some(pool.add(&definition, size)));
-                number = outcome.ok().and(number);
-            }
-        }
+        let number = added(&mut self.pool, candidate, self.queries, &self.names);
         self.known.insert(candidate.clone(), number);
         number
+    }
+}
+
+/// Adds a candidate to a pool; its number there, `None` where the server refuses it.
+fn added(pool: &mut Pool, candidate: &Candidate, queries: &[Prepared], names: &AccessNames) -> Option<usize> {
+    let definition = statement(candidate, names);
+    let reads = |query: &&Prepared| query.accesses.iter().any(|access| access.relation == candidate.relation);
+    let author = queries.iter().find(reads).and_then(|query| query.author.clone());
+    // What the server refuses (a type without the operator class, a row too wide) is no candidate.
+    match author {
+        Some(signature) => planner::analysed_as(&signature.author(), || pool.add(&definition, size)).ok(),
+        None => {
+            let mut number = None;
+            let outcome = isolated(&mut || number = Some(pool.add(&definition, size)));
+            outcome.ok().and(number)
+        }
     }
 }
 
 impl Pricing for Engine<'_> {
     fn bytes(&mut self, candidate: &Candidate) -> Option<u64> {
         self.number(candidate).map(|number| self.pool.bytes(number))
+    }
+
+    fn bytes_closely(&mut self, candidate: &Candidate) -> Option<u64> {
+        stop_if_cancelled();
+        if self.sizing_deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return None;
+        }
+        // Without INCLUDE only: with it, keys are not shared, and the number of different ones does not matter.
+        if candidate.predicate.is_none() && !candidate.included.is_empty() {
+            return self.bytes(candidate);
+        }
+        planner::closely(|| {
+            in_scratch_memory(|| {
+                let mut pool = Pool::default();
+                let number = added(&mut pool, candidate, self.queries, &self.names)?;
+                Some(pool.bytes(number))
+            })
+        })
     }
 
     fn price(&mut self, query: usize, candidates: &[&Candidate], hidden: &[Oid]) -> Priced {
@@ -137,7 +166,14 @@ impl Pricing for Engine<'_> {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn report(&mut self, _: &'static str, _: u64, _: u64) {}
+    fn report(&mut self, step: &'static str, done: u64, total: u64) {
+        if done % 10 == 0 || step.starts_with('c') {
+            eprintln!(
+                "QQ {:?} {step} {done}/{total}",
+                self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
+            );
+        }
+    }
 }
 
 /// The indexes of the tables that these queries read.

@@ -24,6 +24,8 @@ const PASSIVE_SHARE: f64 = 0.01;
 pub struct FirstLook {
     /// For each query, what its plan scans, and how much is saved by that.
     pub used: Vec<(Vec<CandidateId>, f64)>,
+    /// For each query, what the plans with any of its groups of candidates scan.
+    pub wanted: Vec<Vec<CandidateId>>,
 }
 
 /// Prices the queries as they are, thinks of candidates and finds out which are of use.
@@ -38,7 +40,7 @@ pub fn explore(search: &mut Search<'_>) -> FirstLook {
     }
     let mut own = take_in(search);
     search.tried.clone_from(&own);
-    let mut look = FirstLook { used: vec![(Vec::new(), 0.0); count] };
+    let mut look = FirstLook { used: vec![(Vec::new(), 0.0); count], wanted: vec![Vec::new(); count] };
     // What costs most first, in case there is no time for all.
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by(|&a, &b| {
@@ -51,7 +53,9 @@ pub fn explore(search: &mut Search<'_>) -> FirstLook {
         if search.weight(query) == 0.0 || own[query].is_empty() || (search.ledger.is_over() && has_some) {
             continue;
         }
+        let before = own[query].clone();
         look.used[query] = layer(search, query, &mut own[query]);
+        look.wanted[query] = before.into_iter().filter(|id| !own[query].contains(id)).collect();
     }
     let active = active(search);
     for (done, &query) in order.iter().filter(|query| active[**query]).enumerate() {
