@@ -166,14 +166,7 @@ impl Pricing for Engine<'_> {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn report(&mut self, step: &'static str, done: u64, total: u64) {
-        if done % 10 == 0 || step.starts_with('c') {
-            eprintln!(
-                "QQ {:?} {step} {done}/{total}",
-                self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
-            );
-        }
-    }
+    fn report(&mut self, _: &'static str, _: u64, _: u64) {}
 }
 
 /// The indexes of the tables that these queries read.

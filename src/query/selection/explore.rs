@@ -24,8 +24,19 @@ const PASSIVE_SHARE: f64 = 0.01;
 pub struct FirstLook {
     /// For each query, what its plan scans, and how much is saved by that.
     pub used: Vec<(Vec<CandidateId>, f64)>,
-    /// For each query, what the plans with any of its groups of candidates scan.
-    pub wanted: Vec<Vec<CandidateId>>,
+}
+
+impl FirstLook {
+    /// What each candidate is credited with: of what is saved by each plan that scans it, an equal part.
+    pub fn credit(&self, search: &Search<'_>) -> Vec<f64> {
+        let mut credit = vec![0.0; search.pool.len()];
+        for (query, (used, gain)) in self.used.iter().enumerate() {
+            for &id in used {
+                credit[id] += search.weight(query) * gain / used.len() as f64;
+            }
+        }
+        credit
+    }
 }
 
 /// Prices the queries as they are, thinks of candidates and finds out which are of use.
@@ -40,7 +51,7 @@ pub fn explore(search: &mut Search<'_>) -> FirstLook {
     }
     let mut own = take_in(search);
     search.tried.clone_from(&own);
-    let mut look = FirstLook { used: vec![(Vec::new(), 0.0); count], wanted: vec![Vec::new(); count] };
+    let mut look = FirstLook { used: vec![(Vec::new(), 0.0); count] };
     // What costs most first, in case there is no time for all.
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by(|&a, &b| {
@@ -53,9 +64,7 @@ pub fn explore(search: &mut Search<'_>) -> FirstLook {
         if search.weight(query) == 0.0 || own[query].is_empty() || (search.ledger.is_over() && has_some) {
             continue;
         }
-        let before = own[query].clone();
         look.used[query] = layer(search, query, &mut own[query]);
-        look.wanted[query] = before.into_iter().filter(|id| !own[query].contains(id)).collect();
     }
     let active = active(search);
     for (done, &query) in order.iter().filter(|query| active[**query]).enumerate() {
@@ -154,12 +163,7 @@ fn active(search: &Search<'_>) -> Vec<bool> {
 /// A set from the first look alone: each index is credited with what the plans that scan it save, and those that
 /// save most for their size are taken until the budget is used up.
 pub fn instant(search: &mut Search<'_>, look: &FirstLook) -> Standing {
-    let mut credit = vec![0.0; search.pool.len()];
-    for (query, (used, gain)) in look.used.iter().enumerate() {
-        for &id in used {
-            credit[id] += search.weight(query) * gain / used.len() as f64;
-        }
-    }
+    let credit = look.credit(search);
     let rate = |id: CandidateId| credit[id] / super::extend::size(search.pool.item(id).bytes as f64);
     let mut order: Vec<CandidateId> = (0..credit.len()).filter(|&id| credit[id] > 0.0).collect();
     order.sort_by(|&a, &b| rate(b).total_cmp(&rate(a)).then(a.cmp(&b)));

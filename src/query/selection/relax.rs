@@ -7,11 +7,14 @@ use super::pool::CandidateId;
 use super::search::{Search, Standing};
 use super::swap::make_way;
 
+/// The share of what an index must save that it must be credited with to be among those that are begun with.
+const WORTH_A_LOOK: f64 = 0.2;
+
 /// The set that is left, if it is within the options.
 pub fn relax(search: &mut Search<'_>, look: &FirstLook) -> Standing {
-    let mut all: Vec<CandidateId> = look.wanted.iter().flatten().copied().collect();
-    all.sort_unstable();
-    all.dedup();
+    let least = search.threshold() * WORTH_A_LOOK;
+    let credit = look.credit(search);
+    let all: Vec<CandidateId> = (0..credit.len()).filter(|&id| credit[id] > least).collect();
     let mut standing = search.stand(&all, &[]);
     // Twins of what is there anyway.
     for id in all {
