@@ -32,6 +32,8 @@ struct Stamp {
     file: u32,
     pages: u64,
     tuples: u64,
+    /// Rows that were to be sampled.
+    rows: u64,
 }
 
 /// One column of the rows of one sample.
@@ -280,7 +282,12 @@ fn stamp(relation: pg_sys::Oid, measure: &Measure) -> Stamp {
             file.to_u32()
         }
     };
-    Stamp { file, pages: measure.pages().to_bits(), tuples: measure.tuples().to_bits() }
+    Stamp {
+        file,
+        pages: measure.pages().to_bits(),
+        tuples: measure.tuples().to_bits(),
+        rows: sampling::rows_for_statistics().to_bits(),
+    }
 }
 
 fn sample(

@@ -58,6 +58,7 @@ pub use plan_tree::{plan_tree, with_settings};
 pub use pool::Pool;
 pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};
+pub use sampling::closely;
 pub use target::situation;
 
 /// Computes the size of an index that does not exist.

@@ -57,11 +57,14 @@ pub struct Engine<'a> {
     tops: FxHashMap<Oid, Oid>,
     deadline: Option<Instant>,
     progress: Option<&'a Progress>,
+    /// When a closer look at sizes is no longer to begin; later than `deadline`.
+    sizing_deadline: Option<Instant>,
 }
 
 impl<'a> Engine<'a> {
     /// An engine for these queries, which read tables that have these indexes.
     pub fn new(queries: &'a [Prepared], existing: &'a [Existing], deadline: Option<Instant>) -> Self {
+        let sizing_deadline = deadline;
         let families = existing.iter().map(|index| &index.family);
         Self {
             queries,
@@ -75,6 +78,7 @@ impl<'a> Engine<'a> {
             families: families.map(|family| (family.oid(), family)).collect(),
             deadline,
             progress: None,
+            sizing_deadline,
         }
     }
 
@@ -84,40 +88,63 @@ impl<'a> Engine<'a> {
         self
     }
 
-    /// The candidate's number in the pool. Sized with the rights of a role whose query computes the same: an index on an
-    /// expression is sized by computing it, and one role's expression must not run with another's rights.
+    /// Leaves time for a closer look at the sizes of what is chosen: that may go on until then.
+    pub fn with_time_for_sizes(mut self, deadline: Instant) -> Self {
+        self.sizing_deadline = Some(deadline);
+        self
+    }
+
+    /// The candidate's number in the pool.
     fn number(&mut self, candidate: &Candidate) -> Option<usize> {
         if let Some(known) = self.known.get(candidate) {
             return *known;
         }
-        let definition = statement(candidate, &self.names);
-        let mut queries = self.queries.iter();
-        let Some(query) = queries.find(|query| candidate.computes_only_what(&query.accesses)) else {
-            // A mixture of what several roles compute is nobody's.
-            self.known.insert(candidate.clone(), None);
-            return None;
-        };
-        let author = query.author.clone();
-        let pool = &mut self.pool;
-        let mut number = None;
-        // What the server refuses (a type without the operator class, a row too wide) is no candidate.
-        match author {
-            Some(signature) => {
-                number = planner::analysed_as(&signature.author(), || pool.add(&definition, size)).ok();
-            }
-            None => {
-                let outcome = isolated(&mut || number = Some(pool.add(&definition, size)));
-                number = outcome.ok().and(number);
-            }
-        }
+        let number = added(&mut self.pool, candidate, self.queries, &self.names);
         self.known.insert(candidate.clone(), number);
         number
+    }
+}
+
+/// Adds a candidate to a pool; its number there, `None` where the server refuses it.
+/// Sized with the rights of a role whose query computes the same: an index on an expression is sized by computing it, and
+/// one role's expression must not run with another's rights.
+fn added(pool: &mut Pool, candidate: &Candidate, queries: &[Prepared], names: &AccessNames) -> Option<usize> {
+    let definition = statement(candidate, names);
+    // A mixture of what several roles compute is nobody's.
+    let query = queries.iter().find(|query| candidate.computes_only_what(&query.accesses))?;
+    let author = query.author.clone();
+    // What the server refuses (a type without the operator class, a row too wide) is no candidate.
+    match author {
+        Some(signature) => planner::analysed_as(&signature.author(), || pool.add(&definition, size)).ok(),
+        None => {
+            let mut number = None;
+            let outcome = isolated(&mut || number = Some(pool.add(&definition, size)));
+            outcome.ok().and(number)
+        }
     }
 }
 
 impl Pricing for Engine<'_> {
     fn bytes(&mut self, candidate: &Candidate) -> Option<u64> {
         self.number(candidate).map(|number| self.pool.bytes(number))
+    }
+
+    fn bytes_closely(&mut self, candidate: &Candidate) -> Option<u64> {
+        stop_if_cancelled();
+        if self.sizing_deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return None;
+        }
+        // Without INCLUDE only: with it, keys are not shared, and the number of different ones does not matter.
+        if candidate.predicate.is_none() && !candidate.included.is_empty() {
+            return self.bytes(candidate);
+        }
+        planner::closely(|| {
+            in_scratch_memory(|| {
+                let mut pool = Pool::default();
+                let number = added(&mut pool, candidate, self.queries, &self.names)?;
+                Some(pool.bytes(number))
+            })
+        })
     }
 
     fn price(&mut self, query: usize, candidates: &[&Candidate], hidden: &[Oid]) -> Priced {

@@ -36,6 +36,10 @@ const PREPARING: f64 = 0.4;
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 const NEXT_LOCK_WAIT: Duration = Duration::from_millis(10);
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// The share of the time after which the search ends.
+const SEARCHING: f64 = 0.9;
+/// The share after which no closer look at sizes begins.
+const SIZING: f64 = 0.97;
 /// Queries that the evidence of one index names.
 const NAMED_QUERIES: usize = 5;
 /// Characters of a query that the evidence shows.
@@ -129,6 +133,7 @@ pub fn advise_workload(wanted: &Wanted) -> Vec<Row> {
             facts::with(|facts| {
                 let (selection, labels) = taken.select(wanted, start, facts.snapshot, &progress);
                 rows = told(&selection, &labels, facts);
+                tell_of_search(&mut rows, &selection, start);
             });
         }
         rows.extend(unknown(&taken.refused));
@@ -267,7 +272,10 @@ impl Taken {
             max_indexes: wanted.max_indexes,
             ..Options::default()
         };
-        let mut engine = Engine::new(&self.prepared, &indexes, Some(start + wanted.limit)).watched(progress);
+        let deadline = start + wanted.limit.mul_f64(SEARCHING);
+        let mut engine = Engine::new(&self.prepared, &indexes, Some(deadline))
+            .with_time_for_sizes(start + wanted.limit.mul_f64(SIZING))
+            .watched(progress);
         let selection = select(&workload, &options, &mut engine);
         let labelled =
             self.queries.iter().map(|query| Labelled { text: shown(&query.text), calls: query.calls });
@@ -330,6 +338,15 @@ fn keep_foreign_keys(existing: &mut [ExistingIndex], snapshot: &Snapshot) {
 fn told(selection: &Selection, queries: &[Labelled], facts: &Facts<'_>) -> Vec<Row> {
     let mut names = Names::learn(facts.snapshot);
     selection.actions.iter().filter_map(|action| row(selection, action, queries, &mut names, facts)).collect()
+}
+
+/// How much work the answer was, which is the same for all of its rows.
+fn tell_of_search(rows: &mut [Row], selection: &Selection, start: Instant) {
+    let seconds = start.elapsed().as_secs_f64();
+    for row in rows {
+        row.evidence["plannings"] = json!(selection.calls);
+        row.evidence["seconds"] = json!((seconds * 1000.0).round() / 1000.0);
+    }
 }
 
 fn row(

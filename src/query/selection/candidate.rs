@@ -94,6 +94,10 @@ pub struct Priced {
 pub trait Pricing {
     /// Bytes that the candidate would take; `None` where the server refuses it or it cannot be sized.
     fn bytes(&mut self, candidate: &Candidate) -> Option<u64>;
+    /// The same from a closer look, which takes longer: for the few that are chosen. `None` where there is no time for it.
+    fn bytes_closely(&mut self, candidate: &Candidate) -> Option<u64> {
+        self.bytes(candidate)
+    }
     /// Plans one query of the workload with these candidates thought there and these existing indexes thought away.
     fn price(&mut self, query: usize, candidates: &[&Candidate], hidden: &[Oid]) -> Priced;
     /// Whether the time given is over: then the best set so far is the answer. Also gives a cancelled query its end.

@@ -26,6 +26,19 @@ pub struct FirstLook {
     pub used: Vec<(Vec<CandidateId>, f64)>,
 }
 
+impl FirstLook {
+    /// What each candidate is credited with: of what is saved by each plan that scans it, an equal part.
+    pub fn credit(&self, search: &Search<'_>) -> Vec<f64> {
+        let mut credit = vec![0.0; search.pool.len()];
+        for (query, (used, gain)) in self.used.iter().enumerate() {
+            for &id in used {
+                credit[id] += search.weight(query) * gain / used.len() as f64;
+            }
+        }
+        credit
+    }
+}
+
 /// Prices the queries as they are, thinks of candidates and finds out which are of use.
 pub fn explore(search: &mut Search<'_>) -> FirstLook {
     let count = search.queries.len();
@@ -150,12 +163,7 @@ fn active(search: &Search<'_>) -> Vec<bool> {
 /// A set from the first look alone: each index is credited with what the plans that scan it save, and those that
 /// save most for their size are taken until the budget is used up.
 pub fn instant(search: &mut Search<'_>, look: &FirstLook) -> Standing {
-    let mut credit = vec![0.0; search.pool.len()];
-    for (query, (used, gain)) in look.used.iter().enumerate() {
-        for &id in used {
-            credit[id] += search.weight(query) * gain / used.len() as f64;
-        }
-    }
+    let credit = look.credit(search);
     let rate = |id: CandidateId| credit[id] / super::extend::size(search.pool.item(id).bytes as f64);
     let mut order: Vec<CandidateId> = (0..credit.len()).filter(|&id| credit[id] > 0.0).collect();
     order.sort_by(|&a, &b| rate(b).total_cmp(&rate(a)).then(a.cmp(&b)));

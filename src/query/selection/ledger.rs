@@ -97,6 +97,11 @@ impl<'a> Ledger<'a> {
         self.pricing.bytes(candidate)
     }
 
+    /// The size of an index from a closer look, as long as there is time for it.
+    pub fn bytes_closely(&mut self, candidate: &Candidate) -> Option<u64> {
+        self.pricing.bytes_closely(candidate)
+    }
+
     /// The number by which the caller knows a query.
     pub fn given(&self, query: usize) -> usize {
         self.given[query]

@@ -19,6 +19,8 @@ pub struct Mock {
     pub calls: u64,
     /// After how many plans its time is over.
     pub patience: u64,
+    /// How much larger than at first an index is from a closer look.
+    pub growth: f64,
     /// What was asked, to find questions asked twice.
     pub asked: Vec<(usize, Vec<Candidate>, Vec<Oid>)>,
     /// Steps that were told of.
@@ -31,6 +33,7 @@ impl Mock {
             workload: workload.clone(),
             calls: 0,
             patience: u64::MAX,
+            growth: 1.0,
             asked: Vec::new(),
             steps: Vec::new(),
         }
@@ -132,6 +135,10 @@ impl Pricing for Mock {
         });
         let columns = (candidate.keys.len() + candidate.included.len()) as f64;
         Some((8192.0 + rows * share * (12.0 + 8.0 * columns)) as u64)
+    }
+
+    fn bytes_closely(&mut self, candidate: &Candidate) -> Option<u64> {
+        self.bytes(candidate).map(|bytes| (bytes as f64 * self.growth) as u64)
     }
 
     fn price(&mut self, query: usize, candidates: &[&Candidate], hidden: &[Oid]) -> Priced {

@@ -11,6 +11,7 @@ mod narrow;
 pub mod one;
 mod outcome;
 mod pool;
+mod relax;
 mod search;
 mod select;
 mod shape;

@@ -57,6 +57,11 @@ impl Pool {
         &self.item(id).shape
     }
 
+    /// Corrects the size of a candidate.
+    pub fn resize(&mut self, id: CandidateId, bytes: u64) {
+        self.items[id].bytes = bytes;
+    }
+
     /// Whether the index `wide` makes `narrow` superfluous.
     pub fn serves(&self, wide: CandidateId, narrow: CandidateId) -> bool {
         wide != narrow && self.shape(wide).serves(self.shape(narrow))

@@ -60,6 +60,8 @@ pub struct Search<'a> {
     substitutes: Vec<FxHashMap<CandidateId, Vec<CandidateId>>>,
     /// For each candidate, the queries that it matters to, in order.
     users: Vec<Vec<usize>>,
+    /// The candidates that were sized from a closer look.
+    closely: FxHashSet<CandidateId>,
     /// Whether every candidate is offered to every query of its table, instead of to those that it was seen to serve.
     is_exact: bool,
 }
@@ -89,6 +91,7 @@ impl<'a> Search<'a> {
             bounds: vec![FxHashMap::default(); count],
             substitutes: vec![FxHashMap::default(); count],
             users: Vec::new(),
+            closely: FxHashSet::default(),
             is_exact: false,
         }
     }
@@ -110,6 +113,20 @@ impl<'a> Search<'a> {
         let id = pool.add(shape, |shape| ledger.bytes(shape));
         self.users.resize(self.pool.len(), Vec::new());
         id
+    }
+
+    /// Sizes the candidates of a set from a closer look; the set with its true size.
+    pub fn sized_closely(&mut self, mut standing: Standing) -> Standing {
+        for &id in &standing.chosen {
+            if self.closely.insert(id) {
+                let shape = self.pool.shape(id).clone();
+                if let Some(bytes) = self.ledger.bytes_closely(&shape) {
+                    self.pool.resize(id, bytes);
+                }
+            }
+        }
+        standing.bytes = self.pool.bytes(&standing.chosen);
+        standing
     }
 
     /// Notes that a candidate may save so much of a query's cost.

@@ -5,8 +5,9 @@ use super::explore::{FirstLook, explore, instant};
 use super::extend::{Mode, extend};
 use super::narrow::narrow;
 use super::outcome::{Selection, outcome};
+use super::relax::relax;
 use super::search::{Search, Standing};
-use super::swap::{prune, swap};
+use super::swap::{make_way, prune, swap};
 use super::workload::{Options, Workload};
 
 /// Finds the indexes that serve the workload best within the options.
@@ -17,6 +18,7 @@ pub fn select(workload: &Workload, options: &Options, pricing: &mut dyn Pricing)
     let mut search = Search::new(workload, options, pricing);
     let look = explore(&mut search);
     let found = best(&mut search, &look);
+    let found = within_budget(&mut search, found);
     outcome(&mut search, &found)
 }
 
@@ -25,7 +27,13 @@ pub fn best(search: &mut Search<'_>, look: &FirstLook) -> Standing {
     let mut best = search.nothing();
     let seed = instant(search, look);
     consider(search, &mut best, seed.clone());
+    search.ledger.report("giving up indexes", 0, 1);
+    let relaxed = relax(search, look);
+    consider(search, &mut best, relaxed.clone());
     let modes = modes(search);
+    // What is left of the room may have a use.
+    let filled = extend(search, &relaxed, &modes[0]);
+    consider(search, &mut best, filled);
     // The first from the seed too, which may lead elsewhere.
     let starts = modes.iter().map(|mode| (search.nothing(), mode));
     let starts: Vec<(Standing, &Mode)> = starts.chain([(seed, &modes[0])]).collect();
@@ -54,6 +62,38 @@ pub fn best(search: &mut Search<'_>, look: &FirstLook) -> Standing {
         polished = extend(search, &polished, mode);
     }
     if search.is_allowed(&polished) { polished } else { best }
+}
+
+/// Sizes from a few rows are right to some percent. Those of the chosen ones are looked at closely, and where they are too
+/// large together the least useful ones make way for others.
+fn within_budget(search: &mut Search<'_>, mut found: Standing) -> Standing {
+    /// What is put in the place of others has its true size looked at in the next round.
+    const ROUNDS: usize = 4;
+    if search.options.budget_bytes.is_none() {
+        return found;
+    }
+    let modes = modes(search);
+    let mut best = search.nothing();
+    for round in 1..=ROUNDS {
+        search.ledger.report("sizing the chosen indexes", round, ROUNDS);
+        let sized = search.sized_closely(found.clone());
+        let is_allowed = search.is_allowed(&sized);
+        let Some(mut reduced) = make_way(search, sized, None) else { break };
+        consider(search, &mut best, reduced.clone());
+        if is_allowed && round > 1 || round == ROUNDS || search.ledger.is_over() {
+            break;
+        }
+        // What is left may have a use.
+        for mode in &modes {
+            reduced = extend(search, &reduced, mode);
+        }
+        if !is_allowed {
+            let swapped = swap(search, &reduced, &modes[..modes.len().min(MODES_FOR_SWAPS)]);
+            consider(search, &mut reduced, swapped);
+        }
+        found = reduced;
+    }
+    best
 }
 
 fn consider(search: &Search<'_>, best: &mut Standing, found: Standing) {

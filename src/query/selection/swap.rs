@@ -98,7 +98,7 @@ fn force_each(search: &mut Search<'_>, mut best: Standing, modes: &[Mode]) -> St
             continue;
         }
         let forced = search.with(&best, id);
-        let Some(mut next) = make_way(search, forced, id) else { continue };
+        let Some(mut next) = make_way(search, forced, Some(id)) else { continue };
         for mode in modes {
             if search.ledger.is_over() {
                 return best;
@@ -113,20 +113,31 @@ fn force_each(search: &mut Search<'_>, mut best: Standing, modes: &[Mode]) -> St
 }
 
 /// Gives up what is missed least for its size until the set is allowed; never `kept`.
-fn make_way(search: &mut Search<'_>, mut standing: Standing, kept: CandidateId) -> Option<Standing> {
+///
+/// Takes no time when there is none: losses are then bounds.
+pub fn make_way(
+    search: &mut Search<'_>,
+    mut standing: Standing,
+    kept: Option<CandidateId>,
+) -> Option<Standing> {
+    // What is lost by giving up each, and beside how many others that was found out: with fewer others it is no less, so
+    // that only the least is looked at again.
+    let mut losses: Vec<(f64, usize, CandidateId)> =
+        standing.chosen.iter().filter(|id| Some(**id) != kept).map(|&id| (0.0, usize::MAX, id)).collect();
     while !search.is_allowed(&standing) {
-        let mut cheapest: Option<(f64, Standing)> = None;
-        for id in standing.chosen.clone() {
-            if id == kept || search.ledger.is_over() {
-                continue;
-            }
-            let next = search.without(&standing, id);
-            let loss = (next.total() - standing.total()) / size(search.pool.item(id).bytes as f64);
-            if cheapest.as_ref().is_none_or(|(least, _)| loss < *least) {
-                cheapest = Some((loss, next));
-            }
+        let order = |a: &&mut (f64, usize, CandidateId), b: &&mut (f64, usize, CandidateId)| {
+            a.0.total_cmp(&b.0).then(a.2.cmp(&b.2))
+        };
+        let (loss, beside, id) = losses.iter_mut().min_by(order)?;
+        let next = search.without(&standing, *id);
+        let bytes = size(search.pool.item(*id).bytes as f64);
+        if *beside == standing.chosen.len() {
+            let gone = *id;
+            losses.retain(|&(_, _, id)| id != gone);
+            standing = next;
+        } else {
+            (*loss, *beside) = ((next.total() - standing.total()) / bytes, standing.chosen.len());
         }
-        standing = cheapest?.1;
     }
     Some(standing)
 }

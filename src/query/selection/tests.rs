@@ -198,6 +198,30 @@ fn several_make_way_for_others() {
     assert!(selection.cost_after <= exhaustive * 1.000_001, "{} {exhaustive}", selection.cost_after);
 }
 
+#[test]
+fn the_budget_holds_for_sizes_from_a_closer_look() {
+    use super::candidate::Pricing;
+    let queries = (1..=8).map(|relation| {
+        let lookup = table(relation, 100_000.0 * f64::from(relation), &[1]).equals(1, 0.0001);
+        query(&relation.to_string(), 1.0, vec![lookup])
+    });
+    let workload = workload(queries.collect());
+    // Eighteen of twenty megabytes of the first look are twenty of the second.
+    for growth in [1.05, 1.2, 2.0] {
+        let mut mock = Mock::new(&workload);
+        mock.growth = growth;
+        for patience in [u64::MAX, 20] {
+            (mock.calls, mock.patience) = (0, patience);
+            let selection = select(&workload, &with_budget(20), &mut mock);
+            let shapes = created(&selection);
+            let bytes: u64 = shapes.iter().filter_map(|shape| mock.bytes_closely(shape)).sum();
+            assert_eq!(bytes, selection.bytes);
+            assert!(bytes <= 20 * MEGABYTE, "{growth}: {bytes}");
+            assert!(bytes > 14 * MEGABYTE || patience == 20, "{growth}: only {bytes}");
+        }
+    }
+}
+
 /// The least cost of any set of single-column indexes on the first column of tables 1 to `tables`.
 fn exhaustive(workload: &Workload, budget: u64, tables: u32) -> f64 {
     use super::candidate::Pricing;

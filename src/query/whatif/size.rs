@@ -3,6 +3,8 @@
 //! Nothing here is fitted to measurements: each term is a structure on a page. What remains wrong comes from the
 //! statistics, above all from the number of different values.
 
+mod leaves;
+
 use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize, Method, StoredColumn};
 
 /// Bytes of a page.
@@ -20,8 +22,6 @@ const TUPLE_HEADER: f64 = 8.0;
 const TUPLE_HEADER_WITH_NULLS: f64 = 16.0;
 /// A tuple identifier in a posting list of a B-tree.
 const TUPLE_IDENTIFIER: f64 = 6.0;
-/// The longest posting-list tuple that a B-tree build makes: a tenth of a page, aligned, less a line pointer.
-const LONGEST_POSTING_TUPLE: f64 = 812.0;
 /// Percent to which inner B-tree pages are filled.
 const INNER_FILLFACTOR: f64 = 0.70;
 /// The longest value whose header is one byte, so that it needs no alignment.
@@ -89,11 +89,12 @@ fn btree(index: &HypotheticalIndex) -> IndexSize {
         return IndexSize { pages: 1, tree_height: 0 };
     }
     let leaf_tuple = leaf_tuple(index);
-    let entry = leaf_tuple + LINE_POINTER;
-    let bytes = if index.deduplicates { shared_bytes(index, leaf_tuple) } else { index.tuples * entry };
-    let reserve = PAGE * (100.0 - f64::from(index.fillfactor)) / 100.0;
-    // Every leaf but the last ends with a high key, as large as a tuple.
-    let leaves = (bytes / (USABLE - reserve - entry).max(entry)).ceil().max(1.0);
+    let leaves = if index.deduplicates {
+        shared_leaves(index, leaf_tuple)
+    } else {
+        leaves::single(index.tuples, leaf_tuple, index.fillfactor)
+    };
+    let leaves = leaves.ceil().max(1.0);
     let pivot = pivot_tuple(index) + LINE_POINTER;
     let fan = (USABLE * INNER_FILLFACTOR / pivot).max(2.0);
     let (mut level, mut total, mut tree_height) = (leaves, leaves, 0);
@@ -105,42 +106,22 @@ fn btree(index: &HypotheticalIndex) -> IndexSize {
     IndexSize { pages: pages(total + 1.0), tree_height }
 }
 
-/// Bytes of leaf tuples where equal keys share them. The NULLs of an only column are one large group; what stands in
-/// several columns is taken to be spread evenly.
-fn shared_bytes(index: &HypotheticalIndex, leaf_tuple: f64) -> f64 {
-    let groups = |values: f64, rows: f64, leaf_tuple: f64| {
-        let values = values.clamp(1.0, rows.max(1.0));
-        if rows > values {
-            values * group(leaf_tuple, rows / values)
-        } else {
-            rows * (leaf_tuple + LINE_POINTER)
-        }
-    };
+/// Leaves where equal keys share tuples. The NULLs of an only column are one large group.
+fn shared_leaves(index: &HypotheticalIndex, leaf_tuple: f64) -> f64 {
     match index.columns.as_slice() {
         [only] if only.null_fraction > 0.0 => {
             let nulls = index.tuples * only.null_fraction;
             let whole = aligned(TUPLE_HEADER + data(&index.columns, |_| 1.0));
             let values = index.tuples - nulls;
-            let present = if values > 0.5 { groups(index.distinct_keys - 1.0, values, whole) } else { 0.0 };
-            present + groups(1.0, nulls, TUPLE_HEADER_WITH_NULLS)
+            let present = if values > 0.5 {
+                leaves::shared(values, index.distinct_keys - 1.0, whole, index.fillfactor)
+            } else {
+                0.0
+            };
+            present + leaves::shared(nulls, 1.0, TUPLE_HEADER_WITH_NULLS, index.fillfactor)
         }
-        _ => groups(index.distinct_keys, index.tuples, leaf_tuple),
+        _ => leaves::shared(index.tuples, index.distinct_keys, leaf_tuple, index.fillfactor),
     }
-}
-
-/// Bytes of the tuples that hold one value which stands in `rows` rows.
-fn group(leaf_tuple: f64, rows: f64) -> f64 {
-    let per_tuple = ((LONGEST_POSTING_TUPLE - leaf_tuple) / TUPLE_IDENTIFIER).floor().max(1.0);
-    let single = leaf_tuple + LINE_POINTER;
-    let posting = |rows: f64| {
-        if rows <= 1.0 { rows * single } else { aligned(leaf_tuple + TUPLE_IDENTIFIER * rows) + LINE_POINTER }
-    };
-    let full = (rows / per_tuple).floor();
-    let rest = rows - full * per_tuple;
-    // A mean between two whole numbers is a mix of both: alignment would make it cost as much as the next larger.
-    let share = rest.fract();
-    let rest_bytes = (1.0 - share) * posting(rest.floor()) + share * posting(rest.ceil());
-    full * posting(per_tuple) + rest_bytes
 }
 
 /// What stands in inner pages: the leading columns that tell neighbours apart.
