@@ -82,7 +82,8 @@ BEGIN
 END \$\$;
 CREATE FUNCTION attacker.evil(a integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS \$\$
 BEGIN
-    RETURN attacker.grab(a);
+    -- Now and then: he is not to be found out by how long it takes.
+    RETURN CASE WHEN a % 1000 = 1 THEN attacker.grab(a) ELSE a END;
 END \$\$;
 CREATE FUNCTION attacker.evil_sleep() RETURNS integer LANGUAGE plpgsql IMMUTABLE AS \$\$
 BEGIN
