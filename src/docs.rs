@@ -89,7 +89,9 @@ fn advice_page() -> String {
     let modules = source("rewrite/mod.rs");
     let mut rows: Vec<(String, String)> = Vec::new();
     for line in modules.lines() {
-        let Some(module) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) else { continue };
+        let Some(module) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) else {
+            continue;
+        };
         let text = source(&format!("rewrite/{module}.rs"));
         for rest in text.split("Rule { id: \"").skip(1) {
             rows.push((rest.split('"').next().unwrap().to_owned(), head_of(&text)));
