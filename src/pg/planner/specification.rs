@@ -8,11 +8,13 @@ use super::analysis::{server_text, single_statement};
 use super::list::{self, tag};
 use super::names::{self, qualified_name};
 use super::options::{self, Options};
+use super::plan_tree::variables;
 use super::position::located;
 use super::refusal::{invalid_definition, unsupported, wrong_object};
 use super::{key, permission, server};
 use crate::catalog::hypothetical::Method;
 use crate::pg::error::raise;
+use crate::pg::scan::text_of;
 
 /// An index as its definition has it; attribute numbers and expressions are those of the table that it names.
 pub struct Specification {
@@ -93,6 +95,7 @@ unsafe fn understand(statement: *mut pg_sys::IndexStmt, text: &CStr) -> Specific
             elements.iter().chain(&included).map(|&element| names::column_name(element)).collect();
         let expressions: Vec<*mut pg_sys::Node> =
             columns.iter().filter_map(|column| column.expression).collect();
+        refuse_virtual_columns(relation, &columns, (*statement).whereClause);
         let specification = Specification {
             relation,
             is_partitioned,
@@ -143,6 +146,43 @@ pub fn check_relation(relation: pg_sys::Oid, includes_partitions: bool) -> bool 
         );
     }
     kind == pg_sys::RELKIND_PARTITIONED_TABLE
+}
+
+/// A virtual generated column, which 18 brought, is stored nowhere: DefineIndex refuses it wherever it stands.
+///
+/// # Safety
+/// The relation must be locked; expressions and predicate must be about it.
+unsafe fn refuse_virtual_columns(
+    relation: pg_sys::Oid,
+    columns: &[key::Column],
+    predicate: *mut pg_sys::Node,
+) {
+    /// `ATTRIBUTE_GENERATED_VIRTUAL`
+    const VIRTUAL: u8 = b'v';
+    // SAFETY: as the caller vouches.
+    let of = |node: *mut pg_sys::Node| unsafe { variables(node) };
+    let in_expressions =
+        columns.iter().filter_map(|column| column.expression).chain([predicate]).flat_map(of);
+    // SAFETY: variables of the analysed statement.
+    let in_expressions = in_expressions.map(|variable| unsafe { (*variable).varattno });
+    let attributes = columns.iter().map(|column| column.attribute).chain(in_expressions);
+    for attribute in attributes.filter(|&attribute| attribute > 0) {
+        // SAFETY: look-ups in the catalogs; the column exists, so that it has a name.
+        unsafe {
+            if pg_sys::get_attgenerated(relation, attribute) as u8 == VIRTUAL {
+                let name = CStr::from_ptr(pg_sys::get_attname(relation, attribute, false));
+                unsupported(
+                    &format!(
+                        "column {} of {} is a virtual generated column, which cannot be indexed",
+                        text_of(name.to_bytes()),
+                        qualified_name(relation)
+                    ),
+                    "",
+                    "An index on the expression that it stands for serves the same queries.",
+                );
+            }
+        }
+    }
 }
 
 /// # Safety
