@@ -54,6 +54,7 @@ pub static ADVISE_WORKLOAD: Act = Act {
         "trying all candidates",
         "trying candidates",
         "choosing indexes",
+        "giving up indexes",
         "exchanging indexes",
         "thinking indexes away",
         "checking the result",

@@ -27,15 +27,22 @@ pub fn best(search: &mut Search<'_>, look: &FirstLook) -> Standing {
     let mut best = search.nothing();
     let seed = instant(search, look);
     consider(search, &mut best, seed.clone());
+    let modes = modes(search);
+    // Of a workload that takes longer than there is time, this way makes the most of what there is.
+    search.ledger.report("choosing indexes", 0, modes.len() + 1);
+    let built = extend(search, &search.nothing(), &modes[0]);
+    consider(search, &mut best, built);
+    if search.ledger.is_over() {
+        return best;
+    }
     search.ledger.report("giving up indexes", 0, 1);
     let relaxed = relax(search, look);
     consider(search, &mut best, relaxed.clone());
-    let modes = modes(search);
     // What is left of the room may have a use.
     let filled = extend(search, &relaxed, &modes[0]);
     consider(search, &mut best, filled);
     // The first from the seed too, which may lead elsewhere.
-    let starts = modes.iter().map(|mode| (search.nothing(), mode));
+    let starts = modes[1..].iter().map(|mode| (search.nothing(), mode));
     let starts: Vec<(Standing, &Mode)> = starts.chain([(seed, &modes[0])]).collect();
     for (position, (start, mode)) in starts.iter().enumerate() {
         search.ledger.report("choosing indexes", position, starts.len());
