@@ -146,7 +146,9 @@ SELECT sql FROM compare('SELECT id, $3::bigint + 1 AS n FROM orders WHERE date(p
 SELECT count(*) FROM dbm.advise('MERGE INTO orders USING customers c ON c.id = orders.id AND date(placed) = ''2024-03-01'' WHEN MATCHED THEN DELETE') WHERE kind = 'rewrite';
 SELECT sql FROM dbm.advise('UPDATE orders SET status = ''old'' WHERE date(placed) = ''2024-03-01''') WHERE kind = 'rewrite';
 SELECT sql FROM dbm.advise('WITH gone AS (DELETE FROM orders WHERE date(placed) = ''2024-03-01'' RETURNING id) SELECT * FROM gone') WHERE kind = 'rewrite';
+-- One wide row is nothing to speak of; all of them are.
 SELECT message FROM dbm.advise('SELECT * FROM orders WHERE id = 1') WHERE rule = 'query.select_star';
+SELECT message FROM dbm.advise('SELECT * FROM orders') WHERE rule = 'query.select_star';
 
 \c postgres
 DROP DATABASE dbm_rewrites;

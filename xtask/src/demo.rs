@@ -205,8 +205,8 @@ fn show_queries(cluster: &Cluster, width: usize) -> Outcome {
     }
     say!("\ndbm.slow_queries(), the first {SLOWEST}; dbm.advise(query) says what to do about each:\n");
     let slowest = format!(
-        "SELECT round(share * 100), calls, left(regexp_replace(query, '\\s+', ' ', 'g'), {QUERY_SHOWN}), array_to_string(rules, ', ')
-           FROM dbm.slow_queries({SLOWEST})"
+        "SELECT round(share * 100), calls, left(text, {QUERY_SHOWN}) || CASE WHEN length(text) > {QUERY_SHOWN} THEN ' ...' ELSE '' END, array_to_string(rules, ', ')
+           FROM dbm.slow_queries({SLOWEST}), regexp_replace(query, '\\s+', ' ', 'g') AS text"
     );
     for [share, calls, query, rules] in rows(cluster, &slowest)? {
         say!(
