@@ -59,8 +59,12 @@ fn of_access(access: &Access, options: &Options) -> Vec<Candidate> {
     let mut found = Vec::new();
     let allowed = |method| options.methods.contains(&method);
     if allowed(Method::Btree) {
+        // An expression may fail on some row (a division by zero), and then no index can have it: what serves without
+        // is tried too.
+        let without = without_expressions(access);
         let plain: Vec<Candidate> = forms::forms(access, options.max_columns)
             .into_iter()
+            .chain(without.iter().flat_map(|access| forms::forms(access, options.max_columns)))
             .map(|keys| Candidate::btree(access.relation, keys))
             .filter(|candidate| fits(candidate, access))
             .collect();
@@ -74,6 +78,15 @@ fn of_access(access: &Access, options: &Options) -> Vec<Candidate> {
     let mut seen = rustc_hash::FxHashSet::default();
     found.retain(|candidate| seen.insert(candidate.clone()));
     found
+}
+
+/// The access without the conditions that are about expressions; `None` where there is none of these.
+fn without_expressions(access: &Access) -> Option<Access> {
+    let is_expression = |clause: &Clause| matches!(clause.key, Some(Key::Expression(_)));
+    access.clauses.iter().any(is_expression).then(|| Access {
+        clauses: access.clauses.iter().filter(|clause| !is_expression(clause)).cloned().collect(),
+        ..access.clone()
+    })
 }
 
 /// Whether no entry of the index will be refused as too wide, as far as mean widths tell.

@@ -150,6 +150,23 @@ fn an_expression_is_a_key_like_a_column() {
 }
 
 #[test]
+fn what_serves_without_an_expression_is_tried_too() {
+    let mut access = table(1, 100_000.0, &[1]);
+    let condition = |key: Key| Clause {
+        key: Some(key),
+        kind: ClauseKind::Equality,
+        selectivity: 0.001,
+        text: String::new(),
+        is_fixed: false,
+        supports: vec![support(Method::Btree, None)],
+    };
+    access.clauses.push(condition(Key::Expression("(10 / v)".into())));
+    access.clauses.push(condition(Key::Column(1)));
+    // The server refuses an index on the expression where some row makes it fail.
+    assert!(of(access).contains(&on(1, &[1])));
+}
+
+#[test]
 fn a_wide_table_may_be_read_from_a_narrow_index() {
     let access = table(1, 100_000.0, &[3]).narrow();
     assert_eq!(of(access), [on(1, &[3])]);
