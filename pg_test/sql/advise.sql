@@ -2,6 +2,8 @@
 CREATE DATABASE dbm_advise;
 \c dbm_advise
 CREATE EXTENSION dbmastery;
+-- VACUUM marks no page whose rows are not known to be on disk.
+SET synchronous_commit = on;
 SET max_parallel_workers_per_gather = 0;
 SET jit = off;
 SELECT setseed(0.5);

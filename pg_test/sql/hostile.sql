@@ -2,6 +2,8 @@
 CREATE DATABASE dbm_hostile;
 \c dbm_hostile
 CREATE EXTENSION dbmastery;
+-- VACUUM marks no page whose rows are not known to be on disk.
+SET synchronous_commit = on;
 CREATE TABLE public.trees (id bigint PRIMARY KEY, name text NOT NULL, height integer);
 INSERT INTO public.trees SELECT i, 'Tree ' || i, i % 100 FROM generate_series(1, 10000) AS i;
 CREATE TABLE public.leaves (id bigint PRIMARY KEY, tree_id bigint NOT NULL, shade integer NOT NULL);

@@ -3,6 +3,8 @@ CREATE DATABASE dbm_why_no_index;
 \c dbm_why_no_index
 SET client_min_messages = warning;
 CREATE EXTENSION dbmastery;
+-- VACUUM marks no page whose rows are not known to be on disk.
+SET synchronous_commit = on;
 SET max_parallel_workers_per_gather = 0;
 CREATE TABLE public.orders (id bigint PRIMARY KEY, customer_id bigint, state text COLLATE "en-x-icu", code varchar(20), total numeric, paid boolean, tags text[]);
 CREATE TABLE public.kinds (name text, note text);

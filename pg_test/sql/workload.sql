@@ -2,6 +2,8 @@
 CREATE DATABASE dbm_workload;
 \c dbm_workload
 CREATE EXTENSION dbmastery;
+-- VACUUM marks no page whose rows are not known to be on disk.
+SET synchronous_commit = on;
 SET max_parallel_workers_per_gather = 0;
 CREATE ROLE dbm_workload_writer;
 GRANT USAGE ON SCHEMA dbm TO dbm_workload_writer;
