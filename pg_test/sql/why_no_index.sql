@@ -14,7 +14,7 @@ INSERT INTO orders
 INSERT INTO kinds SELECT 'kind' || i FROM generate_series(1, 40) AS i;
 VACUUM ANALYZE;
 CREATE FUNCTION public.why(query text) RETURNS SETOF text LANGUAGE sql
-    AS $$ SELECT alias || ': ' || regexp_replace(reason, '[0-9][0-9,.]+', 'N', 'g') || coalesce(' | ' || (evidence ->> 'index_sql'), '') FROM dbm.why_no_index(query) $$;
+    AS $$ SELECT alias || ': ' || regexp_replace(reason, '[0-9][0-9,.]+|(?<=would cost )[0-9]', 'N', 'g') || coalesce(' | ' || (evidence ->> 'index_sql'), '') FROM dbm.why_no_index(query) $$;
 
 SELECT table_name, alias, condition, rows_read, rows_kept < 100 AS few FROM dbm.why_no_index('SELECT * FROM orders o WHERE customer_id = 5');
 SELECT why('SELECT * FROM orders o WHERE customer_id = 5');
