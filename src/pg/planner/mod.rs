@@ -54,7 +54,7 @@ pub use explain::Format;
 pub use foreign::{Author, analysed_as, current_search_path, planned_as, role_by_name, role_name};
 pub use hook::install;
 pub use modification::{Modification, modifications};
-pub use plan_tree::{plan_tree, with_settings};
+pub use plan_tree::plan_tree;
 pub use pool::Pool;
 pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};

@@ -2,6 +2,7 @@
 
 use super::without_trace;
 use crate::pg::isolation::isolated;
+use crate::pg::local_settings::with_settings;
 use crate::pg::planner::{self, Analysis, Configuration};
 use crate::query::no_index::{self, Explanation, Outcome, Switches, WhatIf};
 use crate::query::whatif::size;
@@ -28,7 +29,7 @@ impl WhatIf for Planner<'_> {
         let mut found = None;
         let outcome = isolated(&mut || {
             let configuration = Configuration::with_indexes(indexes, size::size);
-            let planned = planner::with_settings(settings, || planner::plan(self.query, &configuration));
+            let planned = with_settings(settings, || planner::plan(self.query, &configuration));
             found = Some(Outcome {
                 cost: planned.cost % PENALTY,
                 uses_new: (0..indexes.len()).any(|position| configuration.scans(&planned, position)),

@@ -25,7 +25,6 @@ use crate::catalog::plan::{Command, Cte, NodeKind, Plan, Role};
 use crate::pg::scan::text_of;
 use crate::text::quote_identifier;
 pub(super) use expression::{variables, visit};
-pub use settings::with_settings;
 
 /// The plans of a query, one for each statement that rules made of it.
 ///

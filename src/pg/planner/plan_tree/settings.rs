@@ -1,7 +1,5 @@
 //! Settings that shape a plan.
 
-use std::ffi::CStr;
-
 use pgrx::pg_sys;
 
 use crate::catalog::plan::Settings;
@@ -40,28 +38,5 @@ pub fn read() -> Settings {
             seq_page_cost: pg_sys::seq_page_cost,
             cache_pages: f64::from(pg_sys::effective_cache_size),
         }
-    }
-}
-
-/// Runs `work` under other settings, which are as before when it ends.
-pub fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
-    // SAFETY: as for a function's own SET: on ERROR the end of the subtransaction takes it back.
-    unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in settings {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let result = work();
-        pg_sys::AtEOXact_GUC(true, level);
-        result
     }
 }
