@@ -17,6 +17,7 @@ pub mod foreign_key_cover;
 // Floor 3: the rooms.
 pub mod design;
 pub mod index;
+pub mod migration;
 pub mod monitor;
 pub mod query;
 

@@ -7,9 +7,11 @@ pub mod access;
 pub mod captured;
 mod column;
 mod constraint;
+pub mod ddl;
 mod definition;
 pub mod hypothetical;
 mod index;
+mod lock;
 mod namespace;
 mod other;
 pub mod plan;
@@ -32,6 +34,7 @@ pub mod sample;
 pub use column::{Column, ColumnStatistics, Identity};
 pub use constraint::{Constraint, ConstraintKind, ForeignKey, MatchType, ReferentialAction};
 pub use index::{Index, IndexKey, IndexStatistics};
+pub use lock::LockMode;
 pub use namespace::{Extension, Namespace};
 pub use other::{
     Dependencies, ExtendedStatistics, Function, FunctionKind, Policy, Publication, Trigger, TriggerState,

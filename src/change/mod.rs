@@ -2,3 +2,4 @@
 
 pub mod index_ddl;
 pub mod names;
+pub mod plan;

@@ -1,6 +1,7 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
 pub mod capture;
+pub mod ddl;
 pub mod definitions;
 pub mod encoding;
 pub mod error;

@@ -1,0 +1,38 @@
+//! Facts about a statement that is about to change the database: what it asks for, what it would do to which relation,
+//! and the session in which it stands. Filled by `pg::ddl` from the server's parse tree; no judgement.
+//!
+//! A [`Statement`] has one [`Action`] a sub-command: `ALTER TABLE t ADD a int, DROP b` has two, with the same target.
+
+mod action;
+mod alter;
+mod create;
+mod remove;
+mod session;
+mod touched;
+
+pub use action::{Action, DomainChange, Kind, ReindexScope, Renamed, WrittenTable};
+pub use alter::{
+    AddColumn, AddConstraint, Alteration, AttachPartition, ColumnDefault, ConstraintType, DropConstraint,
+    ForeignKeyFacts, Generated, SetNotNull, TriggerScope, TypeChange, UsingIndex, ValidateConstraint,
+};
+pub use create::{ColumnDefinition, CreateIndex, CreateTable, SameName};
+pub use remove::{Dependent, DropColumn, DropObject, DroppedKind, RecentUse};
+pub use session::{Blocker, HeldLock, Rates, Session, Timeouts};
+pub use touched::{LockTaken, Touched, TouchedKind};
+
+use super::Moment;
+
+/// One statement as somebody sent it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statement {
+    /// The server's command tag, e.g. `ALTER TABLE`.
+    pub tag: String,
+    /// Its text without the semicolon; empty where the server does not hand it over.
+    pub text: String,
+    /// What it does, in the order in which it is written. Empty for what is of no interest here.
+    pub actions: Vec<Action>,
+    /// Whether a function, a procedure or a DO block runs it.
+    pub is_nested: bool,
+    /// When it was sent.
+    pub at: Moment,
+}

@@ -1,0 +1,162 @@
+//! A plan: ordered steps that change something, each with lock, way back and proof. Pure; `CALL dbm.apply()` runs it.
+
+use crate::catalog::LockMode;
+
+/// The part of a change to which a step belongs, in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Looks whether the change can succeed.
+    Prepare,
+    /// Adds the new form beside the old one.
+    Expand,
+    /// Keeps both forms alike while both are used.
+    Sync,
+    /// Fills the new form from what is there.
+    Backfill,
+    /// Proves the new form.
+    Validate,
+    /// Makes the new form the one in use.
+    Switch,
+    /// Removes the old form.
+    Contract,
+}
+
+impl Phase {
+    /// All, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Prepare,
+        Self::Expand,
+        Self::Sync,
+        Self::Backfill,
+        Self::Validate,
+        Self::Switch,
+        Self::Contract,
+    ];
+
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Expand => "expand",
+            Self::Sync => "sync",
+            Self::Backfill => "backfill",
+            Self::Validate => "validate",
+            Self::Switch => "switch",
+            Self::Contract => "contract",
+        }
+    }
+
+    /// The phase of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.name() == name)
+    }
+}
+
+/// How a step is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// All its statements in one transaction, under lock_timeout.
+    InTransaction,
+    /// One statement on its own at top level, outside a transaction block: CREATE INDEX CONCURRENTLY, CALL, VACUUM.
+    Alone,
+    /// By people: a deployment, a decision. The plan waits here until somebody confirms it.
+    ByHand,
+}
+
+impl Runs {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InTransaction => "transaction",
+            Self::Alone => "alone",
+            Self::ByHand => "by_hand",
+        }
+    }
+
+    /// The way of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::InTransaction, Self::Alone, Self::ByHand].into_iter().find(|runs| runs.name() == name)
+    }
+}
+
+/// One step.
+///
+/// Every name in its texts is qualified and quoted: it is run with an empty search_path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its phase.
+    pub phase: Phase,
+    /// How it is run.
+    pub runs: Runs,
+    /// What to run, in order; exactly one for [`Runs::Alone`]. For [`Runs::ByHand`] what people have to do is in `note`
+    /// and this may be empty.
+    pub sql: Vec<String>,
+    /// The strongest lock that it takes on a table which others use.
+    pub lock: Option<LockMode>,
+    /// What takes it back, in order, each in its own transaction or alone if it says CONCURRENTLY. Empty where nothing
+    /// is to be done, or nothing can be: then `note` says so.
+    pub undo: Vec<String>,
+    /// A query that returns one boolean: true once the step has done what it should. It must be cheap enough to be run
+    /// before the step (true: the step is skipped, so that an interrupted plan goes on) and after it (not true: the
+    /// plan stops).
+    pub verify: Option<String>,
+    /// What an interrupted attempt leaves behind: a query that is true if there is such a thing, and what removes it.
+    pub leftover: Option<(String, String)>,
+    /// For people.
+    pub note: String,
+}
+
+impl Step {
+    /// A step in a transaction of its own, of which nothing else is known.
+    pub fn new(phase: Phase, sql: impl Into<String>) -> Self {
+        Self {
+            phase,
+            runs: Runs::InTransaction,
+            sql: vec![sql.into()],
+            lock: None,
+            undo: Vec::new(),
+            verify: None,
+            leftover: None,
+            note: String::new(),
+        }
+    }
+}
+
+/// How dangerous a plan is as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// Nobody waits longer than a moment, and all can be taken back.
+    Low,
+    /// It takes long, or needs a deployment between its phases.
+    Medium,
+    /// Something cannot be taken back.
+    High,
+}
+
+impl Risk {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// One line: what it does.
+    pub title: String,
+    /// The change as it was asked for.
+    pub change: String,
+    /// How dangerous it is.
+    pub risk: Risk,
+    /// What has to hold or be there before it begins, for people.
+    pub requires: Vec<String>,
+    /// How long it may take, in seconds: least and most. `None` where nobody knows.
+    pub seconds: Option<(f64, f64)>,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+}

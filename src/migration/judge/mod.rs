@@ -1,0 +1,76 @@
+//! The DDL judge: one set of rules for three doors, the utility hook, the event trigger and text.
+//!
+//! A rule sees plain facts of one [`Action`] and says what it found. What is exempt is decided here, once.
+
+pub mod rule;
+pub mod rules;
+
+pub use rule::{Asked, DdlRule, Effect, Exempt, Found};
+
+use crate::catalog::ddl::{Action, Session, Statement};
+use crate::finding::Severity;
+
+/// What holds in this database, whatever the rules' defaults are.
+pub trait Policy {
+    /// The severity in force of a rule; `None` where it is turned off.
+    fn severity(&self, rule: &DdlRule) -> Option<Severity>;
+    /// The threshold in force.
+    fn threshold(&self, rule: &DdlRule, name: &str) -> f64;
+    /// Up to how many bytes, heap and TOAST over all partitions, a table is small: `dbm.ddl_small_table`.
+    fn small_table_bytes(&self) -> u64;
+}
+
+/// One finding on one action.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The rule.
+    pub rule: &'static DdlRule,
+    /// The severity in force.
+    pub severity: Severity,
+    /// The place of the action in [`Statement::actions`].
+    pub action: usize,
+    /// What was found.
+    pub found: Found,
+}
+
+impl Judged {
+    /// Whether the guard refuses it where it enforces.
+    pub fn is_refused(&self) -> bool {
+        self.severity >= Severity::Error
+    }
+}
+
+/// Everything that is wrong with a statement, worst first, otherwise in the order in which it is written.
+pub fn judge(statement: &Statement, session: &Session, policy: &dyn Policy) -> Vec<Judged> {
+    let mut all = Vec::new();
+    for (place, action) in statement.actions.iter().enumerate() {
+        for rule in rules::ALL {
+            let Some(severity) = policy.severity(rule) else { continue };
+            let threshold = |name: &str| policy.threshold(rule, name);
+            let asked = Asked { statement, action, session, threshold: &threshold };
+            let Some(found) = (rule.check)(&asked) else { continue };
+            if is_exempt(rule.exempt, action, &found, policy.small_table_bytes())
+                || is_told(&all, rule, &found)
+            {
+                continue;
+            }
+            all.push(Judged { rule, severity: found.severity.unwrap_or(severity), action: place, found });
+        }
+    }
+    all.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.action.cmp(&right.action)));
+    all
+}
+
+/// Several sub-commands of one statement that say the same are told once.
+fn is_told(told: &[Judged], rule: &DdlRule, found: &Found) -> bool {
+    told.iter().any(|judged| judged.rule.id == rule.id && judged.found.message == found.message)
+}
+
+fn is_exempt(exempt: Exempt, action: &Action, found: &Found, small_table_bytes: u64) -> bool {
+    let Some(victim) = found.victim.as_ref().or(action.target.as_ref()) else { return false };
+    match exempt {
+        Exempt::Nothing => false,
+        Exempt::Private => victim.is_private(),
+        Exempt::Small => victim.is_private() || victim.is_empty || victim.bytes < small_table_bytes,
+    }
+}

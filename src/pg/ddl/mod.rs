@@ -1,0 +1,36 @@
+//! What a statement is about to do, read off the server's parse tree and the catalogs without a lock on any user's
+//! relation: the facts of `catalog::ddl`.
+
+mod alter;
+mod blockers;
+mod other;
+mod session;
+mod touched;
+
+use pgrx::pg_sys;
+
+use crate::catalog::ddl::{Session, Statement};
+
+/// What a parse tree asks for, looked up now. `text` is the statement's own text, without what stands before or
+/// behind it; empty where nobody knows it.
+///
+/// Takes no lock that outlives the call and waits for nobody. Resolves names as the server would, with the caller's
+/// rights; raises nothing for what is not there.
+///
+/// # Safety
+/// `node` must be a raw parse tree that lives through the call. It is not changed.
+pub unsafe fn statement(node: *mut pg_sys::Node, text: &str) -> Statement {
+    // SAFETY: as the caller vouches.
+    let actions = unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_AlterTableStmt => alter::actions(node.cast(), text),
+            _ => other::actions(node, text),
+        }
+    };
+    Statement { text: text.to_owned(), actions, ..Statement::default() }
+}
+
+/// The session as it is now.
+pub fn session() -> Session {
+    session::now()
+}
