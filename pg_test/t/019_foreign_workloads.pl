@@ -181,7 +181,7 @@ like(asked('table'), qr/^unknown .*permission denied for table item/m, 'a query 
 # --- An end
 
 must('postgres', "GRANT SELECT ON public.item TO attacker; DELETE FROM dbm.workload");
-must('postgres', "INSERT INTO dbm.workload (query) SELECT format('SELECT * FROM public.item a, public.item b, public.item c WHERE a.grp = b.grp AND b.name = c.name AND a.id > %s AND c.grp = %s ORDER BY b.id LIMIT %s', i, i, i) FROM generate_series(1, 300) AS i");
+must('postgres', "INSERT INTO dbm.workload (query) SELECT format('SELECT * FROM public.item a, public.item b, public.item c WHERE a.grp = b.grp AND b.name = c.name AND a.id > %s AND c.grp = %s ORDER BY b.id LIMIT %s', i, i, i) FROM generate_series(1, 5000) AS i");
 my $started = time;
 ($status, $out, $error) =
   as('postgres', "SET statement_timeout = '1s'; SELECT * FROM dbm.advise_workload(source => 'table', time_limit => NULL)");
