@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Session;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('foreign');
@@ -59,6 +60,8 @@ GRANT SELECT ON public.item TO attacker;
 SQL
 must('attacker', <<"SQL");
 CREATE TABLE attacker.log (what text);
+CREATE TABLE attacker.own AS SELECT * FROM public.item;
+ANALYZE attacker.own;
 -- Tries what a superuser could, and leaves no error behind.
 CREATE FUNCTION attacker.grab(a integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS \$\$
 DECLARE
@@ -125,12 +128,14 @@ INSERT INTO dbm.workload (query, calls, added_by) VALUES ('SELECT * FROM public.
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = attacker.evil(5)', 900);
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT grp FROM public.item WHERE name = ''x'' AND attacker.evil(grp) > 4900 ORDER BY attacker.evil(grp)', 800);
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = attacker.evil_sleep()', 700);
+INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM attacker.own WHERE attacker.evil(grp) = 77', 1000);
 UPDATE dbm.workload SET added_by = 'postgres';
 SQL
 is(must('postgres', 'SELECT string_agg(DISTINCT added_by, \',\') FROM dbm.workload'), 'attacker', 'nobody writes in another\'s name');
 
 my $alone = asked('table');
-like($alone, qr/^create .*attacker\.evil\(grp\)/m, 'the attacker\'s expression is still sized, with his rights');
+unlike($alone, qr/^create [^;]*public\.item [^;]*attacker\.evil/m, 'who builds an index runs its code as the owner of the table: none with a stranger\'s');
+like($alone, qr/^create .* attacker\.own .*attacker\.evil\(grp\)/m, 'on his own table it is sized, with his rights');
 like($alone, qr/^unknown .*planning it took longer than 2000 ms/m, 'what sleeps is a row with a reason');
 
 # The superuser's own query of the same table comes first.
@@ -187,6 +192,27 @@ my $started = time;
   as('postgres', "SET statement_timeout = '1s'; SELECT * FROM dbm.advise_workload(source => 'table', time_limit => NULL)");
 like($error, qr/canceling statement due to statement timeout/, 'a timeout ends it');
 cmp_ok(time - $started, '<', 4, 'at once');
+
+# What it is at can be watched, and it ends when it is told to.
+my $adviser = Session->new($node, 'postgres');
+my $pid = $adviser->must('SELECT pg_backend_pid()');
+$adviser->begin("SELECT count(*) FROM dbm.advise_workload(source => 'table', time_limit => NULL);");
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM dbm.progress WHERE pid = $pid AND act = 'advise_workload' AND total > 0 AND done <= total")
+  or die 'the adviser is not seen';
+my $cancelled = time;
+must('postgres', "SELECT pg_cancel_backend($pid)");
+my (undef, $end) = $adviser->run('');
+like($end, qr/canceling statement due to user request/, 'a cancel ends it');
+cmp_ok(time - $cancelled, '<', 2, 'at once, too');
+is(must('postgres', 'SELECT count(*) FROM dbm.progress'), '0', 'and nothing is seen of it any more');
+$adviser->quit;
+
+# What it has when its time is up is an answer.
+must('postgres', "DELETE FROM dbm.workload WHERE id % 10 <> 0");
+$started = time;
+my $hurried = must('postgres', "SELECT action || ' ' || coalesce(sql, '') FROM dbm.advise_workload(source => 'table', time_limit => '1 s')");
+cmp_ok(time - $started, '<', 5, 'a time limit ends the search');
+like($hurried, qr/^create CREATE INDEX .* public\.item /m, 'with what was found until then');
 
 $node->stop;
 done_testing();
