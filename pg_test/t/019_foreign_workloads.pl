@@ -7,44 +7,11 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use Foreign;
 use Session;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('foreign');
-$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'attacker,tenant' ]);
-$node->append_conf('postgresql.conf', "autovacuum = off\nshared_preload_libraries = 'pg_stat_statements,dbmastery'");
-$node->start;
-
-# Where a superuser's code could write and nobody else's.
-my $traces = PostgreSQL::Test::Utils::tempdir();
-chmod 0777, $traces or die $!;
-
-sub as
-{
-	my ($role, $statements) = @_;
-	my ($status, $out, $error) =
-	  $node->psql('postgres', $statements, extra_params => [ '-U', $role ], on_error_stop => 1);
-	return ($status, $out, $error);
-}
-
-sub must
-{
-	my ($role, $statements) = @_;
-	my ($status, $out, $error) = as($role, $statements);
-	$status == 0 or die "$role could not: $error\n$statements";
-	return $out;
-}
-
-sub traces
-{
-	opendir my $folder, $traces or die $!;
-	my @found = sort grep { !/^\./ } readdir $folder;
-	unlink "$traces/$_" for @found;
-	return "@found";
-}
+my ($node, $traces) = started('attacker,tenant', "shared_preload_libraries = 'pg_stat_statements,dbmastery'");
 
 must('postgres', <<'SQL');
 CREATE EXTENSION pg_stat_statements;
