@@ -1,5 +1,6 @@
 //! Migration files, read without running them.
 
+pub mod catalogue;
 mod mysql;
 mod rule;
 mod script;

@@ -201,28 +201,6 @@ fn nothing_that_is_written_breaks_it() {
 }
 
 #[test]
-#[ignore = "prints every finding of the cases, to be read"]
-fn print_all() {
-    for (cases, dialect) in [
-        (include_str!("../../../pg_test/cases/mysql.tsv"), Dialect::MySql),
-        (include_str!("../../../pg_test/cases/sqlite.tsv"), Dialect::Sqlite),
-    ] {
-        for line in cases.lines().skip(1) {
-            for finding in lint(&sql_of(line.split('\t').nth(1).unwrap_or_default(), dialect), dialect) {
-                println!(
-                    "{} [{}] {}: {}\n    {}",
-                    finding.rule,
-                    finding.lock_mode,
-                    finding.severity.name(),
-                    finding.message,
-                    finding.fix
-                );
-            }
-        }
-    }
-}
-
-#[test]
 fn nonsense_is_reported_and_breaks_nothing() {
     for dialect in [Dialect::MySql, Dialect::Sqlite] {
         for sql in

@@ -35,7 +35,7 @@ impl Class {
     /// What it means for others, to be put behind "the statement".
     pub fn in_words(self) -> &'static str {
         match self {
-            Self::Instant => "changes metadata only",
+            Self::Instant => "is a matter of metadata only",
             Self::InPlace => "works in place while writers go on",
             Self::Rebuild => "writes every row anew in place while writers go on",
             Self::InPlaceShared => "works in place while writers wait",

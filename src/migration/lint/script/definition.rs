@@ -247,11 +247,9 @@ pub fn read_reference(words: &mut Words<'_>) {
         if words.eat(&["MATCH"]) {
             words.take();
         } else if words.eat(&["ON", "DELETE"]) || words.eat(&["ON", "UPDATE"]) {
-            if words.eat_any(&["SET", "NO"]).is_some() {
-                words.take();
-            } else {
-                words.take();
-            }
+            // CASCADE, RESTRICT, SET NULL, NO ACTION …
+            words.eat_any(&["SET", "NO"]);
+            words.take();
         } else if !(words.eat(&["NOT", "DEFERRABLE"])
             || words.eat(&["DEFERRABLE"])
             || words.eat(&["INITIALLY", "DEFERRED"])

@@ -110,7 +110,7 @@ impl Memory {
                 }
             }
             Change::RenameTable(new) => table.name.clone_from(new),
-            Change::NeedsCopy(_) | Change::YoungReleases(_) => (),
+            Change::NeedsCopy(_) | Change::Refused(..) | Change::YoungReleases(_) => (),
         }
     }
 

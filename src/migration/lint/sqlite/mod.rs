@@ -91,6 +91,7 @@ impl Script<'_> {
                 }
             }
             Change::NeedsCopy(what) => notes.push(change::needs_copy(table, what)),
+            Change::Refused(what, instead) => notes.push(session::not_supported(what, instead)),
             Change::YoungReleases(what) => notes.push(change::young_releases(table, what)),
             Change::RenameColumn(..) | Change::RenameTable(_) => (),
         }

@@ -16,6 +16,8 @@ pub enum Change {
     RenameTable(String),
     /// What only a copy of the table can do, in the words of the file.
     NeedsCopy(String),
+    /// What SQLite does not have, and what it has instead.
+    Refused(&'static str, &'static str),
     /// What a release of SQLite knows that is younger than most.
     YoungReleases(String),
 }
@@ -179,8 +181,8 @@ fn change(mut words: Words<'_>) -> Option<Change> {
     let rest = words.rest();
     let shown = || text_of(rest);
     let copies = || Some(Change::NeedsCopy(shown()));
-    if at_commas(rest).len() > 1 && !words.sees(&["RENAME"]) {
-        return copies();
+    if at_commas(rest).len() > 1 {
+        return Some(Change::Refused("ALTER TABLE with several changes", "one ALTER TABLE each"));
     }
     if words.eat(&["RENAME"]) {
         if words.eat(&["TO"]) {
@@ -201,7 +203,8 @@ fn change(mut words: Words<'_>) -> Option<Change> {
         }
         words.eat(&["COLUMN"]);
         if words.sees(&["IF", "NOT", "EXISTS"]) {
-            return copies();
+            let instead = "look the column up with PRAGMA table_info first";
+            return Some(Change::Refused("ADD COLUMN IF NOT EXISTS", instead));
         }
         return Definition::read(words.rest(), Dialect::Sqlite).map(Change::AddColumn);
     }

@@ -128,8 +128,8 @@ fn apply_algorithm(alter: &Alter, judged: &[Judged], whole: &mut Whole) {
             whole.tells_costs = false;
             whole.lock_mode = Class::Copy.lock_mode().to_owned();
             let message = format!(
-                "ALGORITHM=COPY copies every row of {table} into a new table while writers wait; the change itself {}",
-                class.map_or("may need no copy", Class::in_words)
+                "ALGORITHM=COPY copies every row of {table} into a new table while writers wait; without it the change {}",
+                class.map_or("may be done in place", Class::in_words)
             );
             let better = class.map_or("INPLACE", |class| algorithm_name(class.algorithm()));
             whole.notes.push(Note::new(&COPY, message).fix(format!("ALGORITHM={better}")));
@@ -220,7 +220,10 @@ fn propose_clauses(alter: &Alter, text: &str, whole: &mut Whole) {
         "nothing makes the change of {} fail where it cannot be done online: add {clause}",
         name(&alter.table)
     );
-    whole.notes.push(Note::new(&NO_EXPLICIT_ALGORITHM, message).fix(format!("{text}{separator}{clause};")));
+    // Where the file says DEFAULT, the clause is there already.
+    let says_default = text.to_ascii_uppercase().contains("ALGORITHM");
+    let fix = if says_default { clause.to_owned() } else { format!("{text}{separator}{clause};") };
+    whole.notes.push(Note::new(&NO_EXPLICIT_ALGORITHM, message).fix(fix));
 }
 
 fn tell_mixture(alter: &Alter, judged: &[Judged], whole: &mut Whole) {

@@ -159,7 +159,7 @@ fn of_type(asked: &Asked<'_>, old: &Definition, new: &Definition) -> Change {
     let charset = |definition: &Definition| definition.charset.clone().or_else(|| default.clone());
     let becomes = || format!("changes from {} to {}", old.type_name(), new.type_name());
     if old.generated != new.generated {
-        return Change::Copies(&CHANGE_TYPE, "becomes another kind of column".to_owned());
+        return Change::Copies(&CHANGE_TYPE, "changes between stored, virtual and ordinary".to_owned());
     }
     if old.kind != new.kind || old.is_unsigned != new.is_unsigned {
         return Change::Copies(&CHANGE_TYPE, becomes());

@@ -130,7 +130,7 @@ pub fn row_format(asked: &Asked<'_>, format: &str) -> Judged {
 
 /// Judges ENCRYPTION.
 pub fn encryption(asked: &Asked<'_>) -> Judged {
-    copies(asked, "ENCRYPTION".to_owned(), &ENCRYPTION)
+    copies(asked, "changing the ENCRYPTION".to_owned(), &ENCRYPTION)
 }
 
 /// Judges TABLESPACE.

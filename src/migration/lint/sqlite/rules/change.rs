@@ -99,10 +99,11 @@ pub fn rename_table(old: &str, new: &str) -> Note {
 
 /// Says that a table is dropped.
 pub fn drop_table(table: &str) -> Note {
+    let kept = name(&format!("old_{}", table.rsplit('.').next().unwrap_or(table)));
     let table = name(table);
     let message = format!("dropping {table} loses its data, and programs that still use it fail");
     Note::new(&DROP_TABLE, message)
-        .fix(format!("ALTER TABLE {table} RENAME TO {}; and drop it later", name("old_…")))
+        .fix(format!("ALTER TABLE {table} RENAME TO {kept}; and drop it later"))
         .lock(WRITE_LOCK)
 }
 

@@ -15,7 +15,8 @@ pub const NOT_NULL_WITHOUT_DEFAULT: LintRule = LintRule {
     id: "sqlite.add_not_null_without_default",
     severity: Severity::Error,
     title: "A NOT NULL column is added without a default",
-    why: "The statement fails, even on an empty table.",
+    why: "The statement fails as soon as the table holds a row: on the developer's empty database it works, on the \
+          customer's it does not.",
     reference: ADD,
 };
 
@@ -52,7 +53,7 @@ pub const STORED_GENERATED: LintRule = LintRule {
     id: "sqlite.add_stored_generated_column",
     severity: Severity::Error,
     title: "A STORED generated column is added",
-    why: "The statement fails; a VIRTUAL one can be added.",
+    why: "The statement fails as soon as the table holds a row; a VIRTUAL one can be added.",
     reference: ADD,
 };
 
@@ -110,6 +111,7 @@ pub fn add(table: &str, definition: &Definition, memory: &Memory, notes: &mut Ve
     let mut fails = |rule, why: &str, fix: String| {
         notes.push(Note::new(rule, format!("adding {column} fails: {why}")).fix(fix).lock(""));
     };
+    let is_empty = memory.is_empty(table);
     let has_value = matches!(&definition.default, Some(default) if *default != DefaultValue::Null);
     if definition.is_primary {
         fails(&PRIMARY_KEY_COLUMN, "a PRIMARY KEY cannot be added", by_copy(table));
@@ -122,30 +124,35 @@ pub fn add(table: &str, definition: &Definition, memory: &Memory, notes: &mut Ve
         );
         fails(&UNIQUE_COLUMN, "a UNIQUE column cannot be added", fix);
     }
-    if definition.is_not_null && !has_value && definition.generated.is_none() && !definition.is_primary {
+    if definition.is_not_null
+        && !has_value
+        && definition.generated.is_none()
+        && !definition.is_primary
+        && !is_empty
+    {
         let fix = format!("give {column} a DEFAULT other than NULL");
         fails(&NOT_NULL_WITHOUT_DEFAULT, "a NOT NULL column needs a default other than NULL", fix);
     }
-    if definition.generated == Some(Generated::Stored) {
+    if definition.generated == Some(Generated::Stored) && !is_empty {
         let fix = format!("make {column} VIRTUAL; or {}", by_copy(table));
         fails(&STORED_GENERATED, "a STORED generated column cannot be added", fix);
     }
     let is_worked_out = matches!(definition.default, Some(DefaultValue::Now | DefaultValue::Expression));
-    if is_worked_out && !memory.is_empty(table) {
+    if is_worked_out && !is_empty {
         let fix = format!(
             "add {column} with a constant default or none, and UPDATE old rows; or {}",
             by_copy(table)
         );
         fails(&NON_CONSTANT_DEFAULT, "its default is no constant, and the table may hold rows", fix);
     }
-    if definition.references.is_some() && has_value && !memory.is_empty(table) {
+    if definition.references.is_some() && has_value && !is_empty {
         let message = format!(
             "adding {column} fails while foreign keys are on: with REFERENCES, its default must be NULL"
         );
         let fix = format!("add {column} without the default, and UPDATE old rows");
         notes.push(Note::new(&REFERENCES_WITH_DEFAULT, message).fix(fix));
     }
-    if definition.has_enforced_check && !memory.is_empty(table) {
+    if definition.has_enforced_check && !is_empty {
         let message = format!("adding {column} reads every row, and fails if its default breaks the CHECK");
         notes.push(Note::new(&CHECKED_COLUMN, message));
     }
