@@ -73,6 +73,32 @@ impl CatalogScan {
         }
     }
 
+    /// Begins to read the rows of a catalog in which this attribute holds this OID or a greater one, otherwise as
+    /// [`Self::keyed`] does.
+    pub fn keyed_from(catalog: u32, index: u32, (attribute, oid): (pg_sys::AttrNumber, u32)) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let relation = pg_sys::table_open(pg_sys::Oid::from(catalog), pg_sys::AccessShareLock as _);
+            let mut scan_key = pg_sys::ScanKeyData::default();
+            pg_sys::ScanKeyInit(
+                &raw mut scan_key,
+                attribute,
+                pg_sys::BTGreaterEqualStrategyNumber as pg_sys::StrategyNumber,
+                pg_sys::Oid::from(pg_sys::F_OIDGE),
+                pg_sys::Datum::from(pg_sys::Oid::from(oid)),
+            );
+            let scan = pg_sys::systable_beginscan(
+                relation,
+                pg_sys::Oid::from(index),
+                true,
+                ptr::null_mut(),
+                1,
+                &raw mut scan_key,
+            );
+            Self::of(relation, scan)
+        }
+    }
+
     /// # Safety
     /// The scan must be one of this open catalog.
     unsafe fn of(relation: pg_sys::Relation, scan: pg_sys::SysScanDesc) -> Self {

@@ -54,14 +54,20 @@ pub unsafe fn find(name: *const pg_sys::RangeVar) -> Option<pg_sys::Oid> {
         let relation = if (*name).schemaname.is_null() {
             pg_sys::RelnameGetRelid((*name).relname)
         } else {
-            let schema = pg_sys::LookupNamespaceNoError((*name).schemaname);
-            if schema == pg_sys::InvalidOid || !may_use_schema(schema) {
-                return None;
-            }
-            pg_sys::get_relname_relid((*name).relname, schema)
+            pg_sys::get_relname_relid((*name).relname, usable_schema((*name).schemaname)?)
         };
         (relation != pg_sys::InvalidOid).then_some(relation)
     }
+}
+
+/// A schema by its name, if it is there and the caller may look into it.
+///
+/// # Safety
+/// The name must be a C string.
+pub unsafe fn usable_schema(name: *const std::ffi::c_char) -> Option<pg_sys::Oid> {
+    // SAFETY: as the caller vouches.
+    let schema = unsafe { pg_sys::LookupNamespaceNoError(name) };
+    (schema != pg_sys::InvalidOid && may_use_schema(schema)).then_some(schema)
 }
 
 fn may_use_schema(schema: pg_sys::Oid) -> bool {

@@ -1,0 +1,506 @@
+//! DROP, one action an object.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::ObjectType as Object;
+
+use super::create_table::default_partition;
+use super::names::{Named, find_type, pointers, quoted, strings, tag, text, type_identity};
+use super::whole::table_of;
+use super::{also_locks, also_locks_below, constraint, dependents, function, uses};
+use crate::catalog::LockMode;
+use crate::catalog::ddl::{Action, Dependent, DropObject, DroppedKind, Kind, Touched, TouchedKind};
+use crate::pg::ddl::{cache, touched};
+use crate::pg::scan::{CatalogScan, text_of_c_string};
+use crate::text::{quote_identifier, quote_qualified};
+
+const SHARED_DEPEND: u32 = 1214;
+/// `pg_shdepend_reference_index`.
+const SHARED_DEPEND_BY_REFERENCE: u32 = 1233;
+/// So many relations of a schema are named among the locks.
+const MOST_RELATIONS: usize = 32;
+
+/// DROP of one or several objects.
+///
+/// # Safety
+/// The node must live through the call.
+pub unsafe fn actions(statement: *mut pg_sys::DropStmt) -> Vec<Action> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        pointers::<pg_sys::Node>((*statement).objects)
+            .into_iter()
+            .map(|object| match (*statement).removeType {
+                Object::OBJECT_TABLE
+                | Object::OBJECT_FOREIGN_TABLE
+                | Object::OBJECT_VIEW
+                | Object::OBJECT_MATVIEW
+                | Object::OBJECT_SEQUENCE => relation(statement, object.cast()),
+                Object::OBJECT_INDEX => index(statement, object.cast()),
+                Object::OBJECT_TRIGGER => part_of_relation(statement, object.cast(), DroppedKind::Trigger),
+                Object::OBJECT_RULE | Object::OBJECT_POLICY => {
+                    part_of_relation(statement, object.cast(), DroppedKind::RuleOrPolicy)
+                }
+                Object::OBJECT_TYPE | Object::OBJECT_DOMAIN => type_or_domain(statement, object.cast()),
+                Object::OBJECT_FUNCTION
+                | Object::OBJECT_PROCEDURE
+                | Object::OBJECT_ROUTINE
+                | Object::OBJECT_AGGREGATE => routine(statement, object.cast()),
+                Object::OBJECT_SCHEMA => schema(statement, object),
+                Object::OBJECT_EXTENSION => extension(statement, object),
+                _ => other(statement, object),
+            })
+            .collect()
+    }
+}
+
+/// # Safety
+/// The node must live through the call.
+unsafe fn dropped(statement: *const pg_sys::DropStmt, kind: DroppedKind, name: String) -> DropObject {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        DropObject {
+            kind,
+            name,
+            is_there: false,
+            is_concurrent: (*statement).concurrent,
+            is_cascade: (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE,
+            constraint: None,
+            referenced: Vec::new(),
+            dependents: Vec::new(),
+            recent_uses: Vec::new(),
+        }
+    }
+}
+
+/// An action on something that is no relation.
+fn without_relation(object: DropObject, is_qualified: bool) -> Action {
+    let missing = (!object.is_there).then(|| object.name.clone());
+    let mut action = Action::new(Kind::Drop(object));
+    action.is_qualified = is_qualified;
+    action.missing = missing;
+    action
+}
+
+/// A list that cannot be a relation's name.
+fn unresolved(mut object: DropObject, names: *mut pg_sys::List) -> Action {
+    object.name = quoted(&strings(names));
+    without_relation(object, true)
+}
+
+fn kind_of(touched: &Touched) -> DroppedKind {
+    match touched.kind {
+        TouchedKind::View => DroppedKind::View,
+        TouchedKind::MaterializedView => DroppedKind::MaterializedView,
+        TouchedKind::Sequence => DroppedKind::Sequence,
+        TouchedKind::Index | TouchedKind::PartitionedIndex => DroppedKind::Index,
+        TouchedKind::CompositeType => DroppedKind::Type,
+        TouchedKind::Table | TouchedKind::PartitionedTable | TouchedKind::ForeignTable => DroppedKind::Table,
+    }
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let asked = match (*statement).removeType {
+            Object::OBJECT_VIEW => DroppedKind::View,
+            Object::OBJECT_MATVIEW => DroppedKind::MaterializedView,
+            Object::OBJECT_SEQUENCE => DroppedKind::Sequence,
+            _ => DroppedKind::Table,
+        };
+        let Some(named) = Named::of_list(names, false) else {
+            return unresolved(dropped(statement, asked, String::new()), names);
+        };
+        let mut object = dropped(statement, asked, named.name());
+        let mode = LockMode::AccessExclusive;
+        let Some((relation, oid)) = named.touched.clone().zip(named.oid()) else {
+            return named.action(Kind::Drop(object), mode);
+        };
+        // DROP VIEW of a table is refused: there is no such view.
+        object.is_there = kind_of(&relation) == asked;
+        if !object.is_there {
+            return named.action(Kind::Drop(object), mode);
+        }
+        object.dependents = dependents::of(pg_sys::RelationRelationId, oid);
+        if asked != DroppedKind::Sequence && !relation.is_private() {
+            object.dependents.extend(uses::functions(&[&relation.name]));
+            object.recent_uses = uses::recent(Some(&relation), &[&relation.name]);
+        }
+        let referenced = if asked == DroppedKind::Table { references_of(oid) } else { Vec::new() };
+        object.referenced = referenced.iter().filter_map(|&table| qualified(table)).collect();
+        let is_cascade = object.is_cascade;
+        let mut action = named.action(Kind::Drop(object), mode);
+        for table in referenced {
+            also_locks(&mut action, table, mode);
+        }
+        if asked == DroppedKind::Table {
+            if pg_sys::get_rel_relispartition(oid)
+                && let Some(parent) = touched::parent(oid)
+            {
+                also_locks(&mut action, parent, mode);
+                if let Some(default) = default_partition(parent).filter(|&default| default != oid) {
+                    also_locks(&mut action, default, mode);
+                }
+            }
+            if relation.kind == TouchedKind::PartitionedTable {
+                also_locks_below(&mut action, oid, mode);
+            }
+        }
+        if is_cascade {
+            for relation in dropped_relations(oid) {
+                also_locks(&mut action, relation, mode);
+            }
+        }
+        action
+    }
+}
+
+/// The tables to which foreign keys of a table or of its partitions point.
+fn references_of(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let members = touched::tree(table);
+    let mut found = Vec::new();
+    for &member in &members {
+        for referenced in constraint::referenced_by(member) {
+            if !members.contains(&referenced) && !found.contains(&referenced) {
+                found.push(referenced);
+            }
+        }
+    }
+    found
+}
+
+/// What DROP … CASCADE of a relation locks beside it: views on it, and tables whose foreign keys go.
+fn dropped_relations(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut found = Vec::new();
+    for depending in dependents::direct(pg_sys::RelationRelationId, relation) {
+        let other = match depending.class.to_u32() {
+            dependents::CONSTRAINT => constraint::get(depending.object).map(|found| found.relation),
+            dependents::REWRITE => dependents::rewritten(depending.object),
+            _ => None,
+        };
+        if let Some(other) = other.filter(|&other| other != relation && other != pg_sys::InvalidOid)
+            && !found.contains(&other)
+        {
+            found.push(other);
+        }
+    }
+    found.truncate(MOST_RELATIONS);
+    found
+}
+
+fn qualified(relation: pg_sys::Oid) -> Option<String> {
+    cache::relation_name(relation).map(|(schema, name)| quote_qualified(&schema, &name))
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn index(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let Some(named) = Named::of_list(names, false) else {
+            return unresolved(dropped(statement, DroppedKind::Index, String::new()), names);
+        };
+        let mut object = dropped(statement, DroppedKind::Index, named.name());
+        let mode =
+            if object.is_concurrent { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
+        let Some((relation, oid)) = named.touched.clone().zip(named.oid()) else {
+            return named.action(Kind::Drop(object), mode);
+        };
+        object.is_there = kind_of(&relation) == DroppedKind::Index;
+        if object.is_there {
+            let owner = pg_sys::get_index_constraint(oid);
+            object.constraint = constraint::get(owner).map(|found| found.name);
+            object.dependents = dependents::of(pg_sys::RelationRelationId, oid);
+        }
+        let is_there = object.is_there;
+        let mut action = named.action(Kind::Drop(object), mode);
+        if is_there {
+            for member in touched::tree(oid).into_iter().take(MOST_RELATIONS) {
+                if let Some(table) = table_of(member) {
+                    also_locks(&mut action, table, mode);
+                }
+                also_locks(&mut action, member, mode);
+            }
+        }
+        action
+    }
+}
+
+/// A trigger, a rule or a policy: the last of the names is its own.
+///
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn part_of_relation(
+    statement: *const pg_sys::DropStmt,
+    names: *mut pg_sys::List,
+    kind: DroppedKind,
+) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let own = strings(names).pop().unwrap_or_default();
+        let mut object = dropped(statement, kind, quote_identifier(&own));
+        let Some(named) = Named::of_list(names, true) else {
+            return unresolved(object, names);
+        };
+        let removes_policy = (*statement).removeType == Object::OBJECT_POLICY;
+        object.is_there = named.oid().zip(cache::c_name(&own)).is_some_and(|(table, name)| {
+            if kind == DroppedKind::Trigger {
+                pg_sys::get_trigger_oid(table, name.as_ptr(), true) != pg_sys::InvalidOid
+            } else if removes_policy {
+                has_policy(table, &own)
+            } else {
+                let keys = [pg_sys::Datum::from(table), pg_sys::Datum::from(name.as_ptr())];
+                cache::row(pg_sys::SysCacheIdentifier::RULERELNAME, &keys, |_| ()).is_some()
+            }
+        });
+        let oid = named.oid();
+        let mut action = named.action(Kind::Drop(object), LockMode::AccessExclusive);
+        let is_partitioned =
+            action.target.as_ref().is_some_and(|target| target.kind == TouchedKind::PartitionedTable);
+        if let Some(oid) = oid.filter(|_| is_partitioned && kind == DroppedKind::Trigger) {
+            also_locks_below(&mut action, oid, LockMode::AccessExclusive);
+        }
+        action
+    }
+}
+
+fn has_policy(table: pg_sys::Oid, name: &str) -> bool {
+    const POLICY: u32 = 3256;
+    /// `pg_policy_polrelid_polname_index`.
+    const BY_RELATION: u32 = 3258;
+    let mut scan = CatalogScan::keyed(POLICY, BY_RELATION, &[(3, table.to_u32())]);
+    let own = scan.attribute(c"polname");
+    while let Some(row) = scan.next_row() {
+        if &*row.name(own) == name {
+            return true;
+        }
+    }
+    false
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn type_or_domain(statement: *const pg_sys::DropStmt, name: *mut pg_sys::TypeName) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let names = strings((*name).names);
+        let found = find_type(name);
+        let written = found.and_then(type_identity).unwrap_or_else(|| quoted(&names));
+        let mut object = dropped(statement, DroppedKind::Type, written);
+        if let Some(found) = found {
+            object.is_there = true;
+            object.dependents = dependents::of(pg_sys::TypeRelationId, found);
+            // The columns of a composite type belong to its relation.
+            let relation = pg_sys::get_typ_typrelid(found);
+            if relation != pg_sys::InvalidOid {
+                object.dependents.extend(dependents::of(pg_sys::RelationRelationId, relation));
+            }
+            if let Some(own) = names.last() {
+                object.dependents.extend(uses::functions(&[own]));
+            }
+        }
+        without_relation(object, names.len() > 1)
+    }
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn routine(statement: *const pg_sys::DropStmt, name: *mut pg_sys::ObjectWithArgs) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let found = function::find(name);
+        let written = match found.as_slice() {
+            [only] => function::identity(*only),
+            _ => None,
+        };
+        let written = written.unwrap_or_else(|| function::written(name));
+        let mut object = dropped(statement, DroppedKind::Function, written);
+        let names = strings((*name).objname);
+        // With several of the name, the server refuses.
+        if let [only] = found.as_slice() {
+            object.is_there = true;
+            object.dependents = dependents::of(pg_sys::ProcedureRelationId, *only);
+            if let Some(own) = names.last() {
+                let itself = object.name.clone();
+                let mentions = uses::functions(&[own]);
+                object.dependents.extend(mentions.into_iter().filter(|other| other.name != itself));
+            }
+        }
+        without_relation(object, names.len() > 1)
+    }
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn string_of(object: *mut pg_sys::Node) -> String {
+    // SAFETY: the tag says what the node is.
+    unsafe {
+        if tag(object) == pg_sys::NodeTag::T_String {
+            text((*object.cast::<pg_sys::String>()).sval)
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn schema(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Node) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let name = string_of(object);
+        let mut dropped = dropped(statement, DroppedKind::Schema, quote_identifier(&name));
+        let found = cache::c_name(&name)
+            .map(|name| pg_sys::get_namespace_oid(name.as_ptr(), true))
+            .filter(|&found| found != pg_sys::InvalidOid);
+        let Some(found) = found else {
+            return without_relation(dropped, true);
+        };
+        dropped.is_there = true;
+        dropped.dependents = dependents::of(pg_sys::NamespaceRelationId, found);
+        let is_cascade = dropped.is_cascade;
+        let mut action = without_relation(dropped, true);
+        if is_cascade {
+            let contents = dependents::direct(pg_sys::NamespaceRelationId, found);
+            let relations = contents.into_iter().filter(|found| found.class == pg_sys::RelationRelationId);
+            for relation in relations.take(MOST_RELATIONS) {
+                also_locks(&mut action, relation.object, LockMode::AccessExclusive);
+            }
+        }
+        action
+    }
+}
+
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn extension(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Node) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let name = string_of(object);
+        let mut dropped = dropped(statement, DroppedKind::Extension, quote_identifier(&name));
+        let found = cache::c_name(&name)
+            .map(|name| pg_sys::get_extension_oid(name.as_ptr(), true))
+            .filter(|&found| found != pg_sys::InvalidOid);
+        if let Some(found) = found {
+            dropped.is_there = true;
+            dropped.dependents = dependents::of(pg_sys::ExtensionRelationId, found);
+        }
+        without_relation(dropped, true)
+    }
+}
+
+/// Anything else: nobody looks whether it is there.
+///
+/// # Safety
+/// Nodes that live through the call.
+unsafe fn other(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Node) -> Action {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let name = match tag(object) {
+            pg_sys::NodeTag::T_List => quoted(&strings(object.cast())),
+            pg_sys::NodeTag::T_String => quote_identifier(&string_of(object)),
+            _ => String::new(),
+        };
+        let mut object = dropped(statement, DroppedKind::Other, name);
+        object.is_there = !(*statement).missing_ok;
+        let mut action = Action::new(Kind::Drop(object));
+        action.is_qualified = true;
+        action
+    }
+}
+
+/// DROP DATABASE.
+///
+/// # Safety
+/// The node must live through the call.
+pub unsafe fn database(statement: *mut pg_sys::DropdbStmt) -> Vec<Action> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let object = DropObject {
+            kind: DroppedKind::Database,
+            name: quote_identifier(&text((*statement).dbname)),
+            is_there: pg_sys::get_database_oid((*statement).dbname, true) != pg_sys::InvalidOid,
+            is_concurrent: false,
+            is_cascade: false,
+            constraint: None,
+            referenced: Vec::new(),
+            dependents: Vec::new(),
+            recent_uses: Vec::new(),
+        };
+        vec![without_relation(object, true)]
+    }
+}
+
+/// DROP OWNED, one action a role.
+///
+/// # Safety
+/// The node must live through the call.
+pub unsafe fn owned(statement: *mut pg_sys::DropOwnedStmt) -> Vec<Action> {
+    // SAFETY: as the caller vouches; a role may not be there.
+    unsafe {
+        let is_cascade = (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE;
+        pointers::<pg_sys::RoleSpec>((*statement).roles)
+            .into_iter()
+            .filter(|&role| (*role).roletype != pg_sys::RoleSpecType::ROLESPEC_PUBLIC)
+            .map(|role| {
+                let found = pg_sys::get_rolespec_oid(role, true);
+                let name = text_of_c_string(pg_sys::GetUserNameFromId(found, true)).map(String::from);
+                let name = name.unwrap_or_else(|| text((*role).rolename));
+                let is_there = found != pg_sys::InvalidOid;
+                let (dependents, relations) = if is_there { owned_by(found) } else { Default::default() };
+                let object = DropObject {
+                    kind: DroppedKind::Owned,
+                    name: quote_identifier(&name),
+                    is_there,
+                    is_concurrent: false,
+                    is_cascade,
+                    constraint: None,
+                    referenced: Vec::new(),
+                    dependents,
+                    recent_uses: Vec::new(),
+                };
+                let mut action = without_relation(object, true);
+                for relation in relations.into_iter().take(MOST_RELATIONS) {
+                    also_locks(&mut action, relation, LockMode::AccessExclusive);
+                }
+                action
+            })
+            .collect()
+    }
+}
+
+/// What a role owns in this database, named up to a bound and then counted; and which of it are relations.
+fn owned_by(role: pg_sys::Oid) -> (Vec<Dependent>, Vec<pg_sys::Oid>) {
+    let keys = [(5, pg_sys::AuthIdRelationId.to_u32()), (6, role.to_u32())];
+    let mut scan = CatalogScan::keyed(SHARED_DEPEND, SHARED_DEPEND_BY_REFERENCE, &keys);
+    let (database, class, object, kind) = (
+        scan.attribute(c"dbid"),
+        scan.attribute(c"classid"),
+        scan.attribute(c"objid"),
+        scan.attribute(c"deptype"),
+    );
+    // SAFETY: a constant of this backend.
+    let here = unsafe { pg_sys::MyDatabaseId }.to_u32();
+    let mut objects = Vec::new();
+    while let Some(row) = scan.next_row() {
+        if row.oid(database) == here && row.char(kind) == 'o' {
+            objects.push(dependents::Depending {
+                class: row.oid(class).into(),
+                object: row.oid(object).into(),
+                column: 0,
+                referenced_column: 0,
+                kind: b'n',
+            });
+        }
+    }
+    drop(scan);
+    let relations =
+        objects.iter().filter(|found| found.class == pg_sys::RelationRelationId).map(|found| found.object);
+    let relations = relations.collect();
+    let mut named: Vec<Dependent> =
+        objects.iter().take(dependents::MOST_NAMED).filter_map(dependents::described).collect();
+    if objects.len() > dependents::MOST_NAMED {
+        named.push(dependents::more(objects.len() - dependents::MOST_NAMED));
+    }
+    (named, relations)
+}
