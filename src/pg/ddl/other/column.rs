@@ -99,6 +99,14 @@ fn with_modifiers(plain: String, modifiers: &[i32]) -> String {
     if modifiers.is_empty() || plain.starts_with("interval") {
         return plain;
     }
+    // Without a modifier, the server's word is for a type that has none.
+    let plain = match plain.as_str() {
+        "bpchar" => "character".to_owned(),
+        "bpchar[]" => "character[]".to_owned(),
+        "\"bit\"" => "bit".to_owned(),
+        "\"bit\"[]" => "bit[]".to_owned(),
+        _ => plain,
+    };
     let list = modifiers.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
     let place = [" with", "[]"].into_iter().filter_map(|ending| plain.find(ending)).min();
     let place = place.unwrap_or(plain.len());

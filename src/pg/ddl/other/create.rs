@@ -23,7 +23,6 @@ pub unsafe fn view(statement: *mut pg_sys::ViewStmt) -> Vec<Action> {
         }
         let mut action = Action::new(Kind::CreateView { replaces });
         action.is_qualified = named.is_qualified;
-        action.missing = Some(named.written);
         vec![action]
     }
 }

@@ -100,7 +100,6 @@ pub unsafe fn from_query(statement: *mut pg_sys::CreateTableAsStmt) -> Vec<Actio
         if (*statement).objtype != pg_sys::ObjectType::OBJECT_TABLE {
             let mut action = Action::new(Kind::Other);
             action.is_qualified = !(*(*(*statement).into).rel).schemaname.is_null();
-            action.missing = Some(written((*(*statement).into).rel));
             return vec![action];
         }
         let mut table = into((*statement).into);
@@ -209,9 +208,9 @@ pub fn default_partition(parent: pg_sys::Oid) -> Option<pg_sys::Oid> {
 
 fn creation(table: CreateTable, locks: &[(pg_sys::Oid, LockMode)]) -> Action {
     let is_nothing = table.if_not_exists && table.same_name != SameName::None;
-    let mut action = Action::new(Kind::CreateTable(table.clone()));
-    action.is_qualified = table.is_qualified;
-    action.missing = Some(table.name);
+    let is_qualified = table.is_qualified;
+    let mut action = Action::new(Kind::CreateTable(table));
+    action.is_qualified = is_qualified;
     if !is_nothing {
         for &(relation, mode) in locks {
             also_locks(&mut action, relation, mode);

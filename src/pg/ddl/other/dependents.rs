@@ -21,7 +21,7 @@ pub const CONSTRAINT: u32 = 2606;
 const ATTRIBUTE_DEFAULT: u32 = 2604;
 /// `pg_attrdef_oid_index`.
 const ATTRIBUTE_DEFAULT_BY_OID: u32 = 2657;
-pub const REWRITE: u32 = 2618;
+const REWRITE: u32 = 2618;
 /// `pg_rewrite_oid_index`.
 const REWRITE_BY_OID: u32 = 2692;
 const POLICY: u32 = 3256;
@@ -56,6 +56,13 @@ pub struct Depending {
     pub kind: u8,
 }
 
+impl Depending {
+    /// Whether it goes without CASCADE: an index of a table, the type of its rows, a sequence that a column owns.
+    fn is_part(&self) -> bool {
+        self.kind != b'n'
+    }
+}
+
 /// What depends on one object directly.
 pub fn direct(class: pg_sys::Oid, object: pg_sys::Oid) -> Vec<Depending> {
     let keys = [(REFERENCED_CLASS, class.to_u32()), (REFERENCED_OBJECT, object.to_u32())];
@@ -74,50 +81,97 @@ pub fn direct(class: pg_sys::Oid, object: pg_sys::Oid) -> Vec<Depending> {
     found
 }
 
+/// What stands on an object.
+#[derive(Default)]
+pub struct Closure {
+    /// What DROP … CASCADE takes along, named up to a bound; the last one says how many more there are.
+    pub named: Vec<Dependent>,
+    /// The relations that this touches: views that go, tables that lose a column, a default or a foreign key.
+    pub relations: Vec<pg_sys::Oid>,
+}
+
+/// An object or a column of one, by its class and its OID.
+type Place = (pg_sys::Oid, pg_sys::Oid, i32);
+
 /// What DROP … CASCADE of this object would take along, and what is more than a part of it: views on a table, foreign
-/// keys of others, columns of a type; and what stands on those. The last one says how many more there are.
-pub fn of(class: pg_sys::Oid, object: pg_sys::Oid) -> Vec<Dependent> {
-    let mut found: Vec<Dependent> = Vec::new();
-    let mut more = 0;
+/// keys of others, columns of a type; and what stands on those. `together` is what the same statement drops, too.
+pub fn of(class: pg_sys::Oid, object: pg_sys::Oid, together: &[pg_sys::Oid]) -> Closure {
     let mut visited = FxHashSet::from_iter([(class, object, 0)]);
     let mut waiting = VecDeque::from([(class, object, 0)]);
-    while let Some((class, object, column)) = waiting.pop_front() {
-        for mut depending in direct(class, object) {
-            if column != 0 && depending.referenced_column != column {
+    let mut parts: FxHashSet<Place> = FxHashSet::default();
+    let mut candidates: Vec<Depending> = Vec::new();
+    while let Some(place) = waiting.pop_front() {
+        for depending in standing_on(place) {
+            let found = (depending.class, depending.object, depending.column);
+            if depending.is_part() {
+                parts.insert(found);
+            }
+            if visited.len() > MOST_VISITED || !visited.insert(found) {
                 continue;
             }
-            let is_part = depending.kind != b'n';
-            if depending.class.to_u32() == REWRITE {
-                let Some(relation) = rewritten(depending.object) else {
-                    continue;
-                };
-                // A rule is a part of its relation, and depends on it, too.
-                if relation == object {
-                    continue;
-                }
-                depending.class = pg_sys::RelationRelationId;
-                depending.object = relation;
-                depending.column = 0;
+            if !depending.is_part() {
+                candidates.push(depending);
             }
-            if visited.len() > MOST_VISITED
-                || !visited.insert((depending.class, depending.object, depending.column))
-            {
-                continue;
-            }
-            if !is_part {
-                if found.len() < MOST_NAMED {
-                    found.extend(described(&depending));
-                } else {
-                    more += 1;
-                }
-            }
-            waiting.push_back((depending.class, depending.object, depending.column));
+            waiting.push_back(found);
         }
     }
-    if more > 0 {
-        found.push(self::more(more));
+    for &other in together {
+        parts_of((class, other, 0), &mut parts);
     }
+    // What depends on one thing and is a part of another goes with that without a word.
+    candidates.retain(|found| !parts.contains(&(found.class, found.object, found.column)));
+    let mut closure = Closure::default();
+    for found in &candidates {
+        if let Some(relation) = relation_of(found).filter(|relation| !closure.relations.contains(relation)) {
+            closure.relations.push(relation);
+        }
+    }
+    closure.named.extend(candidates.iter().take(MOST_NAMED).filter_map(described));
+    if candidates.len() > MOST_NAMED {
+        closure.named.push(more(candidates.len() - MOST_NAMED));
+    }
+    closure
+}
+
+/// What stands on an object directly; a rule of a view stands for the view.
+fn standing_on((class, object, column): Place) -> Vec<Depending> {
+    let mut found = direct(class, object);
+    found.retain(|depending| column == 0 || depending.referenced_column == column);
+    for depending in &mut found {
+        if depending.class.to_u32() == REWRITE
+            && let Some(relation) = rewritten(depending.object)
+        {
+            depending.class = pg_sys::RelationRelationId;
+            depending.object = relation;
+            depending.column = 0;
+        }
+    }
+    // A rule is a part of its relation, and depends on it, too.
+    found.retain(|depending| (depending.class, depending.object, depending.column) != (class, object, 0));
     found
+}
+
+/// Notes an object with all its parts.
+fn parts_of(object: Place, parts: &mut FxHashSet<Place>) {
+    let mut waiting = vec![object];
+    while let Some(place) = waiting.pop() {
+        if parts.len() > MOST_VISITED || !parts.insert(place) {
+            continue;
+        }
+        let found = standing_on(place).into_iter().filter(Depending::is_part);
+        waiting.extend(found.map(|part| (part.class, part.object, part.column)));
+    }
+}
+
+/// The relation that changes when this goes.
+fn relation_of(depending: &Depending) -> Option<pg_sys::Oid> {
+    match depending.class.to_u32() {
+        _ if depending.class == pg_sys::RelationRelationId => Some(depending.object),
+        CONSTRAINT => constraint::get(depending.object).map(|found| found.relation),
+        ATTRIBUTE_DEFAULT => column_of_default(depending.object).map(|(relation, _)| relation),
+        _ => None,
+    }
+    .filter(|&relation| relation != pg_sys::InvalidOid)
 }
 
 /// What stands for objects that are not named.
@@ -126,7 +180,7 @@ pub fn more(count: usize) -> Dependent {
 }
 
 /// The relation whose rule this is.
-pub fn rewritten(rule: pg_sys::Oid) -> Option<pg_sys::Oid> {
+fn rewritten(rule: pg_sys::Oid) -> Option<pg_sys::Oid> {
     let mut scan = CatalogScan::keyed(REWRITE, REWRITE_BY_OID, &[(1, rule.to_u32())]);
     let relation = scan.attribute(c"ev_class");
     scan.next_row().map(|row| row.oid(relation).into())
@@ -192,13 +246,16 @@ fn column_name(relation: pg_sys::Oid, column: i32) -> Option<String> {
     unsafe { text_of_c_string(pg_sys::get_attname(relation, number, true)) }.map(String::from)
 }
 
+/// The column whose default it is.
+fn column_of_default(oid: pg_sys::Oid) -> Option<(pg_sys::Oid, i16)> {
+    let mut scan = CatalogScan::keyed(ATTRIBUTE_DEFAULT, ATTRIBUTE_DEFAULT_BY_OID, &[(1, oid.to_u32())]);
+    let (relation, number) = (scan.attribute(c"adrelid"), scan.attribute(c"adnum"));
+    scan.next_row().map(|row| (row.oid(relation).into(), row.int2(number)))
+}
+
 /// A default, or the expression of a generated column.
 fn default(oid: pg_sys::Oid) -> Option<(&'static str, String)> {
-    let mut scan = CatalogScan::keyed(ATTRIBUTE_DEFAULT, ATTRIBUTE_DEFAULT_BY_OID, &[(1, oid.to_u32())]);
-    let (relation_attribute, number) = (scan.attribute(c"adrelid"), scan.attribute(c"adnum"));
-    let (relation_oid, column) =
-        scan.next_row().map(|row| (pg_sys::Oid::from(row.oid(relation_attribute)), row.int2(number)))?;
-    drop(scan);
+    let (relation_oid, column) = column_of_default(oid)?;
     let keys = [pg_sys::Datum::from(relation_oid), pg_sys::Datum::from(column)];
     let is_generated = cache::row(pg_sys::SysCacheIdentifier::ATTNUM, &keys, |tuple| {
         // SAFETY: the row of pg_attribute.

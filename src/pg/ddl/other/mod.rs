@@ -10,6 +10,7 @@ mod domain;
 mod function;
 mod names;
 mod remove;
+mod remove_whole;
 mod rename;
 mod types;
 mod uses;
@@ -65,8 +66,8 @@ unsafe fn of(node: *mut pg_sys::Node) -> Vec<Action> {
             Tag::T_AlterPolicyStmt => create::rule((*node.cast::<pg_sys::AlterPolicyStmt>()).table),
             Tag::T_CreateSchemaStmt => create::schema(node.cast()),
             Tag::T_DropStmt => remove::actions(node.cast()),
-            Tag::T_DropdbStmt => remove::database(node.cast()),
-            Tag::T_DropOwnedStmt => remove::owned(node.cast()),
+            Tag::T_DropdbStmt => remove_whole::database(node.cast()),
+            Tag::T_DropOwnedStmt => remove_whole::owned(node.cast()),
             Tag::T_RenameStmt => rename::actions(node.cast()),
             Tag::T_AlterObjectSchemaStmt => rename::moved(node.cast()),
             Tag::T_AlterTableMoveAllStmt => whole::move_all(node.cast()),

@@ -4,18 +4,15 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::ObjectType as Object;
 
 use super::create_table::default_partition;
-use super::names::{Named, find_type, pointers, quoted, strings, tag, text, type_identity};
+use super::names::{Named, find_type, pointers, quoted, range_variable, strings, type_identity};
 use super::whole::table_of;
-use super::{also_locks, also_locks_below, constraint, dependents, function, uses};
+use super::{also_locks, also_locks_below, constraint, dependents, function, remove_whole, uses};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, Dependent, DropObject, DroppedKind, Kind, Touched, TouchedKind};
+use crate::catalog::ddl::{Action, DropObject, DroppedKind, Kind, Touched, TouchedKind};
 use crate::pg::ddl::{cache, touched};
-use crate::pg::scan::{CatalogScan, text_of_c_string};
+use crate::pg::scan::CatalogScan;
 use crate::text::{quote_identifier, quote_qualified};
 
-const SHARED_DEPEND: u32 = 1214;
-/// `pg_shdepend_reference_index`.
-const SHARED_DEPEND_BY_REFERENCE: u32 = 1233;
 /// So many relations of a schema are named among the locks.
 const MOST_RELATIONS: usize = 32;
 
@@ -44,9 +41,9 @@ pub unsafe fn actions(statement: *mut pg_sys::DropStmt) -> Vec<Action> {
                 | Object::OBJECT_PROCEDURE
                 | Object::OBJECT_ROUTINE
                 | Object::OBJECT_AGGREGATE => routine(statement, object.cast()),
-                Object::OBJECT_SCHEMA => schema(statement, object),
-                Object::OBJECT_EXTENSION => extension(statement, object),
-                _ => other(statement, object),
+                Object::OBJECT_SCHEMA => remove_whole::schema(statement, object),
+                Object::OBJECT_EXTENSION => remove_whole::extension(statement, object),
+                _ => remove_whole::other(statement, object),
             })
             .collect()
     }
@@ -54,7 +51,7 @@ pub unsafe fn actions(statement: *mut pg_sys::DropStmt) -> Vec<Action> {
 
 /// # Safety
 /// The node must live through the call.
-unsafe fn dropped(statement: *const pg_sys::DropStmt, kind: DroppedKind, name: String) -> DropObject {
+pub unsafe fn dropped(statement: *const pg_sys::DropStmt, kind: DroppedKind, name: String) -> DropObject {
     // SAFETY: as the caller vouches.
     unsafe {
         DropObject {
@@ -72,7 +69,7 @@ unsafe fn dropped(statement: *const pg_sys::DropStmt, kind: DroppedKind, name: S
 }
 
 /// An action on something that is no relation.
-fn without_relation(object: DropObject, is_qualified: bool) -> Action {
+pub fn without_relation(object: DropObject, is_qualified: bool) -> Action {
     let missing = (!object.is_there).then(|| object.name.clone());
     let mut action = Action::new(Kind::Drop(object));
     action.is_qualified = is_qualified;
@@ -117,11 +114,12 @@ unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List)
             return named.action(Kind::Drop(object), mode);
         };
         // DROP VIEW of a table is refused: there is no such view.
-        object.is_there = kind_of(&relation) == asked;
-        if !object.is_there {
-            return named.action(Kind::Drop(object), mode);
+        if kind_of(&relation) != asked {
+            return Named { touched: None, ..named }.action(Kind::Drop(object), mode);
         }
-        object.dependents = dependents::of(pg_sys::RelationRelationId, oid);
+        object.is_there = true;
+        let closure = dependents::of(pg_sys::RelationRelationId, oid, &together(statement));
+        object.dependents = closure.named;
         if asked != DroppedKind::Sequence && !relation.is_private() {
             object.dependents.extend(uses::functions(&[&relation.name]));
             object.recent_uses = uses::recent(Some(&relation), &[&relation.name]);
@@ -147,11 +145,30 @@ unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List)
             }
         }
         if is_cascade {
-            for relation in dropped_relations(oid) {
-                also_locks(&mut action, relation, mode);
-            }
+            also_lock_all(&mut action, &closure.relations);
         }
         action
+    }
+}
+
+/// The relations that the statement drops together.
+///
+/// # Safety
+/// The node must live through the call.
+unsafe fn together(statement: *const pg_sys::DropStmt) -> Vec<pg_sys::Oid> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        pointers::<pg_sys::List>((*statement).objects)
+            .into_iter()
+            .filter_map(|names| touched::find(range_variable(names, false)?))
+            .collect()
+    }
+}
+
+/// Locks on the first of the relations that CASCADE changes.
+pub fn also_lock_all(action: &mut Action, relations: &[pg_sys::Oid]) {
+    for &relation in relations.iter().take(MOST_RELATIONS) {
+        also_locks(action, relation, LockMode::AccessExclusive);
     }
 }
 
@@ -166,25 +183,6 @@ fn references_of(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
             }
         }
     }
-    found
-}
-
-/// What DROP … CASCADE of a relation locks beside it: views on it, and tables whose foreign keys go.
-fn dropped_relations(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
-    let mut found = Vec::new();
-    for depending in dependents::direct(pg_sys::RelationRelationId, relation) {
-        let other = match depending.class.to_u32() {
-            dependents::CONSTRAINT => constraint::get(depending.object).map(|found| found.relation),
-            dependents::REWRITE => dependents::rewritten(depending.object),
-            _ => None,
-        };
-        if let Some(other) = other.filter(|&other| other != relation && other != pg_sys::InvalidOid)
-            && !found.contains(&other)
-        {
-            found.push(other);
-        }
-    }
-    found.truncate(MOST_RELATIONS);
     found
 }
 
@@ -210,7 +208,7 @@ unsafe fn index(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List) ->
         if object.is_there {
             let owner = pg_sys::get_index_constraint(oid);
             object.constraint = constraint::get(owner).map(|found| found.name);
-            object.dependents = dependents::of(pg_sys::RelationRelationId, oid);
+            object.dependents = dependents::of(pg_sys::RelationRelationId, oid, &[]).named;
         }
         let is_there = object.is_there;
         let mut action = named.action(Kind::Drop(object), mode);
@@ -287,19 +285,22 @@ unsafe fn type_or_domain(statement: *const pg_sys::DropStmt, name: *mut pg_sys::
         let found = find_type(name);
         let written = found.and_then(type_identity).unwrap_or_else(|| quoted(&names));
         let mut object = dropped(statement, DroppedKind::Type, written);
+        let mut relations = Vec::new();
         if let Some(found) = found {
             object.is_there = true;
-            object.dependents = dependents::of(pg_sys::TypeRelationId, found);
-            // The columns of a composite type belong to its relation.
-            let relation = pg_sys::get_typ_typrelid(found);
-            if relation != pg_sys::InvalidOid {
-                object.dependents.extend(dependents::of(pg_sys::RelationRelationId, relation));
-            }
+            let closure = dependents::of(pg_sys::TypeRelationId, found, &[]);
+            object.dependents = closure.named;
+            relations = closure.relations;
             if let Some(own) = names.last() {
                 object.dependents.extend(uses::functions(&[own]));
             }
         }
-        without_relation(object, names.len() > 1)
+        let is_cascade = object.is_cascade;
+        let mut action = without_relation(object, names.len() > 1);
+        if is_cascade {
+            also_lock_all(&mut action, &relations);
+        }
+        action
     }
 }
 
@@ -316,191 +317,24 @@ unsafe fn routine(statement: *const pg_sys::DropStmt, name: *mut pg_sys::ObjectW
         let written = written.unwrap_or_else(|| function::written(name));
         let mut object = dropped(statement, DroppedKind::Function, written);
         let names = strings((*name).objname);
+        let mut relations = Vec::new();
         // With several of the name, the server refuses.
         if let [only] = found.as_slice() {
             object.is_there = true;
-            object.dependents = dependents::of(pg_sys::ProcedureRelationId, *only);
+            let closure = dependents::of(pg_sys::ProcedureRelationId, *only, &[]);
+            object.dependents = closure.named;
+            relations = closure.relations;
             if let Some(own) = names.last() {
                 let itself = object.name.clone();
                 let mentions = uses::functions(&[own]);
                 object.dependents.extend(mentions.into_iter().filter(|other| other.name != itself));
             }
         }
-        without_relation(object, names.len() > 1)
-    }
-}
-
-/// # Safety
-/// Nodes that live through the call.
-unsafe fn string_of(object: *mut pg_sys::Node) -> String {
-    // SAFETY: the tag says what the node is.
-    unsafe {
-        if tag(object) == pg_sys::NodeTag::T_String {
-            text((*object.cast::<pg_sys::String>()).sval)
-        } else {
-            String::new()
-        }
-    }
-}
-
-/// # Safety
-/// Nodes that live through the call.
-unsafe fn schema(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Node) -> Action {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let name = string_of(object);
-        let mut dropped = dropped(statement, DroppedKind::Schema, quote_identifier(&name));
-        let found = cache::c_name(&name)
-            .map(|name| pg_sys::get_namespace_oid(name.as_ptr(), true))
-            .filter(|&found| found != pg_sys::InvalidOid);
-        let Some(found) = found else {
-            return without_relation(dropped, true);
-        };
-        dropped.is_there = true;
-        dropped.dependents = dependents::of(pg_sys::NamespaceRelationId, found);
-        let is_cascade = dropped.is_cascade;
-        let mut action = without_relation(dropped, true);
+        let is_cascade = object.is_cascade;
+        let mut action = without_relation(object, names.len() > 1);
         if is_cascade {
-            let contents = dependents::direct(pg_sys::NamespaceRelationId, found);
-            let relations = contents.into_iter().filter(|found| found.class == pg_sys::RelationRelationId);
-            for relation in relations.take(MOST_RELATIONS) {
-                also_locks(&mut action, relation.object, LockMode::AccessExclusive);
-            }
+            also_lock_all(&mut action, &relations);
         }
         action
     }
-}
-
-/// # Safety
-/// Nodes that live through the call.
-unsafe fn extension(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Node) -> Action {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let name = string_of(object);
-        let mut dropped = dropped(statement, DroppedKind::Extension, quote_identifier(&name));
-        let found = cache::c_name(&name)
-            .map(|name| pg_sys::get_extension_oid(name.as_ptr(), true))
-            .filter(|&found| found != pg_sys::InvalidOid);
-        if let Some(found) = found {
-            dropped.is_there = true;
-            dropped.dependents = dependents::of(pg_sys::ExtensionRelationId, found);
-        }
-        without_relation(dropped, true)
-    }
-}
-
-/// Anything else: nobody looks whether it is there.
-///
-/// # Safety
-/// Nodes that live through the call.
-unsafe fn other(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Node) -> Action {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let name = match tag(object) {
-            pg_sys::NodeTag::T_List => quoted(&strings(object.cast())),
-            pg_sys::NodeTag::T_String => quote_identifier(&string_of(object)),
-            _ => String::new(),
-        };
-        let mut object = dropped(statement, DroppedKind::Other, name);
-        object.is_there = !(*statement).missing_ok;
-        let mut action = Action::new(Kind::Drop(object));
-        action.is_qualified = true;
-        action
-    }
-}
-
-/// DROP DATABASE.
-///
-/// # Safety
-/// The node must live through the call.
-pub unsafe fn database(statement: *mut pg_sys::DropdbStmt) -> Vec<Action> {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let object = DropObject {
-            kind: DroppedKind::Database,
-            name: quote_identifier(&text((*statement).dbname)),
-            is_there: pg_sys::get_database_oid((*statement).dbname, true) != pg_sys::InvalidOid,
-            is_concurrent: false,
-            is_cascade: false,
-            constraint: None,
-            referenced: Vec::new(),
-            dependents: Vec::new(),
-            recent_uses: Vec::new(),
-        };
-        vec![without_relation(object, true)]
-    }
-}
-
-/// DROP OWNED, one action a role.
-///
-/// # Safety
-/// The node must live through the call.
-pub unsafe fn owned(statement: *mut pg_sys::DropOwnedStmt) -> Vec<Action> {
-    // SAFETY: as the caller vouches; a role may not be there.
-    unsafe {
-        let is_cascade = (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE;
-        pointers::<pg_sys::RoleSpec>((*statement).roles)
-            .into_iter()
-            .filter(|&role| (*role).roletype != pg_sys::RoleSpecType::ROLESPEC_PUBLIC)
-            .map(|role| {
-                let found = pg_sys::get_rolespec_oid(role, true);
-                let name = text_of_c_string(pg_sys::GetUserNameFromId(found, true)).map(String::from);
-                let name = name.unwrap_or_else(|| text((*role).rolename));
-                let is_there = found != pg_sys::InvalidOid;
-                let (dependents, relations) = if is_there { owned_by(found) } else { Default::default() };
-                let object = DropObject {
-                    kind: DroppedKind::Owned,
-                    name: quote_identifier(&name),
-                    is_there,
-                    is_concurrent: false,
-                    is_cascade,
-                    constraint: None,
-                    referenced: Vec::new(),
-                    dependents,
-                    recent_uses: Vec::new(),
-                };
-                let mut action = without_relation(object, true);
-                for relation in relations.into_iter().take(MOST_RELATIONS) {
-                    also_locks(&mut action, relation, LockMode::AccessExclusive);
-                }
-                action
-            })
-            .collect()
-    }
-}
-
-/// What a role owns in this database, named up to a bound and then counted; and which of it are relations.
-fn owned_by(role: pg_sys::Oid) -> (Vec<Dependent>, Vec<pg_sys::Oid>) {
-    let keys = [(5, pg_sys::AuthIdRelationId.to_u32()), (6, role.to_u32())];
-    let mut scan = CatalogScan::keyed(SHARED_DEPEND, SHARED_DEPEND_BY_REFERENCE, &keys);
-    let (database, class, object, kind) = (
-        scan.attribute(c"dbid"),
-        scan.attribute(c"classid"),
-        scan.attribute(c"objid"),
-        scan.attribute(c"deptype"),
-    );
-    // SAFETY: a constant of this backend.
-    let here = unsafe { pg_sys::MyDatabaseId }.to_u32();
-    let mut objects = Vec::new();
-    while let Some(row) = scan.next_row() {
-        if row.oid(database) == here && row.char(kind) == 'o' {
-            objects.push(dependents::Depending {
-                class: row.oid(class).into(),
-                object: row.oid(object).into(),
-                column: 0,
-                referenced_column: 0,
-                kind: b'n',
-            });
-        }
-    }
-    drop(scan);
-    let relations =
-        objects.iter().filter(|found| found.class == pg_sys::RelationRelationId).map(|found| found.object);
-    let relations = relations.collect();
-    let mut named: Vec<Dependent> =
-        objects.iter().take(dependents::MOST_NAMED).filter_map(dependents::described).collect();
-    if objects.len() > dependents::MOST_NAMED {
-        named.push(dependents::more(objects.len() - dependents::MOST_NAMED));
-    }
-    (named, relations)
 }

@@ -316,12 +316,14 @@ fn in_tablespace(tablespace: pg_sys::Oid, letters: &[char], roles: &[u32]) -> Ve
         scan.attribute(c"relowner"),
         scan.attribute(c"reltablespace"),
     );
+    let schema = scan.attribute(c"relnamespace");
     let mut found = Vec::new();
     while let Some(row) = scan.next_row() {
         let is_meant = row.oid(place) == wanted
             && letters.contains(&row.char(kind))
             && (roles.is_empty() || roles.contains(&row.oid(owner)))
-            && row.oid(oid) >= pg_sys::FirstNormalObjectId;
+            && row.oid(oid) >= pg_sys::FirstNormalObjectId
+            && row.oid(schema) != pg_sys::PG_TOAST_NAMESPACE;
         if is_meant {
             found.push(pg_sys::Oid::from(row.oid(oid)));
             if found.len() >= MOST_RELATIONS {
