@@ -3,8 +3,11 @@
 
 mod alter;
 mod blockers;
+mod cache;
+mod created;
 mod other;
 mod session;
+mod size;
 mod touched;
 
 use pgrx::pg_sys;
