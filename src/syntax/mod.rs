@@ -1,5 +1,6 @@
 //! SQL text and the server's node trees.
 
+pub mod alter_table;
 pub mod constants;
 pub mod node_tree;
 pub mod normalised;
