@@ -2,13 +2,18 @@
 //! relation: the facts of `catalog::ddl`.
 
 mod alter;
+mod attempt;
 mod blockers;
 mod cache;
+mod column;
+mod constraint;
 mod created;
+mod dependents;
 mod other;
 mod session;
 mod size;
 mod touched;
+mod uses;
 
 use pgrx::pg_sys;
 
