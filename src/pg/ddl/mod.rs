@@ -15,7 +15,6 @@ mod session;
 mod size;
 mod touched;
 pub mod tracker;
-mod uses;
 
 use pgrx::pg_sys;
 
