@@ -45,7 +45,8 @@ pub const CREATE: DdlRule = DdlRule {
 
 fn in_transaction(asked: &Asked<'_>) -> Option<Found> {
     let Kind::AddEnumValue { name, value, is_there: false, .. } = &asked.action.kind else { return None };
-    if !asked.session.is_in_transaction_block && !asked.statement.is_nested {
+    let is_alone = !asked.session.is_in_transaction_block && !asked.statement.is_nested;
+    if is_alone || asked.action.missing.is_some() {
         return None;
     }
     let message = format!(

@@ -204,12 +204,11 @@ fn create_locks_parent(asked: &Asked<'_>) -> Option<Found> {
     let mut found = Found::new(Effect::Lock, message);
     found.lock = Some(LockMode::AccessExclusive);
     found.victim = Some(parent.clone());
-    let new = super::pieces::quoted_as_written(name);
     found = found.safe(format!(
-        "CREATE TABLE {new} (LIKE {qualified} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
+        "CREATE TABLE {name} (LIKE {qualified} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
     ));
     if let Some(bounds) = super::pieces::partition_bounds(&asked.statement.text) {
-        found = found.safe(alter_table(&qualified, &format!("ATTACH PARTITION {new} {bounds}")));
+        found = found.safe(alter_table(&qualified, &format!("ATTACH PARTITION {name} {bounds}")));
     }
     Some(found)
 }

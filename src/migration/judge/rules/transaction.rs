@@ -168,6 +168,11 @@ fn validate(asked: &Asked<'_>) -> Option<Found> {
     )
 }
 
+/// Whether what is held may be partitions of the target, which were locked together with it.
+fn may_hold_partitions(asked: &Asked<'_>, target: &Touched) -> bool {
+    target.partitions > 0 && asked.session.held.iter().any(|held| held.relation == target.oid)
+}
+
 /// What the transaction holds in ACCESS EXCLUSIVE.
 fn held<'a>(asked: &Asked<'a>) -> impl Iterator<Item = &'a HeldLock> {
     asked.session.held.iter().filter(|held| held.mode == LockMode::AccessExclusive)
@@ -201,7 +206,9 @@ fn several_tables(asked: &Asked<'_>) -> Option<Found> {
         |held: &HeldLock| asked.action.locks.iter().any(|lock| lock.relation.oid == held.relation);
     let parent =
         target.parent.as_ref().map(|(schema, name)| crate::text::identifier::quote_qualified(schema, name));
-    let other = held(asked).find(|held| !is_of_action(held) && parent.as_ref() != Some(&held.name));
+    let other = held(asked).find(|held| {
+        !is_of_action(held) && parent.as_ref() != Some(&held.name) && !may_hold_partitions(asked, target)
+    });
     let place = asked.statement.actions.iter().position(|action| std::ptr::eq(action, asked.action))?;
     let other_name = match other {
         Some(held) => held.name.clone(),
@@ -223,7 +230,7 @@ fn rewrite_while_holding(asked: &Asked<'_>) -> Option<Found> {
     let other = asked.session.held.iter().find(|held| {
         held.mode.blocks_writes() && !asked.action.locks.iter().any(|lock| lock.relation.oid == held.relation)
     })?;
-    if work(asked) != Some(Effect::Rewrite) {
+    if may_hold_partitions(asked, table) || work(asked) != Some(Effect::Rewrite) {
         return None;
     }
     let message = format!(

@@ -1,8 +1,9 @@
 use super::*;
+use crate::catalog::ddl::TouchedKind;
 use crate::catalog::ddl::{
     AddConstraint, ConstraintType, CreateIndex, ReindexScope, SetNotNull, ValidateConstraint, WrittenTable,
 };
-use crate::migration::judge::sample::{Case, new_table, oid, table};
+use crate::migration::judge::sample::{Case, new_table, oid, relation, table};
 
 fn holding(case: Case, name: &str, mode: LockMode) -> Case {
     let held = HeldLock { relation: oid(name), name: format!("public.{name}"), mode };
@@ -79,6 +80,13 @@ fn one_table_a_transaction() {
     let two = Case::new(truncate()).on(table("grp"), LockMode::AccessExclusive).and(truncate());
     two.is_silent(SEVERAL_TABLES.id);
     two.on(table("acct"), LockMode::AccessExclusive).fires(SEVERAL_TABLES.id);
+}
+
+#[test]
+fn partitions_are_held_with_their_parent() {
+    let parent = relation("meas", TouchedKind::PartitionedTable);
+    let again = holding(instant().on(parent, LockMode::AccessExclusive), "meas", LockMode::AccessExclusive);
+    holding(again, "meas_a", LockMode::AccessExclusive).is_silent(SEVERAL_TABLES.id);
 }
 
 #[test]
