@@ -308,10 +308,8 @@ mod tests {
         let view = rename("view", "public.av", "av2")
             .on(relation("av", TouchedKind::View), LockMode::AccessExclusive);
         assert_eq!(view.severity(OTHER.id), Some(Severity::Error));
-        assert_eq!(
-            rename("index", "public.acct_pkey", "acct_pk2").severity(OTHER.id),
-            Some(Severity::Warning)
-        );
+        assert_eq!(rename("index", "public.acct_pkey", "acct_pk2").severity(OTHER.id), Some(Severity::Info));
+        assert_eq!(rename("constraint", "c1", "c2").severity(OTHER.id), Some(Severity::Warning));
         rename("trigger", "tr", "tr2").is_silent(OTHER.id);
     }
 }
