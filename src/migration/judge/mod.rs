@@ -2,8 +2,12 @@
 //!
 //! A rule sees plain facts of one [`Action`] and says what it found. What is exempt is decided here, once.
 
+pub mod page;
 pub mod rule;
 pub mod rules;
+
+#[cfg(test)]
+pub mod sample;
 
 pub use rule::{Asked, DdlRule, Effect, Exempt, Found};
 
@@ -54,7 +58,9 @@ pub fn judge(statement: &Statement, session: &Session, policy: &dyn Policy) -> V
             {
                 continue;
             }
-            all.push(Judged { rule, severity: found.severity.unwrap_or(severity), action: place, found });
+            // What a rule says of one finding holds only where nobody chose a severity for the rule.
+            let own = found.severity.filter(|_| severity == rule.severity);
+            all.push(Judged { rule, severity: own.unwrap_or(severity), action: place, found });
         }
     }
     all.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.action.cmp(&right.action)));
