@@ -1,6 +1,8 @@
 //! SQL text and the server's node trees.
 
 pub mod constants;
+pub mod long_names;
+pub mod mention;
 pub mod node_tree;
 pub mod normalised;
 pub mod operand;

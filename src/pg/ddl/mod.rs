@@ -3,9 +3,14 @@
 
 mod alter;
 mod blockers;
+mod cache;
+mod created;
+mod held;
 mod other;
 mod session;
+mod size;
 mod touched;
+pub mod tracker;
 
 use pgrx::pg_sys;
 
