@@ -1,5 +1,6 @@
 //! SQL text and the server's node trees.
 
+pub mod alter_table;
 pub mod constants;
 pub mod long_names;
 pub mod mention;
