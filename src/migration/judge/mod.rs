@@ -5,6 +5,9 @@
 pub mod rule;
 pub mod rules;
 
+#[cfg(test)]
+pub mod sample;
+
 pub use rule::{Asked, DdlRule, Effect, Exempt, Found};
 
 use crate::catalog::ddl::{Action, Session, Statement};
@@ -54,7 +57,9 @@ pub fn judge(statement: &Statement, session: &Session, policy: &dyn Policy) -> V
             {
                 continue;
             }
-            all.push(Judged { rule, severity: found.severity.unwrap_or(severity), action: place, found });
+            // What a rule says of one finding holds only where nobody chose a severity for the rule.
+            let own = found.severity.filter(|_| severity == rule.severity);
+            all.push(Judged { rule, severity: own.unwrap_or(severity), action: place, found });
         }
     }
     all.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.action.cmp(&right.action)));
