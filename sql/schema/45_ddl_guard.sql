@@ -14,8 +14,11 @@ CREATE TABLE dbm.ddl_allowance (
     CONSTRAINT chk_ddl_allowance_uses_are_not_negative CHECK (uses_left OPERATOR(pg_catalog.>=) 0)
 );
 
+SELECT pg_catalog.pg_extension_config_dump('dbm.ddl_allowance', '');
+SELECT pg_catalog.pg_extension_config_dump('dbm.ddl_allowance_id_seq', '');
+
 COMMENT ON TABLE dbm.ddl_allowance IS
-    'What dbm.allow_ddl() lets pass: one row a call. What is used up or past stays, so that one can see what was allowed; delete it as you like. Not dumped.';
+    'What dbm.allow_ddl() lets pass: one row a call. What is used up or past stays, so that one can see what was allowed; delete it as you like. Kept by pg_dump.';
 COMMENT ON SEQUENCE dbm.ddl_allowance_id_seq IS
     'Numbers the rows of dbm.ddl_allowance.';
 COMMENT ON COLUMN dbm.ddl_allowance.id IS
@@ -107,6 +110,34 @@ CREATE VIEW dbm.ddl_records AS
 
 COMMENT ON VIEW dbm.ddl_records IS
     'dbm.ddl_record and what is on its way into it.';
+COMMENT ON COLUMN dbm.ddl_records.at IS
+    'When the statement was sent.';
+COMMENT ON COLUMN dbm.ddl_records.login_role IS
+    'Who logged in.';
+COMMENT ON COLUMN dbm.ddl_records.user_role IS
+    'With whose rights the statement ran.';
+COMMENT ON COLUMN dbm.ddl_records.pid IS
+    'The session''s process.';
+COMMENT ON COLUMN dbm.ddl_records.application IS
+    'The session''s application_name.';
+COMMENT ON COLUMN dbm.ddl_records.tag IS
+    'What kind of statement it was, e.g. ALTER TABLE.';
+COMMENT ON COLUMN dbm.ddl_records.statement IS
+    'The first thousand bytes of it.';
+COMMENT ON COLUMN dbm.ddl_records.rule IS
+    'The rule''s id, as in dbm.ddl_rules().';
+COMMENT ON COLUMN dbm.ddl_records.object IS
+    'The relation that would have suffered; empty where there is none.';
+COMMENT ON COLUMN dbm.ddl_records.verdict IS
+    'refused, warned (would be refused if dbm.ddl_guard were enforce; kept only where the library is preloaded) or overridden (let pass by dbm.allow_ddl()).';
+COMMENT ON COLUMN dbm.ddl_records.reason IS
+    'The reason that was given to dbm.allow_ddl().';
+COMMENT ON COLUMN dbm.ddl_records.lock_mode IS
+    'The lock that it would have taken.';
+COMMENT ON COLUMN dbm.ddl_records.rows IS
+    'Rows of the relation, estimated.';
+COMMENT ON COLUMN dbm.ddl_records.bytes IS
+    'Bytes of the relation with all its indexes.';
 
 -- Plain functions of C: an error with our SQLSTATE must leave them as it is.
 CREATE FUNCTION dbm.on_ddl_command_start() RETURNS event_trigger

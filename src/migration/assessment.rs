@@ -44,7 +44,7 @@ impl Assessment {
         assessment.scans = matches!(judged.found.effect, Effect::Scan | Effect::IndexBuild);
         assessment.seconds = victim
             .or(action.target.as_ref())
-            .filter(|relation| relation.oid != 0)
+            .filter(|relation| relation.oid != 0 && !relation.hides_size)
             .and_then(|relation| seconds(judged.found.effect, relation, &session.rates));
         assessment
     }
@@ -61,7 +61,7 @@ impl Assessment {
                 .unwrap_or_default(),
             names: relation.map(|relation| (relation.schema.clone(), relation.name.clone())),
             rows: is_known.and_then(|relation| relation.rows).map(|rows| rows.round() as i64),
-            bytes: is_known.map(|relation| i64::try_from(relation.total_bytes()).unwrap_or(i64::MAX)),
+            bytes: is_known.filter(|relation| !relation.hides_size).map(|relation| i64::try_from(relation.total_bytes()).unwrap_or(i64::MAX)),
             blockers: action.blockers.clone(),
             ..Self::default()
         }

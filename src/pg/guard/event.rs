@@ -65,7 +65,7 @@ unsafe extern "C-unwind" fn ddl_command_start(call: pg_sys::FunctionCallInfo) ->
     unsafe {
         let Some(event) = event(call) else { return Ticket::default() };
         let text = script::place_of(event.parsetree, pg_sys::debug_query_string);
-        hook::judged_node(event.parsetree, text, false).without_bound()
+        hook::judged_node(event.parsetree, text, false).closed()
     }
 }
 

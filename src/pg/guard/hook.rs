@@ -1,6 +1,6 @@
 //! The utility hook: every statement that is no query passes here, whoever runs it, before it takes a lock.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int};
 
 use pgrx::pg_sys::NodeTag as Tag;
@@ -41,6 +41,8 @@ thread_local! {
     static HAS_SEEN: Cell<bool> = const { Cell::new(false) };
     /// Whether the judge knew that the statement which runs writes a table anew, or somebody allowed it.
     static KNOWS_REWRITE: Cell<bool> = const { Cell::new(false) };
+    /// The statements that run now, the innermost last: what they did is noted once they succeeded.
+    static RUNNING: RefCell<Vec<Statement>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Puts our hook before those of others.
@@ -68,6 +70,8 @@ pub fn knows_rewrite() -> bool {
 pub struct Ticket {
     refusal: Message,
     bound: Bound,
+    /// The place of the statement among those that run, counted from 1; 0 where it is not among them.
+    place: usize,
 }
 
 impl Ticket {
@@ -76,10 +80,10 @@ impl Ticket {
         Self { refusal: message, ..Self::default() }
     }
 
-    /// Nobody will be there to take the bound on the wait back: it is taken back at once.
-    pub fn without_bound(self) -> Self {
-        lock_timeout::unbind(self.bound);
-        Self { bound: Bound::default(), ..self }
+    /// Nobody will see the statement succeed: what has to be done then is done now.
+    pub fn closed(self) -> Self {
+        finish(self);
+        Self { refusal: self.refusal, ..Self::default() }
     }
 }
 
@@ -103,6 +107,10 @@ unsafe extern "C-unwind" fn utility(
             && presence::is_on_duty();
         let ticket = if is_judged {
             let is_nested = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
+            if !is_nested {
+                // What an ERROR left behind.
+                RUNNING.with_borrow_mut(Vec::clear);
+            }
             before(node, text, (*planned).stmt_location, (*planned).stmt_len, is_nested)
         } else {
             Ticket::default()
@@ -130,8 +138,8 @@ unsafe extern "C-unwind" fn utility(
                 completion,
             ),
         }
-        if ticket.bound.is_set() {
-            after(ticket.bound);
+        if ticket.place > 0 {
+            after(ticket);
         }
     }
 }
@@ -244,7 +252,11 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
     }
     KNOWS_REWRITE.set(decision.knows_rewrite);
     let bound = if is_bounded(&statement) { lock_timeout::bound() } else { Bound::default() };
-    Ticket { bound, ..Ticket::default() }
+    let place = RUNNING.with_borrow_mut(|running| {
+        running.push(statement);
+        running.len()
+    });
+    Ticket { bound, place, ..Ticket::default() }
 }
 
 /// Lets the statement's refusal go out, if there is one.
@@ -259,8 +271,22 @@ pub unsafe fn refuse(ticket: Ticket) {
 }
 
 #[pg_guard]
-extern "C-unwind" fn after(bound: Bound) {
-    lock_timeout::unbind(bound);
+extern "C-unwind" fn after(ticket: Ticket) {
+    finish(ticket);
+}
+
+/// What has to be done when a statement has succeeded.
+fn finish(ticket: Ticket) {
+    lock_timeout::unbind(ticket.bound);
+    let Some(position) = ticket.place.checked_sub(1) else { return };
+    let statement = RUNNING.with_borrow_mut(|running| {
+        let statement = running.get_mut(position).map(std::mem::take);
+        running.truncate(position);
+        statement
+    });
+    if let Some(statement) = statement {
+        ddl::tracker::note(&statement);
+    }
 }
 
 /// Whether the wait of a statement is to be bounded: it takes a lock for which others wait, and is no build that would

@@ -81,7 +81,7 @@ unsafe extern "C-unwind" fn judged(state: *mut pg_sys::ParseState, query: *mut p
             actions,
             ..Statement::default()
         };
-        hook::judged(&mut || statement.clone())
+        hook::judged(&mut || statement.clone()).closed()
     }
 }
 
