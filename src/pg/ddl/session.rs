@@ -20,6 +20,7 @@ pub fn now() -> Session {
         added_not_valid: remembered.added_not_valid,
         extended_enums: remembered.extended_enums,
         dropped_indexes: remembered.dropped_indexes,
+        rows_written: remembered.rows_written,
         ..Session::default()
     }
 }

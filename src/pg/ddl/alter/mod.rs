@@ -25,7 +25,7 @@ use crate::pg::scan::text_of_c_string;
 use crate::syntax::alter_table::{behind, sub_commands, too_long_names};
 use crate::text::identifier::{quote_identifier, quote_qualified};
 
-pub use partition::default_condition;
+pub use partition::{default_condition, default_of as default_partition};
 
 /// The relation that is altered.
 pub struct Subject {

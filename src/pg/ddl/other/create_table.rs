@@ -7,8 +7,9 @@ use super::create_index::of_that_name;
 use super::names::{pointers, strings, tag, text, written};
 use super::{also_locks, column, constraint};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, CreateTable, Kind, SameName, Touched};
-use crate::pg::ddl::{cache, touched};
+use crate::catalog::ddl::{Action, CreateTable, Kind, SameName};
+use crate::pg::ddl::alter::{default_condition, default_partition};
+use crate::pg::ddl::touched;
 
 /// CREATE TABLE.
 ///
@@ -66,7 +67,8 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
             if let Some(default) = default_partition(parent) {
                 locks.push((default, LockMode::AccessExclusive));
                 table.default_partition = touched::of(default);
-                table.default_is_excluded = is_excluded(statement, table.default_partition.as_ref());
+                table.default_is_excluded = default_condition(parent, (*statement).partbound)
+                    .is_some_and(|(is_excluded, _)| is_excluded);
             }
         }
         let mut known: Vec<pg_sys::Oid> = Vec::new();
@@ -79,15 +81,6 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
         }
         vec![creation(table, &locks)]
     }
-}
-
-/// Whether no row of the default partition has to be looked at: there is none, or the new one is the default itself.
-///
-/// # Safety
-/// The node must live through the call.
-unsafe fn is_excluded(statement: *const pg_sys::CreateStmt, default: Option<&Touched>) -> bool {
-    // SAFETY: as the caller vouches.
-    unsafe { (*(*statement).partbound).is_default || default.is_none_or(|default| default.is_empty) }
 }
 
 /// CREATE TABLE AS and CREATE MATERIALIZED VIEW.
@@ -186,24 +179,6 @@ unsafe fn referenced_by(constraint: *const pg_sys::Constraint) -> Option<pg_sys:
             && (*constraint).contype == pg_sys::ConstrType::CONSTR_FOREIGN;
         if is_foreign_key { touched::find((*constraint).pktable) } else { None }
     }
-}
-
-/// The fixed part of `pg_partitioned_table`.
-#[repr(C)]
-struct FormPartitioned {
-    table: pg_sys::Oid,
-    strategy: u8,
-    columns: i16,
-    default: pg_sys::Oid,
-}
-
-/// The default partition of a table.
-pub fn default_partition(parent: pg_sys::Oid) -> Option<pg_sys::Oid> {
-    // SAFETY: the struct is the layout of the fixed part.
-    let default = unsafe {
-        cache::form(pg_sys::SysCacheIdentifier::PARTRELID, parent, |form: &FormPartitioned| form.default)
-    };
-    default.filter(|&default| default != pg_sys::InvalidOid)
 }
 
 fn creation(table: CreateTable, locks: &[(pg_sys::Oid, LockMode)]) -> Action {

@@ -14,6 +14,8 @@ use crate::text::{quote_identifier, quote_qualified};
 const DEPEND: u32 = 2608;
 /// `pg_depend_reference_index`.
 const BY_REFERENCE: u32 = 2674;
+/// `pg_depend_depender_index`.
+const BY_DEPENDER: u32 = 2673;
 const REFERENCED_CLASS: pg_sys::AttrNumber = 4;
 const REFERENCED_OBJECT: pg_sys::AttrNumber = 5;
 
@@ -24,6 +26,8 @@ const ATTRIBUTE_DEFAULT_BY_OID: u32 = 2657;
 const REWRITE: u32 = 2618;
 /// `pg_rewrite_oid_index`.
 const REWRITE_BY_OID: u32 = 2692;
+/// `pg_rewrite_rel_rulename_index`.
+const REWRITE_BY_RELATION: u32 = 2693;
 const POLICY: u32 = 3256;
 const PUBLICATION_RELATION: u32 = 6106;
 const PUBLICATION_SCHEMA: u32 = 6237;
@@ -184,6 +188,24 @@ fn rewritten(rule: pg_sys::Oid) -> Option<pg_sys::Oid> {
     let mut scan = CatalogScan::keyed(REWRITE, REWRITE_BY_OID, &[(1, rule.to_u32())]);
     let relation = scan.attribute(c"ev_class");
     scan.next_row().map(|row| row.oid(relation).into())
+}
+
+/// The relations that the rules of a relation read or write.
+pub fn read_by(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut rules = CatalogScan::keyed(REWRITE, REWRITE_BY_RELATION, &[(3, relation.to_u32())]);
+    let oid = rules.attribute(c"oid");
+    let mut found = Vec::new();
+    while let Some(rule) = rules.next_row().map(|row| row.oid(oid)) {
+        let mut scan = CatalogScan::keyed(DEPEND, BY_DEPENDER, &[(1, REWRITE), (2, rule)]);
+        // SAFETY: every attribute is fixed and never null; the struct is their layout.
+        while let Some(form) = unsafe { scan.next_struct::<Form>() } {
+            let is_new = form.referenced != relation && !found.contains(&form.referenced);
+            if form.referenced_class == pg_sys::RelationRelationId && is_new {
+                found.push(form.referenced);
+            }
+        }
+    }
+    found
 }
 
 /// An object as a person calls it.

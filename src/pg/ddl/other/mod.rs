@@ -8,10 +8,12 @@ mod create_table;
 mod dependents;
 mod domain;
 mod function;
+mod lock_table;
 mod names;
 mod remove;
 mod remove_whole;
 mod rename;
+mod rest;
 mod types;
 mod uses;
 mod whole;
@@ -76,7 +78,7 @@ unsafe fn of(node: *mut pg_sys::Node) -> Vec<Action> {
             Tag::T_VacuumStmt => whole::vacuum(node.cast()),
             Tag::T_ClusterStmt => whole::cluster(node.cast()),
             Tag::T_RefreshMatViewStmt => whole::refresh(node.cast()),
-            Tag::T_LockStmt => whole::lock(node.cast()),
+            Tag::T_LockStmt => lock_table::actions(node.cast()),
             Tag::T_CreateEnumStmt => types::create_enum(node.cast()),
             Tag::T_AlterEnumStmt => types::alter_enum(node.cast()),
             Tag::T_CreateDomainStmt => domain::create(node.cast()),
@@ -89,8 +91,7 @@ unsafe fn of(node: *mut pg_sys::Node) -> Vec<Action> {
                 reason: "what a DO block runs is judged as it runs".to_owned(),
             })],
             Tag::T_AlterTableStmt => super::alter::actions(node.cast(), ""),
-            tag if is_known(tag) => vec![Action::new(Kind::Other)],
-            _ => Vec::new(),
+            _ => rest::actions(node),
         }
     }
 }
@@ -122,73 +123,6 @@ unsafe fn prepared(statement: *mut pg_sys::PrepareStmt) -> Vec<Action> {
             _ => Vec::new(),
         }
     }
-}
-
-/// Changes of the database that lock no table and read none.
-fn is_known(tag: Tag) -> bool {
-    matches!(
-        tag,
-        Tag::T_AlterCollationStmt
-            | Tag::T_AlterDatabaseRefreshCollStmt
-            | Tag::T_AlterDatabaseSetStmt
-            | Tag::T_AlterDatabaseStmt
-            | Tag::T_AlterDefaultPrivilegesStmt
-            | Tag::T_AlterEventTrigStmt
-            | Tag::T_AlterExtensionContentsStmt
-            | Tag::T_AlterExtensionStmt
-            | Tag::T_AlterFdwStmt
-            | Tag::T_AlterForeignServerStmt
-            | Tag::T_AlterFunctionStmt
-            | Tag::T_AlterObjectDependsStmt
-            | Tag::T_AlterOpFamilyStmt
-            | Tag::T_AlterOperatorStmt
-            | Tag::T_AlterOwnerStmt
-            | Tag::T_AlterPublicationStmt
-            | Tag::T_AlterRoleSetStmt
-            | Tag::T_AlterRoleStmt
-            | Tag::T_AlterSeqStmt
-            | Tag::T_AlterStatsStmt
-            | Tag::T_AlterSubscriptionStmt
-            | Tag::T_AlterSystemStmt
-            | Tag::T_AlterTSConfigurationStmt
-            | Tag::T_AlterTSDictionaryStmt
-            | Tag::T_AlterTableSpaceOptionsStmt
-            | Tag::T_AlterTypeStmt
-            | Tag::T_AlterUserMappingStmt
-            | Tag::T_CommentStmt
-            | Tag::T_CompositeTypeStmt
-            | Tag::T_CreateAmStmt
-            | Tag::T_CreateCastStmt
-            | Tag::T_CreateConversionStmt
-            | Tag::T_CreateEventTrigStmt
-            | Tag::T_CreateExtensionStmt
-            | Tag::T_CreateFdwStmt
-            | Tag::T_CreateForeignServerStmt
-            | Tag::T_CreateFunctionStmt
-            | Tag::T_CreateOpClassStmt
-            | Tag::T_CreateOpFamilyStmt
-            | Tag::T_CreatePLangStmt
-            | Tag::T_CreatePublicationStmt
-            | Tag::T_CreateRangeStmt
-            | Tag::T_CreateRoleStmt
-            | Tag::T_CreateSeqStmt
-            | Tag::T_CreateStatsStmt
-            | Tag::T_CreateSubscriptionStmt
-            | Tag::T_CreateTableSpaceStmt
-            | Tag::T_CreateTransformStmt
-            | Tag::T_CreateUserMappingStmt
-            | Tag::T_CreatedbStmt
-            | Tag::T_DefineStmt
-            | Tag::T_DropRoleStmt
-            | Tag::T_DropSubscriptionStmt
-            | Tag::T_DropTableSpaceStmt
-            | Tag::T_DropUserMappingStmt
-            | Tag::T_GrantRoleStmt
-            | Tag::T_GrantStmt
-            | Tag::T_ImportForeignSchemaStmt
-            | Tag::T_ReassignOwnedStmt
-            | Tag::T_SecLabelStmt
-    )
 }
 
 /// Adds a lock on another relation, if it is there and not among the locks yet.

@@ -3,12 +3,12 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::ObjectType as Object;
 
-use super::create_table::default_partition;
 use super::names::{Named, find_type, pointers, quoted, range_variable, strings, type_identity};
 use super::whole::table_of;
 use super::{also_locks, also_locks_below, constraint, dependents, function, remove_whole, uses};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Action, DropObject, DroppedKind, Kind, Touched, TouchedKind};
+use crate::pg::ddl::alter::default_partition;
 use crate::pg::ddl::{cache, touched};
 use crate::pg::scan::CatalogScan;
 use crate::text::{quote_identifier, quote_qualified};

@@ -248,31 +248,6 @@ fn is_usable(index: pg_sys::Oid) -> bool {
     is_usable == Some(true)
 }
 
-/// LOCK TABLE, one action a table.
-///
-/// # Safety
-/// The node must live through the call.
-pub unsafe fn lock(statement: *mut pg_sys::LockStmt) -> Vec<Action> {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let Some(mode) = LockMode::from_number((*statement).mode) else {
-            return Vec::new();
-        };
-        pointers::<pg_sys::RangeVar>((*statement).relations)
-            .into_iter()
-            .map(|name| {
-                let named = Named::of(name);
-                let oid = named.oid();
-                let mut action = named.action(Kind::LockTable { mode }, mode);
-                if let Some(oid) = oid.filter(|_| (*name).inh) {
-                    also_locks_below(&mut action, oid, mode);
-                }
-                action
-            })
-            .collect()
-    }
-}
-
 /// ALTER TABLE ALL IN TABLESPACE … SET TABLESPACE.
 ///
 /// # Safety
