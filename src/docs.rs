@@ -125,6 +125,11 @@ fn docs_of_rules_are_current() {
 }
 
 #[test]
+fn docs_of_ddl_rules_are_current() {
+    assert_current("ddl.md", &crate::migration::judge::page::markdown());
+}
+
+#[test]
 fn docs_of_functions_are_current() {
     let page = functions_page(include_str!("../sql/schema/80_comments.sql"));
     assert!(page.contains("\n## dbm.audit(") && page.matches("\n## ").count() >= 12);

@@ -102,6 +102,7 @@ sub linted
 sub asked
 {
 	my ($node, $database, $case, $query) = @_;
+	setup($node, $database, $case);
 	my ($status, $out, $error) = $node->psql($database, $query, on_error_stop => 1);
 	is("$status $error", '0 ', "$case->{n}: asked for text") if $status != 0;
 	return { map { $_ => 1 } split /\n/, $out };

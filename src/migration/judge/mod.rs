@@ -2,6 +2,7 @@
 //!
 //! A rule sees plain facts of one [`Action`] and says what it found. What is exempt is decided here, once.
 
+pub mod page;
 pub mod rule;
 pub mod rules;
 

@@ -105,10 +105,24 @@ fn rewritten(asked: &Asked<'_>, table: &Touched, because: &str) -> Found {
 
 fn volatile_default(asked: &Asked<'_>) -> Option<Found> {
     let (table, added) = new_column(asked)?;
-    let ColumnDefault::Volatile(functions) = &added.default else { return None };
     if is_rewritten_for_number(added) || added.generated.is_some() {
         return None;
     }
+    let functions = match &added.default {
+        ColumnDefault::Volatile(functions) => functions,
+        ColumnDefault::Unknown => {
+            let message = format!(
+                "whether {} is written anew for the default of {} could not be found out: if it is, then {}",
+                table.qualified(),
+                quote_identifier(&added.column.name),
+                under(asked)
+            );
+            let mut found = Found::new(Effect::Rewrite, message);
+            found.severity = Some(Severity::Warning);
+            return Some(found);
+        }
+        ColumnDefault::None | ColumnDefault::Stored => return None,
+    };
     let (name, type_name) = (&added.column.name, &added.column.type_name);
     let calls = match functions.as_slice() {
         [] => "a volatile expression".to_owned(),
@@ -344,6 +358,12 @@ mod tests {
     fn a_default_that_is_stored_is_no_danger() {
         add(|added| added.default = ColumnDefault::Stored, "").is_silent(VOLATILE_DEFAULT.id);
         add(|_| (), "").is_silent(VOLATILE_DEFAULT.id);
+    }
+
+    #[test]
+    fn a_default_that_nobody_knows_warns() {
+        let case = add(|added| added.default = ColumnDefault::Unknown, "");
+        assert_eq!(case.severity(VOLATILE_DEFAULT.id), Some(Severity::Warning));
     }
 
     #[test]

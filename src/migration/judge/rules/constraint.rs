@@ -18,7 +18,7 @@ pub const CHECK: DdlRule = DdlRule {
     thresholds: &[],
     reference: "https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT",
     exempt: Exempt::Small,
-    check: check,
+    check,
 };
 
 /// UNIQUE without an index.

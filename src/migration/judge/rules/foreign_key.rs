@@ -59,7 +59,7 @@ pub const MULTIPLE: DdlRule = DdlRule {
 };
 
 /// The foreign key that an action adds, with the name that it would get.
-fn added<'a>(action: &'a Action) -> Option<&'a ForeignKeyFacts> {
+fn added(action: &Action) -> Option<&ForeignKeyFacts> {
     match &action.kind {
         Kind::Alter(Alteration::AddConstraint(added)) if !added.is_there => added.foreign_key.as_ref(),
         Kind::Alter(Alteration::AddColumn(added)) if !added.is_there => added.references.as_ref(),

@@ -112,11 +112,6 @@ pub fn named_constraint(text: &str, name: &str) -> String {
     with_behind(text, "add", &format!("CONSTRAINT {}", quote_identifier(name)))
 }
 
-/// A name as somebody wrote it, perhaps with its schema, as SQL.
-pub fn quoted_as_written(name: &str) -> String {
-    name.split('.').map(|part| quote_identifier(part.trim_matches('"'))).collect::<Vec<_>>().join(".")
-}
-
 /// `FOR VALUES …` or `DEFAULT`, the bounds of CREATE TABLE … PARTITION OF.
 pub fn partition_bounds(text: &str) -> Option<String> {
     let outer = outer_tokens(text);

@@ -125,14 +125,11 @@ fn table(asked: &Asked<'_>) -> Option<Found> {
 fn column(asked: &Asked<'_>) -> Option<Found> {
     let renamed = renamed(asked, &["column"])?;
     let target = asked.target()?;
-    let from = quote_identifier(&renamed.from);
-    let message = format!(
-        "{from} of {} becomes {}: every statement that names it fails",
-        target.qualified(),
-        renamed.to
-    );
+    let (from, to) = (quote_identifier(&renamed.from), quote_identifier(&renamed.to));
+    let message =
+        format!("{from} of {} becomes {to}: every statement that names it fails", target.qualified());
     let statement = match whole(asked).as_str() {
-        "" => format!("ALTER TABLE {} RENAME COLUMN {from} TO {}", target.qualified(), renamed.to),
+        "" => format!("ALTER TABLE {} RENAME COLUMN {from} TO {to}", target.qualified()),
         text => text.to_owned(),
     };
     Some(
@@ -181,10 +178,13 @@ fn set_schema(asked: &Asked<'_>) -> Option<Found> {
 
 fn enum_value(asked: &Asked<'_>) -> Option<Found> {
     let renamed = renamed(asked, &["enum value"])?;
+    if asked.action.missing.is_some() {
+        return None;
+    }
     let message = format!(
         "the value {} becomes {}: rows that have it show the new name, and clients that send the old one fail",
         quote_literal(&renamed.from),
-        renamed.to
+        quote_literal(&renamed.to)
     );
     Some(Found::new(Effect::Breaks, message).note(used(
         renamed,
@@ -214,7 +214,8 @@ fn other(asked: &Asked<'_>) -> Option<Found> {
         format!("the {} {} becomes {}: whoever names it fails", renamed.kind, renamed.from, renamed.to);
     let (severity, effect) = match renamed.kind {
         "view" | "materialized view" => (Some(Severity::Error), Effect::Breaks),
-        "index" | "constraint" | "domain constraint" => (None, Effect::Lock),
+        "index" => (Some(Severity::Info), Effect::Breaks),
+        "constraint" | "domain constraint" => (None, Effect::Lock),
         _ => (None, Effect::Breaks),
     };
     let mut found = if effect == Effect::Lock { moment(asked, message) } else { Found::new(effect, message) };
@@ -283,7 +284,7 @@ mod tests {
     fn schemas_and_values() {
         rename("schema", "app", "app2").fires(SCHEMA.id);
         rename("table", "app", "app2").is_silent(SCHEMA.id);
-        rename("enum value", "sad", "'low'").fires(ENUM_VALUE.id);
+        rename("enum value", "sad", "low").fires(ENUM_VALUE.id);
         rename("schema", "app", "app2").is_silent(ENUM_VALUE.id);
     }
 
@@ -307,10 +308,8 @@ mod tests {
         let view = rename("view", "public.av", "av2")
             .on(relation("av", TouchedKind::View), LockMode::AccessExclusive);
         assert_eq!(view.severity(OTHER.id), Some(Severity::Error));
-        assert_eq!(
-            rename("index", "public.acct_pkey", "acct_pk2").severity(OTHER.id),
-            Some(Severity::Warning)
-        );
+        assert_eq!(rename("index", "public.acct_pkey", "acct_pk2").severity(OTHER.id), Some(Severity::Info));
+        assert_eq!(rename("constraint", "c1", "c2").severity(OTHER.id), Some(Severity::Warning));
         rename("trigger", "tr", "tr2").is_silent(OTHER.id);
     }
 }
