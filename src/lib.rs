@@ -63,9 +63,16 @@ pgrx::extension_sql_file!(
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
+    "../sql/schema/45_ddl_guard.sql",
+    name = "ddl_guard",
+    requires = [migration::api::pending_ddl_records]
+);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "ddl_guard",
         "progress",
         "suppression",
         "workload",
@@ -80,6 +87,12 @@ pgrx::extension_sql_file!(
         index::api::index_health,
         audit::api::missing_indexes,
         index::api::unused_indexes,
+        migration::api::allow_ddl,
+        migration::api::ddl_rules,
+        migration::api::explain_ddl,
+        migration::api::lint_migration,
+        migration::api::lint_migration_sarif,
+        migration::api::pending_ddl_records,
         monitor::api::table_sizes,
         query::api::advise,
         query::api::advise_workload,
@@ -105,4 +118,5 @@ pub extern "C-unwind" fn _PG_init() {
     pg::settings::register();
     pg::planner::install();
     pg::capture::install();
+    pg::guard::install(migration::live::guard::decide);
 }

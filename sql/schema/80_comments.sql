@@ -126,3 +126,35 @@ condition: as EXPLAIN prints it; of a table without a condition of its own, what
 reason: which index is missing, or why those that exist do not serve (not valid, partial, another leading column, operator class or collation), why the condition cannot be searched by, which setting forbids it, or from which share of the rows on an index would pay. It is proved by planning again: with the index that one would think of, without sequential scans, or with index scans allowed.
 evidence: costs now and with an index, index_sql (CREATE INDEX, to be built CONCURRENTLY on a busy server) and index_bytes, break_even_share, existing_indexes and not_searchable with the obstacle of each.
 Rights, locks and errors as for dbm.what_if().';
+
+COMMENT ON FUNCTION dbm.explain_ddl(text) IS
+    'What statements would do to this database if this session sent them now. Parses and looks up, runs nothing, waits for no lock. One row a finding, or one row where nothing is found.
+verdict: safe; unsafe (a rule of severity warning or worse); unknown (the parser does not know it, what it is about is not there, or it runs other statements), message says why. rule: as in dbm.ddl_rules().
+lock_mode: on target, which is the relation that suffers. rewrites: every row is written anew. scans: every row is read. rows: estimated; bytes: with all indexes, over all partitions. seconds_low and seconds_high: how long the lock is held for that, from the rates that this server showed.
+blockers: who holds or awaits a conflicting lock now: pid, mode, state, application, seconds since its transaction began. safe_sql: what to run instead, statement by statement, each in a transaction of its own.
+Statements see what those before them would have left: new tables, open transactions, timeouts.';
+
+COMMENT ON FUNCTION dbm.lint_migration(text, text) IS
+    'What is unsafe in a migration file, in the order of its statements. Reads it with the parser of the dialect (postgresql, mysql or sqlite) and runs nothing; meta-commands of psql and data of COPY are passed over.
+postgresql: what the file is about is looked up here where it is there, but every table counts as large unless the file makes it. statement_no and line: 1-based. rule: as in dbm.ddl_rules(); ddl.not_parsed for what the parser does not know, ddl.unchecked for what cannot be looked into. severity: info, warning, error or critical. fix: what to run instead.
+No rows where nothing is found. Raises 22023 for a dialect that does not exist.';
+
+COMMENT ON FUNCTION dbm.lint_migration_sarif(text, text) IS
+    'dbm.lint_migration() as one SARIF 2.1.0 document, for tools of code review. The file is called migration.sql in it.';
+
+COMMENT ON FUNCTION dbm.ddl_rules() IS
+    'Every rule that dbm.explain_ddl(), dbm.lint_migration() and the guard judge by: severity and thresholds as in force here (dbm.rule_setting), what it costs to ignore, and where to read more.
+error and critical are refused while dbm.ddl_guard is enforce; of warning a WARNING is given; info is for the functions alone. thresholds: by name, value (in force), default, min, max and meaning. enabled: whether the rule is used.';
+
+COMMENT ON FUNCTION dbm.allow_ddl(text, text, interval, integer) IS
+    'Lets the caller''s role run statements in this database in spite of a rule (or all), with a reason, for a while (ttl, a week at most) and so many findings (uses). Each use is kept in dbm.ddl_record with its reason; what is not used can be deleted from dbm.ddl_allowance.
+Goes by who logged in and by whose rights are in force, in any session. Granted to nobody: GRANT EXECUTE decides who may. Raises 22023 for a rule that does not exist, an empty reason, or a span or number that makes no sense.';
+
+COMMENT ON FUNCTION dbm.pending_ddl_records() IS
+    'Records of this database that are in shared memory and not in dbm.ddl_record yet; the view dbm.ddl_records has both. No rows where dbmastery is not preloaded.';
+
+COMMENT ON FUNCTION dbm.on_ddl_command_start() IS
+    'The function of the event trigger dbmastery_ddl_guard.';
+
+COMMENT ON FUNCTION dbm.on_table_rewrite() IS
+    'The function of the event trigger dbmastery_table_rewrite.';

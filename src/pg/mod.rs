@@ -7,6 +7,7 @@ pub mod encoding;
 pub mod error;
 pub mod facts;
 pub mod file;
+pub mod guard;
 pub mod isolation;
 pub mod leaf_density;
 pub mod local_settings;
