@@ -62,10 +62,13 @@ pgrx::extension_sql_file!(
     requires = [monitor::api::progress]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "backfill",
         "progress",
         "suppression",
         "workload",
@@ -80,6 +83,10 @@ pgrx::extension_sql_file!(
         index::api::index_health,
         audit::api::missing_indexes,
         index::api::unused_indexes,
+        migration::backfill::api::backfill,
+        migration::backfill::api::backfill_cancel,
+        migration::backfill::api::backfill_pause,
+        migration::backfill::api::backfill_status,
         monitor::api::table_sizes,
         query::api::advise,
         query::api::advise_workload,
