@@ -54,7 +54,9 @@ impl Target {
             let message = format!("there is no relation with number {oid}");
             raise(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, &message, "", "");
         }
-        let name = quote_qualified(text(&row, 2), text(&row, 3));
+        let is_temporary = text(&row, 1) == "t";
+        let bare = text(&row, 3);
+        let name = if is_temporary { quote_identifier(bare) } else { quote_qualified(text(&row, 2), bare) };
         let refuse = |detail: &str, hint: &str| -> ! {
             let message = format!("{name} cannot be filled in batches");
             raise(PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE, &message, detail, hint)
@@ -67,7 +69,7 @@ impl Target {
         if truth(&row, 4) {
             refuse("It is a catalog of the system.", "");
         }
-        if text(&row, 1) == "t" {
+        if is_temporary {
             refuse("It is a temporary table, which no other session waits for.", "Run a plain UPDATE.");
         }
         if truth(&row, 6) {
