@@ -74,7 +74,28 @@ sub last_job
 	return $node->safe_psql('busy', 'SELECT coalesce(max(id), 0) FROM dbm.backfill_job');
 }
 
-# Waits until the job after $before has come that far; its number and process.
+# Waits until the server takes connections again. Without standard input, which a psql that is refused does not read.
+sub wait_for_server
+{
+	my ($out, $error);
+	for (1 .. 600)
+	{
+		return
+		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('busy'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$error);
+		usleep(100_000);
+	}
+	die "the server did not come back: $error";
+}
+
+# The job that begins after $before; a crash leaves gaps between the numbers.
+sub begun
+{
+	my ($before) = @_;
+	$node->poll_query_until('busy', "SELECT coalesce(max(id), 0) > $before FROM dbm.backfill_job") or die 'no job begins';
+	return last_job();
+}
+
+# Waits until a job has come that far; its process.
 sub reached
 {
 	my ($job, $share) = @_;
@@ -88,19 +109,20 @@ sub reached
 sub killed_and_taken_up
 {
 	my ($call, $script, @points) = @_;
-	my $job = last_job() + 1;
-	my @said;
+	my $before = last_job();
+	my ($job, @said);
 	for my $point (@points)
 	{
 		my $writers = writers($script, 3);
 		my $run = call($call);
+		$job //= begun($before);
 		my $pid = reached($job, $point->{share});
 		if ($point->{how} eq 'kill') { kill 'KILL', $pid }
 		else { $node->stop('immediate') }
 		push @said, ended($run);
 		stop_writers($writers);
 		$node->start if $point->{how} ne 'kill';
-		$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server did not come back';
+		wait_for_server();
 		push @said, "share after $point->{how}: " . (status($job)->{share} // 'none');
 		is(status($job)->{state}, 'interrupted', "$point->{how} at $point->{share}: it is interrupted");
 	}
@@ -171,9 +193,9 @@ VACUUM ANALYZE late;
 SQL
 {
 	my $writers = writers("\\set v random(1, 1000)\nINSERT INTO late (v) VALUES (:v);\n\\sleep 1 ms\n", 2);
-	$job = last_job() + 1;
+	my $before = last_job();
 	my $run = call("'late', 'twice = v * 2, times = times + 1', 'twice IS NULL', duty => 0.5, batch_rows => 200, batch_time => '20 ms'");
-	reached($job, 0);
+	reached(begun($before), 0);
 	usleep(1_500_000);
 	stop_writers($writers);
 	my $error = ended($run);
@@ -194,8 +216,9 @@ VACUUM ANALYZE calm;
 SQL
 my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => '2 ms'";
 {
-	$job = last_job() + 1;
+	my $before = last_job();
 	my $run = call($slow);
+	$job = begun($before);
 	my $pid = reached($job, 0.05);
 	my (undef, undef, $second) = $node->psql('busy', "CALL dbm.backfill('calm', 'n = 5')");
 	like($second, qr/table public\.calm is being filled by another session.*Process $pid is at it/s, 'a second one is refused, and told who');
@@ -234,8 +257,9 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 {
 	my $holder = Session->new($node, 'busy');
 	$holder->must('BEGIN; UPDATE calm SET note = \'held\' WHERE id = 20000');
-	$job = last_job() + 1;
+	my $before = last_job();
 	my $run = call("'calm', 'n = n + 1', duty => 1");
+	$job = begun($before);
 	$node->poll_query_until('busy', "SELECT waits_for LIKE 'another session: canceling statement due to lock timeout%' FROM dbm.backfill_status() WHERE job = $job")
 	  or die 'it did not say that it waits';
 	usleep(500_000);
@@ -249,7 +273,7 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 	# For ever: it gives up.
 	$holder->must('BEGIN; UPDATE calm SET note = \'held\' WHERE id = 20000');
 	like(ended(call("'calm', 'n = n + 1', duty => 1, give_up_after => '1 s'")), qr/got no further for \d+ s: canceling statement due to lock timeout/, 'after a time it gives up');
-	is(status($job + 1)->{state}, 'failed', 'as failed');
+	is(status(last_job())->{state}, 'failed', 'as failed');
 	$holder->must('COMMIT');
 	like(ended(call("'calm', 'n = n + 1', duty => 1")), qr/is done/, 'called again it goes on');
 	is($node->safe_psql('busy', 'SELECT count(*) FROM calm WHERE n <> 3'), '0', 'each row once');
@@ -259,11 +283,13 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 # --- A dump goes on where it was taken
 
 {
-	$job = last_job() + 1;
+	$node->safe_psql('busy', 'DROP TABLE big, wide, tree, late');
+	my $before = last_job();
 	my $run = call($slow);
+	$job = begun($before);
 	reached($job, 0.1);
 	my $dump = "$folder/dump";
-	PostgreSQL::Test::Utils::system_or_bail($node->installed_command('pg_dump'), '-Fc', '-f', $dump, '-t', 'calm', '-e', 'dbmastery', $node->connstr('busy'));
+	PostgreSQL::Test::Utils::system_or_bail($node->installed_command('pg_dump'), '-Fc', '-f', $dump, $node->connstr('busy'));
 	$node->safe_psql('postgres', 'CREATE DATABASE copy');
 	PostgreSQL::Test::Utils::system_log($node->installed_command('pg_restore'), '-d', $node->connstr('copy'), $dump);
 	my $state = $node->safe_psql('copy', "SELECT state FROM dbm.backfill_status() WHERE job = $job");
@@ -283,8 +309,9 @@ $standby->start;
 $node->wait_for_catchup($standby, 'replay');
 is($standby->safe_psql('busy', "SELECT count(*) > 0 FROM dbm.backfill_status()"), 't', 'jobs can be seen on a standby');
 $standby->safe_psql('busy', 'SELECT pg_wal_replay_pause()');
-$job = last_job() + 1;
+my $begun = last_job();
 my $run = call("'calm', 'n = n + 1', 'n < 100', duty => 0.05, batch_rows => 100, batch_time => '2 ms', max_lag => '1 s'");
+$job = begun($begun);
 ok($node->poll_query_until('busy', "SELECT waits_for ~ '^standby \\S+ is [0-9.]+ s behind, more than 1.0 s' FROM dbm.backfill_status() WHERE job = $job"),
 	'it waits for a standby, and says so');
 my $before = status($job)->{rows_seen};
