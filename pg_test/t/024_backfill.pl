@@ -184,6 +184,29 @@ for my $table ('wide', 'tree')
 	is($node->safe_psql('busy', "SELECT count(*) FROM $table WHERE born AND n <> 1 OR n > 1"), '0', "$table: every row once");
 }
 
+# --- A key that has one value in its first column for all rows: a batch reads its own part of the index, not all that
+# follows.
+
+$node->safe_psql('busy', <<'SQL');
+CREATE TABLE tenant (t int, id int, n int NOT NULL DEFAULT 0, PRIMARY KEY (t, id)) WITH (fillfactor = 40);
+INSERT INTO tenant SELECT 1, i FROM generate_series(1, 200000) AS i;
+VACUUM ANALYZE tenant;
+SQL
+$node->safe_psql('busy', 'SELECT pg_stat_reset()');
+ended(call("'tenant', 'n = n + 1', duty => 1, batch_rows => 500, batch_time => '5 ms', wait_for_autovacuum => false"));
+is($node->safe_psql('busy', 'SELECT count(*) FROM tenant WHERE n <> 1'), '0', 'a key with one first value: each row once');
+ok($node->poll_query_until('busy', "SELECT n_tup_upd = 200000 FROM pg_stat_user_tables WHERE relname = 'tenant'"), 'all is counted');
+my ($read) = rows($node, 'busy', <<'SQL');
+SELECT s.idx_blks_hit + s.idx_blks_read AS blocks, t.n_tup_hot_upd AS hot, pg_relation_size('tenant_pkey') / 8192 AS pages, b.batches
+FROM pg_statio_user_indexes s, pg_stat_user_tables t,
+     (SELECT count(*) AS batches FROM dbm.backfill_batch WHERE part = 'public.tenant') b
+WHERE s.indexrelname = 'tenant_pkey' AND t.relname = 'tenant'
+SQL
+cmp_ok($read->{hot}, '>', 199_000, 'its rows need no new index entries');
+cmp_ok($read->{blocks}, '<', 5 * $read->{pages} + 30 * $read->{batches},
+	"$read->{batches} batches read $read->{blocks} blocks of an index of $read->{pages}");
+cmp_ok($read->{batches}, '>', 30, 'in many batches');
+
 # --- With a predicate rows that come in behind the cursor are found
 
 $node->safe_psql('busy', <<'SQL');
@@ -260,7 +283,7 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 	my $before = last_job();
 	my $run = call("'calm', 'n = n + 1', duty => 1");
 	$job = begun($before);
-	$node->poll_query_until('busy', "SELECT waits_for LIKE 'another session: canceling statement due to lock timeout%' FROM dbm.backfill_status() WHERE job = $job")
+	$node->poll_query_until('busy', "SELECT waits_for = 'a lock of another session' FROM dbm.backfill_status() WHERE job = $job")
 	  or die 'it did not say that it waits';
 	usleep(500_000);
 	is($node->safe_psql('busy', "SET lock_timeout = '2 s'; UPDATE calm SET note = 'free' WHERE id IN (1, 39999) RETURNING n"),
@@ -272,7 +295,7 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 
 	# For ever: it gives up.
 	$holder->must('BEGIN; UPDATE calm SET note = \'held\' WHERE id = 20000');
-	like(ended(call("'calm', 'n = n + 1', duty => 1, give_up_after => '1 s'")), qr/got no further for \d+ s: canceling statement due to lock timeout/, 'after a time it gives up');
+	like(ended(call("'calm', 'n = n + 1', duty => 1, give_up_after => '1 s'")), qr/got no further than \(id\) = \(19999\) of public\.calm for [1-3] s: canceling statement due to lock timeout/, 'after a time it gives up');
 	is(status(last_job())->{state}, 'failed', 'as failed');
 	$holder->must('COMMIT');
 	like(ended(call("'calm', 'n = n + 1', duty => 1")), qr/is done/, 'called again it goes on');
@@ -280,10 +303,27 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 	$holder->quit;
 }
 
+# --- Autovacuum is waited for
+
+{
+	$node->safe_psql('busy', 'ALTER TABLE calm SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1); UPDATE calm SET note = note');
+	$node->poll_query_until('busy', "SELECT count(*) > 0 FROM pg_stat_progress_vacuum WHERE relid = 'calm'::regclass") or die 'no autovacuum';
+	my $before = last_job();
+	my $run = call("'calm', 'n = n + 1', duty => 1");
+	$job = begun($before);
+	ok($node->poll_query_until('busy', "SELECT waits_for ~ '^autovacuum of the table by process [0-9]+\$' FROM dbm.backfill_status() WHERE job = $job"), 'it waits for autovacuum');
+	is(status($job)->{rows_changed}, 0, 'with all of it');
+	is($node->safe_psql('busy', "SELECT dbm.backfill_pause($job)"), 't', 'and can be paused there');
+	like(ended($run), qr/is paused/, 'at once');
+	like(ended(call("'calm', 'n = n + 1', duty => 1, wait_for_autovacuum => false")), qr/is done/, 'unless it is told not to');
+	$node->safe_psql('busy', 'ALTER TABLE calm RESET (autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor, autovacuum_vacuum_cost_delay, autovacuum_vacuum_cost_limit)');
+	is($node->safe_psql('busy', 'SELECT count(*) FROM calm WHERE n <> 4'), '0', 'each row once');
+}
+
 # --- A dump goes on where it was taken
 
 {
-	$node->safe_psql('busy', 'DROP TABLE big, wide, tree, late');
+	$node->safe_psql('busy', 'DROP TABLE big, wide, tree, tenant, late');
 	my $before = last_job();
 	my $run = call($slow);
 	$job = begun($before);
@@ -295,7 +335,7 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 	my $state = $node->safe_psql('copy', "SELECT state FROM dbm.backfill_status() WHERE job = $job");
 	is($state, 'interrupted', 'in a restored database it is interrupted');
 	like(ended(call("'calm', 'n = n + 1', duty => 1", 'copy')), qr/job $job goes on where it stopped.*is done/s, 'and goes on there');
-	is($node->safe_psql('copy', 'SELECT count(*) FROM calm WHERE n <> 4'), '0', 'each row once');
+	is($node->safe_psql('copy', 'SELECT count(*) FROM calm WHERE n <> 5'), '0', 'each row once');
 	$node->safe_psql('busy', "SELECT dbm.backfill_cancel($job)");
 	ended($run);
 }

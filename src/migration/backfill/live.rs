@@ -166,6 +166,10 @@ fn job(talk: &Conversation, wanted: &Wanted, target: &Target, leaves: Vec<Leaf>)
         return (job, states);
     }
     for row in &found {
+        // Nobody is at it, or the lock of the table would not be ours.
+        if text(row, 7) == "running" {
+            as_owner(|| talk.run(&record::stopped(number(row, 0), "paused", None)));
+        }
         let message = format!(
             "job {} of {} is unfinished and sets other columns or rows: {}; call it again as it was to finish it, or \
              dbm.backfill_cancel({})",

@@ -73,6 +73,54 @@ impl Part {
         }
     }
 
+    /// The same condition for reading all of it, as a B-tree reads it and no further.
+    ///
+    /// A comparison of rows begins where it should, but ends with the first column alone: under one value of that
+    /// column a batch would read all that is left. Conditions on single columns end where they should; the comparison
+    /// itself stands beside them, where no index takes it, for what they do not tell (texts that differ and are equal).
+    fn within(&self, after: Option<&Place>, upto: &Place) -> String {
+        let width = self.key.columns.len();
+        if width < 2 {
+            return self.between(after, Some(upto));
+        }
+        let shared = after.map_or(0, |after| shared(after, upto));
+        let mut conditions: Vec<String> = (0..shared)
+            .map(|column| self.single(&Single { column, operator: "=", is_upper: true }, after, upto))
+            .collect();
+        let arms: Vec<String> = arms(shared, width, after.is_some())
+            .iter()
+            .map(|arm| {
+                let singles: Vec<String> =
+                    arm.iter().map(|single| self.single(single, after, upto)).collect();
+                singles.join(" AND ")
+            })
+            .collect();
+        match arms.as_slice() {
+            [] => {}
+            [arm] => conditions.push(arm.clone()),
+            several => conditions.push(format!("(({}))", several.join(") OR ("))),
+        }
+        conditions.extend(after.map(|place| format!("({}) IS TRUE", self.compared(">", place))));
+        conditions.push(format!("({}) IS TRUE", self.compared("<=", upto)));
+        conditions.join(" AND ")
+    }
+
+    /// A condition on one column of the key.
+    fn single(&self, single: &Single, after: Option<&Place>, upto: &Place) -> String {
+        let place = if single.is_upper { Some(upto) } else { after };
+        let column = &self.key.columns[single.column];
+        let value = place
+            .and_then(|place| place.get(single.column))
+            .map_or_else(|| "NULL".to_owned(), |value| quote_literal(value));
+        format!(
+            "{} OPERATOR({}.{}) {value}::{}",
+            self.columns()[single.column],
+            quote_identifier(&column.operator_schema),
+            single.operator,
+            column.sql_type
+        )
+    }
+
     /// The index's own operator, whatever search_path says. A comparison of rows names one schema for all columns.
     fn operator(&self, operator: &str) -> String {
         let schema = self.key.columns.first().map(|column| &column.operator_schema);
@@ -151,7 +199,7 @@ impl Part {
     pub fn update(&self, change: &Change<'_>, after: Option<&Place>, upto: &Place) -> String {
         let Change { assignment, predicate, differs } = change;
         let mut sql = format!("UPDATE ONLY {} AS {} SET\n{assignment}\n", self.name, self.alias);
-        sql += &format!("WHERE {}", self.between(after, Some(upto)));
+        sql += &format!("WHERE {}", self.within(after, upto));
         if let Some(differs) = differs {
             sql += &format!(" AND {differs}");
         }
@@ -181,6 +229,49 @@ impl Part {
     }
 }
 
+/// A condition on one column: against the upper end or the lower one.
+#[derive(Clone, Copy, Debug)]
+struct Single {
+    column: usize,
+    operator: &'static str,
+    is_upper: bool,
+}
+
+/// How many columns, from the first on, have the same value at both ends.
+fn shared(after: &Place, upto: &Place) -> usize {
+    after.iter().zip(upto).take_while(|(after, upto)| after == upto).count()
+}
+
+/// The ranges, one of which holds every row between two ends that have the first `shared` columns in common; each is
+/// read by a B-tree without more. `has_lower`: whether there is a lower end.
+fn arms(shared: usize, width: usize, has_lower: bool) -> Vec<Vec<Single>> {
+    let upper = |column, operator| Single { column, operator, is_upper: true };
+    let lower = |column, operator| Single { column, operator, is_upper: false };
+    if shared >= width {
+        return Vec::new();
+    }
+    let is_last = |column: usize| column + 1 == width;
+    // The first column that differs: what lies between its values.
+    let mut middle = Vec::new();
+    if has_lower {
+        middle.push(lower(shared, ">"));
+    }
+    middle.push(upper(shared, if is_last(shared) { "<=" } else { "<" }));
+    let mut arms = vec![middle];
+    // And at each of its ends what the next columns leave.
+    for column in shared + 1..width {
+        if has_lower {
+            let mut arm: Vec<Single> = (shared..column).map(|equal| lower(equal, "=")).collect();
+            arm.push(lower(column, ">"));
+            arms.push(arm);
+        }
+        let mut arm: Vec<Single> = (shared..column).map(|equal| upper(equal, "=")).collect();
+        arm.push(upper(column, if is_last(column) { "<=" } else { "<" }));
+        arms.push(arm);
+    }
+    arms
+}
+
 /// What is to be done to the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
@@ -195,6 +286,7 @@ pub struct Change<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn column(name: &str, sql_type: &str) -> KeyColumn {
         KeyColumn {
@@ -241,6 +333,52 @@ mod tests {
         assert!(sql.ends_with("ORDER BY t.a, t.\"Name\" COLLATE pg_catalog.\"C\" OFFSET 0 LIMIT 1"), "{sql}");
         assert!(part.last().ends_with("ORDER BY t.a DESC, t.\"Name\" COLLATE pg_catalog.\"C\" DESC LIMIT 1"));
         assert_eq!(part.told(&vec!["1".into(), "b".into()]), "(a, Name) = (1, b)");
+    }
+
+    #[test]
+    fn within_one_value_of_the_first_column_a_batch_ends_by_the_second() {
+        let part = part(vec![column("a", "pg_catalog.int4"), column("b", "pg_catalog.int8")]);
+        let place = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+        let sql = part.within(Some(&place("1", "5")), &place("1", "9"));
+        assert!(
+            sql.starts_with(
+                "t.a OPERATOR(pg_catalog.=) '1'::pg_catalog.int4 AND t.b OPERATOR(pg_catalog.>) '5'::pg_catalog.int8 AND \
+                 t.b OPERATOR(pg_catalog.<=) '9'::pg_catalog.int8 AND (ROW("
+            ),
+            "{sql}"
+        );
+        let sql = part.within(Some(&place("1", "5")), &place("2", "9"));
+        assert_eq!(sql.matches(" OR ").count(), 2, "{sql}");
+    }
+
+    proptest! {
+        /// Against the order of rows itself; the ends may be the same, and beside each other.
+        #[test]
+        fn the_ranges_hold_the_rows_between_the_ends_and_no_others(
+            after in prop::option::of(prop::collection::vec(0_u8..4, 3)),
+            upto in prop::collection::vec(0_u8..4, 3),
+            row in prop::collection::vec(0_u8..4, 3),
+        ) {
+            prop_assume!(after.as_ref().is_none_or(|after| *after <= upto));
+            let texts = |place: &[u8]| place.iter().map(u8::to_string).collect::<Place>();
+            let shared = after.as_ref().map_or(0, |after| shared(&texts(after), &texts(&upto)));
+            let holds = |single: &Single| {
+                let ends = if single.is_upper { Some(&upto) } else { after.as_ref() };
+                let (value, end) = (row[single.column], ends.map_or(0, |ends| ends[single.column]));
+                match single.operator {
+                    "=" => value == end,
+                    ">" => value > end,
+                    "<" => value < end,
+                    _ => value <= end,
+                }
+            };
+            let arms = arms(shared, 3, after.is_some());
+            let is_shared = row[..shared] == upto[..shared];
+            let is_held = is_shared && (arms.is_empty() || arms.iter().any(|arm| arm.iter().all(holds)));
+            let is_between = after.as_ref().is_none_or(|after| *after < row) && row <= upto;
+            // Both ends the same: what the comparison of rows beside them leaves out.
+            prop_assert_eq!(is_held && !arms.is_empty(), is_between, "{:?}", arms);
+        }
     }
 
     #[test]

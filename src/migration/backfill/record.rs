@@ -169,6 +169,11 @@ pub fn waits(job: i64, reason: Option<&str>) -> String {
     )
 }
 
+/// What is asked of the job.
+pub fn request(job: i64) -> String {
+    format!("SELECT j.request FROM dbm.backfill_job j WHERE j.id = {job}")
+}
+
 /// The job stops in this state.
 pub fn stopped(job: i64, state: &str, error: Option<&str>) -> String {
     format!(

@@ -235,8 +235,25 @@ impl<'a> Run<'a> {
             self.reported = Instant::now();
         }
         self.show(if self.job.pass == 1 { progress::BACKFILL_CHANGING } else { progress::BACKFILL_CHECKING });
-        sleep(rest(&batch, self.wanted.duty, self.wanted.max_wal_per_second));
-        None
+        self.rest(rest(&batch, self.wanted.duty, self.wanted.max_wal_per_second))
+    }
+
+    /// Rests; what is asked of the job meanwhile, if anything.
+    fn rest(&self, duration: Duration) -> Option<&'static str> {
+        let end = Instant::now() + duration;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            sleep(left.min(LOOK_AGAIN));
+            if left <= LOOK_AGAIN {
+                return None;
+            }
+            let row = as_owner(|| self.talk.row(&record::request(self.job.id)));
+            // Not one long transaction, and no snapshot.
+            self.talk.commit();
+            if let Some(request) = asked(row.first().and_then(Option::as_deref)) {
+                return Some(request);
+            }
+        }
     }
 
     /// What to do after an attempt that was rolled back; what is asked of the job, if anything.
@@ -263,16 +280,25 @@ impl<'a> Run<'a> {
                 let now = Instant::now();
                 let (since, attempts) = self.stuck.unwrap_or((now, 0));
                 self.stuck = Some((since, attempts + 1));
-                if since.elapsed() > self.wanted.give_up_after {
+                let left = self.wanted.give_up_after.saturating_sub(since.elapsed());
+                if left.is_zero() {
+                    let state = &self.states[position];
+                    let part = &state.leaf.part;
+                    let place = match &state.after {
+                        Some(after) => format!("than {} of {}", part.told(after), part.name),
+                        None => format!("than the beginning of {}", part.name),
+                    };
                     let seconds = since.elapsed().as_secs();
-                    let message = format!("job {} got no further for {seconds} s", self.job.id);
-                    self.fail(refusal, &message);
+                    self.fail(
+                        refusal,
+                        &format!("job {} got no further {place} for {seconds} s", self.job.id),
+                    );
                 }
-                let reason = format!("another session: {}", refusal.message);
+                let reason = obstacle(refusal, self.limit());
                 let asked = self.say(Some(&reason));
                 if asked.is_none() {
                     let chance = f64::from(now.elapsed().subsec_nanos() % 1_000) / 1_000.0;
-                    sleep(back_off(attempts, chance));
+                    sleep(back_off(attempts, chance).min(left));
                 }
                 asked
             }
@@ -370,6 +396,15 @@ impl<'a> Run<'a> {
         let total: u64 = self.states.iter().map(|state| state.leaf.rows.max(state.seen)).sum();
         let size = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
         self.progress.report(step, size(reached), size(total));
+    }
+}
+
+/// What was in the way of a batch.
+fn obstacle(refusal: &Refusal, limit: Duration) -> String {
+    match &*refusal.sqlstate {
+        "55P03" => "a lock of another session".to_owned(),
+        "57014" => format!("the next, smaller batch: the last took longer than {} s", limit.as_secs()),
+        _ => format!("another session: {}", refusal.message),
     }
 }
 
