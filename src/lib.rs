@@ -62,6 +62,8 @@ pgrx::extension_sql_file!(
     requires = [monitor::api::progress]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/45_ddl_guard.sql",
     name = "ddl_guard",
@@ -73,6 +75,7 @@ pgrx::extension_sql_file!(
     name = "comments",
     requires = [
         "ddl_guard",
+        "backfill",
         "progress",
         "suppression",
         "workload",
@@ -93,6 +96,10 @@ pgrx::extension_sql_file!(
         migration::api::lint_migration,
         migration::api::lint_migration_sarif,
         migration::api::pending_ddl_records,
+        migration::backfill::api::backfill,
+        migration::backfill::api::backfill_cancel,
+        migration::backfill::api::backfill_pause,
+        migration::backfill::api::backfill_status,
         monitor::api::table_sizes,
         query::api::advise,
         query::api::advise_workload,

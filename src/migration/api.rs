@@ -182,7 +182,8 @@ fn allow_ddl(
     let role = user_role();
     allowance::allow(&allowance, &role, &login_role());
     let statements = if uses == 1 { "one statement".to_owned() } else { format!("{uses} statements") };
-    format!("{} is let pass for {statements} of {role}, for {:.0} s", allowance.rule, allowance.seconds).into()
+    format!("{} is let pass for {statements} of {role}, for {:.0} s", allowance.rule, allowance.seconds)
+        .into()
 }
 
 /// `dbm.pending_ddl_records()`: records that are in shared memory and not in `dbm.ddl_record` yet.

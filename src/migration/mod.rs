@@ -8,6 +8,7 @@ pub mod live;
 
 pub mod allowance;
 pub mod assessment;
+pub mod backfill;
 pub mod catalogue;
 pub mod judge;
 pub mod lint;

@@ -61,8 +61,19 @@ pub static ADVISE_WORKLOAD: Act = Act {
     ],
 };
 
+/// The steps of [`BACKFILL`].
+pub const BACKFILL_CHANGING: &str = "changing rows";
+/// As above.
+pub const BACKFILL_WAITING: &str = "waiting";
+/// As above.
+pub const BACKFILL_CHECKING: &str = "looking for rows left";
+
+/// `CALL dbm.backfill()`; `dbm.backfill_status()` says more.
+pub static BACKFILL: Act =
+    Act { number: 5, name: "backfill", steps: &[BACKFILL_CHANGING, BACKFILL_WAITING, BACKFILL_CHECKING] };
+
 /// Every act, so that a reader can say what a number means.
-static ACTS: [&Act; 2] = [&AUDIT, &ADVISE_WORKLOAD];
+static ACTS: [&Act; 3] = [&AUDIT, &ADVISE_WORKLOAD, &BACKFILL];
 
 #[derive(Clone, Copy)]
 struct State {
