@@ -62,10 +62,13 @@ pgrx::extension_sql_file!(
     requires = [monitor::api::progress]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "plan",
         "progress",
         "suppression",
         "workload",
@@ -76,6 +79,12 @@ pgrx::extension_sql_file!(
         audit::api::suppress,
         audit::api::unsuppress,
         audit::api::version,
+        change::api::apply,
+        change::api::apply_in_background,
+        change::api::confirm_step,
+        change::api::plan_status,
+        change::api::plan_steps,
+        change::api::undo,
         index::api::duplicate_indexes,
         index::api::index_health,
         audit::api::missing_indexes,

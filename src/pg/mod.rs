@@ -15,6 +15,7 @@ pub mod planner;
 pub mod progress;
 pub mod query;
 pub mod roles;
+pub mod run;
 pub mod scan;
 pub mod settings;
 pub mod snapshot;

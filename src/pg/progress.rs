@@ -61,8 +61,17 @@ pub static ADVISE_WORKLOAD: Act = Act {
     ],
 };
 
+/// `dbm.apply()`: the steps are the phases of a plan.
+pub static APPLY: Act = Act { number: 3, name: "apply", steps: &PHASES };
+
+/// `dbm.undo()`.
+pub static UNDO: Act = Act { number: 4, name: "undo", steps: &PHASES };
+
+/// In the order of [`crate::change::plan::Phase::ALL`].
+const PHASES: [&str; 7] = ["prepare", "expand", "sync", "backfill", "validate", "switch", "contract"];
+
 /// Every act, so that a reader can say what a number means.
-static ACTS: [&Act; 2] = [&AUDIT, &ADVISE_WORKLOAD];
+static ACTS: [&Act; 4] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO];
 
 #[derive(Clone, Copy)]
 struct State {

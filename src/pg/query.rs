@@ -24,6 +24,24 @@ pub fn rows<T>(
     }
 }
 
+/// Writes to our own tables and reads what RETURNING returns.
+pub fn written<T>(
+    sql: &str,
+    arguments: &[DatumWithOid<'_>],
+    mut read: impl FnMut(&SpiHeapTupleData<'_>) -> Result<T, pgrx::spi::SpiError>,
+) -> Vec<T> {
+    let result = Spi::connect_mut(|client| {
+        client
+            .update(sql, None, arguments)?
+            .map(|row| read(&row))
+            .collect::<Result<Vec<T>, pgrx::spi::SpiError>>()
+    });
+    match result {
+        Ok(rows) => rows,
+        Err(error) => raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, &error.to_string(), "", ""),
+    }
+}
+
 /// Writes to our own tables and returns how many rows came back from RETURNING.
 pub fn rows_writing(sql: &str, arguments: &[DatumWithOid<'_>]) -> usize {
     let result = Spi::connect_mut(|client| client.update(sql, None, arguments).map(|table| table.len()));

@@ -1,0 +1,136 @@
+# Plans for tests: written by hand into the tables, as a superuser may, or by the extension; and what comes of them.
+
+package Plan;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use IPC::Run;
+use Audit qw(rows);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @EXPORT_OK = qw(by_hand literal plan_row statuses steps schema_of start_writers stop_writers wait_until);
+
+# A string as SQL.
+sub literal
+{
+	my ($text) = @_;
+	return 'NULL' unless defined $text;
+	$text =~ s/'/''/g;
+	return "'$text'";
+}
+
+sub list
+{
+	my ($texts) = @_;
+	return 'ARRAY[' . join(', ', map { literal($_) } @$texts) . ']::text[]';
+}
+
+# Writes a plan by hand and returns its number. Options: as, whose it is; steps, each with sql (one or a list) and what
+# dbm.plan_step has besides.
+sub by_hand
+{
+	my ($node, $database, %plan) = @_;
+	my $owner = literal($plan{as} // $node->safe_psql($database, 'SELECT current_user'));
+	my $number = $node->safe_psql($database, <<"SQL");
+INSERT INTO dbm.plan (title, change, created_by, created_by_oid)
+VALUES ('by hand', 'by hand', $owner, (SELECT oid FROM pg_roles WHERE rolname = $owner)) RETURNING plan
+SQL
+	my $place = 0;
+	for my $step (@{ $plan{steps} })
+	{
+		$place++;
+		my ($sql, $undo) = map { ref $_ ? $_ : [ defined $_ ? $_ : () ] } $step->{sql}, $step->{undo};
+		my ($phase, $runs, $note) = map { literal($_) } $step->{phase} // 'expand', $step->{runs} // 'transaction', $step->{note} // '';
+		my ($lock, $verify, $query, $removal) = map { literal($_) } @$step{qw(lock verify leftover_query leftover_sql)};
+		my ($does, $undoes) = map { list($_) } $sql, $undo;
+		$node->safe_psql($database, <<"SQL");
+INSERT INTO dbm.plan_step (plan, step, phase, runs, sql, lock_mode, undo, verify, leftover_query, leftover_sql, note)
+VALUES ($number, $place, $phase, $runs, $does, $lock, $undoes, $verify, $query, $removal, $note)
+SQL
+	}
+	return $number;
+}
+
+# What dbm.plan_status() says of a plan.
+sub plan_row
+{
+	my ($node, $database, $number) = @_;
+	my ($row) = rows($node, $database, "SELECT * FROM dbm.plan_status($number)");
+	return $row;
+}
+
+# What its steps are at, in one line.
+sub statuses
+{
+	my ($node, $database, $number) = @_;
+	return join ' ', map { $_->{status} } steps($node, $database, $number);
+}
+
+sub steps
+{
+	my ($node, $database, $number) = @_;
+	return rows($node, $database, "SELECT * FROM dbm.plan_steps($number) ORDER BY step");
+}
+
+# The schema of all but the extension, as pg_dump writes it.
+sub schema_of
+{
+	my ($node, $database, @more) = @_;
+	my ($out, $error) = ('', '');
+	IPC::Run::run([ 'pg_dump', '--schema-only', '--exclude-schema=dbm', @more, '-d', $node->connstr($database) ],
+		'>', \$out, '2>', \$error) or die "pg_dump failed: $error";
+	$out =~ s/^\\(un)?restrict .*\n//mg;
+	return $out;
+}
+
+# Starts pgbench with a script, which writes how long each transaction took.
+sub start_writers
+{
+	my ($node, $database, $script, %options) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	PostgreSQL::Test::Utils::append_to_file("$folder/script.sql", $script);
+	my %writers = (folder => $folder, out => '', error => '');
+	my $clients = $options{clients} // 2;
+	$writers{run} = IPC::Run::start(
+		[ 'pgbench', '-n', '-c', $clients, '-j', 1, '-T', 600, '-l', "--log-prefix=$folder/log",
+		  ($options{rate} ? ('-R', $options{rate}) : ()), '-f', "$folder/script.sql", '-d', $node->connstr($database) ],
+		'>', \$writers{out}, '2>', \$writers{error});
+	usleep(300_000);
+	return \%writers;
+}
+
+# Ends them; returns how many transactions they made, and how long the longest took, in milliseconds, without the time
+# that it waited for its turn.
+sub stop_writers
+{
+	my ($writers) = @_;
+	my $failed = !$writers->{run}->pumpable;
+	$writers->{run}->signal('INT');
+	$writers->{run}->finish;
+	my ($count, $longest) = (0, 0);
+	for my $file (glob "$writers->{folder}/log*")
+	{
+		for my $line (split /\n/, slurp_file($file))
+		{
+			my @fields = split / /, $line;
+			my $time = ($fields[2] - ($fields[6] // 0)) / 1000;
+			$count++;
+			$longest = $time if $time > $longest;
+		}
+	}
+	$writers->{error} =~ /^pgbench: error: (.*)$/m and fail("a writer failed: $1");
+	return ($count, $longest);
+}
+
+sub wait_until
+{
+	my ($node, $database, $query) = @_;
+	$node->poll_query_until($database, $query) or die "not so in time: $query";
+	return;
+}
+
+1;
