@@ -42,9 +42,10 @@ pub fn runner_of(plan: i64) -> Option<i32> {
            AND l.database OPERATOR(pg_catalog.=)
                (SELECT d.oid FROM pg_catalog.pg_database d
                 WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-           AND l.classid OPERATOR(pg_catalog.=) $1 AND l.objid OPERATOR(pg_catalog.=) $2
+           AND l.classid::pg_catalog.int8 OPERATOR(pg_catalog.=) $1
+           AND l.objid::pg_catalog.int8 OPERATOR(pg_catalog.=) $2
            AND l.objsubid OPERATOR(pg_catalog.=) $3",
-        &[pg_sys::Oid::from(high).into(), pg_sys::Oid::from(low).into(), (CLASS as i16).into()],
+        &[i64::from(high).into(), i64::from(low).into(), (CLASS as i16).into()],
         |row| row.get::<i32>(1),
     )
     .into_iter()
