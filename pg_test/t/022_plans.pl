@@ -88,7 +88,7 @@ is(plan_row($node, 'postgres', $number)->{status}, 'ready', 'a plan is ready');
 my $running = start_writers($node, 'postgres', $writers);
 is(call("CALL dbm.apply($number)", role => 'alice'), '', 'it is applied by its creator while others write');
 my ($count, $longest) = stop_writers($running);
-cmp_ok($count, '>', 0, "$count transactions were written meanwhile");
+cmp_ok($count, '>', 100, "$count transactions were written meanwhile");
 cmp_ok($longest, '<', 1000, sprintf 'nobody waited longer than a second: %.0f ms', $longest);
 note(sprintf '%d writes, the longest took %.1f ms', $count, $longest);
 is(statuses($node, 'postgres', $number), 'done done done done done', 'every step is done');
@@ -271,7 +271,7 @@ call("CALL dbm.undo($number)", role => 'alice');
 # --- What is built concurrently waits for older transactions, but not for the call
 
 $number = made(\%index);
-$reader->must('BEGIN; SELECT 1; SELECT count(*) FROM shop.orders');
+$reader->must('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM shop.orders');
 $caller->begin("CALL dbm.apply($number);");
 wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting%'});
 pass('a concurrent build waits for older transactions');
@@ -325,7 +325,7 @@ sql("REVOKE alice FROM bob");
 
 # A plan of bob's run by a superuser has bob's rights.
 $number = by_hand($node, 'postgres', as => 'bob', steps => [ { sql => 'ALTER TABLE shop.small ADD COLUMN j int' } ]);
-like(call("CALL dbm.apply($number)"), qr/ERROR:  42501: step 1 of plan $number failed: must be owner of table small/, 'the rights are the creator\'s, whoever runs it');
+like(call("CALL dbm.apply($number)"), qr/ERROR:  42501: step 1 of plan $number failed: permission denied for schema shop/, 'the rights are the creator\'s, whoever runs it');
 for my $evil ('SET ROLE alice', 'SET SESSION AUTHORIZATION alice', 'RESET SESSION AUTHORIZATION; ALTER TABLE shop.small ADD COLUMN j int',
 	'RESET ROLE; ALTER TABLE shop.small ADD COLUMN j int', 'ALTER ROLE bob SUPERUSER')
 {

@@ -10,6 +10,7 @@ CREATE TABLE dbm.plan (
     requires       text[]                   NOT NULL DEFAULT '{}',
     seconds_low    double precision,
     seconds_high   double precision,
+    search_path    text                     NOT NULL DEFAULT '',
     status         text                     NOT NULL DEFAULT 'ready',
     run            bigint,
     created_by     text                     NOT NULL DEFAULT current_user,
@@ -75,6 +76,8 @@ COMMENT ON COLUMN dbm.plan.seconds_low IS
     'How long it takes at least; null where nobody knows.';
 COMMENT ON COLUMN dbm.plan.seconds_high IS
     'How long it takes at most; null where nobody knows.';
+COMMENT ON COLUMN dbm.plan.search_path IS
+    'The search_path with which its steps are run: that of whoever made it, where words of his own are in them.';
 COMMENT ON COLUMN dbm.plan.status IS
     'ready, running, waiting (for people), done, failed, undoing or undone. running and undoing also when the one who did it is gone: dbm.plan_status() knows.';
 COMMENT ON COLUMN dbm.plan.run IS
@@ -105,7 +108,7 @@ COMMENT ON COLUMN dbm.plan_step.phase IS
 COMMENT ON COLUMN dbm.plan_step.runs IS
     'transaction: all its statements in one, under lock_timeout; alone: one statement outside a transaction block; by_hand: people do it, and dbm.confirm_step() says so.';
 COMMENT ON COLUMN dbm.plan_step.sql IS
-    'Its statements, run with an empty search_path.';
+    'Its statements, run with the plan''s search_path.';
 COMMENT ON COLUMN dbm.plan_step.lock_mode IS
     'The strongest lock that it takes on a table which others use; null for none.';
 COMMENT ON COLUMN dbm.plan_step.undo IS

@@ -143,7 +143,7 @@ COMMENT ON FUNCTION dbm.confirm_step(bigint, integer) IS
 For the plan''s creator and who has its rights; not granted to anybody. Raises 55000 for a step that does not wait for people, 42704 for one that does not exist.';
 
 COMMENT ON PROCEDURE dbm.apply(bigint) IS
-    'Applies a plan: a background worker runs its steps in their order, with the rights of the role that made it and an empty search_path, and this call waits for it. Ends with a NOTICE where people have to do something first.
+    'Applies a plan: a background worker runs its steps in their order, with the rights of the role that made it, and this call waits for it. Ends with a NOTICE where people have to do something first.
 Each step is a transaction of its own, or a statement alone. A lock is waited for as long as dbm.apply_lock_timeout says, then others pass and it is tried again, dbm.apply_tries times. A step is skipped where its check is true before it, and after it the check must be true. What was interrupted, by an error, a cancel, kill -9 or power loss, goes on from there with the next call: what an unfinished attempt left is removed first.
 A cancel of this call ends the worker. Cannot run inside a transaction block. For the plan''s creator and who has its rights; not granted to anybody: GRANT EXECUTE ON PROCEDURE dbm.apply(bigint) TO somebody. Raises the error of the step that failed, 55006 where the plan is being run, 25001 inside a transaction block, 25006 on a standby, 42501 for another''s plan, and 55000 where its creator is gone or, before PostgreSQL 17, cannot log in.';
 

@@ -29,15 +29,16 @@ sub list
 	return 'ARRAY[' . join(', ', map { literal($_) } @$texts) . ']::text[]';
 }
 
-# Writes a plan by hand and returns its number. Options: as, whose it is; steps, each with sql (one or a list) and what
+# Writes a plan by hand and returns its number. Options: as, whose it is; search_path; steps, each with sql (one or a list) and what
 # dbm.plan_step has besides.
 sub by_hand
 {
 	my ($node, $database, %plan) = @_;
 	my $owner = literal($plan{as} // $node->safe_psql($database, 'SELECT current_user'));
+	my $path = literal($plan{search_path} // '');
 	my $number = $node->safe_psql($database, <<"SQL");
-INSERT INTO dbm.plan (title, change, created_by, created_by_oid)
-VALUES ('by hand', 'by hand', $owner, (SELECT oid FROM pg_roles WHERE rolname = $owner)) RETURNING plan
+INSERT INTO dbm.plan (title, change, search_path, created_by, created_by_oid)
+VALUES ('by hand', 'by hand', $path, $owner, (SELECT oid FROM pg_roles WHERE rolname = $owner)) RETURNING plan
 SQL
 	my $place = 0;
 	for my $step (@{ $plan{steps} })
@@ -87,7 +88,8 @@ sub schema_of
 	return $out;
 }
 
-# Starts pgbench with a script, which writes how long each transaction took.
+# Starts pgbench with a script, which writes how long each transaction took; it goes on for some seconds (4), since it
+# loses what it has not written yet when it is told to stop.
 sub start_writers
 {
 	my ($node, $database, $script, %options) = @_;
@@ -96,20 +98,18 @@ sub start_writers
 	my %writers = (folder => $folder, out => '', error => '');
 	my $clients = $options{clients} // 2;
 	$writers{run} = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', $clients, '-j', 1, '-T', 600, '-l', "--log-prefix=$folder/log",
+		[ 'pgbench', '-n', '-c', $clients, '-j', 1, '-T', $options{seconds} // 4, '-l', "--log-prefix=$folder/log",
 		  ($options{rate} ? ('-R', $options{rate}) : ()), '-f', "$folder/script.sql", '-d', $node->connstr($database) ],
 		'>', \$writers{out}, '2>', \$writers{error});
 	usleep(300_000);
 	return \%writers;
 }
 
-# Ends them; returns how many transactions they made, and how long the longest took, in milliseconds, without the time
+# Waits for their end; returns how many transactions they made, and how long the longest took, in milliseconds, without the time
 # that it waited for its turn.
 sub stop_writers
 {
 	my ($writers) = @_;
-	my $failed = !$writers->{run}->pumpable;
-	$writers->{run}->signal('INT');
 	$writers->{run}->finish;
 	my ($count, $longest) = (0, 0);
 	for my $file (glob "$writers->{folder}/log*")

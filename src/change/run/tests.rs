@@ -129,30 +129,3 @@ fn only_what_passes_is_tried_again() {
         assert!(!is_worth_another_try(sqlstate));
     }
 }
-
-#[test]
-fn what_runs_alone() {
-    for statement in [
-        "CREATE INDEX CONCURRENTLY i ON public.t (a)",
-        "drop index concurrently if exists public.i",
-        "REINDEX INDEX CONCURRENTLY public.i;",
-        "ALTER TABLE public.t DETACH PARTITION public.p CONCURRENTLY",
-        "CALL dbm.backfill('public.t', 'a = 1')",
-        "/* x */ VACUUM (ANALYZE) public.t",
-        "ALTER SYSTEM SET work_mem = 1",
-    ] {
-        assert!(runs_alone(statement), "{statement}");
-    }
-    for statement in [
-        "DROP INDEX public.\"CONCURRENTLY\"",
-        "COMMENT ON TABLE t IS 'built CONCURRENTLY'",
-        "DROP INDEX public.i -- not CONCURRENTLY\n",
-        "DO $x$ BEGIN RAISE NOTICE 'CONCURRENTLY'; END $x$",
-        "ALTER TABLE t ADD COLUMN concurrently_built boolean",
-        "SELECT $1, a$CONCURRENTLY FROM t",
-        "'",
-        "",
-    ] {
-        assert!(!runs_alone(statement), "{statement}");
-    }
-}

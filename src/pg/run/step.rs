@@ -10,8 +10,8 @@ use super::store::{StoredStep, set_error, set_step};
 use super::transaction::{Failure, caught, transaction};
 use super::worker::{Outcome, Run};
 use crate::catalog::LockMode;
-use crate::change::plan::{Runs, Step};
-use crate::change::run::{Before, StepStatus, before, is_worth_another_try, runs_alone};
+use crate::change::plan::{Runs, Step, runs_alone};
+use crate::change::run::{Before, StepStatus, before, is_worth_another_try};
 
 /// A failure of ours: the state of the database is not what the step needs.
 fn prerequisite(message: String, detail: &str, hint: String) -> Failure {
@@ -46,6 +46,7 @@ pub fn patiently(
             Ok(outcome) => return Ok(outcome),
             Err(failure) => failure,
         };
+        run.progress.again();
         tries += 1;
         // SAFETY: the server's generator of this process.
         let random = unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) };
@@ -55,6 +56,7 @@ pub fn patiently(
         let said = transaction(|| {
             set_error(run.order.plan, stored.number, meanwhile, &failure.sqlstate, &failure.text());
         });
+        run.progress.again();
         said.and_then(|()| sleep(pause)).map_err(|failure| (failure, status))?;
     }
 }
@@ -159,7 +161,7 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
     transaction(|| {
         for (name, value) in [
             (c"role", "none"),
-            (c"search_path", ""),
+            (c"search_path", &*run.search_path),
             (c"lock_timeout", &*milliseconds(lock_timeout.unwrap_or_default())),
             (c"deadlock_timeout", &*milliseconds(deadlock_timeout.max(Duration::from_millis(1)))),
             (c"statement_timeout", "0"),

@@ -88,8 +88,9 @@ pub fn store(plan: &Plan) -> i64 {
     as_owner(|| {
         let texts = |texts: &[String]| texts.iter().map(|text| Text::from(&**text)).collect::<Vec<_>>();
         let numbers = query::written(
-            "INSERT INTO dbm.plan (title, change, risk, requires, seconds_low, seconds_high, created_by, created_by_oid)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING plan",
+            "INSERT INTO dbm.plan (title, change, risk, requires, seconds_low, seconds_high, search_path, created_by,
+                 created_by_oid)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING plan",
             &[
                 Text::from(&*plan.title).into(),
                 Text::from(&*plan.change).into(),
@@ -97,6 +98,7 @@ pub fn store(plan: &Plan) -> i64 {
                 texts(&plan.requires).into(),
                 plan.seconds.map(|(low, _)| low).into(),
                 plan.seconds.map(|(_, high)| high).into(),
+                Text::from(&*plan.search_path).into(),
                 Text::from(&*created_by).into(),
                 creator.into(),
             ],
@@ -141,7 +143,7 @@ pub fn load(number: i64) -> Option<StoredPlan> {
     as_owner(|| {
         let plans = query::rows(
             "SELECT p.title, p.change, p.risk, p.requires, p.seconds_low, p.seconds_high, p.status, p.run, p.created_by,
-                    p.created_by_oid, p.started_at, p.finished_at
+                    p.created_by_oid, p.started_at, p.finished_at, p.search_path
              FROM dbm.plan p WHERE p.plan = $1",
             &[number.into()],
             |row| plan_of(number, row),
@@ -178,6 +180,7 @@ fn plan_of(number: i64, row: &SpiHeapTupleData<'_>) -> Result<StoredPlan, SpiErr
             risk: [Risk::Low, Risk::Medium].into_iter().find(|known| known.name() == risk).unwrap_or(Risk::High),
             requires: texts(row, 4)?,
             seconds: row.get::<f64>(5)?.zip(row.get::<f64>(6)?),
+            search_path: required(13)?,
             steps: Vec::new(),
         },
         status: PlanStatus::parse(&required(7)?).unwrap_or(PlanStatus::Failed),

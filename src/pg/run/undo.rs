@@ -4,8 +4,8 @@ use super::step::{look, patiently, run_either_way, settle};
 use super::store::{StoredStep, set_error, set_step, set_undo_done};
 use super::transaction::{Failure, transaction};
 use super::worker::{Outcome, Run};
-use crate::change::plan::Runs;
-use crate::change::run::{Back, StepStatus, back, runs_alone};
+use crate::change::plan::{Runs, runs_alone};
+use crate::change::run::{Back, StepStatus, back};
 
 /// Takes a step back; fails where that cannot be written down.
 pub fn undo(run: &Run, stored: &StoredStep) -> Result<Outcome, Failure> {

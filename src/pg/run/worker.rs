@@ -37,6 +37,10 @@ pub struct Run {
     pub order: Order,
     /// The server's own waiting time before it looks for deadlocks.
     pub deadlock_timeout: Duration,
+    /// The search_path of the plan.
+    pub search_path: String,
+    /// Shows others how far the plan is.
+    pub progress: Progress,
 }
 
 /// The beginning of the worker; the server finds it by its name.
@@ -74,27 +78,27 @@ pub extern "C-unwind" fn dbmastery_run_plan(_argument: pg_sys::Datum) {
     // SAFETY: reads a setting.
     let deadlock_timeout = Duration::from_millis(unsafe { pg_sys::DeadlockTimeout }.try_into().unwrap_or(1000));
     let plan = order.plan;
-    if let Err(failure) = work(&Run { order, deadlock_timeout }) {
+    let progress = Progress::begin(match order.direction {
+        Direction::Apply => &APPLY,
+        Direction::Undo => &UNDO,
+    });
+    if let Err(failure) = work(&mut Run { order, deadlock_timeout, search_path: String::new(), progress }) {
         pgrx::log!("dbmastery: plan {plan} stopped: {}", failure.text());
     }
 }
 
-fn work(run: &Run) -> Result<(), Failure> {
-    let order = &run.order;
+fn work(run: &mut Run) -> Result<(), Failure> {
     step::settle(run, None)?;
+    let order = &run.order;
     order.wait_for_its_transaction()?;
     if !claim_it(order.plan)? {
         return Ok(());
     }
     // Whoever asked may have rolled the plan back.
-    if load(order.plan)?.is_none() {
-        return Ok(());
-    }
+    let Some(plan) = load(order.plan)? else { return Ok(()) };
     say(order, order.direction.under_way())?;
-    let progress = Progress::begin(match order.direction {
-        Direction::Apply => &APPLY,
-        Direction::Undo => &UNDO,
-    });
+    run.search_path = plan.plan.search_path;
+    let (run, order) = (&*run, &run.order);
     loop {
         // A statement of a step can have given the lock up.
         if !claim_it(order.plan)? {
@@ -104,12 +108,11 @@ fn work(run: &Run) -> Result<(), Failure> {
         let Some(next) = next(&plan, order.direction) else {
             return say(order, order.direction.finished());
         };
-        show(&progress, &plan, next, order.direction);
+        show(&run.progress, &plan, next, order.direction);
         let outcome = match order.direction {
             Direction::Apply => step::apply(run, next)?,
             Direction::Undo => undo::undo(run, next)?,
         };
-        progress.again();
         match outcome {
             Outcome::Over => {}
             Outcome::Waits => return say(order, PlanStatus::Waiting),
