@@ -95,12 +95,20 @@ sub start_writers
 	my ($node, $database, $script, %options) = @_;
 	my $folder = PostgreSQL::Test::Utils::tempdir();
 	PostgreSQL::Test::Utils::append_to_file("$folder/script.sql", $script);
-	my %writers = (folder => $folder, out => '', error => '');
 	my $clients = $options{clients} // 2;
-	$writers{run} = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', $clients, '-j', 1, '-T', $options{seconds} // 4, '-l', "--log-prefix=$folder/log",
-		  ($options{rate} ? ('-R', $options{rate}) : ()), '-f', "$folder/script.sql", '-d', $node->connstr($database) ],
-		'>', \$writers{out}, '2>', \$writers{error});
+	my @pgbench = ($node->installed_command('pgbench'), '-n', '-c', $clients, '-j', 1, '-T', $options{seconds} // 4, '-l',
+		"--log-prefix=$folder/log", '-f', "$folder/script.sql", '-d', $node->connstr($database));
+	# Not by IPC::Run, which would only now and then look after it.
+	my $pid = fork;
+	defined $pid or die "fork: $!";
+	if ($pid == 0)
+	{
+		open STDIN, '<', '/dev/null' or die $!;
+		open STDOUT, '>', "$folder/out" or die $!;
+		open STDERR, '>', "$folder/error" or die $!;
+		exec @pgbench or die "$pgbench[0]: $!";
+	}
+	my %writers = (folder => $folder, pid => $pid);
 	usleep(300_000);
 	return \%writers;
 }
@@ -110,7 +118,7 @@ sub start_writers
 sub stop_writers
 {
 	my ($writers) = @_;
-	$writers->{run}->finish;
+	waitpid $writers->{pid}, 0;
 	my ($count, $longest) = (0, 0);
 	for my $file (glob "$writers->{folder}/log*")
 	{
@@ -122,7 +130,7 @@ sub stop_writers
 			$longest = $time if $time > $longest;
 		}
 	}
-	$writers->{error} =~ /^pgbench: error: (.*)$/m and fail("a writer failed: $1");
+	slurp_file("$writers->{folder}/error") =~ /^pgbench: error: (.*)$/m and fail("a writer failed: $1");
 	return ($count, $longest);
 }
 
