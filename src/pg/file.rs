@@ -60,18 +60,25 @@ pub fn is_current(relation: pg_sys::Oid, file: FileLocation) -> bool {
     }
 }
 
+/// The number that stands for no backend in the paths of files: those of relations that are not temporary.
+const NO_BACKEND: i32 = -1;
+
 /// The path of a permanent relation's main fork, relative to the data directory (where every backend stands).
 fn path(file: FileLocation) -> Option<PathBuf> {
+    path_of(file, NO_BACKEND)
+}
+
+fn path_of(file: FileLocation, backend: i32) -> Option<PathBuf> {
     if file.number == 0 {
         return None;
     }
-    // SAFETY: builds a string in the current memory context; -1 is the backend number of permanent relations.
+    // SAFETY: builds a string in the current memory context.
     let path = unsafe {
         let path = pg_sys::GetRelationPath(
             pg_sys::MyDatabaseId,
             tablespace_of(file),
             pg_sys::Oid::from(file.number),
-            -1,
+            backend,
             pg_sys::ForkNumber::MAIN_FORKNUM,
         );
         #[cfg(feature = "pg18")]
@@ -84,6 +91,17 @@ fn path(file: FileLocation) -> Option<PathBuf> {
 /// The bytes of the main fork on disk, all segments together; `None` when the file is gone.
 pub fn bytes(file: FileLocation) -> Option<u64> {
     segments(&path(file)?, "")
+}
+
+/// The same of a temporary relation of this session; not all of it need have been written to the disk.
+pub fn bytes_of_own_temporary(file: FileLocation) -> Option<u64> {
+    // SAFETY: a constant of this backend.
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    let backend = unsafe { pg_sys::MyBackendId };
+    // SAFETY: as above.
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    let backend = unsafe { pg_sys::MyProcNumber };
+    segments(&path_of(file, backend)?, "")
 }
 
 /// The bytes of every fork on disk: main, free space map, visibility map, and the empty copy of unlogged relations.

@@ -39,6 +39,71 @@ impl CatalogScan {
                 0,
                 ptr::null_mut(),
             );
+            Self::of(relation, scan)
+        }
+    }
+
+    /// Begins to read the rows of a catalog in which these attributes, by their number, hold these OIDs, through one of
+    /// the catalog's indexes that begins with them. Sees what is committed now and what this transaction did, also
+    /// where no statement has a snapshot yet.
+    pub fn keyed(catalog: u32, index: u32, keys: &[(pg_sys::AttrNumber, u32)]) -> Self {
+        // SAFETY: plain calls in a transaction; the keys are copied by the scan. A failure raises before anything is
+        // owned here.
+        unsafe {
+            let relation = pg_sys::table_open(pg_sys::Oid::from(catalog), pg_sys::AccessShareLock as _);
+            let mut scan_keys = vec![pg_sys::ScanKeyData::default(); keys.len()];
+            for (scan_key, &(attribute, oid)) in scan_keys.iter_mut().zip(keys) {
+                pg_sys::ScanKeyInit(
+                    scan_key,
+                    attribute,
+                    pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                    pg_sys::Oid::from(pg_sys::F_OIDEQ),
+                    pg_sys::Datum::from(pg_sys::Oid::from(oid)),
+                );
+            }
+            let scan = pg_sys::systable_beginscan(
+                relation,
+                pg_sys::Oid::from(index),
+                true,
+                ptr::null_mut(),
+                i32::try_from(scan_keys.len()).unwrap_or(0),
+                scan_keys.as_mut_ptr(),
+            );
+            Self::of(relation, scan)
+        }
+    }
+
+    /// Begins to read the rows of a catalog in which this attribute holds this OID or a greater one, otherwise as
+    /// [`Self::keyed`] does.
+    pub fn keyed_from(catalog: u32, index: u32, (attribute, oid): (pg_sys::AttrNumber, u32)) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let relation = pg_sys::table_open(pg_sys::Oid::from(catalog), pg_sys::AccessShareLock as _);
+            let mut scan_key = pg_sys::ScanKeyData::default();
+            pg_sys::ScanKeyInit(
+                &raw mut scan_key,
+                attribute,
+                pg_sys::BTGreaterEqualStrategyNumber as pg_sys::StrategyNumber,
+                pg_sys::Oid::from(pg_sys::F_OIDGE),
+                pg_sys::Datum::from(pg_sys::Oid::from(oid)),
+            );
+            let scan = pg_sys::systable_beginscan(
+                relation,
+                pg_sys::Oid::from(index),
+                true,
+                ptr::null_mut(),
+                1,
+                &raw mut scan_key,
+            );
+            Self::of(relation, scan)
+        }
+    }
+
+    /// # Safety
+    /// The scan must be one of this open catalog.
+    unsafe fn of(relation: pg_sys::Relation, scan: pg_sys::SysScanDesc) -> Self {
+        // SAFETY: the relation is open.
+        unsafe {
             let descriptor = (*relation).rd_att;
             let count = usize::try_from((*descriptor).natts).unwrap_or(0);
             Self {

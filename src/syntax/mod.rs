@@ -1,6 +1,9 @@
 //! SQL text and the server's node trees.
 
+pub mod alter_table;
 pub mod constants;
+pub mod long_names;
+pub mod mention;
 pub mod node_tree;
 pub mod normalised;
 pub mod operand;

@@ -55,7 +55,11 @@ impl Token<'_> {
     /// The name that it stands for.
     pub fn name(&self) -> String {
         match self.kind {
-            Kind::Quoted => self.text.trim_matches('"').replace("\"\"", "\""),
+            // Only the outermost quotes are none of the name: it may begin with one of its own.
+            Kind::Quoted => {
+                let opened = self.text.split_once('"').map_or("", |(_, behind)| behind);
+                opened.strip_suffix('"').unwrap_or(opened).replace("\"\"", "\"")
+            }
             _ => self.text.to_lowercase(),
         }
     }
@@ -230,6 +234,12 @@ mod tests {
                 (Text, "U&'f'"),
             ]
         );
+    }
+
+    #[test]
+    fn a_name_may_begin_and_end_with_a_quote() {
+        let names = tokens("\"\"\"a\"\"\" \"b\" U&\"c\" \"d").into_iter().map(|token| token.name());
+        assert_eq!(names.collect::<Vec<_>>(), ["\"a\"", "b", "c", "d"]);
     }
 
     #[test]

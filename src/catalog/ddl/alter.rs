@@ -13,6 +13,8 @@ pub enum ColumnDefault {
     Stored,
     /// Volatile: computed for every row. Names the functions.
     Volatile(Vec<String>),
+    /// Nobody knows, because it names something that is not there yet.
+    Unknown,
 }
 
 /// A generated column.

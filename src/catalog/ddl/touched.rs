@@ -62,6 +62,9 @@ pub struct Touched {
     pub is_empty: bool,
     /// Reads and writes counted by the statistics since their reset: scans, and rows inserted, updated and deleted.
     pub uses: Option<i64>,
+    /// Whether the caller may not be told its size: he neither owns it nor may read all statistics. Its bytes are here
+    /// for judging only.
+    pub hides_size: bool,
 }
 
 impl Touched {

@@ -2,10 +2,19 @@
 //! relation: the facts of `catalog::ddl`.
 
 mod alter;
+mod attempt;
 mod blockers;
+mod cache;
+mod column;
+mod constraint;
+mod created;
+mod dependents;
+mod held;
 mod other;
 mod session;
+mod size;
 mod touched;
+pub mod tracker;
 
 use pgrx::pg_sys;
 

@@ -2,9 +2,40 @@
 
 use pgrx::pg_sys;
 
-use crate::catalog::ddl::Session;
+use super::{held, tracker};
+use crate::catalog::ddl::{Session, Timeouts};
 
 /// As it is now.
 pub fn now() -> Session {
-    Session { server_version: pg_sys::PG_VERSION_NUM.cast_signed(), ..Session::default() }
+    let remembered = tracker::remembered();
+    // SAFETY: reads the state of the transaction. True also for a block that the server makes of several statements
+    // which a client sends at once.
+    let is_in_transaction_block = unsafe { pg_sys::IsTransactionBlock() };
+    Session {
+        server_version: pg_sys::PG_VERSION_NUM.cast_signed(),
+        is_in_transaction_block,
+        timeouts: timeouts(),
+        held: held::now(),
+        altered: remembered.altered,
+        added_not_valid: remembered.added_not_valid,
+        extended_enums: remembered.extended_enums,
+        dropped_indexes: remembered.dropped_indexes,
+        rows_written: remembered.rows_written,
+        ..Session::default()
+    }
+}
+
+fn timeouts() -> Timeouts {
+    // SAFETY: reads settings of this backend.
+    unsafe {
+        Timeouts {
+            lock: i64::from(pg_sys::LockTimeout),
+            statement: i64::from(pg_sys::StatementTimeout),
+            idle_in_transaction: i64::from(pg_sys::IdleInTransactionSessionTimeout),
+            #[cfg(any(feature = "pg15", feature = "pg16"))]
+            transaction: None,
+            #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+            transaction: Some(i64::from(pg_sys::TransactionTimeout)),
+        }
+    }
 }

@@ -49,6 +49,11 @@ mod raw {
             statement: *mut pg_sys::IndexStmt,
             text: *const c_char,
         ) -> *mut pg_sys::IndexStmt;
+        pub fn transformPartitionBound(
+            state: *mut pg_sys::ParseState,
+            parent: pg_sys::Relation,
+            bound: *mut pg_sys::PartitionBoundSpec,
+        ) -> *mut pg_sys::PartitionBoundSpec;
         pub fn find_all_inheritors(
             parent: pg_sys::Oid,
             lock: pg_sys::LOCKMODE,
@@ -90,6 +95,19 @@ pub unsafe fn transform_index_statement(
 ) -> *mut pg_sys::IndexStmt {
     // SAFETY: one C call inside the boundary that turns an ERROR into a panic.
     unsafe { pg_guard_ffi_boundary(|| raw::transformIndexStmt(relation, statement, text)) }
+}
+
+/// Analyses the bounds of a partition.
+///
+/// # Safety
+/// The relation must be a partitioned table; the bounds must come from the parser.
+pub unsafe fn transform_partition_bound(
+    state: *mut pg_sys::ParseState,
+    parent: pg_sys::Relation,
+    bound: *mut pg_sys::PartitionBoundSpec,
+) -> *mut pg_sys::PartitionBoundSpec {
+    // SAFETY: as above.
+    unsafe { pg_guard_ffi_boundary(|| raw::transformPartitionBound(state, parent, bound)) }
 }
 
 /// A relation and all that inherit from it, locked.

@@ -11,7 +11,7 @@ mod relation;
 mod role;
 mod sequence;
 mod server;
-mod statistics;
+pub mod statistics;
 mod types;
 
 use crate::catalog::Snapshot;

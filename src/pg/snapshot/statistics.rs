@@ -43,6 +43,12 @@ pub fn read(snapshot: &mut Snapshot) {
     }
 }
 
+/// Counters of one table or index, whatever the session's cache has of it; for an index, only the scans mean anything.
+pub fn of(relation: u32) -> Option<TableStatistics> {
+    let _uncached = Uncached::begin();
+    entry(relation).map(|entry| table_statistics(&entry))
+}
+
 fn entry(oid: u32) -> Option<pg_sys::PgStat_StatTabEntry> {
     // SAFETY: returns null or a copy of the entry in the current memory context; it is copied once more and freed.
     unsafe {
