@@ -2,6 +2,7 @@
 //! kept or brought back. Definitions are the server's own words, with every name that is not in `pg_catalog` qualified.
 
 use super::remove::Dependent;
+use super::session::Rates;
 use super::touched::TouchedKind;
 use crate::catalog::Oid;
 use crate::text::identifier::quote_qualified;
@@ -131,6 +132,8 @@ pub struct PartitionShape {
     pub is_partitioned: bool,
     /// `FOR VALUES …` or `DEFAULT`.
     pub bound: String,
+    /// What holds for each of its rows by its bound, its parents' bounds included.
+    pub condition: Option<String>,
     /// Names that are taken in its schema: see [`TableShape::taken`].
     pub taken: Vec<String>,
 }
@@ -175,8 +178,8 @@ pub struct TableShape {
     pub partition_key: Option<String>,
     /// Its owner, quoted.
     pub owner: String,
-    /// Its privileges as GRANT statements without the semicolon.
-    pub grants: Vec<String>,
+    /// Privileges on it, those of its owner apart: what, to whom (quoted), whether with grant option.
+    pub privileges: Vec<(String, String, bool)>,
     /// Whether row-level security is enabled.
     pub has_row_security: bool,
     /// Names of relations, types and constraints in its schema that a name chosen here could meet: those that begin as
@@ -265,6 +268,8 @@ pub struct Surroundings {
     pub server_version: i32,
     /// The schemas in which the caller's names are looked up, quoted, in order: what `current_schemas(false)` says.
     pub search_path: String,
+    /// How fast this server is.
+    pub rates: Rates,
     /// Every table that the change names or to which it leads; of an index, its table.
     pub tables: Vec<TableShape>,
     /// Enum types that it names.
