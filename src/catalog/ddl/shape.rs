@@ -1,6 +1,8 @@
 //! The shape of what a change stands on, as far as a plan has to know it: all the parts that have to be built anew,
 //! kept or brought back. Definitions are the server's own words, with every name that is not in `pg_catalog` qualified.
 
+use serde::Deserialize;
+
 use super::remove::Dependent;
 use super::session::Rates;
 use super::touched::TouchedKind;
@@ -8,7 +10,8 @@ use crate::catalog::Oid;
 use crate::text::identifier::quote_qualified;
 
 /// The sequence behind a column.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct ColumnSequence {
     /// Schema and name, quoted.
     pub name: String,
@@ -22,7 +25,8 @@ pub struct ColumnSequence {
 }
 
 /// A column.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct ColumnShape {
     /// Its name.
     pub name: String,
@@ -57,14 +61,17 @@ pub struct ColumnShape {
 }
 
 /// An index.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct IndexShape {
     /// The schema in which it lies.
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// `CREATE INDEX …` as the server writes it, its tablespace included.
+    /// `CREATE INDEX …` as the server writes it, without its tablespace.
     pub definition: String,
+    /// Its tablespace, quoted, where it is not the database's.
+    pub tablespace: Option<String>,
     /// The numbers of the columns that it uses anywhere, expressions and predicate included.
     pub columns: Vec<i16>,
     /// How many of them, from the first on, are plain key columns.
@@ -95,7 +102,8 @@ impl IndexShape {
 }
 
 /// A constraint.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct ConstraintShape {
     /// Its name.
     pub name: String,
@@ -120,7 +128,8 @@ pub struct ConstraintShape {
 }
 
 /// A partition, of any depth.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct PartitionShape {
     /// The schema in which it lies.
     pub schema: String,
@@ -146,7 +155,8 @@ impl PartitionShape {
 }
 
 /// A table with everything that is part of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct TableShape {
     /// Its OID.
     pub oid: Oid,
@@ -155,6 +165,7 @@ pub struct TableShape {
     /// Its name.
     pub name: String,
     /// What it is.
+    #[serde(skip)]
     pub kind: TouchedKind,
     /// Its columns, by number.
     pub columns: Vec<ColumnShape>,
@@ -186,6 +197,7 @@ pub struct TableShape {
     /// the table does, and those that a plan made.
     pub taken: Vec<String>,
     /// What depends on one of its columns and is neither index nor constraint of it: column number and dependent.
+    #[serde(skip)]
     pub dependents: Vec<(i16, Dependent)>,
 }
 
@@ -230,7 +242,8 @@ impl TableShape {
 }
 
 /// An enum type.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct EnumShape {
     /// Its OID.
     pub oid: Oid,
@@ -243,7 +256,8 @@ pub struct EnumShape {
 }
 
 /// A domain.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct DomainShape {
     /// Schema and name, quoted.
     pub name: String,
@@ -259,6 +273,52 @@ pub struct DomainShape {
     pub columns: Vec<(String, String)>,
     /// The schema's names of constraints, by which a new one could be called.
     pub taken: Vec<String>,
+}
+
+/// What is told of a table beside its [`TableShape`].
+#[derive(Deserialize)]
+struct Told {
+    relkind: char,
+    #[serde(default)]
+    dependents: Vec<(i16, String, String, bool)>,
+}
+
+/// The words that a dependent's kind can be.
+const DEPENDENT_KINDS: [&str; 8] = [
+    "view",
+    "materialized view",
+    "function",
+    "policy",
+    "trigger",
+    "statistics object",
+    "generated column",
+    "publication",
+];
+
+impl TableShape {
+    /// From the document that `pg::ddl::shape` asks the server for.
+    pub fn from_document(document: &str) -> Result<Self, serde_json::Error> {
+        let told: Told = serde_json::from_str(document)?;
+        let mut shape: Self = serde_json::from_str(document)?;
+        shape.kind = match told.relkind {
+            'p' => TouchedKind::PartitionedTable,
+            'v' => TouchedKind::View,
+            'm' => TouchedKind::MaterializedView,
+            'S' => TouchedKind::Sequence,
+            'f' => TouchedKind::ForeignTable,
+            'c' => TouchedKind::CompositeType,
+            _ => TouchedKind::Table,
+        };
+        shape.dependents = told
+            .dependents
+            .into_iter()
+            .map(|(column, kind, name, is_dropped_by_cascade)| {
+                let kind = DEPENDENT_KINDS.into_iter().find(|known| *known == kind).unwrap_or("object");
+                (column, Dependent { kind, name, is_dropped_by_cascade })
+            })
+            .collect();
+        Ok(shape)
+    }
 }
 
 /// What stands around a change.

@@ -84,7 +84,7 @@ fn beginnings(tokens: &[Token<'_>]) -> Vec<usize> {
         // SET DEFAULT to REFERENCES.
         let belongs_to_former = (is(place, "NOT") && !is(place + 1, "NULL"))
             || (is(place, "NULL") && place > 0 && is(place - 1, "NOT"))
-            || (place > 0 && is(place - 1, "SET"));
+            || (place > 0 && (is(place - 1, "SET") || is(place - 1, "BY")));
         if belongs_to_former {
             continue;
         }

@@ -104,7 +104,7 @@ fn by_partition(table: &TableShape, name: &str, body: &str, referenced: &str) ->
         )
         .lock(LockMode::ShareRowExclusive)
         .undo(proof::drop_constraint(&qualified, name))
-        .verify(proof::has_constraint(&qualified, name))
+        .verify(proof::has_valid_constraint(&qualified, name))
         .note(format!(
             "takes over the foreign keys of the partitions and reads no row; locks {referenced} and all partitions for a \
              moment"

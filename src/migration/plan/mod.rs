@@ -36,3 +36,6 @@ mod sample;
 pub use combine::plan;
 pub use file::file;
 pub use recipe::NoPlan;
+
+#[cfg(test)]
+mod live_tests;

@@ -190,13 +190,13 @@ pub fn detach(
     if let Some(condition) = condition {
         let (steps, last) =
             proved_check(asked, asked.around.table(partition.oid), partition, "bound", &condition);
+        let proofs = steps.last().map_or_else(Vec::new, |step| step.sql.clone());
         for step in steps {
             recipe = recipe.with(step);
         }
-        dropped = Some(Step {
-            undo: Vec::new(),
-            ..last.note("what the bound said is no longer asked of the table")
-        });
+        // ATTACH, which comes next on the way back, wants it proved.
+        let undo = last.undo.iter().cloned().chain(proofs).collect();
+        dropped = Some(Step { undo, ..last.note("what the bound said is no longer asked of the table") });
     }
     let mut step = Step::alone(Phase::Switch, alter(&top, &format!("DETACH PARTITION {name} CONCURRENTLY")))
         .lock(LockMode::ShareUpdateExclusive)

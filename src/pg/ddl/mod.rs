@@ -5,6 +5,7 @@ mod alter;
 mod blockers;
 mod other;
 mod session;
+pub mod shape;
 mod touched;
 
 use pgrx::pg_sys;
