@@ -123,6 +123,52 @@ impl Step {
             note: String::new(),
         }
     }
+
+    /// A step that is run on its own at top level.
+    pub fn alone(phase: Phase, sql: impl Into<String>) -> Self {
+        Self { runs: Runs::Alone, ..Self::new(phase, sql) }
+    }
+
+    /// A step that people do.
+    pub fn by_hand(phase: Phase, note: impl Into<String>) -> Self {
+        Self { runs: Runs::ByHand, sql: Vec::new(), note: note.into(), ..Self::new(phase, "") }
+    }
+
+    /// With one more statement.
+    pub fn and(mut self, sql: impl Into<String>) -> Self {
+        self.sql.push(sql.into());
+        self
+    }
+
+    /// With its lock.
+    pub fn lock(mut self, mode: LockMode) -> Self {
+        self.lock = Some(mode);
+        self
+    }
+
+    /// With one more statement of the way back.
+    pub fn undo(mut self, sql: impl Into<String>) -> Self {
+        self.undo.push(sql.into());
+        self
+    }
+
+    /// With its proof.
+    pub fn verify(mut self, query: impl Into<String>) -> Self {
+        self.verify = Some(query.into());
+        self
+    }
+
+    /// With what an interrupted attempt leaves behind: how it is seen, and what removes it.
+    pub fn leftover(mut self, query: impl Into<String>, removal: impl Into<String>) -> Self {
+        self.leftover = Some((query.into(), removal.into()));
+        self
+    }
+
+    /// With a note.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
 }
 
 /// How dangerous a plan is as a whole.
@@ -165,12 +211,15 @@ pub struct Plan {
     pub search_path: String,
     /// Its steps, in order.
     pub steps: Vec<Step>,
+    /// Queries, each of one boolean, that all hold once the whole plan was applied.
+    pub verify: Vec<String>,
 }
 
 /// Whether a statement has to run at top level, outside a transaction block. Meant for what plans hold, not for any text.
 pub fn runs_alone(sql: &str) -> bool {
     let words: Vec<&str> = sql.split_ascii_whitespace().take(12).collect();
-    let is = |place: usize, word: &str| words.get(place).is_some_and(|found| found.eq_ignore_ascii_case(word));
+    let is =
+        |place: usize, word: &str| words.get(place).is_some_and(|found| found.eq_ignore_ascii_case(word));
     if is(0, "CALL") || is(0, "VACUUM") {
         return true;
     }
@@ -178,9 +227,9 @@ pub fn runs_alone(sql: &str) -> bool {
     if is(0, "ALTER") {
         return is(1, "TABLE")
             && words.iter().any(|word| word.eq_ignore_ascii_case("DETACH"))
-            && words
-                .last()
-                .is_some_and(|word| word.eq_ignore_ascii_case("CONCURRENTLY") || word.eq_ignore_ascii_case("FINALIZE"));
+            && words.last().is_some_and(|word| {
+                word.eq_ignore_ascii_case("CONCURRENTLY") || word.eq_ignore_ascii_case("FINALIZE")
+            });
     }
     has_concurrently && (is(0, "CREATE") || is(0, "DROP") || is(0, "REINDEX"))
 }
@@ -201,7 +250,9 @@ mod tests {
         ] {
             assert!(runs_alone(sql), "{sql}");
         }
-        for sql in ["CREATE INDEX i ON s.t (a)", "ALTER TABLE s.t ADD COLUMN concurrently int", "DROP TABLE s.t"] {
+        for sql in
+            ["CREATE INDEX i ON s.t (a)", "ALTER TABLE s.t ADD COLUMN concurrently int", "DROP TABLE s.t"]
+        {
             assert!(!runs_alone(sql), "{sql}");
         }
     }

@@ -20,8 +20,8 @@ pub use create::{ColumnDefinition, CreateIndex, CreateTable, SameName};
 pub use remove::{Dependent, DropColumn, DropObject, DroppedKind, RecentUse};
 pub use session::{Blocker, HeldLock, Rates, Session, Timeouts};
 pub use shape::{
-    ColumnSequence, ColumnShape, ConstraintShape, DomainShape, EnumShape, IndexShape, PartitionShape, Surroundings,
-    TableShape,
+    ColumnSequence, ColumnShape, ConstraintShape, DomainShape, EnumShape, IndexShape, PartitionShape,
+    Surroundings, TableShape,
 };
 pub use touched::{LockTaken, Touched, TouchedKind};
 

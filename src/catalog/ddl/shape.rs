@@ -1,13 +1,17 @@
 //! The shape of what a change stands on, as far as a plan has to know it: all the parts that have to be built anew,
 //! kept or brought back. Definitions are the server's own words, with every name that is not in `pg_catalog` qualified.
 
+use serde::Deserialize;
+
 use super::remove::Dependent;
+use super::session::Rates;
 use super::touched::TouchedKind;
 use crate::catalog::Oid;
 use crate::text::identifier::quote_qualified;
 
 /// The sequence behind a column.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct ColumnSequence {
     /// Schema and name, quoted.
     pub name: String,
@@ -21,7 +25,8 @@ pub struct ColumnSequence {
 }
 
 /// A column.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct ColumnShape {
     /// Its name.
     pub name: String,
@@ -56,14 +61,17 @@ pub struct ColumnShape {
 }
 
 /// An index.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct IndexShape {
     /// The schema in which it lies.
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// `CREATE INDEX …` as the server writes it, its tablespace included.
+    /// `CREATE INDEX …` as the server writes it, without its tablespace.
     pub definition: String,
+    /// Its tablespace, quoted, where it is not the database's.
+    pub tablespace: Option<String>,
     /// The numbers of the columns that it uses anywhere, expressions and predicate included.
     pub columns: Vec<i16>,
     /// How many of them, from the first on, are plain key columns.
@@ -94,7 +102,8 @@ impl IndexShape {
 }
 
 /// A constraint.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct ConstraintShape {
     /// Its name.
     pub name: String,
@@ -119,7 +128,8 @@ pub struct ConstraintShape {
 }
 
 /// A partition, of any depth.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct PartitionShape {
     /// The schema in which it lies.
     pub schema: String,
@@ -131,6 +141,8 @@ pub struct PartitionShape {
     pub is_partitioned: bool,
     /// `FOR VALUES …` or `DEFAULT`.
     pub bound: String,
+    /// What holds for each of its rows by its bound, its parents' bounds included.
+    pub condition: Option<String>,
     /// Names that are taken in its schema: see [`TableShape::taken`].
     pub taken: Vec<String>,
 }
@@ -143,7 +155,8 @@ impl PartitionShape {
 }
 
 /// A table with everything that is part of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct TableShape {
     /// Its OID.
     pub oid: Oid,
@@ -152,6 +165,7 @@ pub struct TableShape {
     /// Its name.
     pub name: String,
     /// What it is.
+    #[serde(skip)]
     pub kind: TouchedKind,
     /// Its columns, by number.
     pub columns: Vec<ColumnShape>,
@@ -175,14 +189,15 @@ pub struct TableShape {
     pub partition_key: Option<String>,
     /// Its owner, quoted.
     pub owner: String,
-    /// Its privileges as GRANT statements without the semicolon.
-    pub grants: Vec<String>,
+    /// Privileges on it, those of its owner apart: what, to whom (quoted), whether with grant option.
+    pub privileges: Vec<(String, String, bool)>,
     /// Whether row-level security is enabled.
     pub has_row_security: bool,
     /// Names of relations, types and constraints in its schema that a name chosen here could meet: those that begin as
     /// the table does, and those that a plan made.
     pub taken: Vec<String>,
     /// What depends on one of its columns and is neither index nor constraint of it: column number and dependent.
+    #[serde(skip)]
     pub dependents: Vec<(i16, Dependent)>,
 }
 
@@ -227,7 +242,8 @@ impl TableShape {
 }
 
 /// An enum type.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct EnumShape {
     /// Its OID.
     pub oid: Oid,
@@ -240,7 +256,8 @@ pub struct EnumShape {
 }
 
 /// A domain.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct DomainShape {
     /// Schema and name, quoted.
     pub name: String,
@@ -258,6 +275,52 @@ pub struct DomainShape {
     pub taken: Vec<String>,
 }
 
+/// What is told of a table beside its [`TableShape`].
+#[derive(Deserialize)]
+struct Told {
+    relkind: char,
+    #[serde(default)]
+    dependents: Vec<(i16, String, String, bool)>,
+}
+
+/// The words that a dependent's kind can be.
+const DEPENDENT_KINDS: [&str; 8] = [
+    "view",
+    "materialized view",
+    "function",
+    "policy",
+    "trigger",
+    "statistics object",
+    "generated column",
+    "publication",
+];
+
+impl TableShape {
+    /// From the document that `pg::ddl::shape` asks the server for.
+    pub fn from_document(document: &str) -> Result<Self, serde_json::Error> {
+        let told: Told = serde_json::from_str(document)?;
+        let mut shape: Self = serde_json::from_str(document)?;
+        shape.kind = match told.relkind {
+            'p' => TouchedKind::PartitionedTable,
+            'v' => TouchedKind::View,
+            'm' => TouchedKind::MaterializedView,
+            'S' => TouchedKind::Sequence,
+            'f' => TouchedKind::ForeignTable,
+            'c' => TouchedKind::CompositeType,
+            _ => TouchedKind::Table,
+        };
+        shape.dependents = told
+            .dependents
+            .into_iter()
+            .map(|(column, kind, name, is_dropped_by_cascade)| {
+                let kind = DEPENDENT_KINDS.into_iter().find(|known| *known == kind).unwrap_or("object");
+                (column, Dependent { kind, name, is_dropped_by_cascade })
+            })
+            .collect();
+        Ok(shape)
+    }
+}
+
 /// What stands around a change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Surroundings {
@@ -265,6 +328,8 @@ pub struct Surroundings {
     pub server_version: i32,
     /// The schemas in which the caller's names are looked up, quoted, in order: what `current_schemas(false)` says.
     pub search_path: String,
+    /// How fast this server is.
+    pub rates: Rates,
     /// Every table that the change names or to which it leads; of an index, its table.
     pub tables: Vec<TableShape>,
     /// Enum types that it names.

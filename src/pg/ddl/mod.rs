@@ -12,6 +12,7 @@ mod dependents;
 mod held;
 mod other;
 mod session;
+pub mod shape;
 mod size;
 mod touched;
 pub mod tracker;
