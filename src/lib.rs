@@ -89,6 +89,8 @@ pgrx::extension_sql_file!(
         index::api::index_health,
         audit::api::missing_indexes,
         index::api::unused_indexes,
+        migration::plan::api::migration_file,
+        migration::plan::api::migration_plan,
         monitor::api::table_sizes,
         query::api::advise,
         query::api::advise_workload,

@@ -11,6 +11,7 @@ CREATE TABLE dbm.plan (
     seconds_low    double precision,
     seconds_high   double precision,
     search_path    text                     NOT NULL DEFAULT '',
+    verify         text[]                   NOT NULL DEFAULT '{}',
     status         text                     NOT NULL DEFAULT 'ready',
     run            bigint,
     created_by     text                     NOT NULL DEFAULT current_user,
@@ -18,6 +19,7 @@ CREATE TABLE dbm.plan (
     created_at     timestamp with time zone NOT NULL DEFAULT pg_catalog.now(),
     started_at     timestamp with time zone,
     finished_at    timestamp with time zone,
+    error          text,
     CONSTRAINT plan_pkey PRIMARY KEY (plan),
     CONSTRAINT chk_plan_risk CHECK (risk OPERATOR(pg_catalog.=) ANY ('{low,medium,high}'::text[])),
     CONSTRAINT chk_plan_status CHECK (status OPERATOR(pg_catalog.=) ANY
@@ -78,6 +80,8 @@ COMMENT ON COLUMN dbm.plan.seconds_high IS
     'How long it takes at most; null where nobody knows.';
 COMMENT ON COLUMN dbm.plan.search_path IS
     'The search_path with which its steps are run: that of whoever made it, where words of his own are in them.';
+COMMENT ON COLUMN dbm.plan.verify IS
+    'Queries that are all true once the whole plan was applied.';
 COMMENT ON COLUMN dbm.plan.status IS
     'ready, running, waiting (for people), done, failed, undoing or undone. running and undoing also when the one who did it is gone: dbm.plan_status() knows.';
 COMMENT ON COLUMN dbm.plan.run IS
@@ -92,6 +96,8 @@ COMMENT ON COLUMN dbm.plan.started_at IS
     'When it was first applied.';
 COMMENT ON COLUMN dbm.plan.finished_at IS
     'When it was done or undone.';
+COMMENT ON COLUMN dbm.plan.error IS
+    'What was not so at the end though every step was done.';
 COMMENT ON CONSTRAINT chk_plan_risk ON dbm.plan IS
     'One of low, medium, high.';
 COMMENT ON CONSTRAINT chk_plan_status ON dbm.plan IS

@@ -154,3 +154,10 @@ Raises 55000, and changes nothing, where a step that nothing can take back is do
 COMMENT ON FUNCTION dbm.apply_in_background(bigint) IS
     'Applies a plan as dbm.apply() does, but does not wait: returns the worker''s process, which begins once this transaction has ended; null where there is nothing to do. dbm.plan_status() shows how far it is; pg_terminate_backend() stops it so that the plan can go on later.
 For the plan''s creator and who has its rights; not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.migration_plan(text) IS
+    'Makes a plan of one DDL statement: what has the same end and can be done while others work, as steps of expand, sync, backfill, validate, switch and contract, each with lock, undo and check; also where people have to do something between. Returns the plan''s number, for dbm.plan_steps(), dbm.migration_file() and CALL dbm.apply(). Changes nothing else.
+The plan belongs to the role whose rights are in force, and is run with its rights. Takes ACCESS SHARE on the tables of the statement. Raises 42601 for what is not one statement, and 0A000 where there is no safe way, with what to do instead. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.migration_plan(text) TO somebody.';
+
+COMMENT ON FUNCTION dbm.migration_file(bigint) IS
+    'A plan as a migration file that psql runs: header (risk, estimated time, what it requires), UP, DOWN and VERIFY, with the steps that people have to do as comments in their place. Rights and errors as for dbm.plan_steps().';

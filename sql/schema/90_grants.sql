@@ -29,6 +29,7 @@ GRANT EXECUTE ON FUNCTION
     dbm.what_if_drop(text, regclass[]),
     dbm.captured_queries(),
     dbm.capture_status(),
+    dbm.migration_file(bigint),
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
     dbm.progress(),

@@ -104,7 +104,7 @@ fn plan_status(
         stored.started,
         stored.finished,
         current.map(|step| Text::from(&*step.step.note)),
-        current.and_then(|step| step.error.as_deref()).map(Text::from),
+        current.and_then(|step| step.error.as_deref()).or(stored.error.as_deref()).map(Text::from),
     );
     TableIterator::once(row)
 }

@@ -7,6 +7,8 @@
 
 mod add_column;
 mod again;
+#[cfg(feature = "postgres")]
+pub mod api;
 mod asked;
 mod check;
 mod column_text;

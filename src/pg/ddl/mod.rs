@@ -14,10 +14,13 @@ mod other;
 mod session;
 pub mod shape;
 mod size;
+mod text;
 mod touched;
 pub mod tracker;
 
 use pgrx::pg_sys;
+
+pub use text::only_statement;
 
 use crate::catalog::ddl::{Session, Statement};
 

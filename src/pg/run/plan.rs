@@ -104,7 +104,7 @@ pub fn to_run(number: i64, direction: Direction) -> Option<pg_sys::Oid> {
                     &format!("CALL dbm.undo({number}) first."),
                 );
             }
-            if next_to_apply(&statuses).is_none() {
+            if next_to_apply(&statuses).is_none() && plan.status == PlanStatus::Done {
                 pgrx::notice!("plan {number} is applied already");
                 return None;
             }
@@ -249,6 +249,12 @@ impl Ended {
                     direction.name()
                 );
             }
+            PlanStatus::Failed if plan.error.is_some() => raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("plan {number} failed: {}", plan.error.as_deref().unwrap_or_default()),
+                "",
+                &format!("When the cause is gone, {again}; CALL dbm.undo({number}) takes back what is done."),
+            ),
             PlanStatus::Failed => {
                 let said = Failure {
                     sqlstate: current.and_then(|step| step.sqlstate.clone()).unwrap_or_default(),

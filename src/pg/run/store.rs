@@ -31,6 +31,8 @@ pub struct StoredPlan {
     pub started: Option<TimestampWithTimeZone>,
     /// When it was done or undone.
     pub finished: Option<TimestampWithTimeZone>,
+    /// What was wrong in the end though every step was done.
+    pub error: Option<String>,
     /// Its steps, in order.
     pub steps: Vec<StoredStep>,
 }
@@ -88,9 +90,9 @@ pub fn store(plan: &Plan) -> i64 {
     as_owner(|| {
         let texts = |texts: &[String]| texts.iter().map(|text| Text::from(&**text)).collect::<Vec<_>>();
         let numbers = query::written(
-            "INSERT INTO dbm.plan (title, change, risk, requires, seconds_low, seconds_high, search_path, created_by,
-                 created_by_oid)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING plan",
+            "INSERT INTO dbm.plan (title, change, risk, requires, seconds_low, seconds_high, search_path, verify,
+                 created_by, created_by_oid)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING plan",
             &[
                 Text::from(&*plan.title).into(),
                 Text::from(&*plan.change).into(),
@@ -99,6 +101,7 @@ pub fn store(plan: &Plan) -> i64 {
                 plan.seconds.map(|(low, _)| low).into(),
                 plan.seconds.map(|(_, high)| high).into(),
                 Text::from(&*plan.search_path).into(),
+                texts(&plan.verify).into(),
                 Text::from(&*created_by).into(),
                 creator.into(),
             ],
@@ -143,7 +146,7 @@ pub fn load(number: i64) -> Option<StoredPlan> {
     as_owner(|| {
         let plans = query::rows(
             "SELECT p.title, p.change, p.risk, p.requires, p.seconds_low, p.seconds_high, p.status, p.run, p.created_by,
-                    p.created_by_oid, p.started_at, p.finished_at, p.search_path
+                    p.created_by_oid, p.started_at, p.finished_at, p.search_path, p.verify, p.error
              FROM dbm.plan p WHERE p.plan = $1",
             &[number.into()],
             |row| plan_of(number, row),
@@ -182,6 +185,7 @@ fn plan_of(number: i64, row: &SpiHeapTupleData<'_>) -> Result<StoredPlan, SpiErr
             seconds: row.get::<f64>(5)?.zip(row.get::<f64>(6)?),
             search_path: required(13)?,
             steps: Vec::new(),
+            verify: texts(row, 14)?,
         },
         status: PlanStatus::parse(&required(7)?).unwrap_or(PlanStatus::Failed),
         run: row.get(8)?,
@@ -189,6 +193,7 @@ fn plan_of(number: i64, row: &SpiHeapTupleData<'_>) -> Result<StoredPlan, SpiErr
         creator: row.get::<pg_sys::Oid>(10)?.unwrap_or(pg_sys::InvalidOid),
         started: row.get(11)?,
         finished: row.get(12)?,
+        error: text(row, 15)?,
         steps: Vec::new(),
     })
 }
@@ -218,15 +223,15 @@ fn step_of(row: &SpiHeapTupleData<'_>) -> Result<StoredStep, SpiError> {
     })
 }
 
-/// Says what a plan is at; `run` is the number of the run that says so.
-pub fn set_plan(number: i64, status: PlanStatus, run: i64) {
+/// Says what a plan is at, and what is wrong with it as a whole; `run` is the number of the run that says so.
+pub fn set_plan(number: i64, status: PlanStatus, run: i64, error: Option<&str>) {
     as_owner(|| {
         query::write(
-            "UPDATE dbm.plan SET status = $2, run = $3,
+            "UPDATE dbm.plan SET status = $2, run = $3, error = $4,
                  started_at = coalesce(started_at, CASE WHEN $2 = 'running' THEN clock_timestamp() END),
                  finished_at = CASE WHEN $2 IN ('done', 'undone') THEN clock_timestamp() END
              WHERE plan = $1",
-            &[number.into(), Text::from(status.name()).into(), run.into()],
+            &[number.into(), Text::from(status.name()).into(), run.into(), error.map(Text::from).into()],
         );
     });
 }

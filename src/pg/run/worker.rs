@@ -7,6 +7,7 @@ use pgrx::{pg_guard, pg_sys};
 
 use super::claim::claim;
 use super::start::Order;
+use super::statement::is_true;
 use super::store::{self, StoredPlan, StoredStep};
 use super::transaction::{Failure, caught, transaction};
 use super::{IS_APPLYING, step, undo};
@@ -106,7 +107,7 @@ fn work(run: &mut Run) -> Result<(), Failure> {
         }
         let Some(plan) = load(order.plan)? else { return Ok(()) };
         let Some(next) = next(&plan, order.direction) else {
-            return say(order, order.direction.finished());
+            return end(run, &plan);
         };
         show(&run.progress, &plan, next, order.direction);
         let outcome = match order.direction {
@@ -130,7 +131,22 @@ fn load(plan: i64) -> Result<Option<StoredPlan>, Failure> {
 }
 
 fn say(order: &Order, status: PlanStatus) -> Result<(), Failure> {
-    transaction(|| store::set_plan(order.plan, status, order.run))
+    transaction(|| store::set_plan(order.plan, status, order.run, None))
+}
+
+/// Looks whether what the plan is for has come about, and says that it has come to its end.
+fn end(run: &Run, plan: &StoredPlan) -> Result<(), Failure> {
+    let order = &run.order;
+    let checks: &[String] = if order.direction == Direction::Apply { &plan.plan.verify } else { &[] };
+    step::settle(run, None)?;
+    let wrong = transaction(|| checks.iter().find(|query| !is_true(query)).cloned());
+    let error = match wrong {
+        Ok(None) => return say(order, order.direction.finished()),
+        Ok(Some(query)) => format!("every step is done, but this is not true: {query}"),
+        Err(failure) => failure.text(),
+    };
+    pgrx::log!("dbmastery: plan {} failed: {error}", order.plan);
+    transaction(|| store::set_plan(order.plan, PlanStatus::Failed, order.run, Some(&error)))
 }
 
 fn next(plan: &StoredPlan, direction: Direction) -> Option<&StoredStep> {
