@@ -69,6 +69,7 @@ pgrx::extension_sql_file!(
     name = "ddl_guard",
     requires = [migration::api::pending_ddl_records]
 );
+pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
@@ -76,6 +77,7 @@ pgrx::extension_sql_file!(
     requires = [
         "ddl_guard",
         "backfill",
+        "plan",
         "progress",
         "suppression",
         "workload",
@@ -86,6 +88,12 @@ pgrx::extension_sql_file!(
         audit::api::suppress,
         audit::api::unsuppress,
         audit::api::version,
+        change::api::apply,
+        change::api::apply_in_background,
+        change::api::confirm_step,
+        change::api::plan_status,
+        change::api::plan_steps,
+        change::api::undo,
         index::api::duplicate_indexes,
         index::api::index_health,
         audit::api::missing_indexes,
@@ -100,6 +108,8 @@ pgrx::extension_sql_file!(
         migration::backfill::api::backfill_cancel,
         migration::backfill::api::backfill_pause,
         migration::backfill::api::backfill_status,
+        migration::plan::api::migration_file,
+        migration::plan::api::migration_plan,
         monitor::api::table_sizes,
         query::api::advise,
         query::api::advise_workload,

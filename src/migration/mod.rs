@@ -12,5 +12,6 @@ pub mod backfill;
 pub mod catalogue;
 pub mod judge;
 pub mod lint;
+pub mod plan;
 pub mod sarif;
 pub mod script;
