@@ -62,14 +62,15 @@ pgrx::extension_sql_file!(
     requires = [monitor::api::progress]
 );
 #[cfg(feature = "postgres")]
-pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
-#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/45_ddl_guard.sql",
     name = "ddl_guard",
     requires = [migration::api::pending_ddl_records]
 );
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
