@@ -218,6 +218,3 @@ pub fn backfill(table: &TableShape, assignment: &str, predicate: &str) -> Result
     .verify(proof::no_row(&qualified, predicate))
     .note("goes on where it was interrupted; SELECT * FROM dbm.backfill_status() shows how far it is"))
 }
-
-#[cfg(test)]
-mod tests;

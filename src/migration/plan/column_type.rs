@@ -289,6 +289,3 @@ fn has_equality(type_name: &str) -> bool {
     let base = type_name.trim_end_matches("[]");
     !matches!(base, "json" | "xml" | "point" | "polygon")
 }
-
-#[cfg(test)]
-mod tests;

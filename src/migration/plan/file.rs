@@ -155,6 +155,3 @@ fn verify(text: &mut String, plan: &Plan) {
         statement(text, query);
     }
 }
-
-#[cfg(test)]
-mod tests;
