@@ -209,9 +209,12 @@ pub fn safe_sql(judged: &Judged) -> Option<String> {
 pub fn first_step(judged: &Judged) -> String {
     let found = &judged.found;
     let sentence = |text: &str| {
-        let mut characters = text.trim().trim_end_matches('.').chars();
-        match characters.next() {
-            Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        let text = text.trim().trim_end_matches('.');
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let is_word = first.chars().all(char::is_alphabetic);
+        match text.chars().next() {
+            Some(letter) if is_word => format!("{}{}.", letter.to_uppercase(), &text[letter.len_utf8()..]),
+            Some(_) => format!("{text}."),
             None => String::new(),
         }
     };
