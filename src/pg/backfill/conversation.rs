@@ -13,7 +13,10 @@ use crate::pg::planner::server_text;
 pub type Call = pg_sys::FunctionCallInfo;
 
 /// Whether the procedure may commit: it was not called in a transaction block, nor by a function.
-#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "only the server makes a frame, for a call that is under way")]
+#[expect(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "only the server makes a frame, for a call that is under way"
+)]
 pub fn may_commit(call: Call) -> bool {
     // SAFETY: the server's own frame of a call that is under way; a procedure's context says what kind of call it is.
     unsafe {
