@@ -64,10 +64,13 @@ pgrx::extension_sql_file!(
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "backfill",
         "plan",
         "progress",
         "suppression",
@@ -89,6 +92,10 @@ pgrx::extension_sql_file!(
         index::api::index_health,
         audit::api::missing_indexes,
         index::api::unused_indexes,
+        migration::backfill::api::backfill,
+        migration::backfill::api::backfill_cancel,
+        migration::backfill::api::backfill_pause,
+        migration::backfill::api::backfill_status,
         migration::plan::api::migration_file,
         migration::plan::api::migration_plan,
         monitor::api::table_sizes,

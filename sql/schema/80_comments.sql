@@ -161,3 +161,22 @@ The plan belongs to the role whose rights are in force, and is run with its righ
 
 COMMENT ON FUNCTION dbm.migration_file(bigint) IS
     'A plan as a migration file that psql runs: header (risk, estimated time, what it requires), UP, DOWN and VERIFY, with the steps that people have to do as comments in their place. Rights and errors as for dbm.plan_steps().';
+
+COMMENT ON PROCEDURE dbm.backfill(regclass, text, text, interval, double precision, interval, bigint, boolean, interval, interval, integer) IS
+    'Does UPDATE target SET assignment WHERE predicate in batches along a unique key, each its own transaction, so that nobody waits long. CALL it by itself: not in a transaction block or function.
+Called again with the same target, assignment and predicate it goes on with the job that is not finished: after a crash, a cancel, an error or dbm.backfill_pause(). The cursor moves in the transaction of its batch, so that no row is done twice or left out.
+Without a predicate each row that was there when it began is changed once, unless it would not change; a row whose key a writer changes meanwhile may be met twice or not at all. With one, rows that come in meanwhile are found too, by going over the table until none is left, where a row that was changed is no longer picked (total IS NULL); otherwise there is one pass.
+batch_time: how long a batch should take; its size follows, from batch_rows on, and halves when sessions wait for it. duty: the share of the time that is work. max_lag: waits while a standby is further behind. max_wal_per_second: bytes; rests so that the server writes no more. wait_for_autovacuum: waits while it is at the table. lock_timeout: how long to wait for a lock before the batch is rolled back and tried again, smaller; after give_up_after without getting further it fails. Null for max_lag or max_wal_per_second: any.
+A row that cannot be changed is looked for by smaller batches; the job stops there, with its key, and can be called again once it is mended. statement_timeout counts for the whole call.
+The key: the primary key, or a unique index on NOT NULL columns without expressions or predicate. Partitions are gone over one after the other, each by its own key; the caller needs rights on them. Runs with the rights of the caller, who needs to be the job''s creator or a member of it. See dbm.backfill_status().';
+
+COMMENT ON FUNCTION dbm.backfill_status() IS
+    'All backfills that the caller may watch, those at work first.
+state: running, interrupted (its session has ended: call dbm.backfill() again), paused, failed (error says why), done or cancelled. pid: the process at work. pass: how often it goes over the table, this time included.
+share: how much of this pass is done, 0 to 1, by the estimate of rows; null where nobody knows. rows_changed: in all passes. rows_seen, out of estimated_rows: in this pass. rows_per_second: gone over, pauses included; eta: for the rest of this pass. batch_rows, part and last_key: of the last batch. waits_for: what speaks against the next batch; null while it works.';
+
+COMMENT ON FUNCTION dbm.backfill_pause(bigint) IS
+    'Ends a backfill after its batch; dbm.backfill(), called as before, goes on with it. False where it is not running. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';
+
+COMMENT ON FUNCTION dbm.backfill_cancel(bigint) IS
+    'Ends a backfill for good, after its batch if it is at work; what was changed stays. False where it is over. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';

@@ -5,7 +5,17 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA dbm TO pg_monitor;
 
-GRANT SELECT ON TABLE dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE
+    dbm.backfill_batch,
+    dbm.backfill_job,
+    dbm.backfill_part,
+    dbm.plan,
+    dbm.plan_step,
+    dbm.progress,
+    dbm.rule_setting,
+    dbm.suppression,
+    dbm.workload
+TO pg_monitor;
 
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION
@@ -32,6 +42,7 @@ GRANT EXECUTE ON FUNCTION
     dbm.migration_file(bigint),
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
+    dbm.backfill_status(),
     dbm.progress(),
     dbm.why_no_index(text)
 TO pg_monitor;

@@ -1,5 +1,6 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
+pub mod backfill;
 pub mod capture;
 pub mod ddl;
 pub mod definitions;

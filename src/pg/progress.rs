@@ -70,8 +70,19 @@ pub static UNDO: Act = Act { number: 4, name: "undo", steps: &PHASES };
 /// In the order of [`crate::change::plan::Phase::ALL`].
 const PHASES: [&str; 7] = ["prepare", "expand", "sync", "backfill", "validate", "switch", "contract"];
 
+/// The steps of [`BACKFILL`].
+pub const BACKFILL_CHANGING: &str = "changing rows";
+/// As above.
+pub const BACKFILL_WAITING: &str = "waiting";
+/// As above.
+pub const BACKFILL_CHECKING: &str = "looking for rows left";
+
+/// `CALL dbm.backfill()`; `dbm.backfill_status()` says more.
+pub static BACKFILL: Act =
+    Act { number: 5, name: "backfill", steps: &[BACKFILL_CHANGING, BACKFILL_WAITING, BACKFILL_CHECKING] };
+
 /// Every act, so that a reader can say what a number means.
-static ACTS: [&Act; 4] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO];
+static ACTS: [&Act; 5] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL];
 
 #[derive(Clone, Copy)]
 struct State {
