@@ -62,6 +62,12 @@ pgrx::extension_sql_file!(
     requires = [monitor::api::progress]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
+    "../sql/schema/45_ddl_guard.sql",
+    name = "ddl_guard",
+    requires = [migration::api::pending_ddl_records]
+);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
@@ -70,6 +76,7 @@ pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
+        "ddl_guard",
         "backfill",
         "plan",
         "progress",
@@ -92,6 +99,12 @@ pgrx::extension_sql_file!(
         index::api::index_health,
         audit::api::missing_indexes,
         index::api::unused_indexes,
+        migration::api::allow_ddl,
+        migration::api::ddl_rules,
+        migration::api::explain_ddl,
+        migration::api::lint_migration,
+        migration::api::lint_migration_sarif,
+        migration::api::pending_ddl_records,
         migration::backfill::api::backfill,
         migration::backfill::api::backfill_cancel,
         migration::backfill::api::backfill_pause,
@@ -123,4 +136,5 @@ pub extern "C-unwind" fn _PG_init() {
     pg::settings::register();
     pg::planner::install();
     pg::capture::install();
+    pg::guard::install(migration::live::guard::decide);
 }

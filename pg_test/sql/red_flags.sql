@@ -151,5 +151,25 @@ SELECT query, condition IS NOT DISTINCT FROM filter_of(query) AS same
   FROM (VALUES ('SELECT * FROM documents WHERE title ~~ ''%x'' AND id <> 5'), ('SELECT * FROM documents d WHERE (d.title = ''x'' OR NOT d.body LIKE ''y'') AND d.title IS NOT NULL'),
                ('SELECT * FROM documents WHERE title = ANY (ARRAY[''a'', ''b'']) AND coalesce(body, title) < ''m''')) AS v (query),
        LATERAL (SELECT condition FROM dbm.why_no_index(query)) AS w;
+-- A parameter of which one value is common: the server itself plans the two ways, and one of them for all.
+CREATE TABLE public.jobs (id bigint, owner integer);
+INSERT INTO jobs SELECT i, CASE WHEN i % 5 < 3 THEN 1 ELSE i END FROM generate_series(1, 50000) AS i;
+CREATE INDEX by_owner ON jobs (owner);
+ANALYZE jobs;
+SELECT says('parameter_skew', 'SELECT * FROM jobs WHERE owner = $1');
+SELECT has('parameter_skew', 'SELECT * FROM jobs WHERE owner = 7'), has('parameter_skew', 'SELECT * FROM orders WHERE customer_id = $1');
+CREATE FUNCTION public.scan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> 'Node Type';
+END $$;
+PREPARE of_owner (integer) AS SELECT * FROM jobs WHERE owner = $1;
+SET plan_cache_mode = force_generic_plan;
+SELECT scan('EXECUTE of_owner (1)') = scan('EXECUTE of_owner (7)') AS one_plan_for_all;
+SET plan_cache_mode = force_custom_plan;
+SELECT scan('EXECUTE of_owner (1)') AS common, scan('EXECUTE of_owner (7)') AS rare;
+RESET plan_cache_mode;
+
 \c postgres
 DROP DATABASE dbm_red_flags;

@@ -92,7 +92,7 @@ SELECT * FROM compare('SELECT id FROM orders WHERE quantity = 3 OR customer_id =
 -- NOT IN.
 SELECT * FROM compare('SELECT id FROM customers WHERE id NOT IN (SELECT customer_id FROM orders)');
 SELECT * FROM compare('SELECT id FROM customers WHERE id NOT IN (SELECT parent_id FROM orders)');
-SELECT * FROM compare('SELECT id FROM customers WHERE region NOT IN (SELECT customer_id FROM orders)');
+SELECT rule, proven, same, sql, only_if FROM compare('SELECT id FROM customers WHERE region NOT IN (SELECT customer_id FROM orders)');
 SELECT * FROM compare('SELECT id FROM customers c WHERE region NOT IN (SELECT parent_id FROM orders WHERE parent_id IS NOT NULL AND status = c.name) AND region > 2');
 SELECT * FROM compare('SELECT id FROM customers WHERE id <> ALL (SELECT o.customer_id FROM orders o LEFT JOIN visits v ON v.customer_id = o.id)');
 

@@ -7,38 +7,10 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use Foreign;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('foreign');
-$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'attacker,watcher,tenant' ]);
-$node->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
-shared_preload_libraries = 'pg_stat_statements'
-CONF
-$node->start;
-
-# Where a superuser's code could write and nobody else's.
-my $traces = PostgreSQL::Test::Utils::tempdir();
-chmod 0777, $traces or die $!;
-
-sub as
-{
-	my ($role, $statements) = @_;
-	my ($status, $out, $error) =
-	  $node->psql('postgres', $statements, extra_params => [ '-U', $role ], on_error_stop => 1);
-	return ($status, $out, $error);
-}
-
-sub must
-{
-	my ($role, $statements) = @_;
-	my ($status, $out, $error) = as($role, $statements);
-	$status == 0 or die "$role could not: $error\n$statements";
-	return $out;
-}
+my ($node, $traces) = started('attacker,watcher,tenant', "shared_preload_libraries = 'pg_stat_statements'");
 
 must('postgres', <<"SQL");
 CREATE EXTENSION pg_stat_statements;
@@ -150,14 +122,6 @@ my %query = (
 );
 my $runs = join '', map { "$query{$_};\n" } sort keys %query;
 must('attacker', "SELECT set_config('attacker.own', pg_backend_pid()::text, false);\n$runs");
-
-sub traces
-{
-	opendir my $folder, $traces or die $!;
-	my @found = sort grep { !/^\./ } readdir $folder;
-	unlink "$traces/$_" for @found;
-	return "@found";
-}
 
 sub attacker_is_super
 {

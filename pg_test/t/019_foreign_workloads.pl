@@ -7,43 +7,11 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use Foreign;
+use Session;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('foreign');
-$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'attacker,tenant' ]);
-$node->append_conf('postgresql.conf', "autovacuum = off\nshared_preload_libraries = 'pg_stat_statements,dbmastery'");
-$node->start;
-
-# Where a superuser's code could write and nobody else's.
-my $traces = PostgreSQL::Test::Utils::tempdir();
-chmod 0777, $traces or die $!;
-
-sub as
-{
-	my ($role, $statements) = @_;
-	my ($status, $out, $error) =
-	  $node->psql('postgres', $statements, extra_params => [ '-U', $role ], on_error_stop => 1);
-	return ($status, $out, $error);
-}
-
-sub must
-{
-	my ($role, $statements) = @_;
-	my ($status, $out, $error) = as($role, $statements);
-	$status == 0 or die "$role could not: $error\n$statements";
-	return $out;
-}
-
-sub traces
-{
-	opendir my $folder, $traces or die $!;
-	my @found = sort grep { !/^\./ } readdir $folder;
-	unlink "$traces/$_" for @found;
-	return "@found";
-}
+my ($node, $traces) = started('attacker,tenant', "shared_preload_libraries = 'pg_stat_statements,dbmastery'");
 
 must('postgres', <<'SQL');
 CREATE EXTENSION pg_stat_statements;
@@ -59,6 +27,8 @@ GRANT SELECT ON public.item TO attacker;
 SQL
 must('attacker', <<"SQL");
 CREATE TABLE attacker.log (what text);
+CREATE TABLE attacker.own AS SELECT * FROM public.item;
+ANALYZE attacker.own;
 -- Tries what a superuser could, and leaves no error behind.
 CREATE FUNCTION attacker.grab(a integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS \$\$
 DECLARE
@@ -125,12 +95,14 @@ INSERT INTO dbm.workload (query, calls, added_by) VALUES ('SELECT * FROM public.
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = attacker.evil(5)', 900);
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT grp FROM public.item WHERE name = ''x'' AND attacker.evil(grp) > 4900 ORDER BY attacker.evil(grp)', 800);
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM public.item WHERE grp = attacker.evil_sleep()', 700);
+INSERT INTO dbm.workload (query, calls) VALUES ('SELECT * FROM attacker.own WHERE attacker.evil(grp) = 77', 1000);
 UPDATE dbm.workload SET added_by = 'postgres';
 SQL
 is(must('postgres', 'SELECT string_agg(DISTINCT added_by, \',\') FROM dbm.workload'), 'attacker', 'nobody writes in another\'s name');
 
 my $alone = asked('table');
-like($alone, qr/^create .*attacker\.evil\(grp\)/m, 'the attacker\'s expression is still sized, with his rights');
+unlike($alone, qr/^create [^;]*public\.item [^;]*attacker\.evil/m, 'who builds an index runs its code as the owner of the table: none with a stranger\'s');
+like($alone, qr/^create .* attacker\.own .*attacker\.evil\(grp\)/m, 'on his own table it is sized, with his rights');
 like($alone, qr/^unknown .*planning it took longer than 2000 ms/m, 'what sleeps is a row with a reason');
 
 # The superuser's own query of the same table comes first.
@@ -181,12 +153,33 @@ like(asked('table'), qr/^unknown .*permission denied for table item/m, 'a query 
 # --- An end
 
 must('postgres', "GRANT SELECT ON public.item TO attacker; DELETE FROM dbm.workload");
-must('postgres', "INSERT INTO dbm.workload (query) SELECT format('SELECT * FROM public.item a, public.item b, public.item c WHERE a.grp = b.grp AND b.name = c.name AND a.id > %s AND c.grp = %s ORDER BY b.id LIMIT %s', i, i, i) FROM generate_series(1, 300) AS i");
+must('postgres', "INSERT INTO dbm.workload (query) SELECT format('SELECT * FROM public.item a, public.item b, public.item c WHERE a.grp = b.grp AND b.name = c.name AND a.id > %s AND c.grp = %s ORDER BY b.id LIMIT %s', i, i, i) FROM generate_series(1, 5000) AS i");
 my $started = time;
 ($status, $out, $error) =
   as('postgres', "SET statement_timeout = '1s'; SELECT * FROM dbm.advise_workload(source => 'table', time_limit => NULL)");
 like($error, qr/canceling statement due to statement timeout/, 'a timeout ends it');
 cmp_ok(time - $started, '<', 4, 'at once');
+
+# What it is at can be watched, and it ends when it is told to.
+my $adviser = Session->new($node, 'postgres');
+my $pid = $adviser->must('SELECT pg_backend_pid()');
+$adviser->begin("SELECT count(*) FROM dbm.advise_workload(source => 'table', time_limit => NULL);");
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM dbm.progress WHERE pid = $pid AND act = 'advise_workload' AND total > 0 AND done <= total")
+  or die 'the adviser is not seen';
+my $cancelled = time;
+must('postgres', "SELECT pg_cancel_backend($pid)");
+my (undef, $end) = $adviser->run('');
+like($end, qr/canceling statement due to user request/, 'a cancel ends it');
+cmp_ok(time - $cancelled, '<', 2, 'at once, too');
+is(must('postgres', 'SELECT count(*) FROM dbm.progress'), '0', 'and nothing is seen of it any more');
+$adviser->quit;
+
+# What it has when its time is up is an answer.
+must('postgres', "DELETE FROM dbm.workload WHERE id % 10 <> 0");
+$started = time;
+my $hurried = must('postgres', "SELECT action || ' ' || coalesce(sql, '') FROM dbm.advise_workload(source => 'table', time_limit => '1 s')");
+cmp_ok(time - $started, '<', 5, 'a time limit ends the search');
+like($hurried, qr/^create CREATE INDEX .* public\.item /m, 'with what was found until then');
 
 $node->stop;
 done_testing();

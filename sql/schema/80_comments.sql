@@ -127,6 +127,57 @@ reason: which index is missing, or why those that exist do not serve (not valid,
 evidence: costs now and with an index, index_sql (CREATE INDEX, to be built CONCURRENTLY on a busy server) and index_bytes, break_even_share, existing_indexes and not_searchable with the obstacle of each.
 Rights, locks and errors as for dbm.what_if().';
 
+COMMENT ON FUNCTION dbm.explain_ddl(text) IS
+    'What statements would do to this database if this session sent them now. Parses and looks up, runs nothing, waits for no lock. One row a finding, or one row where nothing is found.
+verdict: safe; unsafe (a rule of severity warning or worse); unknown (the parser does not know it, what it is about is not there, or it runs other statements), message says why. rule: as in dbm.ddl_rules().
+lock_mode: on target, which is the relation that suffers. rewrites: every row is written anew. scans: every row is read. rows: estimated; bytes: with all indexes, over all partitions. seconds_low and seconds_high: how long the lock is held for that, from the rates that this server showed.
+blockers: who holds or awaits a conflicting lock now: pid, mode, state, application, seconds since its transaction began. safe_sql: what to run instead, statement by statement, each in a transaction of its own.
+Statements see what those before them would have left: new tables, open transactions, timeouts.';
+
+COMMENT ON FUNCTION dbm.lint_migration(text, text) IS
+    'What is unsafe in a migration file, in the order of its statements. Reads it with the parser of the dialect (postgresql, mysql or sqlite) and runs nothing; meta-commands of psql and data of COPY are passed over.
+postgresql: what the file is about is looked up here where it is there, but every table counts as large unless the file makes it. statement_no and line: 1-based. rule: as in dbm.ddl_rules(); ddl.not_parsed for what the parser does not know, ddl.unchecked for what cannot be looked into. severity: info, warning, error or critical. fix: what to run instead.
+No rows where nothing is found. Raises 22023 for a dialect that does not exist.';
+
+COMMENT ON FUNCTION dbm.lint_migration_sarif(text, text) IS
+    'dbm.lint_migration() as one SARIF 2.1.0 document, for tools of code review. The file is called migration.sql in it.';
+
+COMMENT ON FUNCTION dbm.ddl_rules() IS
+    'Every rule that dbm.explain_ddl(), dbm.lint_migration() and the guard judge by: severity and thresholds as in force here (dbm.rule_setting), what it costs to ignore, and where to read more.
+error and critical are refused while dbm.ddl_guard is enforce; of warning a WARNING is given; info is for the functions alone. thresholds: by name, value (in force), default, min, max and meaning. enabled: whether the rule is used.';
+
+COMMENT ON FUNCTION dbm.allow_ddl(text, text, interval, integer) IS
+    'Lets the caller''s role run statements in this database in spite of a rule (or all), with a reason, for a while (ttl, a week at most) and so many findings (uses). Each use is kept in dbm.ddl_record with its reason; what is not used can be deleted from dbm.ddl_allowance.
+Goes by who logged in and by whose rights are in force, in any session. Granted to nobody: GRANT EXECUTE decides who may. Raises 22023 for a rule that does not exist, an empty reason, or a span or number that makes no sense.';
+
+COMMENT ON FUNCTION dbm.pending_ddl_records() IS
+    'Records of this database that are in shared memory and not in dbm.ddl_record yet; the view dbm.ddl_records has both. No rows where dbmastery is not preloaded.';
+
+COMMENT ON FUNCTION dbm.on_ddl_command_start() IS
+    'The function of the event trigger dbmastery_ddl_guard.';
+
+COMMENT ON FUNCTION dbm.on_table_rewrite() IS
+    'The function of the event trigger dbmastery_table_rewrite.';
+
+COMMENT ON PROCEDURE dbm.backfill(regclass, text, text, interval, double precision, interval, bigint, boolean, interval, interval, integer) IS
+    'Does UPDATE target SET assignment WHERE predicate in batches along a unique key, each its own transaction, so that nobody waits long. CALL it by itself: not in a transaction block or function.
+Called again with the same target, assignment and predicate it goes on with the job that is not finished: after a crash, a cancel, an error or dbm.backfill_pause(). The cursor moves in the transaction of its batch, so that no row is done twice or left out.
+Without a predicate each row that was there when it began is changed once, unless it would not change; a row whose key a writer changes meanwhile may be met twice or not at all. With one, rows that come in meanwhile are found too, by going over the table until none is left, where a row that was changed is no longer picked (total IS NULL); otherwise there is one pass.
+batch_time: how long a batch should take; its size follows, from batch_rows on, and halves when sessions wait for it. duty: the share of the time that is work. max_lag: waits while a standby is further behind. max_wal_per_second: bytes; rests so that the server writes no more. wait_for_autovacuum: waits while it is at the table. lock_timeout: how long to wait for a lock before the batch is rolled back and tried again, smaller; after give_up_after without getting further it fails. Null for max_lag or max_wal_per_second: any.
+A row that cannot be changed is looked for by smaller batches; the job stops there, with its key, and can be called again once it is mended. statement_timeout counts for the whole call.
+The key: the primary key, or a unique index on NOT NULL columns without expressions or predicate. Partitions are gone over one after the other, each by its own key; the caller needs rights on them. Runs with the rights of the caller, who needs to be the job''s creator or a member of it. See dbm.backfill_status().';
+
+COMMENT ON FUNCTION dbm.backfill_status() IS
+    'All backfills that the caller may watch, those at work first.
+state: running, interrupted (its session has ended: call dbm.backfill() again), paused, failed (error says why), done or cancelled. pid: the process at work. pass: how often it goes over the table, this time included.
+share: how much of this pass is done, 0 to 1, by the estimate of rows; null where nobody knows. rows_changed: in all passes. rows_seen, out of estimated_rows: in this pass. rows_per_second: gone over, pauses included; eta: for the rest of this pass. batch_rows, part and last_key: of the last batch. waits_for: what speaks against the next batch; null while it works.';
+
+COMMENT ON FUNCTION dbm.backfill_pause(bigint) IS
+    'Ends a backfill after its batch; dbm.backfill(), called as before, goes on with it. False where it is not running. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';
+
+COMMENT ON FUNCTION dbm.backfill_cancel(bigint) IS
+    'Ends a backfill for good, after its batch if it is at work; what was changed stays. False where it is over. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';
+
 COMMENT ON FUNCTION dbm.plan_steps(bigint) IS
     'The steps of a plan in their order, and what each is at.
 phase: prepare, expand, sync, backfill, validate, switch or contract. runs: transaction (all its statements in one, under lock_timeout: transactional is true), alone (one statement outside a transaction block) or by_hand (people do it, then dbm.confirm_step()). lock_mode: the strongest lock on a table that others use; null for none. undo: what takes it back; null where nothing is to be done or nothing can be, as note says. verify: true once it has done what it should.
@@ -161,22 +212,3 @@ The plan belongs to the role whose rights are in force, and is run with its righ
 
 COMMENT ON FUNCTION dbm.migration_file(bigint) IS
     'A plan as a migration file that psql runs: header (risk, estimated time, what it requires), UP, DOWN and VERIFY, with the steps that people have to do as comments in their place. Rights and errors as for dbm.plan_steps().';
-
-COMMENT ON PROCEDURE dbm.backfill(regclass, text, text, interval, double precision, interval, bigint, boolean, interval, interval, integer) IS
-    'Does UPDATE target SET assignment WHERE predicate in batches along a unique key, each its own transaction, so that nobody waits long. CALL it by itself: not in a transaction block or function.
-Called again with the same target, assignment and predicate it goes on with the job that is not finished: after a crash, a cancel, an error or dbm.backfill_pause(). The cursor moves in the transaction of its batch, so that no row is done twice or left out.
-Without a predicate each row that was there when it began is changed once, unless it would not change; a row whose key a writer changes meanwhile may be met twice or not at all. With one, rows that come in meanwhile are found too, by going over the table until none is left, where a row that was changed is no longer picked (total IS NULL); otherwise there is one pass.
-batch_time: how long a batch should take; its size follows, from batch_rows on, and halves when sessions wait for it. duty: the share of the time that is work. max_lag: waits while a standby is further behind. max_wal_per_second: bytes; rests so that the server writes no more. wait_for_autovacuum: waits while it is at the table. lock_timeout: how long to wait for a lock before the batch is rolled back and tried again, smaller; after give_up_after without getting further it fails. Null for max_lag or max_wal_per_second: any.
-A row that cannot be changed is looked for by smaller batches; the job stops there, with its key, and can be called again once it is mended. statement_timeout counts for the whole call.
-The key: the primary key, or a unique index on NOT NULL columns without expressions or predicate. Partitions are gone over one after the other, each by its own key; the caller needs rights on them. Runs with the rights of the caller, who needs to be the job''s creator or a member of it. See dbm.backfill_status().';
-
-COMMENT ON FUNCTION dbm.backfill_status() IS
-    'All backfills that the caller may watch, those at work first.
-state: running, interrupted (its session has ended: call dbm.backfill() again), paused, failed (error says why), done or cancelled. pid: the process at work. pass: how often it goes over the table, this time included.
-share: how much of this pass is done, 0 to 1, by the estimate of rows; null where nobody knows. rows_changed: in all passes. rows_seen, out of estimated_rows: in this pass. rows_per_second: gone over, pauses included; eta: for the rest of this pass. batch_rows, part and last_key: of the last batch. waits_for: what speaks against the next batch; null while it works.';
-
-COMMENT ON FUNCTION dbm.backfill_pause(bigint) IS
-    'Ends a backfill after its batch; dbm.backfill(), called as before, goes on with it. False where it is not running. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';
-
-COMMENT ON FUNCTION dbm.backfill_cancel(bigint) IS
-    'Ends a backfill for good, after its batch if it is at work; what was changed stays. False where it is over. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';

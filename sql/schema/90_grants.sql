@@ -5,17 +5,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA dbm TO pg_monitor;
 
-GRANT SELECT ON TABLE
-    dbm.backfill_batch,
-    dbm.backfill_job,
-    dbm.backfill_part,
-    dbm.plan,
-    dbm.plan_step,
-    dbm.progress,
-    dbm.rule_setting,
-    dbm.suppression,
-    dbm.workload
-TO pg_monitor;
+GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_record, dbm.ddl_records, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION
@@ -34,15 +24,21 @@ GRANT EXECUTE ON FUNCTION
     dbm.advise(text),
     dbm.advise_workload(bigint, integer, interval, text),
     dbm.index_type_for(regclass, text[], text),
+    dbm.ddl_rules(),
+    dbm.explain_ddl(text),
+    dbm.lint_migration(text, text),
+    dbm.lint_migration_sarif(text, text),
+    dbm.pending_ddl_records(),
     dbm.what_if(text, text[]),
     dbm.what_if_explain(text, text[], text),
     dbm.what_if_drop(text, regclass[]),
     dbm.captured_queries(),
     dbm.capture_status(),
+    dbm.backfill_status(),
+
     dbm.migration_file(bigint),
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
-    dbm.backfill_status(),
     dbm.progress(),
     dbm.why_no_index(text)
 TO pg_monitor;

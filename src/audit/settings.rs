@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::filter::parse_severity;
 use super::refusal::Refusal;
 use crate::finding::{Rule, Severity, Threshold};
+use crate::migration::judge::{DdlRule, rules};
 
 /// One row of `dbm.rule_setting`.
 #[derive(Clone, Debug)]
@@ -86,11 +87,14 @@ pub fn validate(rule: &str, severity: Option<&str>, thresholds: &Value) -> Resul
     if super::RETIRED_RULES.contains(&rule) {
         return Ok(());
     }
-    let rule = known_rule(rule)?;
+    let (id, declared) = match rule.starts_with("ddl.") {
+        true => judges_rule(rule).map(|rule| (rule.id, rule.thresholds))?,
+        false => known_rule(rule).map(|rule| (rule.id, rule.thresholds))?,
+    };
     if let Some(severity) = severity {
         parse_severity(severity)?;
     }
-    validate_thresholds(rule, thresholds)
+    validate_thresholds(id, declared, thresholds)
 }
 
 /// The rule of that id, or the refusal that lists all.
@@ -101,28 +105,36 @@ pub fn known_rule(id: &str) -> Result<&'static Rule, Refusal> {
     })
 }
 
-fn validate_thresholds(rule: &Rule, thresholds: &Value) -> Result<(), Refusal> {
+/// The rule of the DDL judge of that id, or the refusal that lists all.
+fn judges_rule(id: &str) -> Result<&'static DdlRule, Refusal> {
+    rules::find(id).ok_or_else(|| {
+        let valid = rules::ALL.iter().map(|rule| rule.id);
+        Refusal::unknown_name("rule", id, valid, "SELECT rule, title FROM dbm.ddl_rules() shows all rules.")
+    })
+}
+
+fn validate_thresholds(rule: &str, declared: &[Threshold], thresholds: &Value) -> Result<(), Refusal> {
     let Some(thresholds) = thresholds.as_object() else {
         return Err(Refusal {
-            message: format!("the thresholds of rule \"{}\" are no JSON object", rule.id),
-            detail: describe_thresholds(rule),
+            message: format!("the thresholds of rule \"{}\" are no JSON object", rule),
+            detail: describe_thresholds(declared),
             hint: "Write them as {\"name\": number}, or {} to keep the defaults.".to_owned(),
         });
     };
     for (name, value) in thresholds {
-        let Some(threshold) = rule.thresholds.iter().find(|threshold| threshold.name == name) else {
-            let valid = rule.thresholds.iter().map(|threshold| threshold.name);
+        let Some(threshold) = declared.iter().find(|threshold| threshold.name == name) else {
+            let valid = declared.iter().map(|threshold| threshold.name);
             return Err(Refusal {
-                message: format!("rule \"{}\" has no threshold \"{name}\"", rule.id),
-                detail: describe_thresholds(rule),
+                message: format!("rule \"{}\" has no threshold \"{name}\"", rule),
+                detail: describe_thresholds(declared),
                 hint: Refusal::unknown_name("threshold", name, valid, "Leave out what stays as it is.").hint,
             });
         };
         let (least, greatest) = threshold.range;
         if !value.as_f64().is_some_and(|value| (least..=greatest).contains(&value)) {
             return Err(Refusal {
-                message: format!("threshold \"{name}\" of rule \"{}\" cannot be {value}", rule.id),
-                detail: describe_thresholds(rule),
+                message: format!("threshold \"{name}\" of rule \"{}\" cannot be {value}", rule),
+                detail: describe_thresholds(declared),
                 hint: format!("Choose a number from {least} to {greatest}."),
             });
         }
@@ -130,12 +142,12 @@ fn validate_thresholds(rule: &Rule, thresholds: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn describe_thresholds(rule: &Rule) -> String {
+fn describe_thresholds(declared: &[Threshold]) -> String {
     let describe = |threshold: &Threshold| {
         let (least, greatest) = threshold.range;
         format!("{} ({least} to {greatest}, default {})", threshold.name, threshold.default)
     };
-    let all: Vec<String> = rule.thresholds.iter().map(describe).collect();
+    let all: Vec<String> = declared.iter().map(describe).collect();
     if all.is_empty() {
         "The rule has no thresholds.".to_owned()
     } else {
@@ -190,7 +202,7 @@ mod tests {
     #[test]
     fn thresholds_are_checked_by_name_type_and_range() {
         for valid in [json!({}), json!({"limit": 0}), json!({"limit": 10.0, "share": 0.5})] {
-            assert_eq!(validate_thresholds(&LIMITED, &valid), Ok(()), "{valid}");
+            assert_eq!(validate_thresholds(LIMITED.id, LIMITED.thresholds, &valid), Ok(()), "{valid}");
         }
         for (wrong, words) in [
             (json!([]), "no JSON object"),
@@ -201,13 +213,18 @@ mod tests {
             (json!({"limit": -1}), "cannot be -1"),
             (json!({"limit": null}), "cannot be null"),
         ] {
-            let refusal = validate_thresholds(&LIMITED, &wrong).unwrap_err();
+            let refusal = validate_thresholds(LIMITED.id, LIMITED.thresholds, &wrong).unwrap_err();
             assert!(refusal.message.contains(words), "{refusal}");
             assert!(refusal.detail.contains("limit (0 to 10, default 5)"), "{refusal}");
         }
-        let refusal = validate_thresholds(&LIMITED, &json!({"limitt": 1})).unwrap_err();
+        let refusal = validate_thresholds(LIMITED.id, LIMITED.thresholds, &json!({"limitt": 1})).unwrap_err();
         assert!(refusal.hint.starts_with("Perhaps you meant \"limit\"."), "{refusal}");
-        assert!(validate_thresholds(&PLAIN, &json!({"x": 1})).unwrap_err().detail.contains("no thresholds"));
+        assert!(
+            validate_thresholds(PLAIN.id, PLAIN.thresholds, &json!({"x": 1}))
+                .unwrap_err()
+                .detail
+                .contains("no thresholds")
+        );
     }
 
     #[test]

@@ -74,12 +74,24 @@ pub struct HypotheticalIndex {
     pub distinct_keys: f64,
     /// Whether equal B-tree entries share one tuple.
     pub deduplicates: bool,
-    /// Whether a GiST build sorts its entries, which packs its pages more tightly.
-    pub is_built_sorted: bool,
+    /// How a GiST index is built, by which its pages are more or less full.
+    pub gist_build: GistBuild,
     /// Percent to which leaf pages are filled.
     pub fillfactor: u8,
     /// The keys of an inverted index, the rare and the frequent apart; empty for others.
     pub elements: Vec<Elements>,
+}
+
+/// How a GiST index is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GistBuild {
+    /// Entry by entry.
+    #[default]
+    Inserting,
+    /// From sorted entries.
+    Sorted,
+    /// From sorted ranges, as 18 began to.
+    SortedRanges,
 }
 
 /// How large an index is.

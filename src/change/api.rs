@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use crate::change::plan::Runs;
 use crate::change::run::{Direction, next_to_apply};
 use crate::pg::error::raise;
+use crate::pg::procedure::may_commit;
 use crate::pg::run;
 use crate::pg::value::Text;
 
@@ -123,13 +124,17 @@ fn apply_in_background(plan: i64) -> Option<i32> {
 }
 
 /// `CALL dbm.apply()`: applies a plan in a background worker and waits for it.
-#[pg_extern(sql = "CREATE PROCEDURE dbm.apply(plan bigint) LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
+#[pg_extern(
+    sql = "CREATE PROCEDURE dbm.apply(plan bigint) LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
 fn apply(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo) {
     call(plan, frame, Direction::Apply);
 }
 
 /// `CALL dbm.undo()`: takes a plan back in a background worker and waits for it.
-#[pg_extern(sql = "CREATE PROCEDURE dbm.undo(plan bigint) LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
+#[pg_extern(
+    sql = "CREATE PROCEDURE dbm.undo(plan bigint) LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
 fn undo(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo) {
     call(plan, frame, Direction::Undo);
 }
@@ -144,7 +149,7 @@ fn call(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo, direction: Dir
             &format!("For example: CALL dbm.{name}(1)."),
         );
     };
-    if !run::may_end_transactions(frame) {
+    if !may_commit(frame) {
         raise(
             PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
             &format!("CALL dbm.{name}({plan}) cannot run inside a transaction block or a function"),

@@ -96,15 +96,8 @@ pub enum PlanStatus {
 }
 
 impl PlanStatus {
-    const ALL: [Self; 7] = [
-        Self::Ready,
-        Self::Running,
-        Self::Waiting,
-        Self::Done,
-        Self::Failed,
-        Self::Undoing,
-        Self::Undone,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Ready, Self::Running, Self::Waiting, Self::Done, Self::Failed, Self::Undoing, Self::Undone];
 
     /// Its name in SQL.
     pub fn name(self) -> &'static str {

@@ -24,8 +24,8 @@ pub fn rows<T>(
     }
 }
 
-/// Writes to our own tables and reads what RETURNING returns.
-pub fn written<T>(
+/// Writes to our own tables and reads what comes back from RETURNING.
+pub fn rows_mutable<T>(
     sql: &str,
     arguments: &[DatumWithOid<'_>],
     mut read: impl FnMut(&SpiHeapTupleData<'_>) -> Result<T, pgrx::spi::SpiError>,

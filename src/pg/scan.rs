@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr;
 
-use pgrx::pg_sys;
+use pgrx::{FromDatum, pg_sys};
 
 use crate::catalog::{Grant, Oid};
 use crate::pg::encoding;
@@ -277,6 +277,14 @@ impl Row<'_> {
     /// A text or pg_node_tree.
     pub fn text(&self, attribute: Attribute) -> Option<Box<str>> {
         self.bytes(attribute).map(|bytes| text_of(&bytes))
+    }
+
+    /// A jsonb.
+    pub fn json(&self, attribute: Attribute) -> Option<serde_json::Value> {
+        // SAFETY: the attribute is a jsonb; detoasting copies where needed.
+        self.datum(attribute)
+            .and_then(|datum| unsafe { pgrx::JsonB::from_datum(datum, false) })
+            .map(|json| json.0)
     }
 
     /// The bytes of any varlena.

@@ -38,6 +38,33 @@ static CAPTURE_MAX_QUERIES: GucSetting<i32> = GucSetting::<i32>::new(1000);
 /// All but two queries of TPC-DS fit into a half of it.
 static CAPTURE_QUERY_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 
+/// What the guard does about unsafe DDL.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PostgresGucEnum)]
+pub enum Guard {
+    /// Nothing, and looks at nothing.
+    #[name = c"off"]
+    Off,
+    /// Says what is unsafe and changes nothing.
+    #[name = c"warn"]
+    Warn,
+    /// Refuses it.
+    #[name = c"enforce"]
+    Enforce,
+}
+
+/// Whoever creates the extension does not ask for statements to fail.
+static DDL_GUARD: GucSetting<Guard> = GucSetting::<Guard>::new(Guard::Warn);
+
+/// -1: [`ENFORCED_LOCK_TIMEOUT`] where the guard enforces, nothing where it only warns.
+static DDL_LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(-1);
+
+/// Everybody who uses the table waits as long as a DDL statement waits in front of them. Two seconds are what clients
+/// bear, and long enough for the queries of most applications to end.
+const ENFORCED_LOCK_TIMEOUT: i32 = 2000;
+
+/// In kB. A slow disk reads ten megabytes in a tenth of a second and writes them in half of one.
+static DDL_SMALL_TABLE: GucSetting<i32> = GucSetting::<i32>::new(10 * 1024);
+
 /// How long whoever comes after us may have to queue behind us: short of the half second that users begin to notice.
 static APPLY_LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(200);
 
@@ -52,6 +79,7 @@ pub fn register() {
     if super::is_preloading() {
         register_capture();
     }
+    register_guard();
     GucRegistry::define_int_guc(
         c"dbm.rule_timeout",
         c"How long one rule of an audit may take.",
@@ -73,6 +101,38 @@ pub fn register() {
     register_apply();
     // SAFETY: a C string; called while the library loads.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"dbm".as_ptr()) };
+}
+
+/// Registers the settings of the guard.
+fn register_guard() {
+    GucRegistry::define_enum_guc(
+        c"dbm.ddl_guard",
+        c"What is done about unsafe DDL: off, warn or enforce.",
+        c"warn: a WARNING says what is unsafe, and the statement runs as it would. enforce: what a rule of severity error or critical finds is refused before it waits for a lock, and the rest warned of. Lets pass what extensions, replication and pg_upgrade run.",
+        &DDL_GUARD,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.ddl_lock_timeout",
+        c"How long a DDL statement may wait for a lock that others wait for, too.",
+        c"Holds while the statement runs, where lock_timeout is 0 or longer. 0: lock_timeout alone counts. -1: two seconds while dbm.ddl_guard is enforce, nothing while it is warn. Not for CONCURRENTLY and VACUUM, which leave much behind when they are stopped or commit in between.",
+        &DDL_LOCK_TIMEOUT,
+        -1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.ddl_small_table",
+        c"Up to which size a table is too small for scans and rewrites of it to be unsafe.",
+        c"Heap and TOAST over all partitions, in kB. 0: every table counts that is not empty.",
+        &DDL_SMALL_TABLE,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_KB,
+    );
 }
 
 /// Registers the settings of plans.
@@ -145,6 +205,24 @@ fn register_capture() {
         GucContext::Postmaster,
         GucFlags::UNIT_BYTE,
     );
+}
+
+/// What is done about unsafe DDL.
+pub fn ddl_guard() -> Guard {
+    DDL_GUARD.get()
+}
+
+/// How long a DDL statement may wait for its lock, in milliseconds; 0 for as long as `lock_timeout` says.
+pub fn ddl_lock_timeout() -> i32 {
+    match (DDL_LOCK_TIMEOUT.get(), DDL_GUARD.get()) {
+        (..0, Guard::Enforce) => ENFORCED_LOCK_TIMEOUT,
+        (chosen, _) => chosen.max(0),
+    }
+}
+
+/// Up to how many bytes a table is small.
+pub fn ddl_small_table() -> u64 {
+    u64::try_from(DDL_SMALL_TABLE.get()).unwrap_or(0).saturating_mul(1024)
 }
 
 /// Whether queries are captured.

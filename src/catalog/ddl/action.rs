@@ -29,7 +29,7 @@ pub struct Renamed {
     pub kind: &'static str,
     /// The old name, quoted; of a column or an enum value, the bare name.
     pub from: String,
-    /// The new name, or the new schema, quoted.
+    /// The new name, or the new schema, quoted; of a column or an enum value, the bare name.
     pub to: String,
     /// SET SCHEMA instead of RENAME.
     pub is_moved: bool,

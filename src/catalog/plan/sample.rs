@@ -144,6 +144,7 @@ impl Sample {
                     type_name: "integer".to_owned(),
                     is_analysed: true,
                     distinct: Some(100.0),
+                    most_common: None,
                     is_not_null: true,
                 });
             }

@@ -15,6 +15,8 @@ pub struct ColumnFacts {
     pub is_analysed: bool,
     /// Different values; `None` where unknown.
     pub distinct: Option<f64>,
+    /// The share of the rows that hold the most common value; `None` where no value is known to be common.
+    pub most_common: Option<f64>,
     /// Whether the table declares it NOT NULL.
     pub is_not_null: bool,
 }

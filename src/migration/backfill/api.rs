@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 
 use super::live::{Wanted, backfill as run};
 use super::watch::live::{ask, status};
-use crate::pg::backfill::conversation::Call;
 use crate::pg::error::raise;
+use crate::pg::procedure::Call;
 use crate::pg::value::{RegClass, Text};
 
 /// `CALL dbm.backfill(target, assignment, predicate)`: changes all rows of a table in batches, each its own transaction.

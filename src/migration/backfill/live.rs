@@ -8,12 +8,13 @@ use super::batches::live::{Flow, Run};
 use super::range::{Change, Part, Place};
 use super::record;
 use super::target::live::{Leaf, Target, number, text, truth};
-use crate::pg::backfill::conversation::{Call, Conversation, may_commit};
+use crate::pg::backfill::conversation::Conversation;
 use crate::pg::backfill::lock::{CLASS, TargetLock};
 use crate::pg::backfill::owner::{as_caller, as_owner};
 use crate::pg::backfill::{attempt, differs, shape};
 use crate::pg::encoding::message_to_server;
 use crate::pg::error::raise;
+use crate::pg::procedure::{Call, may_commit};
 use crate::text::quote_literal;
 use crate::text::size::grouped;
 

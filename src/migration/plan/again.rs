@@ -2,6 +2,7 @@
 
 use super::asked::{Asked, alter};
 use super::column_text::without_not_valid;
+use super::create_index::definition;
 use super::unique;
 use crate::catalog::ddl::{ConstraintShape, TableShape};
 use crate::text::quote_identifier;
@@ -28,7 +29,7 @@ pub fn constraint(asked: &Asked<'_>, table: &TableShape, constraint: &Constraint
             sql
         }
         'p' | 'u' => table.index_of(&constraint.name).map_or_else(Vec::new, |index| {
-            unique::again(table, &constraint.name, &constraint.definition, &index.definition)
+            unique::again(table, &constraint.name, &constraint.definition, &definition(index))
         }),
         'n' => table
             .columns

@@ -23,7 +23,7 @@ pub fn plan(statement: &Statement, around: &Surroundings) -> Result<Plan, NoPlan
     let is_private = !statement.actions.is_empty()
         && statement.actions.iter().all(|action| action.target.as_ref().is_some_and(Touched::is_private));
     let recipe = if statement.actions.is_empty() || is_private {
-        Recipe::step(direct::whole(&asked(&nothing))?)
+        direct::statement(&asked(&nothing))?
     } else {
         refuse_conflicts(statement)?;
         let mut recipes = Vec::new();
@@ -109,7 +109,9 @@ fn merged(clauses: Vec<Clause>) -> Option<Step> {
     }
     match undo {
         Some(undo) => step.undo.push(alter(&first.table, &undo.join(", "))),
-        None => notes.push("this plan has no way back from it".to_owned()),
+        None => {
+            step.undo.push(direct::never(&format!("this plan knows no way back from {}", texts.join(", "))))
+        }
     }
     // All are done by one statement, so one of them proves all.
     step.verify = clauses.iter().rev().find_map(|clause| clause.verify.clone());
@@ -177,7 +179,7 @@ fn recipe(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
         Kind::Refresh { is_concurrent, is_populated, has_unique_index, .. } => {
             refresh(asked, *is_concurrent, *is_populated, *has_unique_index)
         }
-        _ => Ok(Recipe::step(direct::whole(asked)?)),
+        _ => direct::statement(asked),
     }
 }
 
@@ -218,7 +220,7 @@ fn constraint(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan
         ConstraintType::Unique | ConstraintType::PrimaryKey => unique::add(asked, facts),
         ConstraintType::Exclusion => Err(refused::exclusion(asked)),
         ConstraintType::NotNull => not_null::add(asked, facts),
-        ConstraintType::Trigger => Ok(Recipe::step(direct::whole(asked)?)),
+        ConstraintType::Trigger => direct::statement(asked),
     }
 }
 
@@ -279,6 +281,3 @@ fn seconds(recipe: &Recipe, statement: &Statement, around: &Surroundings) -> Opt
     }
     Some((least, most))
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,7 @@ use super::unique::attach;
 use super::words::{closing, divided, outside, qualified_length, span, words};
 use super::{names, proof};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{CreateIndex, SameName, TableShape, TouchedKind};
+use crate::catalog::ddl::{CreateIndex, IndexShape, SameName, TableShape, TouchedKind};
 use crate::change::plan::{Phase, Step};
 use crate::syntax::tokens::{Kind, Token};
 use crate::text::{quote_identifier, quote_qualified};
@@ -45,6 +45,19 @@ pub fn concurrently(definition: &str, name: Option<&str>) -> String {
         name.map_or_else(|| old.text.to_owned(), quote_identifier),
         &definition[old.end()..]
     )
+}
+
+/// The definition with its tablespace, which stands before WHERE.
+pub fn definition(index: &IndexShape) -> String {
+    let Some(tablespace) = &index.tablespace else { return index.definition.clone() };
+    let tokens = words(&index.definition);
+    let place = outside(&tokens, 0).into_iter().find(|&place| tokens[place].is("WHERE"));
+    match place.map(|place| tokens[place].start) {
+        Some(start) => {
+            format!("{}TABLESPACE {tablespace} {}", &index.definition[..start], &index.definition[start..])
+        }
+        None => format!("{} TABLESPACE {tablespace}", index.definition),
+    }
 }
 
 /// What follows the table in CREATE INDEX.

@@ -2,11 +2,12 @@
 
 use super::asked::{Asked, alter};
 use super::recipe::{Clause, NoPlan, Part, Recipe};
+use super::words::{dollar_quoted, find, qualified_length, span, words};
 use super::{again, not_null, proof};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Alteration, DropConstraint, TriggerScope};
+use crate::catalog::ddl::{Alteration, DropConstraint, Kind, TriggerScope};
 use crate::change::plan::{Phase, Risk, Step, runs_alone};
-use crate::text::quote_identifier;
+use crate::text::{quote_identifier, quote_literal};
 
 /// The statement as it is written, as a step.
 pub fn whole(asked: &Asked<'_>) -> Result<Step, NoPlan> {
@@ -18,6 +19,48 @@ pub fn whole(asked: &Asked<'_>) -> Result<Step, NoPlan> {
         if runs_alone(text) { Step::alone(Phase::Expand, text) } else { Step::new(Phase::Expand, text) };
     step.lock = asked.action.lock_mode();
     Ok(step.note("safe as it is"))
+}
+
+/// With a way back that fails and says why, where there is none: taking back must not look done when it is not.
+pub fn honest(mut step: Step) -> Step {
+    if step.undo.is_empty() {
+        let line =
+            step.sql.first().map_or("", String::as_str).split_whitespace().collect::<Vec<_>>().join(" ");
+        let line: String = line.chars().take(60).collect();
+        step.undo.push(never(&format!("this plan knows no way back from {line}")));
+    }
+    step
+}
+
+/// A way back that fails and says why.
+pub fn never(why: &str) -> String {
+    let message = quote_literal(why);
+    format!(
+        "DO {}",
+        dollar_quoted(&format!("BEGIN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {message}; END"))
+    )
+}
+
+/// A statement that is safe as it is.
+pub fn statement(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
+    let mut step = whole(asked)?;
+    if let Kind::CreateTable(_) = &asked.action.kind
+        && let Some(name) = created(&asked.statement.text)
+    {
+        step.undo.push(format!("DROP TABLE IF EXISTS {name}"));
+    }
+    Ok(Recipe::step(honest(step)))
+}
+
+/// The name behind CREATE … TABLE, as it is written.
+fn created(text: &str) -> Option<&str> {
+    let tokens = words(text);
+    let mut place = find(&tokens, &["TABLE"])? + 1;
+    if tokens.get(place)?.is("IF") {
+        place += 3;
+    }
+    let length = qualified_length(&tokens, place);
+    Some(span(text, tokens.get(place..place + length)?))
 }
 
 /// The sub-command as it is written.
@@ -39,7 +82,7 @@ pub fn alteration(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, 
     if let Alteration::DropConstraint(facts) = alteration {
         return drop_constraint(asked, facts);
     }
-    let Ok(table) = asked.table() else { return Ok(Recipe::step(whole(asked)?)) };
+    let Ok(table) = asked.table() else { return statement(asked) };
     let qualified = table.qualified();
     let mut clause = Clause { note: "safe as it is".to_owned(), ..asked.clause(table, text(asked)?) };
     match alteration {

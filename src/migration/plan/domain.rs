@@ -30,7 +30,7 @@ pub fn change(asked: &Asked<'_>, domain: &str, change: &DomainChange) -> Result<
                 .with(quiet(&tables))
                 .with(direct::whole(asked)?.lock(LockMode::Share).note("nothing has to be taken back")))
         }
-        _ => Ok(Recipe::step(direct::whole(asked)?)),
+        _ => direct::statement(asked),
     }
 }
 

@@ -1,7 +1,7 @@
 //! DROP INDEX and REINDEX.
 
 use super::asked::{Asked, drop_index};
-use super::create_index::concurrently;
+use super::create_index::{concurrently, definition};
 use super::recipe::{NoPlan, Recipe};
 use super::{direct, proof};
 use crate::catalog::LockMode;
@@ -46,7 +46,7 @@ pub fn drop(asked: &Asked<'_>, facts: &DropObject) -> Result<Recipe, NoPlan> {
 
 /// Builds it anew.
 fn again(index: &IndexShape) -> Vec<String> {
-    let mut sql = vec![concurrently(&index.definition, None)];
+    let mut sql = vec![concurrently(&definition(index), None)];
     if let Some(comment) = &index.comment {
         sql.push(format!(
             "COMMENT ON INDEX {} IS {}",

@@ -9,7 +9,7 @@ use crate::text::quote_literal;
 
 /// ALTER TYPE … ADD VALUE.
 pub fn add_value(asked: &Asked<'_>, name: &str, value: &str) -> Result<Recipe, NoPlan> {
-    let step = direct::whole(asked)?
+    let step = direct::honest(direct::whole(asked)?)
         .verify(proof::has_value(name, value))
         .note(format!(
             "in a transaction of its own, because {} can be used only once it is committed; an enum value cannot be taken away again",

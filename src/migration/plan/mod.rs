@@ -41,3 +41,6 @@ pub use recipe::NoPlan;
 
 #[cfg(test)]
 mod live_tests;
+
+#[cfg(test)]
+mod tests;

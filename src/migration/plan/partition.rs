@@ -213,7 +213,7 @@ pub fn detach(
 
 /// CREATE TABLE … PARTITION OF.
 pub fn create(asked: &Asked<'_>, facts: &CreateTable) -> Result<Recipe, NoPlan> {
-    let Some(parent) = &facts.partition_of else { return Ok(Recipe::step(direct::whole(asked)?)) };
+    let Some(parent) = &facts.partition_of else { return direct::statement(asked) };
     let text = &asked.statement.text;
     let tokens = words(text);
     let unreadable = || NoPlan::new(format!("the bound of {} is not known", facts.name), "");

@@ -53,11 +53,17 @@ fn view(shape: &TableShape, name: &str, base: &str, columns: &str) -> Vec<String
     }
     for column in &shape.columns {
         for (what, whom, is_grantable) in &column.privileges {
-            let name_of_column = quote_identifier(&column.name);
-            sql.push(format!("GRANT {what} ({name_of_column}) ON {name} TO {whom}{}", option(*is_grantable)));
+            let what = on_column(what, &column.name);
+            sql.push(format!("GRANT {what} ON {name} TO {whom}{}", option(*is_grantable)));
         }
     }
     sql
+}
+
+/// `SELECT (a), UPDATE (a)`
+fn on_column(what: &str, column: &str) -> String {
+    let column = quote_identifier(column);
+    what.split(", ").map(|one| format!("{one} ({column})")).collect::<Vec<_>>().join(", ")
 }
 
 fn steps_of(phase: Phase, sql: Vec<String>) -> Step {
@@ -140,7 +146,7 @@ fn column(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
     }
     let mut lent = view(&renamed, &name, &base, &columns.join(", "));
     for (what, whom, _) in &column.privileges {
-        lent.push(format!("GRANT {what} ({}) ON {name} TO {whom}", quote_identifier(&column.name)));
+        lent.push(format!("GRANT {} ON {name} TO {whom}", on_column(what, &column.name)));
     }
     let away = alter(&name, &format!("RENAME TO {}", quote_identifier(&between)));
     let home = alter(&base, &format!("RENAME TO {}", quote_identifier(&shape.name)));
@@ -200,6 +206,7 @@ fn other(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
         };
         step.undo.extend(undo);
     }
+    step = direct::honest(step);
     if matches!(facts.kind, "view" | "materialized view") {
         step.note = "clients that have the old name fail from here on".to_owned();
     }

@@ -3,9 +3,9 @@
 use super::asked::{Asked, alter, drop_index};
 use super::check::{refuse_taken, text_of};
 use super::column_text::list;
-use super::create_index::{build, is_built};
+use super::create_index::{build, definition, is_built};
 use super::names;
-use super::recipe::{Clause, NoPlan, Recipe};
+use super::recipe::{NoPlan, Recipe};
 use super::words::{divided, find, span, words};
 use super::{not_null, proof};
 use crate::catalog::LockMode;
@@ -20,7 +20,7 @@ pub struct Wanted {
     pub is_primary: bool,
     /// Its name.
     pub name: String,
-    /// Its columns.
+    /// What a name that the server chooses holds: its columns, those of INCLUDE, too.
     pub columns: Vec<String>,
     /// The rest of CREATE UNIQUE INDEX behind the table: `(a) INCLUDE (b) NULLS NOT DISTINCT`.
     pub index_tail: String,
@@ -49,13 +49,16 @@ pub fn add(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan> {
         }
         // The index takes the constraint's name, or the constraint the index's.
         let name = text.name.clone().unwrap_or_else(|| last_name(&using.index));
-        return Ok(recipe.then(Recipe::clause(Clause {
-            phase: Phase::Switch,
-            undo: None,
-            verify: Some(proof::has_constraint(&table.qualified(), &name)),
-            note: "undo would drop the index together with the constraint".to_owned(),
-            ..asked.clause(table, asked.action.text.clone())
-        })));
+        let index = last_name(&using.index);
+        let mut step = Step::new(Phase::Switch, alter(&table.qualified(), &asked.action.text))
+            .lock(LockMode::AccessExclusive)
+            .undo(proof::drop_constraint(&table.qualified(), &name))
+            .verify(proof::has_constraint(&table.qualified(), &name))
+            .note("no row is read; the way back drops the index with the constraint and builds it anew");
+        if let Some(shape) = table.indexes.iter().find(|shape| shape.name == index) {
+            step = step.undo(super::create_index::concurrently(&definition(shape), None));
+        }
+        return Ok(recipe.with_lasting(step));
     }
     let Some((columns, rest)) = columns_and_rest(&text.body) else {
         return Err(NoPlan::new(
@@ -64,7 +67,8 @@ pub fn add(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan> {
         ));
     };
     let label = if is_primary { "pkey" } else { "key" };
-    let name = text.name.clone().unwrap_or_else(|| chosen(asked, table, &columns, label));
+    let named = with_included(&columns, &rest);
+    let name = text.name.clone().unwrap_or_else(|| chosen(asked, table, &named, label));
     let wanted = wanted(is_primary, name, columns, &rest);
     let nullable: Vec<String> = if is_primary { facts.nullable_columns.clone() } else { Vec::new() };
     Ok(steps(asked, table, &wanted, &nullable))
@@ -90,6 +94,18 @@ fn columns_and_rest(body: &str) -> Option<(Vec<String>, String)> {
     let nulls =
         nulls.iter().position(|token| token.is("NULLS")).map_or("", |place| span(before, &nulls[place..]));
     Some((columns, format!("{nulls} {behind}")))
+}
+
+/// The columns with those of INCLUDE.
+fn with_included(columns: &[String], rest: &str) -> Vec<String> {
+    let tokens = words(rest);
+    let included = find(&tokens, &["INCLUDE"]).and_then(|place| list(&rest[tokens[place].start..]));
+    let included = included.map_or_else(Vec::new, |(_, inner, _)| divided(inner));
+    columns
+        .iter()
+        .cloned()
+        .chain(included.iter().filter_map(|one| words(one).first().map(Token::name)))
+        .collect()
 }
 
 /// Sorts the words behind the columns: what CREATE UNIQUE INDEX has to say, and what the constraint.
@@ -123,7 +139,7 @@ pub fn wanted(is_primary: bool, name: String, columns: Vec<String>, rest: &str) 
     Wanted {
         is_primary,
         name,
-        columns,
+        columns: with_included(&columns, rest),
         index_tail: format!("({listed}) {}", tail.join(" ")).trim().to_owned(),
         attributes: attributes.to_owned(),
     }

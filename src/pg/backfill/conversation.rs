@@ -9,20 +9,6 @@ use crate::pg::encoding;
 use crate::pg::error::raise;
 use crate::pg::planner::server_text;
 
-/// The call of a procedure.
-pub type Call = pg_sys::FunctionCallInfo;
-
-/// Whether the procedure may commit: it was not called in a transaction block, nor by a function.
-pub fn may_commit(call: Call) -> bool {
-    // SAFETY: the server's own frame of a call that is under way; a procedure's context says what kind of call it is.
-    unsafe {
-        let context = (*call).context;
-        !context.is_null()
-            && (*context).type_ == pg_sys::NodeTag::T_CallContext
-            && !(*context.cast::<pg_sys::CallContext>()).atomic
-    }
-}
-
 /// A row, each column as text.
 pub type Row = Vec<Option<String>>;
 

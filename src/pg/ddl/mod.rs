@@ -22,7 +22,7 @@ use pgrx::pg_sys;
 
 pub use text::only_statement;
 
-use crate::catalog::ddl::{Session, Statement};
+use crate::catalog::ddl::{Session, Statement, Touched};
 
 /// What a parse tree asks for, looked up now. `text` is the statement's own text, without what stands before or
 /// behind it; empty where nobody knows it.
@@ -46,4 +46,9 @@ pub unsafe fn statement(node: *mut pg_sys::Node, text: &str) -> Statement {
 /// The session as it is now.
 pub fn session() -> Session {
     session::now()
+}
+
+/// A relation by its OID; `None` where it is gone.
+pub fn touched(relation: pg_sys::Oid) -> Option<Touched> {
+    touched::of(relation)
 }

@@ -15,7 +15,7 @@ use super::list::new_node;
 use super::measure::Measure;
 use super::permission;
 use super::sampling::{self, Values, Wanted};
-use crate::catalog::sampled::SampledKey;
+use crate::catalog::sampled::{SampledKey, SampledRow};
 
 /// Columns that a session keeps samples of, 300 kB each at the default statistics target; then it forgets other tables.
 const KEPT_COLUMNS: usize = 200;
@@ -141,7 +141,7 @@ pub fn counted(
     if rows.is_empty() {
         return None;
     }
-    let mut met_pages: Vec<u32> = key.rows.iter().map(|&(_, page)| page).collect();
+    let mut met_pages: Vec<u32> = key.rows.iter().map(|row| row.page).collect();
     met_pages.dedup();
     let count = rows.len() as f64;
     let growth = (tuples / count).max(1.0);
@@ -266,7 +266,12 @@ fn joined(columns: &[&Vec<u64>], pages: &[u32]) -> SampledKey {
         columns.iter().for_each(|column| hasher.write_u64(column[row]));
         hasher.finish()
     };
-    SampledKey { rows: pages.iter().enumerate().map(|(row, &page)| (value(row), page)).collect() }
+    let nulls =
+        |row: usize| columns.iter().fold(0, |bits: u64, column| bits << 1 | u64::from(column[row] == NULL));
+    let rows = pages.iter().enumerate();
+    SampledKey {
+        rows: rows.map(|(row, &page)| SampledRow { nulls: nulls(row), value: value(row), page }).collect(),
+    }
 }
 
 fn stamp(relation: pg_sys::Oid, measure: &Measure) -> Stamp {

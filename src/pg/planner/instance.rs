@@ -170,7 +170,7 @@ fn profile(
             || distinct_keys(relation, keys, known, measure, tuples),
             |counted| counted.distinct,
         ),
-        is_built_sorted: keys.iter().all(key::is_sorted_for_build),
+        gist_build: key::gist_build(keys),
         deduplicates: specification.options.deduplicate_items
             && is_plain
             && !specification.unique

@@ -6,7 +6,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::list::tag;
 use super::refusal::{invalid_definition, unsupported};
-use crate::catalog::hypothetical::Method;
+use crate::catalog::hypothetical::{GistBuild, Method};
 use crate::pg::error::raise;
 use crate::pg::scan::text_of;
 
@@ -264,9 +264,13 @@ impl Resolver<'_> {
     }
 }
 
-/// Whether a GiST build sorts by this column.
-pub fn is_sorted_for_build(column: &Column) -> bool {
-    procedure(column, GIST_SORT) != pg_sys::InvalidOid
+/// How an index on these columns is built, if it is a GiST index.
+pub fn gist_build(columns: &[Column]) -> GistBuild {
+    if !columns.iter().all(|column| procedure(column, GIST_SORT) != pg_sys::InvalidOid) {
+        return GistBuild::Inserting;
+    }
+    let is_range = |column: &Column| column.input_type == pg_sys::ANYRANGEOID;
+    if columns.iter().all(is_range) { GistBuild::SortedRanges } else { GistBuild::Sorted }
 }
 
 /// A support function of the column's operator class.

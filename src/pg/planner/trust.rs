@@ -111,6 +111,35 @@ pub fn check(queries: &[*mut pg_sys::Query]) {
     }
 }
 
+/// Whether an expression of the planner would bring code into an index which somebody may change who may less than the
+/// owner of the table. Who builds the index runs that code as the owner.
+pub fn is_unfit_for_index_of(table: pg_sys::Oid, expression: *mut pg_sys::Node) -> bool {
+    let mut functions: Vec<pg_sys::Oid> = Vec::new();
+    let context: *mut c_void = (&raw mut functions).cast();
+    // SAFETY: an expression of the planner; an ERROR in a look-up becomes a panic here.
+    unsafe { pg_guard_ffi_boundary(|| note_functions(expression, context)) };
+    let owner = owner_of_relation(table);
+    functions.into_iter().any(|function| stranger(function, owner, owner_of_function).is_some())
+}
+
+// Not guarded, as the next: both frames own nothing with a destructor, so a longjmp may cross them.
+unsafe extern "C-unwind" fn note_bare(function: pg_sys::Oid, context: *mut c_void) -> bool {
+    // SAFETY: the context is the one given above.
+    unsafe { (*context.cast::<Vec<pg_sys::Oid>>()).push(function) };
+    false
+}
+
+unsafe extern "C-unwind" fn note_functions(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a node of the planner, and the context given above.
+    unsafe {
+        walkers::functions(node, note_bare, context);
+        walkers::expression(node, note_functions, context)
+    }
+}
+
 /// Ends with an ERROR where planning the query would run code of somebody who may less than its author.
 fn check_code(author: pg_sys::Oid, named: &Named) {
     for &function in &named.functions {

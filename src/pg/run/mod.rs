@@ -15,18 +15,7 @@ mod transaction;
 mod undo;
 mod worker;
 
-use std::cell::Cell;
-
 pub use claim::runner_of;
 pub use plan::{confirm, seen};
-pub use start::{apply_in_background, may_end_transactions, run_and_wait};
+pub use start::{apply_in_background, run_and_wait};
 pub use store::{StoredPlan, store};
-
-thread_local! {
-    static IS_APPLYING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this process runs the steps of a plan: what they do has been judged when the plan was made.
-pub fn is_applying() -> bool {
-    IS_APPLYING.get()
-}

@@ -142,8 +142,8 @@ fn refuse_creator_without_login(plan: &StoredPlan) {
     let can_log_in = unsafe {
         let cache = pg_sys::SysCacheIdentifier::AUTHOID as i32;
         let tuple = pg_sys::SearchSysCache1(cache, plan.creator.into());
-        let can_log_in = !tuple.is_null()
-            && (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>()).rolcanlogin;
+        let can_log_in =
+            !tuple.is_null() && (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>()).rolcanlogin;
         if !tuple.is_null() {
             pg_sys::ReleaseSysCache(tuple);
         }
@@ -237,7 +237,8 @@ impl Ended {
         let number = plan.number;
         let current = plan.current();
         let step = current.map_or(0, |step| step.number);
-        let verb = if direction == Direction::Apply { "goes on from there" } else { "goes on taking it back" };
+        let verb =
+            if direction == Direction::Apply { "goes on from there" } else { "goes on taking it back" };
         let again = format!("CALL dbm.{}({number}) {verb}", direction.name());
         match plan.status {
             PlanStatus::Waiting => {

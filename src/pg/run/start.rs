@@ -85,9 +85,8 @@ impl Order {
         unsafe extern "C" {
             fn raise(signal: i32) -> i32;
         }
-        let is_here = self.fault.split_once(':').is_some_and(|(wanted, at)| {
-            wanted.parse() == Ok(step) && at == place
-        });
+        let is_here =
+            self.fault.split_once(':').is_some_and(|(wanted, at)| wanted.parse() == Ok(step) && at == place);
         if is_here {
             // SAFETY: ends this process.
             unsafe { raise(pg_sys::SIGKILL as i32) };
@@ -129,8 +128,7 @@ fn register(order: &Order) -> *mut pg_sys::BackgroundWorkerHandle {
     write(&mut worker.bgw_library_name, "dbmastery");
     write(&mut worker.bgw_function_name, "dbmastery_run_plan");
     write(&mut worker.bgw_extra, &order.write());
-    worker.bgw_flags =
-        (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
+    worker.bgw_flags = (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32;
     worker.bgw_start_time = pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished;
     worker.bgw_restart_time = pg_sys::BGW_NEVER_RESTART;
     let mut handle = std::ptr::null_mut();
@@ -226,15 +224,4 @@ pub fn apply_in_background(number: i64) -> Option<i32> {
     }
     Ended::NotBegun { plan: number, running: None }.say(Direction::Apply);
     None
-}
-
-/// Whether the procedure that is called in this frame may end transactions.
-pub fn may_end_transactions(frame: pg_sys::FunctionCallInfo) -> bool {
-    // SAFETY: the frame is the server's; its context, if it has one, is a node, which says of which kind.
-    unsafe {
-        let context = (*frame).context;
-        !context.is_null()
-            && (*context).type_ == pg_sys::NodeTag::T_CallContext
-            && !(*context.cast::<pg_sys::CallContext>()).atomic
-    }
 }

@@ -25,7 +25,9 @@ pub fn apply(run: &Run, stored: &StoredStep) -> Result<Outcome, Failure> {
     // A step of people's goes on waiting for them.
     let is_by_hand = stored.step.runs == Runs::ByHand;
     let failed = if is_by_hand { StepStatus::Waiting } else { StepStatus::Failed };
-    patiently(run, stored, stored.status, || attempt(run, stored, &mut attempts).map_err(|error| (error, failed)))
+    patiently(run, stored, stored.status, || {
+        attempt(run, stored, &mut attempts).map_err(|error| (error, failed))
+    })
     .or_else(|(failure, status)| {
         pgrx::log!("dbmastery: step {} of plan {plan} failed: {}", stored.number, failure.text());
         transaction(|| set_error(plan, stored.number, status, &failure.sqlstate, &failure.text()))?;
@@ -50,7 +52,8 @@ pub fn patiently(
         tries += 1;
         // SAFETY: the server's generator of this process.
         let random = unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) };
-        let pause = run.order.patience.pause(tries, random).filter(|_| is_worth_another_try(&failure.sqlstate));
+        let pause =
+            run.order.patience.pause(tries, random).filter(|_| is_worth_another_try(&failure.sqlstate));
         let Some(pause) = pause else { return Err((failure, status)) };
         let meanwhile = if status == StepStatus::Failed { StepStatus::Running } else { before };
         let said = transaction(|| {
@@ -75,7 +78,10 @@ fn attempt(run: &Run, stored: &StoredStep, attempts: &mut u32) -> Result<Outcome
             let removal = step.leftover.as_ref().map_or("", |(_, removal)| removal);
             return Err(prerequisite(
                 "something is in its way that this plan did not make".to_owned(),
-                &step.leftover.as_ref().map_or_else(String::new, |(query, _)| format!("This is true: {query}")),
+                &step
+                    .leftover
+                    .as_ref()
+                    .map_or_else(String::new, |(query, _)| format!("This is true: {query}")),
                 format!("If nobody needs it: {removal}"),
             ));
         }
@@ -156,7 +162,8 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
     let lock_timeout = step.and_then(|(runs, lock)| run.order.patience.lock_timeout(runs, lock));
     // The server looks for a deadlock only after this time, and only then asks an autovacuum in the way to give way: it has
     // to come to it before the wait is given up.
-    let deadlock_timeout = lock_timeout.map_or(run.deadlock_timeout, |timeout| run.deadlock_timeout.min(timeout / 2));
+    let deadlock_timeout =
+        lock_timeout.map_or(run.deadlock_timeout, |timeout| run.deadlock_timeout.min(timeout / 2));
     let milliseconds = |span: Duration| span.as_millis().to_string();
     transaction(|| {
         for (name, value) in [
@@ -185,7 +192,8 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
         }
         // SAFETY: reads whose rights are in force.
         if unsafe { pg_sys::GetUserId() } != run.order.role {
-            prerequisite("the plan is not run with the rights of its creator".to_owned(), "", String::new()).raise();
+            prerequisite("the plan is not run with the rights of its creator".to_owned(), "", String::new())
+                .raise();
         }
     })
 }

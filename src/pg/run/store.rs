@@ -89,7 +89,7 @@ pub fn store(plan: &Plan) -> i64 {
     let created_by = role_name(creator).unwrap_or_default();
     as_owner(|| {
         let texts = |texts: &[String]| texts.iter().map(|text| Text::from(&**text)).collect::<Vec<_>>();
-        let numbers = query::written(
+        let numbers = query::rows_mutable(
             "INSERT INTO dbm.plan (title, change, risk, requires, seconds_low, seconds_high, search_path, verify,
                  created_by, created_by_oid)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING plan",
@@ -180,7 +180,10 @@ fn plan_of(number: i64, row: &SpiHeapTupleData<'_>) -> Result<StoredPlan, SpiErr
         plan: Plan {
             title: required(1)?,
             change: required(2)?,
-            risk: [Risk::Low, Risk::Medium].into_iter().find(|known| known.name() == risk).unwrap_or(Risk::High),
+            risk: [Risk::Low, Risk::Medium]
+                .into_iter()
+                .find(|known| known.name() == risk)
+                .unwrap_or(Risk::High),
             requires: texts(row, 4)?,
             seconds: row.get::<f64>(5)?.zip(row.get::<f64>(6)?),
             search_path: required(13)?,

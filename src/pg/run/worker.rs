@@ -10,9 +10,10 @@ use super::start::Order;
 use super::statement::is_true;
 use super::store::{self, StoredPlan, StoredStep};
 use super::transaction::{Failure, caught, transaction};
-use super::{IS_APPLYING, step, undo};
+use super::{step, undo};
 use crate::change::plan::Phase;
 use crate::change::run::{Direction, PlanStatus, next_to_apply, next_to_undo};
+use crate::pg::guard;
 use crate::pg::progress::{APPLY, Progress, UNDO};
 
 mod raw {
@@ -75,15 +76,17 @@ pub extern "C-unwind" fn dbmastery_run_plan(_argument: pg_sys::Datum) {
     let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
     // SAFETY: once, before anything else of the database.
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, order.role, flags) };
-    IS_APPLYING.set(true);
     // SAFETY: reads a setting.
-    let deadlock_timeout = Duration::from_millis(unsafe { pg_sys::DeadlockTimeout }.try_into().unwrap_or(1000));
+    let deadlock_timeout =
+        Duration::from_millis(unsafe { pg_sys::DeadlockTimeout }.try_into().unwrap_or(1000));
     let plan = order.plan;
     let progress = Progress::begin(match order.direction {
         Direction::Apply => &APPLY,
         Direction::Undo => &UNDO,
     });
-    if let Err(failure) = work(&mut Run { order, deadlock_timeout, search_path: String::new(), progress }) {
+    let mut run = Run { order, deadlock_timeout, search_path: String::new(), progress };
+    // What the steps do was judged when the plan was made.
+    if let Err(failure) = guard::trusting(|| work(&mut run)) {
         pgrx::log!("dbmastery: plan {plan} stopped: {}", failure.text());
     }
 }

@@ -19,6 +19,7 @@ mod limit;
 mod nested_loop;
 mod not_parallel;
 mod order;
+mod parameter_skew;
 mod partitions;
 mod sequential_scan;
 mod settings;
@@ -71,6 +72,7 @@ const FLAGS: &[Flag] = &[
     Flag { rule: "query.statistics_stale", judge: statistics::stale },
     Flag { rule: "query.fragile_nested_loop", judge: nested_loop::fragile },
     Flag { rule: "query.correlated_columns", judge: correlated_columns::judge },
+    Flag { rule: "query.parameter_skew", judge: parameter_skew::judge },
     Flag { rule: "query.not_parallel", judge: not_parallel::judge },
     Flag { rule: "query.node_disabled", judge: settings::disabled },
 ];

@@ -80,9 +80,8 @@ fn check(scope: &Scope<'_>, context: &Context<'_>, proposals: &mut Vec<Proposal>
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{propose_for, with_rows};
+    use super::super::testing::{queries_of, with_rows};
     use super::RULE;
-    use crate::catalog::query::edit::Edit;
     use crate::catalog::query::sample::{column, select, table};
     use crate::catalog::query::{Distinct, Query, RelationSource};
 
@@ -97,22 +96,11 @@ mod tests {
         query
     }
 
-    fn sql(query: Query) -> Vec<String> {
-        propose_for(&RULE, query)
-            .into_iter()
-            .flat_map(|proposal| proposal.edits)
-            .map(|edit| match edit {
-                Edit::ReplaceQuery { query: 0, sql } => sql,
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    }
-
     #[test]
     fn null_is_a_value_of_its_own_where_it_may_be() {
-        let [filled] = &sql(query(1, 5.0, true))[..] else { panic!() };
+        let [filled] = &queries_of(&RULE, query(1, 5.0, true))[..] else { panic!() };
         assert!(filled.starts_with("WITH RECURSIVE") && !filled.contains("IS NULL)"), "{filled}");
-        let [nullable] = &sql(query(2, 5.0, true))[..] else { panic!() };
+        let [nullable] = &queries_of(&RULE, query(2, 5.0, true))[..] else { panic!() };
         assert!(
             nullable.contains("UNION ALL SELECT NULL::") && nullable.ends_with("c2 IS NULL)"),
             "{nullable}"
@@ -121,11 +109,11 @@ mod tests {
 
     #[test]
     fn not_of_many_values_nor_without_an_index() {
-        assert!(sql(query(1, -0.5, true)).is_empty());
-        assert!(sql(query(1, 20_000.0, true)).is_empty());
-        assert!(sql(query(1, 5.0, false)).is_empty());
+        assert!(queries_of(&RULE, query(1, -0.5, true)).is_empty());
+        assert!(queries_of(&RULE, query(1, 20_000.0, true)).is_empty());
+        assert!(queries_of(&RULE, query(1, 5.0, false)).is_empty());
         let mut all = query(1, 5.0, true);
         all.distinct = Distinct::No;
-        assert!(sql(all).is_empty());
+        assert!(queries_of(&RULE, all).is_empty());
     }
 }

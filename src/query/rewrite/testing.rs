@@ -1,6 +1,7 @@
 //! Hand-made queries for the tests of rules, beyond those of `catalog::query::sample`.
 
 use crate::catalog::Volatility;
+use crate::catalog::query::edit::Edit;
 use crate::catalog::query::sample::{Numbers, column, equal, expression, function, select, table};
 use crate::catalog::query::{
     Aggregate, Constant, Expression, ExpressionKind, FromItem, FunctionCall, Join, JoinKind, OperatorCall,
@@ -18,6 +19,18 @@ pub fn propose(rule: &Rule, statement: &Statement) -> Vec<Proposal> {
 /// What a rule says of a query on PostgreSQL 15.
 pub fn propose_for(rule: &Rule, query: Query) -> Vec<Proposal> {
     propose(rule, &Statement { query, server: 15, ..Statement::default() })
+}
+
+/// The texts that a rule puts into the place of the whole query.
+pub fn queries_of(rule: &Rule, query: Query) -> Vec<String> {
+    propose_for(rule, query)
+        .into_iter()
+        .flat_map(|proposal| proposal.edits)
+        .map(|edit| match edit {
+            Edit::ReplaceQuery { query: 0, sql } => sql,
+            other => panic!("{other:?}"),
+        })
+        .collect()
 }
 
 /// How often a rule speaks of a query.

@@ -5,7 +5,7 @@
 
 mod leaves;
 
-use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize, Method, StoredColumn};
+use crate::catalog::hypothetical::{GistBuild, HypotheticalIndex, IndexSize, Method, StoredColumn};
 
 /// Bytes of a page.
 const PAGE: f64 = 8192.0;
@@ -238,7 +238,13 @@ fn gist(index: &HypotheticalIndex) -> f64 {
     const FILL: f64 = 0.6;
     /// A sorted build fills four pages at a time and splits those.
     const FILL_SORTED: f64 = 0.74;
-    let fill = if index.is_built_sorted { FILL_SORTED } else { FILL };
+    /// Ranges in order are split so that nearly nothing stays free: 80 % to 98 % were measured on PostgreSQL 18.
+    const FILL_SORTED_RANGES: f64 = 0.95;
+    let fill = match index.gist_build {
+        GistBuild::Inserting => FILL,
+        GistBuild::Sorted => FILL_SORTED,
+        GistBuild::SortedRanges => FILL_SORTED_RANGES,
+    };
     let reserve = PAGE * (100.0 - f64::from(index.fillfactor)) / 100.0;
     let entry = tuple(&index.columns) + LINE_POINTER;
     let per_page = ((USABLE - reserve) * fill / entry).max(1.0);

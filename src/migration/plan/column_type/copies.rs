@@ -6,7 +6,7 @@ use crate::catalog::ddl::{ConstraintShape, IndexShape};
 use crate::change::plan::{Phase, Step};
 use crate::migration::plan::again;
 use crate::migration::plan::asked::{Asked, alter};
-use crate::migration::plan::create_index::{built, concurrently};
+use crate::migration::plan::create_index::{built, concurrently, definition};
 use crate::migration::plan::foreign_key;
 use crate::migration::plan::not_null::validate;
 use crate::migration::plan::proof;
@@ -56,43 +56,35 @@ pub fn of<'a>(asked: &Asked<'_>, change: &Change<'a>) -> Result<Copies<'a>, NoPl
     indexes(asked, change, &mut copies);
     constraints(asked, change, &mut copies)?;
     incoming(asked, change, &mut copies)?;
-    if let Some(comment) = &change.column.comment {
-        let table = change.table.qualified();
-        copies.steps.push(
-            Step::new(
-                Phase::Validate,
-                format!(
-                    "COMMENT ON COLUMN {table}.{} IS {}",
-                    quote_identifier(&change.new),
-                    quote_literal(comment)
-                ),
-            )
-            .lock(LockMode::ShareUpdateExclusive),
-        );
+    let mut sql = properties(change, &change.new).into_iter();
+    if let Some(first) = sql.next() {
+        let step = Step::new(Phase::Validate, first).lock(LockMode::ShareUpdateExclusive);
+        copies.steps.push(sql.fold(step, Step::and).note("what else was said of the first column"));
     }
-    copies.steps.extend(properties(change));
     Ok(copies)
 }
 
-/// Statistics target, options and privileges of the column.
-fn properties(change: &Change<'_>) -> Option<Step> {
+/// Comment, statistics target, options and privileges of the column, for the one of that name.
+pub fn properties(change: &Change<'_>, name: &str) -> Vec<String> {
     let table = change.table.qualified();
     let column = change.column;
-    let new = quote_identifier(&change.new);
+    let name = quote_identifier(name);
     let mut sql = Vec::new();
+    if let Some(comment) = &column.comment {
+        sql.push(format!("COMMENT ON COLUMN {table}.{name} IS {}", quote_literal(comment)));
+    }
     if let Some(target) = column.statistics {
-        sql.push(alter(&table, &format!("ALTER COLUMN {new} SET STATISTICS {target}")));
+        sql.push(alter(&table, &format!("ALTER COLUMN {name} SET STATISTICS {target}")));
     }
     if !column.options.is_empty() {
-        sql.push(alter(&table, &format!("ALTER COLUMN {new} SET ({})", column.options)));
+        sql.push(alter(&table, &format!("ALTER COLUMN {name} SET ({})", column.options)));
     }
     for (what, whom, is_grantable) in &column.privileges {
         let option = if *is_grantable { " WITH GRANT OPTION" } else { "" };
-        sql.push(format!("GRANT {what} ({new}) ON TABLE {table} TO {whom}{option}"));
+        let what: Vec<String> = what.split(", ").map(|one| format!("{one} ({name})")).collect();
+        sql.push(format!("GRANT {} ON TABLE {table} TO {whom}{option}", what.join(", ")));
     }
-    let mut sql = sql.into_iter();
-    let first = Step::new(Phase::Validate, sql.next()?).lock(LockMode::ShareUpdateExclusive);
-    Some(sql.fold(first, Step::and))
+    sql
 }
 
 fn not_null<'a>(asked: &Asked<'_>, change: &Change<'a>, copies: &mut Copies<'a>) {
@@ -128,7 +120,7 @@ fn indexes<'a>(asked: &Asked<'_>, change: &Change<'a>, copies: &mut Copies<'a>) 
             new: asked.between(table, &index.name, "new"),
             old: asked.between(table, &index.name, "old"),
         };
-        let definition = concurrently(&renamed(&index.definition, change, &change.new), Some(&copy.new));
+        let definition = concurrently(&renamed(&definition(index), change, &change.new), Some(&copy.new));
         copies.steps.push(Step { phase: Phase::Validate, ..built(&index.schema, &copy.new, &definition) });
         if let Some(comment) = &index.comment {
             copies.steps.push(Step::new(

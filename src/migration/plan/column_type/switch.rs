@@ -1,14 +1,14 @@
 //! The moment in which both columns change names, the way back from it, and the end of the first column.
 
 use super::Change;
-use super::copies::{Copy, Names, halves, renamed, renamed_reference};
+use super::copies::{Copy, Names, halves, properties, renamed, renamed_reference};
 use super::trigger;
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{ColumnSequence, ConstraintShape, IndexShape};
 use crate::change::plan::{Phase, Step};
 use crate::migration::plan::again;
 use crate::migration::plan::asked::{Asked, alter, rename_column, rename_constraint, rename_index};
-use crate::migration::plan::create_index::concurrently;
+use crate::migration::plan::create_index::{concurrently, definition};
 use crate::migration::plan::proof;
 use crate::migration::plan::words::{dollar_quoted, with_column, words};
 use crate::text::{quote_identifier, quote_literal};
@@ -201,7 +201,7 @@ fn undo(asked: &Asked<'_>, change: &Change<'_>, names: &Names<'_>) -> Vec<String
 
 /// A unique index of the first column, for the constraint that the switch took away.
 fn index_of_old(change: &Change<'_>, copy: &Copy<'_, IndexShape>) -> String {
-    let definition = concurrently(&renamed(&copy.of.definition, change, &change.old), Some(&copy.old));
+    let definition = concurrently(&renamed(&definition(copy.of), change, &change.old), Some(&copy.old));
     definition.replacen("CONCURRENTLY ", "CONCURRENTLY IF NOT EXISTS ", 1)
 }
 
@@ -345,6 +345,10 @@ fn refilled(asked: &Asked<'_>, change: &Change<'_>, names: &Names<'_>) -> Vec<St
             quote_literal(&format!("{old} IS NULL AND {name} IS NOT NULL"))
         ),
     ];
+    let properties = properties(change, &change.old);
+    if !properties.is_empty() {
+        undo.push(properties.join(";\n"));
+    }
     for copy in &names.indexes {
         undo.push(index_of_old(change, copy));
     }

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::super::trust;
 use super::{Place, support, text};
 use crate::catalog::access::{Clause, ClauseKind, Key, Support};
 use crate::catalog::hypothetical::Method;
@@ -97,8 +98,10 @@ unsafe fn finish(place: &Place, condition: *mut pg_sys::Node, selectivity: f64, 
     let text = text::of(place, condition).unwrap_or_default();
     // A parameter is printed with a dollar sign; a constant with one is lost for predicates, which harms nobody.
     // SAFETY: a condition of the planner.
-    let is_fixed =
-        !text.is_empty() && !text.contains('$') && !unsafe { pg_sys::contain_mutable_functions(condition) };
+    let is_fixed = !text.is_empty()
+        && !text.contains('$')
+        && !unsafe { pg_sys::contain_mutable_functions(condition) }
+        && !trust::is_unfit_for_index_of(place.oid, condition);
     Clause { key: shape.key, kind: shape.kind, selectivity, text, is_fixed, supports: shape.supports }
 }
 
@@ -138,7 +141,10 @@ pub fn key(place: &Place, expression: *mut pg_sys::Node) -> Option<Key> {
         return Some(Key::Column(unsafe { (*bare.cast::<pg_sys::Var>()).varattno }));
     }
     // SAFETY: an expression of the planner.
-    if unsafe { pg_sys::contain_mutable_functions(bare) } || text::has_parameter(bare) {
+    if unsafe { pg_sys::contain_mutable_functions(bare) }
+        || text::has_parameter(bare)
+        || trust::is_unfit_for_index_of(place.oid, bare)
+    {
         return None;
     }
     text::of(place, bare).map(|text| Key::Expression(text::key(&text)))

@@ -236,9 +236,31 @@ unsafe fn column_facts(
                 share if share < 0.0 => Some((-share * tuples).max(1.0)),
                 count => Some(count),
             };
+            facts.most_common = share_of_most_common(row);
             pg_sys::ReleaseSysCache(row);
         }
         Some(facts)
+    }
+}
+
+/// The share of the first of the most common values, which ANALYZE sorts by frequency.
+///
+/// # Safety
+/// The row must be one of pg_statistic.
+unsafe fn share_of_most_common(row: pg_sys::HeapTuple) -> Option<f64> {
+    // SAFETY: the slot is filled by the server and freed after its first number was read.
+    unsafe {
+        let mut slot: pg_sys::AttStatsSlot = std::mem::zeroed();
+        let is_there = pg_sys::get_attstatsslot(
+            &raw mut slot,
+            row,
+            pg_sys::STATISTIC_KIND_MCV as i32,
+            pg_sys::InvalidOid,
+            pg_sys::ATTSTATSSLOT_NUMBERS as i32,
+        );
+        let share = (is_there && slot.nnumbers > 0).then(|| f64::from(*slot.numbers));
+        pg_sys::free_attstatsslot(&raw mut slot);
+        share
     }
 }
 

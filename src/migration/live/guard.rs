@@ -1,0 +1,86 @@
+//! What the guard does about a statement: says, refuses, or lets pass what somebody allowed.
+
+use super::allowance;
+use super::policy::{Everything, InForce};
+use crate::catalog::ddl::{Session, Statement};
+use crate::finding::Severity;
+use crate::migration::assessment::{Assessment, first_step};
+use crate::migration::judge::{self, Effect, Judged};
+use crate::pg::guard::{Decision, Record, Told, Verdict};
+use crate::pg::settings::{self, Guard};
+use crate::text::identifier::quote_literal;
+
+/// How much of a statement HINT repeats, in characters.
+const SHOWN: usize = 300;
+
+/// Decides. Runs inside the guard's doors.
+pub fn decide(statement: &Statement, session: &Session) -> Decision {
+    let all = judge::judge(statement, session, &InForce::now());
+    let mut decision = Decision {
+        knows_rewrite: judge::judge(statement, session, &Everything)
+            .iter()
+            .any(|judged| judged.found.effect == Effect::Rewrite),
+        ..Decision::default()
+    };
+    let enforces = settings::ddl_guard() == Guard::Enforce;
+    let mut refused: Vec<&Judged> = Vec::new();
+    for judged in &all {
+        if judged.severity < Severity::Warning {
+            continue;
+        }
+        if !judged.is_refused() {
+            decision.warnings.push(told(judged, statement, session, false));
+            continue;
+        }
+        let assessment = Assessment::of(judged, statement, session);
+        let record = |verdict, reason| Record {
+            rule: judged.rule.id.to_owned(),
+            object: assessment.target.clone(),
+            verdict,
+            reason,
+            lock: assessment.lock,
+            rows: assessment.rows,
+            bytes: assessment.bytes,
+        };
+        if let Some(reason) = allowance::allowed(judged.rule.id) {
+            decision.records.push(record(Verdict::Overridden, reason));
+            decision.knows_rewrite = true;
+        } else if enforces {
+            decision.records.push(record(Verdict::Refused, String::new()));
+            refused.push(judged);
+        } else {
+            decision.records.push(record(Verdict::Warned, String::new()));
+            decision.warnings.push(told(judged, statement, session, false));
+        }
+    }
+    if let Some((first, others)) = refused.split_first() {
+        let mut refusal = told(first, statement, session, true);
+        for other in others {
+            refusal.detail.push_str(&format!("\nAlso {}: {}.", other.rule.id, other.found.message));
+        }
+        decision.refusal = Some(refusal);
+    }
+    decision
+}
+
+fn told(judged: &Judged, statement: &Statement, session: &Session, is_refusal: bool) -> Told {
+    let assessment = Assessment::of(judged, statement, session);
+    let rule = judged.rule.id;
+    let message = match is_refusal {
+        true => format!("unsafe DDL refused by {rule}: {}", judged.found.message),
+        false => format!("{rule}: {}", judged.found.message),
+    };
+    let mut hints = vec![first_step(judged)];
+    let text: String = statement.text.chars().take(SHOWN + 1).collect();
+    if is_refusal && !text.is_empty() && text.chars().count() <= SHOWN {
+        hints.push(format!(
+            "SELECT * FROM dbm.explain_ddl({}) shows the whole safe way.",
+            quote_literal(&text)
+        ));
+    }
+    if is_refusal {
+        hints.push(format!("If it has to be this way: SELECT dbm.allow_ddl('{rule}', 'the reason')."));
+    }
+    hints.retain(|hint| !hint.is_empty());
+    Told { message, detail: assessment.detail(), hint: hints.join(" "), table: assessment.names }
+}

@@ -1,0 +1,376 @@
+//! The utility hook: every statement that is no query passes here, whoever runs it, before it takes a lock.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_char, c_int};
+
+use pgrx::pg_sys::NodeTag as Tag;
+use pgrx::{pg_guard, pg_sys};
+
+use super::lock_timeout::{self, Bound};
+use super::report::{self, Message};
+use super::{Decision, JUDGE, Told, presence, record, strongest_lock};
+use crate::catalog::LockMode;
+use crate::catalog::ddl::{Alteration, Kind, Session, Statement};
+use crate::pg::isolation::isolated;
+use crate::pg::moment::from_timestamp;
+use crate::pg::{ddl, encoding};
+
+/// The server's own symbols, without pgrx's barrier: an ERROR has to pass as it is.
+mod raw {
+    use std::ffi::c_char;
+
+    use pgrx::pg_sys;
+
+    unsafe extern "C-unwind" {
+        pub fn standard_ProcessUtility(
+            planned: *mut pg_sys::PlannedStmt,
+            text: *const c_char,
+            read_only_tree: bool,
+            context: pg_sys::ProcessUtilityContext::Type,
+            parameters: pg_sys::ParamListInfo,
+            environment: *mut pg_sys::QueryEnvironment,
+            destination: *mut pg_sys::DestReceiver,
+            completion: *mut pg_sys::QueryCompletion,
+        );
+    }
+}
+
+thread_local! {
+    static NEXT: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
+    /// Whether any statement passed here, so that each later one does.
+    static HAS_SEEN: Cell<bool> = const { Cell::new(false) };
+    /// Whether the judge knew that the statement which runs writes a table anew, or somebody allowed it.
+    static KNOWS_REWRITE: Cell<bool> = const { Cell::new(false) };
+    /// The statements that run now, the innermost last: what they did is noted once they succeeded.
+    static RUNNING: RefCell<Vec<Statement>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Puts our hook before those of others.
+pub fn install() {
+    // SAFETY: the server reads this pointer from this one thread.
+    unsafe {
+        NEXT.set(pg_sys::ProcessUtility_hook);
+        pg_sys::ProcessUtility_hook = Some(utility);
+    }
+}
+
+/// Whether statements of this session pass the hook: false only for the one that made the server load us.
+pub fn has_seen() -> bool {
+    HAS_SEEN.get()
+}
+
+/// Whether the judge knew that the statement which runs writes a table anew, or somebody allowed it.
+pub fn knows_rewrite() -> bool {
+    KNOWS_REWRITE.get()
+}
+
+/// What becomes of a statement. Owns nothing.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Ticket {
+    refusal: Message,
+    bound: Bound,
+    /// The place of the statement among those that run, counted from 1; 0 where it is not among them.
+    place: usize,
+}
+
+impl Ticket {
+    /// One that ends the statement.
+    pub fn refusing(message: Message) -> Self {
+        Self { refusal: message, ..Self::default() }
+    }
+
+    /// Nobody will see the statement succeed: what has to be done then is done now.
+    pub fn closed(self) -> Self {
+        finish(self);
+        Self { refusal: self.refusal, ..Self::default() }
+    }
+}
+
+// Not guarded: this frame owns nothing with a destructor, so a longjmp may cross it and others' ERRORs stay whole.
+unsafe extern "C-unwind" fn utility(
+    planned: *mut pg_sys::PlannedStmt,
+    text: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    parameters: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: the server's own arguments, handed on.
+    unsafe {
+        HAS_SEEN.set(true);
+        let node = (*planned).utilityStmt;
+        let is_judged = context <= pg_sys::ProcessUtilityContext::PROCESS_UTILITY_QUERY
+            && may_change((*node).type_)
+            && presence::is_on_duty();
+        let ticket = if is_judged {
+            let is_nested = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
+            if !is_nested {
+                // What an ERROR left behind.
+                RUNNING.with_borrow_mut(Vec::clear);
+            }
+            before(node, text, (*planned).stmt_location, (*planned).stmt_len, is_nested)
+        } else {
+            Ticket::default()
+        };
+        refuse(ticket);
+        match NEXT.get() {
+            Some(next) => {
+                next(planned, text, read_only_tree, context, parameters, environment, destination, completion)
+            }
+            None => raw::standard_ProcessUtility(
+                planned,
+                text,
+                read_only_tree,
+                context,
+                parameters,
+                environment,
+                destination,
+                completion,
+            ),
+        }
+        if ticket.place > 0 {
+            after(ticket);
+        }
+    }
+}
+
+/// Whether a statement of that kind can change a relation or wait for one. Everything else passes at the cost of this.
+fn may_change(tag: Tag) -> bool {
+    !matches!(
+        tag,
+        Tag::T_TransactionStmt
+            | Tag::T_VariableSetStmt
+            | Tag::T_VariableShowStmt
+            | Tag::T_PrepareStmt
+            | Tag::T_ExecuteStmt
+            | Tag::T_DeallocateStmt
+            | Tag::T_DeclareCursorStmt
+            | Tag::T_FetchStmt
+            | Tag::T_ClosePortalStmt
+            | Tag::T_PlannedStmt
+            | Tag::T_ExplainStmt
+            | Tag::T_CopyStmt
+            | Tag::T_CallStmt
+            | Tag::T_DoStmt
+            | Tag::T_NotifyStmt
+            | Tag::T_ListenStmt
+            | Tag::T_UnlistenStmt
+            | Tag::T_DiscardStmt
+            | Tag::T_CheckPointStmt
+            | Tag::T_LoadStmt
+            | Tag::T_ConstraintsSetStmt
+            | Tag::T_GrantStmt
+            | Tag::T_GrantRoleStmt
+            | Tag::T_CommentStmt
+            | Tag::T_SecLabelStmt
+            | Tag::T_CreateExtensionStmt
+            | Tag::T_AlterExtensionStmt
+            | Tag::T_AlterSystemStmt
+    )
+}
+
+/// Judges a statement; raises nothing but a cancel.
+///
+/// # Safety
+/// The arguments must be those of the hook.
+#[pg_guard]
+unsafe extern "C-unwind" fn before(
+    node: *mut pg_sys::Node,
+    text: *const c_char,
+    location: c_int,
+    length: c_int,
+    is_nested: bool,
+) -> Ticket {
+    // SAFETY: as the caller vouches.
+    unsafe { judged_node(node, part(text, location, length), is_nested) }
+}
+
+/// Reads a statement off its parse tree and judges it.
+///
+/// # Safety
+/// The node must be a raw parse tree that lives through the call.
+pub unsafe fn judged_node(node: *mut pg_sys::Node, text: &[u8], is_nested: bool) -> Ticket {
+    // SAFETY: as the caller vouches.
+    if unsafe { is_way_out(node) } {
+        return Ticket::default();
+    }
+    let text = encoding::from_server(text);
+    judged(&mut || {
+        // SAFETY: as the caller vouches.
+        let mut statement = unsafe { ddl::statement(node, text.trim_end_matches([';', ' ', '\n'])) };
+        statement.is_nested = is_nested;
+        if statement.tag.is_empty() && !statement.actions.is_empty() {
+            // SAFETY: as the caller vouches.
+            statement.tag = unsafe { tag_of(node) };
+        }
+        statement
+    })
+}
+
+/// Judges a statement, says what there is to say, and bounds its wait. Raises nothing but a cancel.
+pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
+    KNOWS_REWRITE.set(false);
+    let Some(judge) = JUDGE.get().filter(|_| presence::is_created()) else { return Ticket::default() };
+    // The subtransaction below would look like a transaction block.
+    // SAFETY: reads the state of the transaction.
+    let is_in_transaction_block = unsafe { pg_sys::IsTransactionBlock() };
+    let mut outcome: Option<(Statement, Decision)> = None;
+    let result = isolated(&mut || {
+        let _snapshot = Snapshot::ensure();
+        let mut statement = read();
+        if statement.actions.is_empty() {
+            return;
+        }
+        // SAFETY: reads a variable of this backend.
+        statement.at = from_timestamp(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
+        let session = Session { is_in_transaction_block, ..ddl::session() };
+        let decision = judge(&statement, &session);
+        outcome = Some((statement, decision));
+    });
+    if let Err(reason) = result {
+        report::warn(&Told {
+            message: "this statement could not be judged and goes on unguarded".to_owned(),
+            detail: reason,
+            ..Told::default()
+        });
+        return Ticket::default();
+    }
+    let Some((statement, decision)) = outcome else { return Ticket::default() };
+    record::keep(&statement, &decision);
+    if let Some(refusal) = &decision.refusal {
+        return Ticket::refusing(Message::new(refusal));
+    }
+    for warning in &decision.warnings {
+        report::warn(warning);
+    }
+    KNOWS_REWRITE.set(decision.knows_rewrite);
+    let bound = if is_bounded(&statement) { lock_timeout::bound() } else { Bound::default() };
+    let place = RUNNING.with_borrow_mut(|running| {
+        running.push(statement);
+        running.len()
+    });
+    Ticket { bound, place, ..Ticket::default() }
+}
+
+/// Lets the statement's refusal go out, if there is one.
+///
+/// # Safety
+/// As for [`report::refuse`].
+pub unsafe fn refuse(ticket: Ticket) {
+    if ticket.refusal.is_there() {
+        // SAFETY: as the caller vouches.
+        unsafe { report::refuse(ticket.refusal) };
+    }
+}
+
+#[pg_guard]
+extern "C-unwind" fn after(ticket: Ticket) {
+    finish(ticket);
+}
+
+/// What has to be done when a statement has succeeded.
+fn finish(ticket: Ticket) {
+    lock_timeout::unbind(ticket.bound);
+    let Some(position) = ticket.place.checked_sub(1) else { return };
+    let statement = RUNNING.with_borrow_mut(|running| {
+        let statement = running.get_mut(position).map(std::mem::take);
+        running.truncate(position);
+        statement
+    });
+    if let Some(statement) = statement {
+        ddl::tracker::note(&statement);
+    }
+}
+
+/// Whether the wait of a statement is to be bounded: it takes a lock for which others wait, and is no build that would
+/// have to be cleaned up after.
+fn is_bounded(statement: &Statement) -> bool {
+    let is_left_alone = statement.actions.iter().any(|action| match &action.kind {
+        // LOCK TABLE waits because somebody wants it to.
+        Kind::LockTable { .. } | Kind::Write(_) => true,
+        Kind::CreateIndex(index) => index.is_concurrent,
+        Kind::Drop(object) => object.is_concurrent,
+        Kind::Reindex { is_concurrent, .. } => *is_concurrent,
+        Kind::Alter(Alteration::DetachPartition { is_concurrent, .. }) => *is_concurrent,
+        _ => false,
+    });
+    !is_left_alone && strongest_lock(statement).is_some_and(|mode| mode > LockMode::ShareUpdateExclusive)
+}
+
+/// Whether the statement takes the guard away, which must always be possible to who has the right to.
+///
+/// # Safety
+/// The node must be a parse tree.
+unsafe fn is_way_out(node: *mut pg_sys::Node) -> bool {
+    // SAFETY: as the caller vouches; an extension is named by a string.
+    unsafe {
+        if (*node).type_ != Tag::T_DropStmt {
+            return false;
+        }
+        let drop = node.cast::<pg_sys::DropStmt>();
+        if (*drop).removeType != pg_sys::ObjectType::OBJECT_EXTENSION || (*drop).objects.is_null() {
+            return false;
+        }
+        let objects = (*drop).objects;
+        let count = usize::try_from((*objects).length).unwrap_or(0);
+        count == 1 && {
+            let name = (*(*objects).elements).ptr_value.cast::<pg_sys::String>();
+            CStr::from_ptr((*name).sval) == c"dbmastery"
+        }
+    }
+}
+
+/// # Safety
+/// The node must be a parse tree.
+pub unsafe fn tag_of(node: *mut pg_sys::Node) -> String {
+    // SAFETY: as the caller vouches; the name is a constant.
+    unsafe {
+        let tag = pg_sys::CreateCommandTag(node);
+        CStr::from_ptr(pg_sys::GetCommandTagName(tag)).to_string_lossy().into_owned()
+    }
+}
+
+/// The statement's own part of a text with several.
+///
+/// # Safety
+/// The text must be a C string, and location and length those of a statement in it.
+pub unsafe fn part<'a>(text: *const c_char, location: c_int, length: c_int) -> &'a [u8] {
+    if text.is_null() {
+        return &[];
+    }
+    // SAFETY: as the caller vouches.
+    let whole = unsafe { CStr::from_ptr(text) }.to_bytes();
+    let start = usize::try_from(location).unwrap_or(0);
+    let rest = whole.get(start..).unwrap_or_default();
+    let length = usize::try_from(length).ok().filter(|&length| length > 0).unwrap_or(rest.len());
+    rest.get(..length).unwrap_or(rest).trim_ascii()
+}
+
+/// The catalogs are read by the active snapshot, which LOCK TABLE and others run without.
+struct Snapshot(bool);
+
+impl Snapshot {
+    fn ensure() -> Self {
+        // SAFETY: a catalog snapshot does not become the transaction's, so that LOCK TABLE can still come first.
+        unsafe {
+            if pg_sys::ActiveSnapshotSet() {
+                return Self(false);
+            }
+            pg_sys::PushActiveSnapshot(pg_sys::GetCatalogSnapshot(pg_sys::InvalidOid));
+            Self(true)
+        }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // While an ERROR unwinds, the end of the subtransaction pops it.
+        if self.0 && !std::thread::panicking() {
+            // SAFETY: pushed above.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the judge needs of our own tables, read without SPI and without waiting: this happens at each DDL statement.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+use super::presence;
+use crate::pg::scan::CatalogScan;
+
+/// A row of `dbm.rule_setting`.
+pub struct RuleRow {
+    /// The rule's id.
+    pub rule: String,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// Its severity, where it was changed.
+    pub severity: Option<String>,
+    /// The thresholds that were changed.
+    pub thresholds: serde_json::Value,
+}
+
+/// The rows of `dbm.rule_setting`, whoever asks; none while somebody holds the table locked.
+pub fn rule_rows() -> Vec<RuleRow> {
+    let mut rows = Vec::new();
+    let Some(mut scan) = unlocked(c"rule_setting") else { return rows };
+    let [rule, enabled, severity, thresholds] =
+        [c"rule", c"enabled", c"severity", c"thresholds"].map(|name| scan.attribute(name));
+    while let Some(row) = scan.next_row() {
+        rows.push(RuleRow {
+            rule: row.text(rule).map(Into::into).unwrap_or_default(),
+            enabled: row.bool(enabled),
+            severity: row.text(severity).map(Into::into),
+            thresholds: row.json(thresholds).unwrap_or_default(),
+        });
+    }
+    rows
+}
+
+/// A scan of one of our tables, unless somebody has it locked.
+fn unlocked(name: &CStr) -> Option<CatalogScan> {
+    let table = presence::table(name)?;
+    let mode = pg_sys::AccessShareLock.cast_signed();
+    // SAFETY: a lock that is not waited for; the scan takes its own.
+    unsafe { pg_sys::ConditionalLockRelationOid(table, mode) }.then(|| {
+        let scan = CatalogScan::open(table.to_u32());
+        // SAFETY: taken above.
+        unsafe { pg_sys::UnlockRelationOid(table, mode) };
+        scan
+    })
+}
