@@ -43,7 +43,7 @@ sub prepare
 	$node->safe_psql($database, 'CREATE EXTENSION dbmastery');
 	$node->safe_psql($database, <<"SQL");
 ALTER DATABASE $database SET dbm.ddl_small_table = 0;
-INSERT INTO dbm.rule_setting (rule, severity) SELECT rule, 'warning' FROM dbm.ddl_rules() WHERE severity = 'info';
+INSERT INTO dbm.rule_setting (rule, severity) SELECT rule, 'warning' FROM dbm.ddl_rules() WHERE severity IN ('info', 'warning');
 SQL
 	return;
 }
@@ -113,7 +113,7 @@ sub files
 {
 	my ($node, $database) = @_;
 	return $node->safe_psql($database, <<'SQL');
-SELECT string_agg(c.oid || ' ' || c.relname || ' ' || pg_relation_filenode(c.oid) || ' ' || c.relpersistence, E'\n' ORDER BY c.oid)
+SELECT string_agg(concat_ws(' ', c.oid, c.relname, pg_relation_filenode(c.oid), c.relpersistence), E'\n' ORDER BY c.oid)
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'dbm') AND n.nspname !~ '^pg_(toast_)?temp' AND c.relkind IN ('r', 'i', 'm', 't', 'p', 'I')
 SQL

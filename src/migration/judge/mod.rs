@@ -18,6 +18,10 @@ use crate::finding::Severity;
 pub trait Policy {
     /// The severity in force of a rule; `None` where it is turned off.
     fn severity(&self, rule: &DdlRule) -> Option<Severity>;
+    /// Whether somebody chose that severity for all that the rule finds.
+    fn is_severity_chosen(&self, _rule: &DdlRule) -> bool {
+        false
+    }
     /// The threshold in force.
     fn threshold(&self, rule: &DdlRule, name: &str) -> f64;
     /// Up to how many bytes, heap and TOAST over all partitions, a table is small: `dbm.ddl_small_table`.
@@ -59,7 +63,8 @@ pub fn judge(statement: &Statement, session: &Session, policy: &dyn Policy) -> V
                 continue;
             }
             // What a rule says of one finding holds only where nobody chose a severity for the rule.
-            let own = found.severity.filter(|_| severity == rule.severity);
+            let is_chosen = severity != rule.severity || policy.is_severity_chosen(rule);
+            let own = found.severity.filter(|_| !is_chosen);
             all.push(Judged { rule, severity: own.unwrap_or(severity), action: place, found });
         }
     }

@@ -59,7 +59,7 @@ pub fn explain(sql: &str) -> Vec<Explained> {
             message,
             safe_sql: None,
         };
-        let mut statement = match guard::parse(piece.text) {
+        let mut statement = match guard::parse(piece.text, state.meanings()) {
             Ok(parsed) => parsed.statement,
             Err(refusal) => {
                 rows.push(row("unknown", format!("the server does not understand it: {}", refusal.reason())));

@@ -43,7 +43,7 @@ pub fn lint(sql: &str) -> Vec<LintFinding> {
             lock_mode: String::new(),
             fix: String::new(),
         };
-        let mut statement = match guard::parse(piece.text) {
+        let mut statement = match guard::parse(piece.text, state.meanings()) {
             Ok(parsed) => parsed.statement,
             Err(refusal) => {
                 let message = format!("the server does not understand it: {}", refusal.reason());

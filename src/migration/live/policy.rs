@@ -48,6 +48,10 @@ impl Policy for InForce {
         }
     }
 
+    fn is_severity_chosen(&self, rule: &DdlRule) -> bool {
+        self.by_rule.get(rule.id).is_some_and(|setting| setting.severity.is_some())
+    }
+
     fn threshold(&self, rule: &DdlRule, name: &str) -> f64 {
         let Some(declared) = rule.thresholds.iter().find(|threshold| threshold.name == name) else {
             panic!("the rule {} asks for a threshold \"{name}\" that it does not declare", rule.id)

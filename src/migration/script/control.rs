@@ -20,6 +20,13 @@ pub enum Control {
         /// SET LOCAL.
         is_local: bool,
     },
+    /// SET of what decides what a statement means: search_path or TimeZone.
+    Means {
+        /// The setting in lower case.
+        name: String,
+        /// Its value as the server takes it; `None` for the default.
+        value: Option<String>,
+    },
     /// Rows are written into a table.
     Writes {
         /// Its name as it is written, in lower case unless quoted.
@@ -95,8 +102,24 @@ fn set(tokens: &[Token<'_>]) -> Control {
             | "idle_in_transaction_session_timeout"
             | "transaction_timeout"
     );
+    if name == "time" && rest.first().is_some_and(|token| token.is("zone")) {
+        return Control::Means { name: "timezone".to_owned(), value: value(&rest[1..]) };
+    }
+    if matches!(&*name, "search_path" | "timezone") {
+        return Control::Means { name, value: value(rest.get(1..).unwrap_or_default()) };
+    }
     let Some(value) = rest.get(1).filter(|_| is_timeout) else { return Control::Other };
     Control::Set { name, milliseconds: milliseconds(value.text), is_local }
+}
+
+/// A list of names or strings as one value of a setting; `None` for DEFAULT.
+fn value(tokens: &[Token<'_>]) -> Option<String> {
+    let is_default = tokens.first().is_none_or(|first| first.is_any(&["default", "local"]));
+    let item = |token: &Token<'_>| match token.kind {
+        Kind::Text => token.text.trim_matches('\'').replace("''", "'"),
+        _ => token.text.to_owned(),
+    };
+    (!is_default).then(|| tokens.iter().map(item).collect())
 }
 
 /// A duration as a setting in milliseconds takes it.
@@ -149,7 +172,20 @@ mod tests {
         assert_eq!(timeout("SET SESSION lock_timeout = 0"), Some((0, false)));
         assert_eq!(timeout("SET lock_timeout = '1.5 s'"), Some((1500, false)));
         assert_eq!(timeout("SET lock_timeout = DEFAULT"), None);
-        assert_eq!(of("SET search_path = a, b"), Control::Other);
+        assert_eq!(of("SET work_mem = 5"), Control::Other);
+    }
+
+    #[test]
+    fn what_names_and_times_mean_is_kept() {
+        let means = |name: &str, value: Option<&str>| Control::Means {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        assert_eq!(of("SET search_path = a, \"B\""), means("search_path", Some("a,\"B\"")));
+        assert_eq!(of("SET search_path TO ''"), means("search_path", Some("")));
+        assert_eq!(of("SET timezone = 'Asia/Tokyo'"), means("timezone", Some("Asia/Tokyo")));
+        assert_eq!(of("SET TIME ZONE 'UTC'"), means("timezone", Some("UTC")));
+        assert_eq!(of("SET search_path TO DEFAULT"), means("search_path", None));
     }
 
     #[test]

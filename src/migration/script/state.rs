@@ -4,7 +4,7 @@ use super::control::Control;
 use crate::catalog::ddl::{
     Alteration, ConstraintType, CreateTable, DroppedKind, HeldLock, Kind, Session, Statement, Touched,
 };
-use crate::catalog::{LockMode, Oid};
+use crate::catalog::{LockMode, Oid, Persistence};
 
 /// A guess at the rows that one INSERT … SELECT, UPDATE, DELETE or COPY writes: enough to say that they are many.
 const MANY_ROWS: u64 = 100_000;
@@ -17,6 +17,7 @@ struct Created {
     /// In the transaction that still runs.
     is_in_transaction: bool,
     has_rows: bool,
+    is_temporary: bool,
 }
 
 /// The state between two statements.
@@ -31,6 +32,8 @@ pub struct State {
     columns: Vec<(Oid, String)>,
     /// Constraints that the script added NOT VALID to tables that were there.
     constraints: Vec<(Oid, String, ConstraintType)>,
+    /// Settings of the script that decide what a statement means, by name.
+    meanings: Vec<(String, String)>,
     /// Whether tables are as large as they are here; otherwise they are thought of as large.
     knows_sizes: bool,
 }
@@ -45,6 +48,7 @@ impl State {
             created: Vec::new(),
             columns: Vec::new(),
             constraints: Vec::new(),
+            meanings: Vec::new(),
             knows_sizes,
         }
     }
@@ -52,6 +56,11 @@ impl State {
     /// The session in which the next statement would stand.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Settings of the script under which the next statement is to be read.
+    pub fn meanings(&self) -> &[(String, String)] {
+        &self.meanings
     }
 
     /// Corrects what was looked up in the catalogs by what the statements before would have changed there.
@@ -104,6 +113,10 @@ impl State {
             }
             Control::Commit => self.end(true),
             Control::Rollback => self.end(false),
+            Control::Means { name, value } => {
+                self.meanings.retain(|(known, _)| known != name);
+                self.meanings.extend(value.clone().map(|value| (name.clone(), value)));
+            }
             Control::Set { name, milliseconds, is_local } => self.set(name, *milliseconds, *is_local),
             Control::Writes { table, is_few } => {
                 self.session.rows_written += if *is_few { 1 } else { MANY_ROWS };
@@ -214,6 +227,7 @@ impl State {
             name,
             is_in_transaction: true,
             has_rows: table.is_from_query,
+            is_temporary: table.is_temporary,
         });
     }
 
@@ -236,6 +250,7 @@ impl Created {
             name: self.name.clone(),
             is_created_here: self.is_in_transaction || !self.has_rows,
             is_empty: !self.has_rows,
+            persistence: if self.is_temporary { Persistence::Temporary } else { Persistence::Permanent },
             ..Touched::default()
         }
     }

@@ -10,7 +10,7 @@ use super::lock_timeout::{self, Bound};
 use super::report::{self, Message};
 use super::{Decision, JUDGE, Told, presence, record, strongest_lock};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Alteration, Kind, Statement};
+use crate::catalog::ddl::{Alteration, Kind, Session, Statement};
 use crate::pg::isolation::isolated;
 use crate::pg::moment::from_timestamp;
 use crate::pg::{ddl, encoding};
@@ -221,6 +221,9 @@ pub unsafe fn judged_node(node: *mut pg_sys::Node, text: &[u8], is_nested: bool)
 pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
     KNOWS_REWRITE.set(false);
     let Some(judge) = JUDGE.get().filter(|_| presence::is_created()) else { return Ticket::default() };
+    // The subtransaction below would look like a transaction block.
+    // SAFETY: reads the state of the transaction.
+    let is_in_transaction_block = unsafe { pg_sys::IsTransactionBlock() };
     let mut outcome: Option<(Statement, Decision)> = None;
     let result = isolated(&mut || {
         let _snapshot = Snapshot::ensure();
@@ -230,7 +233,7 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
         }
         // SAFETY: reads a variable of this backend.
         statement.at = from_timestamp(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
-        let session = ddl::session();
+        let session = Session { is_in_transaction_block, ..ddl::session() };
         let decision = judge(&statement, &session);
         outcome = Some((statement, decision));
     });

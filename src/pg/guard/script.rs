@@ -6,7 +6,8 @@ use pgrx::pg_sys;
 
 use super::hook;
 use crate::catalog::ddl::{Action, Kind, Statement};
-use crate::pg::planner::{Refusal, refusable};
+use crate::pg::local_settings::with_settings;
+use crate::pg::planner::{Refusal, refusable, rolled_back};
 use crate::pg::{ddl, encoding};
 
 /// What the parser made of a text.
@@ -17,8 +18,19 @@ pub struct Parsed {
     pub is_block: bool,
 }
 
-/// Reads one statement, or says why the server's parser does not know it. Looks up what it is about, and runs nothing.
-pub fn parse(text: &str) -> Result<Parsed, Refusal> {
+/// Reads one statement, or says why the server's parser does not know it. Looks up what it is about, under these
+/// settings, and runs nothing.
+pub fn parse(text: &str, settings: &[(String, String)]) -> Result<Parsed, Refusal> {
+    if settings.is_empty() {
+        return parse_here(text);
+    }
+    let c_string = |text: &str| CString::new(encoding::to_server(text).into_owned()).unwrap_or_default();
+    let owned: Vec<_> = settings.iter().map(|(name, value)| (c_string(name), c_string(value))).collect();
+    let borrowed: Vec<_> = owned.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str())).collect();
+    refusable(|| rolled_back(|| with_settings(&borrowed, || parse_here(text))))?
+}
+
+fn parse_here(text: &str) -> Result<Parsed, Refusal> {
     let source = CString::new(encoding::to_server(text).into_owned()).unwrap_or_default();
     // SAFETY: the parser reads a C string and only allocates; what it makes lives in the current context.
     let node = refusable(|| unsafe { first(source.as_ptr()) })?;

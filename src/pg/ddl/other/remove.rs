@@ -251,8 +251,10 @@ unsafe fn part_of_relation(
                 cache::row(pg_sys::SysCacheIdentifier::RULERELNAME, &keys, |_| ()).is_some()
             }
         });
-        let oid = named.oid();
-        let mut action = named.action(Kind::Drop(object), LockMode::AccessExclusive);
+        let oid = named.oid().filter(|_| object.is_there);
+        // Where there is nothing to drop, the table is only looked at.
+        let mode = if object.is_there { LockMode::AccessExclusive } else { LockMode::AccessShare };
+        let mut action = named.action(Kind::Drop(object), mode);
         let is_partitioned =
             action.target.as_ref().is_some_and(|target| target.kind == TouchedKind::PartitionedTable);
         if let Some(oid) = oid.filter(|_| is_partitioned && kind == DroppedKind::Trigger) {
