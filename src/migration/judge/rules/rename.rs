@@ -314,5 +314,7 @@ mod tests {
         assert_eq!(rename("index", "public.acct_pkey", "acct_pk2").severity(OTHER.id), Some(Severity::Info));
         assert_eq!(rename("constraint", "c1", "c2").severity(OTHER.id), Some(Severity::Warning));
         rename("trigger", "tr", "tr2").is_silent(OTHER.id);
+        let missing = rename("index", "nowhere", "a").with(|action| action.missing = Some("nowhere".into()));
+        missing.is_silent(OTHER.id);
     }
 }
