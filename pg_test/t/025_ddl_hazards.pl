@@ -183,6 +183,11 @@ cmp_ok($node->safe_psql('app', 'SELECT count(*) FROM dbm.explain_ddl($$ALTER TAB
 	'>', 0, 'and says who is in the way');
 $holder->must('ROLLBACK');
 
+# Our own tables may be held, too.
+$holder->must('BEGIN; LOCK TABLE dbm.rule_setting, dbm.ddl_allowance, dbm.ddl_record IN ACCESS EXCLUSIVE MODE');
+refused('app', "SET statement_timeout = '3s';\nALTER TABLE own.big ALTER COLUMN v TYPE text;", 'ddl.alter_column_type_rewrite', 'nor does the guard wait for its own tables');
+$holder->must('ROLLBACK');
+
 # --- lock_timeout is bounded while the statement waits, and is the session's own afterwards
 
 $node->safe_psql('app', <<'SQL');
