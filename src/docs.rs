@@ -122,6 +122,7 @@ fn docs_of_advice_are_current() {
 #[test]
 fn docs_of_rules_are_current() {
     assert_current("rules.md", &crate::audit::catalogue::markdown());
+    assert_current("lint.md", &crate::migration::lint::catalogue::markdown());
 }
 
 #[test]

@@ -68,11 +68,17 @@ pgrx::extension_sql_file!(
     requires = [migration::api::pending_ddl_records]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
         "ddl_guard",
+        "backfill",
+        "plan",
         "progress",
         "suppression",
         "workload",
@@ -83,6 +89,12 @@ pgrx::extension_sql_file!(
         audit::api::suppress,
         audit::api::unsuppress,
         audit::api::version,
+        change::api::apply,
+        change::api::apply_in_background,
+        change::api::confirm_step,
+        change::api::plan_status,
+        change::api::plan_steps,
+        change::api::undo,
         index::api::duplicate_indexes,
         index::api::index_health,
         audit::api::missing_indexes,
@@ -93,6 +105,12 @@ pgrx::extension_sql_file!(
         migration::api::lint_migration,
         migration::api::lint_migration_sarif,
         migration::api::pending_ddl_records,
+        migration::backfill::api::backfill,
+        migration::backfill::api::backfill_cancel,
+        migration::backfill::api::backfill_pause,
+        migration::backfill::api::backfill_status,
+        migration::plan::api::migration_file,
+        migration::plan::api::migration_plan,
         monitor::api::table_sizes,
         query::api::advise,
         query::api::advise_workload,

@@ -158,3 +158,57 @@ COMMENT ON FUNCTION dbm.on_ddl_command_start() IS
 
 COMMENT ON FUNCTION dbm.on_table_rewrite() IS
     'The function of the event trigger dbmastery_table_rewrite.';
+
+COMMENT ON PROCEDURE dbm.backfill(regclass, text, text, interval, double precision, interval, bigint, boolean, interval, interval, integer) IS
+    'Does UPDATE target SET assignment WHERE predicate in batches along a unique key, each its own transaction, so that nobody waits long. CALL it by itself: not in a transaction block or function.
+Called again with the same target, assignment and predicate it goes on with the job that is not finished: after a crash, a cancel, an error or dbm.backfill_pause(). The cursor moves in the transaction of its batch, so that no row is done twice or left out.
+Without a predicate each row that was there when it began is changed once, unless it would not change; a row whose key a writer changes meanwhile may be met twice or not at all. With one, rows that come in meanwhile are found too, by going over the table until none is left, where a row that was changed is no longer picked (total IS NULL); otherwise there is one pass.
+batch_time: how long a batch should take; its size follows, from batch_rows on, and halves when sessions wait for it. duty: the share of the time that is work. max_lag: waits while a standby is further behind. max_wal_per_second: bytes; rests so that the server writes no more. wait_for_autovacuum: waits while it is at the table. lock_timeout: how long to wait for a lock before the batch is rolled back and tried again, smaller; after give_up_after without getting further it fails. Null for max_lag or max_wal_per_second: any.
+A row that cannot be changed is looked for by smaller batches; the job stops there, with its key, and can be called again once it is mended. statement_timeout counts for the whole call.
+The key: the primary key, or a unique index on NOT NULL columns without expressions or predicate. Partitions are gone over one after the other, each by its own key; the caller needs rights on them. Runs with the rights of the caller, who needs to be the job''s creator or a member of it. See dbm.backfill_status().';
+
+COMMENT ON FUNCTION dbm.backfill_status() IS
+    'All backfills that the caller may watch, those at work first.
+state: running, interrupted (its session has ended: call dbm.backfill() again), paused, failed (error says why), done or cancelled. pid: the process at work. pass: how often it goes over the table, this time included.
+share: how much of this pass is done, 0 to 1, by the estimate of rows; null where nobody knows. rows_changed: in all passes. rows_seen, out of estimated_rows: in this pass. rows_per_second: gone over, pauses included; eta: for the rest of this pass. batch_rows, part and last_key: of the last batch. waits_for: what speaks against the next batch; null while it works.';
+
+COMMENT ON FUNCTION dbm.backfill_pause(bigint) IS
+    'Ends a backfill after its batch; dbm.backfill(), called as before, goes on with it. False where it is not running. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';
+
+COMMENT ON FUNCTION dbm.backfill_cancel(bigint) IS
+    'Ends a backfill for good, after its batch if it is at work; what was changed stays. False where it is over. Only for its creator, its members and superusers. Raises 42704 where there is no such job.';
+
+COMMENT ON FUNCTION dbm.plan_steps(bigint) IS
+    'The steps of a plan in their order, and what each is at.
+phase: prepare, expand, sync, backfill, validate, switch or contract. runs: transaction (all its statements in one, under lock_timeout: transactional is true), alone (one statement outside a transaction block) or by_hand (people do it, then dbm.confirm_step()). lock_mode: the strongest lock on a table that others use; null for none. undo: what takes it back; null where nothing is to be done or nothing can be, as note says. verify: true once it has done what it should.
+status: pending, running, waiting (for people), confirmed, done, skipped (was so before this plan came to it, so that dbm.undo() leaves it alone), failed, undoing, undo_waiting or undone. attempts: how often it was begun. error: its last one.
+For the plan''s creator, who has its rights, and members of pg_monitor. Raises 42704 for a plan that does not exist, 42501 for another''s.';
+
+COMMENT ON FUNCTION dbm.plan_status(bigint) IS
+    'How far a plan is.
+status: ready, running, interrupted (the worker is gone: CALL dbm.apply() or dbm.undo() goes on), waiting (for people, as note says), done, failed, undoing or undone. steps: how many there are; steps_over: how many are done or were not needed. step, phase, step_status, attempts, note, error: of the step that is under way or comes next. pid: the process that runs it now.
+Rights and errors as for dbm.plan_steps().';
+
+COMMENT ON FUNCTION dbm.confirm_step(bigint, integer) IS
+    'Says that people have done the step for which a plan waits, or taken it back; CALL dbm.apply() or dbm.undo() then goes on, and first makes the step''s check.
+For the plan''s creator and who has its rights; not granted to anybody. Raises 55000 for a step that does not wait for people, 42704 for one that does not exist.';
+
+COMMENT ON PROCEDURE dbm.apply(bigint) IS
+    'Applies a plan: a background worker runs its steps in their order, with the rights of the role that made it, and this call waits for it. Ends with a NOTICE where people have to do something first.
+Each step is a transaction of its own, or a statement alone. A lock is waited for as long as dbm.apply_lock_timeout says, then others pass and it is tried again, dbm.apply_tries times. A step is skipped where its check is true before it, and after it the check must be true. What was interrupted, by an error, a cancel, kill -9 or power loss, goes on from there with the next call: what an unfinished attempt left is removed first.
+A cancel of this call ends the worker. Cannot run inside a transaction block. For the plan''s creator and who has its rights; not granted to anybody: GRANT EXECUTE ON PROCEDURE dbm.apply(bigint) TO somebody. Raises the error of the step that failed, 55006 where the plan is being run, 25001 inside a transaction block, 25006 on a standby, 42501 for another''s plan, and 55000 where its creator is gone or, before PostgreSQL 17, cannot log in.';
+
+COMMENT ON PROCEDURE dbm.undo(bigint) IS
+    'Takes a plan back, last step first, by the statements that dbm.plan_steps() shows as undo; steps that were skipped stay. Stops with a NOTICE at what people did by hand, until they have taken it back and said so with dbm.confirm_step(). An interrupted one goes on with the next call.
+Raises 55000, and changes nothing, where a step that nothing can take back is done. Otherwise as dbm.apply().';
+
+COMMENT ON FUNCTION dbm.apply_in_background(bigint) IS
+    'Applies a plan as dbm.apply() does, but does not wait: returns the worker''s process, which begins once this transaction has ended; null where there is nothing to do. dbm.plan_status() shows how far it is; pg_terminate_backend() stops it so that the plan can go on later.
+For the plan''s creator and who has its rights; not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.migration_plan(text) IS
+    'Makes a plan of one DDL statement: what has the same end and can be done while others work, as steps of expand, sync, backfill, validate, switch and contract, each with lock, undo and check; also where people have to do something between. Returns the plan''s number, for dbm.plan_steps(), dbm.migration_file() and CALL dbm.apply(). Changes nothing else.
+The plan belongs to the role whose rights are in force, and is run with its rights. Takes ACCESS SHARE on the tables of the statement. Raises 42601 for what is not one statement, and 0A000 where there is no safe way, with what to do instead. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.migration_plan(text) TO somebody.';
+
+COMMENT ON FUNCTION dbm.migration_file(bigint) IS
+    'A plan as a migration file that psql runs: header (risk, estimated time, what it requires), UP, DOWN and VERIFY, with the steps that people have to do as comments in their place. Rights and errors as for dbm.plan_steps().';

@@ -113,11 +113,7 @@ fn judges_rule(id: &str) -> Result<&'static DdlRule, Refusal> {
     })
 }
 
-fn validate_thresholds(
-    rule: &str,
-    declared: &[Threshold],
-    thresholds: &Value,
-) -> Result<(), Refusal> {
+fn validate_thresholds(rule: &str, declared: &[Threshold], thresholds: &Value) -> Result<(), Refusal> {
     let Some(thresholds) = thresholds.as_object() else {
         return Err(Refusal {
             message: format!("the thresholds of rule \"{}\" are no JSON object", rule),
@@ -223,7 +219,12 @@ mod tests {
         }
         let refusal = validate_thresholds(LIMITED.id, LIMITED.thresholds, &json!({"limitt": 1})).unwrap_err();
         assert!(refusal.hint.starts_with("Perhaps you meant \"limit\"."), "{refusal}");
-        assert!(validate_thresholds(PLAIN.id, PLAIN.thresholds, &json!({"x": 1})).unwrap_err().detail.contains("no thresholds"));
+        assert!(
+            validate_thresholds(PLAIN.id, PLAIN.thresholds, &json!({"x": 1}))
+                .unwrap_err()
+                .detail
+                .contains("no thresholds")
+        );
     }
 
     #[test]

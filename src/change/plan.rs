@@ -81,7 +81,9 @@ impl Runs {
 
 /// One step.
 ///
-/// Every name in its texts is qualified and quoted: it is run with an empty search_path.
+/// Every name that we wrote is qualified and quoted. What was taken over from the caller's words, the expression of a
+/// CHECK or a default, is looked up in [`Plan::search_path`], which is in force while a step, its undo and its verify
+/// are run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Its phase.
@@ -93,8 +95,9 @@ pub struct Step {
     pub sql: Vec<String>,
     /// The strongest lock that it takes on a table which others use.
     pub lock: Option<LockMode>,
-    /// What takes it back, in order, each in its own transaction or alone if it says CONCURRENTLY. Empty where nothing
-    /// is to be done, or nothing can be: then `note` says so.
+    /// What takes it back, in order, each in its own transaction or alone if it begins with CREATE INDEX CONCURRENTLY
+    /// and the like or CALL ([`runs_alone`]). One text may hold several statements divided by `;` and a line end: they
+    /// belong into one transaction. Empty where nothing is to be done, or nothing can be: then `note` says so.
     pub undo: Vec<String>,
     /// A query that returns one boolean: true once the step has done what it should. It must be cheap enough to be run
     /// before the step (true: the step is skipped, so that an interrupted plan goes on) and after it (not true: the
@@ -119,6 +122,52 @@ impl Step {
             leftover: None,
             note: String::new(),
         }
+    }
+
+    /// A step that is run on its own at top level.
+    pub fn alone(phase: Phase, sql: impl Into<String>) -> Self {
+        Self { runs: Runs::Alone, ..Self::new(phase, sql) }
+    }
+
+    /// A step that people do.
+    pub fn by_hand(phase: Phase, note: impl Into<String>) -> Self {
+        Self { runs: Runs::ByHand, sql: Vec::new(), note: note.into(), ..Self::new(phase, "") }
+    }
+
+    /// With one more statement.
+    pub fn and(mut self, sql: impl Into<String>) -> Self {
+        self.sql.push(sql.into());
+        self
+    }
+
+    /// With its lock.
+    pub fn lock(mut self, mode: LockMode) -> Self {
+        self.lock = Some(mode);
+        self
+    }
+
+    /// With one more statement of the way back.
+    pub fn undo(mut self, sql: impl Into<String>) -> Self {
+        self.undo.push(sql.into());
+        self
+    }
+
+    /// With its proof.
+    pub fn verify(mut self, query: impl Into<String>) -> Self {
+        self.verify = Some(query.into());
+        self
+    }
+
+    /// With what an interrupted attempt leaves behind: how it is seen, and what removes it.
+    pub fn leftover(mut self, query: impl Into<String>, removal: impl Into<String>) -> Self {
+        self.leftover = Some((query.into(), removal.into()));
+        self
+    }
+
+    /// With a note.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
     }
 }
 
@@ -157,6 +206,54 @@ pub struct Plan {
     pub requires: Vec<String>,
     /// How long it may take, in seconds: least and most. `None` where nobody knows.
     pub seconds: Option<(f64, f64)>,
+    /// The schemas in which the caller's own expressions are looked up, quoted, divided by commas: the value that
+    /// `search_path` has while a step runs. Empty for none but `pg_catalog`.
+    pub search_path: String,
     /// Its steps, in order.
     pub steps: Vec<Step>,
+    /// Queries, each of one boolean, that all hold once the whole plan was applied.
+    pub verify: Vec<String>,
+}
+
+/// Whether a statement has to run at top level, outside a transaction block. Meant for what plans hold, not for any text.
+pub fn runs_alone(sql: &str) -> bool {
+    let words: Vec<&str> = sql.split_ascii_whitespace().take(12).collect();
+    let is =
+        |place: usize, word: &str| words.get(place).is_some_and(|found| found.eq_ignore_ascii_case(word));
+    if is(0, "CALL") || is(0, "VACUUM") {
+        return true;
+    }
+    let has_concurrently = words.iter().any(|word| word.eq_ignore_ascii_case("CONCURRENTLY"));
+    if is(0, "ALTER") {
+        return is(1, "TABLE")
+            && words.iter().any(|word| word.eq_ignore_ascii_case("DETACH"))
+            && words.last().is_some_and(|word| {
+                word.eq_ignore_ascii_case("CONCURRENTLY") || word.eq_ignore_ascii_case("FINALIZE")
+            });
+    }
+    has_concurrently && (is(0, "CREATE") || is(0, "DROP") || is(0, "REINDEX"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs_alone;
+
+    #[test]
+    fn what_needs_the_top_level() {
+        for sql in [
+            "CREATE UNIQUE INDEX CONCURRENTLY i ON s.t (a)",
+            "drop index concurrently if exists s.i",
+            "REINDEX INDEX CONCURRENTLY s.i",
+            "CALL dbm.backfill('s.t', 'a = 1')",
+            "ALTER TABLE s.t DETACH PARTITION s.p CONCURRENTLY",
+            "ALTER TABLE s.t DETACH PARTITION s.p FINALIZE",
+        ] {
+            assert!(runs_alone(sql), "{sql}");
+        }
+        for sql in
+            ["CREATE INDEX i ON s.t (a)", "ALTER TABLE s.t ADD COLUMN concurrently int", "DROP TABLE s.t"]
+        {
+            assert!(!runs_alone(sql), "{sql}");
+        }
+    }
 }

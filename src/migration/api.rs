@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::allowance::Allowance;
 use super::judge::{Policy, rules};
-use super::lint::LintFinding;
+use super::lint::{Dialect, LintFinding};
 use super::live::policy::InForce;
 use super::live::{allowance, explain, lint};
 use super::{catalogue, sarif};
@@ -71,20 +71,17 @@ fn explain_ddl(
 
 /// The findings of a file in one of the dialects.
 fn linted(sql: &str, dialect: &str) -> Vec<LintFinding> {
-    match dialect {
-        "postgresql" => lint::lint(sql),
-        "mysql" | "sqlite" => raise(
-            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            &format!("the dialect {dialect} is not read yet"),
-            "",
-            "Valid: postgresql.",
-        ),
-        _ => raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            &format!("the dialect \"{dialect}\" does not exist"),
-            "Valid: postgresql, mysql, sqlite.",
-            "",
-        ),
+    match dialect.to_ascii_lowercase().as_str() {
+        "postgresql" | "postgres" => lint::lint(sql),
+        other => match Dialect::parse(other) {
+            Some(other) => super::lint::lint(sql, other),
+            None => raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                &format!("the dialect \"{dialect}\" does not exist"),
+                "Valid: postgresql, mysql, sqlite.",
+                "",
+            ),
+        },
     }
 }
 
@@ -182,7 +179,8 @@ fn allow_ddl(
     let role = user_role();
     allowance::allow(&allowance, &role, &login_role());
     let statements = if uses == 1 { "one statement".to_owned() } else { format!("{uses} statements") };
-    format!("{} is let pass for {statements} of {role}, for {:.0} s", allowance.rule, allowance.seconds).into()
+    format!("{} is let pass for {statements} of {role}, for {:.0} s", allowance.rule, allowance.seconds)
+        .into()
 }
 
 /// `dbm.pending_ddl_records()`: records that are in shared memory and not in `dbm.ddl_record` yet.

@@ -55,13 +55,12 @@ impl Assessment {
         let is_known = relation.filter(|relation| relation.oid != 0);
         Self {
             lock: action.lock_mode(),
-            target: relation
-                .map(Touched::qualified)
-                .or_else(|| action.missing.clone())
-                .unwrap_or_default(),
+            target: relation.map(Touched::qualified).or_else(|| action.missing.clone()).unwrap_or_default(),
             names: relation.map(|relation| (relation.schema.clone(), relation.name.clone())),
             rows: is_known.and_then(|relation| relation.rows).map(|rows| rows.round() as i64),
-            bytes: is_known.filter(|relation| !relation.hides_size).map(|relation| i64::try_from(relation.total_bytes()).unwrap_or(i64::MAX)),
+            bytes: is_known
+                .filter(|relation| !relation.hides_size)
+                .map(|relation| i64::try_from(relation.total_bytes()).unwrap_or(i64::MAX)),
             blockers: action.blockers.clone(),
             ..Self::default()
         }
@@ -210,9 +209,12 @@ pub fn safe_sql(judged: &Judged) -> Option<String> {
 pub fn first_step(judged: &Judged) -> String {
     let found = &judged.found;
     let sentence = |text: &str| {
-        let mut characters = text.trim().trim_end_matches('.').chars();
-        match characters.next() {
-            Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        let text = text.trim().trim_end_matches('.');
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let is_word = first.chars().all(char::is_alphabetic);
+        match text.chars().next() {
+            Some(letter) if is_word => format!("{}{}.", letter.to_uppercase(), &text[letter.len_utf8()..]),
+            Some(_) => format!("{text}."),
             None => String::new(),
         }
     };
@@ -221,7 +223,11 @@ pub fn first_step(judged: &Judged) -> String {
         ([only], "") => format!("Run instead: {};", only.trim_end_matches(';')),
         ([only], note) => format!("Run instead: {}; {}", only.trim_end_matches(';'), sentence(note)),
         ([first, rest @ ..], _) => {
-            let steps = if rest.len() == 1 { "one more step".to_owned() } else { format!("{} more steps", rest.len()) };
+            let steps = if rest.len() == 1 {
+                "one more step".to_owned()
+            } else {
+                format!("{} more steps", rest.len())
+            };
             format!("Begin with: {}; ({steps} follow)", first.trim_end_matches(';'))
         }
     }
@@ -269,7 +275,9 @@ mod tests {
     #[test]
     fn a_lock_held_for_a_moment_has_no_duration() {
         let assessment = Assessment { rewrites: false, ..assessment() };
-        assert!(assessment.detail().starts_with("It takes ACCESS EXCLUSIVE on public.t: reads and writes wait. "));
+        assert!(
+            assessment.detail().starts_with("It takes ACCESS EXCLUSIVE on public.t: reads and writes wait. ")
+        );
         let weak = Assessment { lock: Some(LockMode::ShareUpdateExclusive), ..assessment };
         assert!(weak.detail().starts_with("It takes SHARE UPDATE EXCLUSIVE on public.t. "));
     }

@@ -8,8 +8,10 @@ pub mod live;
 
 pub mod allowance;
 pub mod assessment;
+pub mod backfill;
 pub mod catalogue;
 pub mod judge;
 pub mod lint;
+pub mod plan;
 pub mod sarif;
 pub mod script;

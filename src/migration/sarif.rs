@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::judge::rules;
-use super::lint::LintFinding;
+use super::lint::{self, Dialect, LintFinding};
 use crate::finding::Severity;
 
 fn level(severity: Severity) -> &'static str {
@@ -56,14 +56,21 @@ pub fn sarif(findings: &[LintFinding], version: &str) -> Value {
 }
 
 fn rule(id: &str) -> Value {
-    match rules::find(id) {
-        Some(rule) => json!({
+    let described = |title: &str, why: &str, reference: &str, severity| {
+        json!({
             "id": id,
-            "shortDescription": {"text": rule.title},
-            "fullDescription": {"text": rule.why},
-            "help": {"text": rule.reference},
-            "defaultConfiguration": {"level": level(rule.severity)},
-        }),
+            "shortDescription": {"text": title},
+            "fullDescription": {"text": why},
+            "help": {"text": reference},
+            "defaultConfiguration": {"level": level(severity)},
+        })
+    };
+    if let Some(rule) = rules::find(id) {
+        return described(rule.title, rule.why, rule.reference, rule.severity);
+    }
+    let mut others = [Dialect::MySql, Dialect::Sqlite].into_iter().flat_map(|dialect| lint::rules(dialect));
+    match others.find(|rule| rule.id == id) {
+        Some(rule) => described(rule.title, rule.why, rule.reference, rule.severity),
         None => json!({"id": id}),
     }
 }

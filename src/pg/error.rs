@@ -19,3 +19,18 @@ pub fn raise(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> !
     report.report(PgLogLevel::ERROR);
     unreachable!("an ERROR does not return")
 }
+
+/// The five characters of an SQLSTATE, which the server packs into six bits each.
+pub fn sqlstate_of(code: PgSqlErrorCode) -> String {
+    let packed = code as i32 as u32;
+    (0..5).map(|place| char::from(b'0' + ((packed >> (6 * place)) & 0x3f) as u8)).collect()
+}
+
+/// The same packed again.
+pub fn code_of(sqlstate: &str) -> PgSqlErrorCode {
+    let packed = sqlstate
+        .bytes()
+        .enumerate()
+        .fold(0, |packed, (place, byte)| packed | (i32::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * place)));
+    PgSqlErrorCode::from(packed)
+}

@@ -1,5 +1,6 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
+pub mod backfill;
 pub mod capture;
 pub mod ddl;
 pub mod definitions;
@@ -13,9 +14,11 @@ pub mod leaf_density;
 pub mod local_settings;
 pub mod moment;
 pub mod planner;
+pub mod procedure;
 pub mod progress;
 pub mod query;
 pub mod roles;
+pub mod run;
 pub mod scan;
 pub mod settings;
 pub mod snapshot;

@@ -61,8 +61,28 @@ pub static ADVISE_WORKLOAD: Act = Act {
     ],
 };
 
+/// The steps of [`BACKFILL`].
+pub const BACKFILL_CHANGING: &str = "changing rows";
+/// As above.
+pub const BACKFILL_WAITING: &str = "waiting";
+/// As above.
+pub const BACKFILL_CHECKING: &str = "looking for rows left";
+
+/// `CALL dbm.backfill()`; `dbm.backfill_status()` says more.
+pub static BACKFILL: Act =
+    Act { number: 5, name: "backfill", steps: &[BACKFILL_CHANGING, BACKFILL_WAITING, BACKFILL_CHECKING] };
+
+/// `dbm.apply()`: the steps are the phases of a plan.
+pub static APPLY: Act = Act { number: 3, name: "apply", steps: &PHASES };
+
+/// `dbm.undo()`.
+pub static UNDO: Act = Act { number: 4, name: "undo", steps: &PHASES };
+
+/// In the order of [`crate::change::plan::Phase::ALL`].
+const PHASES: [&str; 7] = ["prepare", "expand", "sync", "backfill", "validate", "switch", "contract"];
+
 /// Every act, so that a reader can say what a number means.
-static ACTS: [&Act; 2] = [&AUDIT, &ADVISE_WORKLOAD];
+static ACTS: [&Act; 5] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL];
 
 #[derive(Clone, Copy)]
 struct State {

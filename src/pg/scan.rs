@@ -282,7 +282,9 @@ impl Row<'_> {
     /// A jsonb.
     pub fn json(&self, attribute: Attribute) -> Option<serde_json::Value> {
         // SAFETY: the attribute is a jsonb; detoasting copies where needed.
-        self.datum(attribute).and_then(|datum| unsafe { pgrx::JsonB::from_datum(datum, false) }).map(|json| json.0)
+        self.datum(attribute)
+            .and_then(|datum| unsafe { pgrx::JsonB::from_datum(datum, false) })
+            .map(|json| json.0)
     }
 
     /// The bytes of any varlena.

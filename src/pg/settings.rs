@@ -65,6 +65,15 @@ const ENFORCED_LOCK_TIMEOUT: i32 = 2000;
 /// In kB. A slow disk reads ten megabytes in a tenth of a second and writes them in half of one.
 static DDL_SMALL_TABLE: GucSetting<i32> = GucSetting::<i32>::new(10 * 1024);
 
+/// How long whoever comes after us may have to queue behind us: short of the half second that users begin to notice.
+static APPLY_LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(200);
+
+/// With pauses that double up to a minute, some twenty minutes: longer than most reports and backups hold a lock.
+static APPLY_TRIES: GucSetting<i32> = GucSetting::<i32>::new(30);
+
+/// Kills the worker of a plan on purpose, so that a test can see it go on.
+static FAULT_IN_STEP: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
 /// Registers all settings. Called once, when the library is loaded.
 pub fn register() {
     if super::is_preloading() {
@@ -93,6 +102,7 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::NO_SHOW_ALL,
     );
+    register_apply();
     // SAFETY: a C string; called while the library loads.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"dbm".as_ptr()) };
 }
@@ -155,6 +165,38 @@ fn register_guard() {
         i32::MAX,
         GucContext::Suset,
         GucFlags::UNIT_KB,
+    );
+}
+
+/// Registers the settings of plans.
+fn register_apply() {
+    GucRegistry::define_int_guc(
+        c"dbm.apply_lock_timeout",
+        c"How long a step of a plan waits for a lock before it lets others pass and tries again.",
+        c"Ten times as long where no reader or writer would have to wait behind it; without end for what is built concurrently.",
+        &APPLY_LOCK_TIMEOUT,
+        1,
+        3_600_000,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.apply_tries",
+        c"How often a step of a plan tries to get its locks before the plan stops.",
+        c"Each pause is twice as long as the one before, up to a minute.",
+        &APPLY_TRIES,
+        1,
+        100_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"dbm.fault_in_step",
+        c"Kills the worker of a plan on purpose: the number of a step, a colon, and the place.",
+        c"For tests of plans.",
+        &FAULT_IN_STEP,
+        GucContext::Suset,
+        GucFlags::NO_SHOW_ALL,
     );
 }
 
@@ -240,6 +282,22 @@ pub fn capture_query_bytes() -> usize {
 pub fn rule_timeout() -> Option<Duration> {
     let milliseconds = u64::try_from(RULE_TIMEOUT.get()).unwrap_or(0);
     (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+}
+
+/// How long a step of a plan waits for a lock.
+pub fn apply_lock_timeout() -> Duration {
+    Duration::from_millis(u64::try_from(APPLY_LOCK_TIMEOUT.get()).unwrap_or(0))
+}
+
+/// How often a step of a plan tries to get its locks.
+pub fn apply_tries() -> u32 {
+    u32::try_from(APPLY_TRIES.get()).unwrap_or(1)
+}
+
+/// Where the worker of a plan is to be killed; without blanks, since it is handed over between them.
+pub fn fault_in_step() -> Option<String> {
+    let fault = FAULT_IN_STEP.get()?.to_str().ok()?.to_owned();
+    (!fault.is_empty() && !fault.contains(' ')).then_some(fault)
 }
 
 /// How a rule is to be broken, if it is this one.

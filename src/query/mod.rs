@@ -5,6 +5,7 @@ pub mod advice;
 pub mod api;
 #[cfg(feature = "postgres")]
 pub mod capture;
+mod chance;
 pub mod index_type;
 #[cfg(feature = "postgres")]
 pub mod live;

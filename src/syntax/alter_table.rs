@@ -40,16 +40,6 @@ pub fn behind<'a>(command: &'a str, words: &[&str]) -> Option<&'a str> {
     None
 }
 
-/// Names that are longer than the server keeps, as they are written.
-pub fn too_long_names(command: &str) -> Vec<String> {
-    let names =
-        significant(command).into_iter().filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted));
-    names
-        .map(|token| token.name())
-        .filter(|name| name.len() > crate::text::identifier::MAXIMUM_BYTES)
-        .collect()
-}
-
 fn significant(text: &str) -> Vec<Token<'_>> {
     tokens(text).into_iter().filter(|token| token.kind != Kind::Comment).collect()
 }
@@ -192,12 +182,5 @@ mod tests {
         assert_eq!(behind(command, &["USING"]), Some("(b + 1)"));
         assert_eq!(behind("ALTER a SET DEFAULT now() - 'x'", &["SET", "DEFAULT"]), Some("now() - 'x'"));
         assert_eq!(behind("ALTER a TYPE int", &["USING"]), None);
-    }
-
-    #[test]
-    fn long_names_come_as_they_are_written() {
-        let long = "n".repeat(64);
-        assert_eq!(too_long_names(&format!("ADD COLUMN {long} text DEFAULT '{long}'")), [long]);
-        assert!(too_long_names(&format!("ADD {} int", "n".repeat(63))).is_empty());
     }
 }

@@ -123,6 +123,7 @@ SQL
 sub locked_by
 {
 	my ($session) = @_;
+	$session->must('SET dbm.ddl_guard = off');
 	my $tables = $session->must(<<'SQL');
 SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'dbm') AND n.nspname !~ '^pg_' AND c.relkind IN ('r', 'p')
 SQL
@@ -139,7 +140,7 @@ sub refused
 		$database,
 		"\\set VERBOSITY verbose\n\\timing on\n$case->{statement}",
 		on_error_stop => 0,
-		extra_params  => [ '-v', 'ON_ERROR_STOP=0' ]);
+		timeout       => 60);
 	my @times = $out =~ /^Time: ([\d.]+) ms/mg;
 	return ($error, \@times);
 }

@@ -8,6 +8,7 @@ mod alter;
 mod create;
 mod remove;
 mod session;
+mod shape;
 mod touched;
 
 pub use action::{Action, DomainChange, Kind, ReindexScope, Renamed, WrittenTable};
@@ -18,6 +19,10 @@ pub use alter::{
 pub use create::{ColumnDefinition, CreateIndex, CreateTable, SameName};
 pub use remove::{Dependent, DropColumn, DropObject, DroppedKind, RecentUse};
 pub use session::{Blocker, HeldLock, Rates, Session, Timeouts};
+pub use shape::{
+    ColumnSequence, ColumnShape, ConstraintShape, DomainShape, EnumShape, IndexShape, PartitionShape,
+    Surroundings, TableShape,
+};
 pub use touched::{LockTaken, Touched, TouchedKind};
 
 use super::Moment;

@@ -73,7 +73,10 @@ fn told(judged: &Judged, statement: &Statement, session: &Session, is_refusal: b
     let mut hints = vec![first_step(judged)];
     let text: String = statement.text.chars().take(SHOWN + 1).collect();
     if is_refusal && !text.is_empty() && text.chars().count() <= SHOWN {
-        hints.push(format!("SELECT * FROM dbm.explain_ddl({}) shows the whole safe way.", quote_literal(&text)));
+        hints.push(format!(
+            "SELECT * FROM dbm.explain_ddl({}) shows the whole safe way.",
+            quote_literal(&text)
+        ));
     }
     if is_refusal {
         hints.push(format!("If it has to be this way: SELECT dbm.allow_ddl('{rule}', 'the reason')."));

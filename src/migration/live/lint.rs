@@ -5,8 +5,8 @@
 
 use super::explain::unknown;
 use super::policy::InForce;
-use crate::catalog::ddl::{Session, Timeouts};
 use crate::catalog::LockMode;
+use crate::catalog::ddl::{Session, Timeouts};
 use crate::finding::Severity;
 use crate::migration::assessment::{Assessment, safe_sql};
 use crate::migration::judge;

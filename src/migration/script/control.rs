@@ -55,10 +55,9 @@ pub fn of(text: &str) -> Control {
             if is_to_savepoint { Control::Other } else { Control::Rollback }
         }
         () if first.is("set") => set(rest),
-        () if first.is("insert") && next_is("into") => Control::Writes {
-            table: name(&rest[1..]),
-            is_few: rest.iter().any(|token| token.is("values")),
-        },
+        () if first.is("insert") && next_is("into") => {
+            Control::Writes { table: name(&rest[1..]), is_few: rest.iter().any(|token| token.is("values")) }
+        }
         () if first.is("copy") && rest.iter().any(|token| token.is("from")) => {
             Control::Writes { table: name(rest), is_few: false }
         }
@@ -97,10 +96,7 @@ fn set(tokens: &[Token<'_>]) -> Control {
     let name = name.name();
     let is_timeout = matches!(
         &*name,
-        "lock_timeout"
-            | "statement_timeout"
-            | "idle_in_transaction_session_timeout"
-            | "transaction_timeout"
+        "lock_timeout" | "statement_timeout" | "idle_in_transaction_session_timeout" | "transaction_timeout"
     );
     if name == "time" && rest.first().is_some_and(|token| token.is("zone")) {
         return Control::Means { name: "timezone".to_owned(), value: value(&rest[1..]) };
@@ -152,14 +148,17 @@ mod tests {
 
     #[test]
     fn transactions_begin_and_end() {
-        for text in ["BEGIN", "begin work", "START TRANSACTION ISOLATION LEVEL SERIALIZABLE", "/* x */ BEGIN"] {
+        for text in ["BEGIN", "begin work", "START TRANSACTION ISOLATION LEVEL SERIALIZABLE", "/* x */ BEGIN"]
+        {
             assert_eq!(of(text), Control::Begin, "{text}");
         }
         for text in ["COMMIT", "END", "commit and chain", "PREPARE TRANSACTION 'x'"] {
             assert_eq!(of(text), Control::Commit, "{text}");
         }
         assert_eq!(of("ROLLBACK"), Control::Rollback);
-        for text in ["ROLLBACK TO SAVEPOINT a", "ROLLBACK WORK TO a", "COMMIT PREPARED 'x'", "SAVEPOINT a", ""] {
+        for text in
+            ["ROLLBACK TO SAVEPOINT a", "ROLLBACK WORK TO a", "COMMIT PREPARED 'x'", "SAVEPOINT a", ""]
+        {
             assert_eq!(of(text), Control::Other, "{text}");
         }
     }

@@ -274,7 +274,8 @@ mod tests {
 
     #[test]
     fn data_of_copy_is_passed_over() {
-        let file = "COPY t (a) FROM stdin WITH (FORMAT csv);\n1;'\n\\.\nSELECT 1;\nCOPY t FROM '/x';\nSELECT 2;";
+        let file =
+            "COPY t (a) FROM stdin WITH (FORMAT csv);\n1;'\n\\.\nSELECT 1;\nCOPY t FROM '/x';\nSELECT 2;";
         assert_eq!(
             texts(file),
             ["COPY t (a) FROM stdin WITH (FORMAT csv)", "SELECT 1", "COPY t FROM '/x'", "SELECT 2"]

@@ -80,7 +80,8 @@ impl State {
             }
             let Some(oid) = action.target.as_ref().map(|target| target.oid) else { continue };
             let Kind::Alter(alteration) = &mut action.kind else { continue };
-            let has_column = |name: &str| self.columns.iter().any(|(of, column)| *of == oid && column == name);
+            let has_column =
+                |name: &str| self.columns.iter().any(|(of, column)| *of == oid && column == name);
             match alteration {
                 Alteration::SetNotNull(change) => change.is_there |= has_column(&change.column),
                 Alteration::ColumnType(change) => change.is_there |= has_column(&change.column),
@@ -212,11 +213,9 @@ impl State {
         }
         match self.session.held.iter_mut().find(|held| held.relation == relation.oid) {
             Some(held) => held.mode = held.mode.max(mode),
-            None => self.session.held.push(HeldLock {
-                relation: relation.oid,
-                name: relation.qualified(),
-                mode,
-            }),
+            None => {
+                self.session.held.push(HeldLock { relation: relation.oid, name: relation.qualified(), mode })
+            }
         }
     }
 
@@ -289,19 +288,21 @@ mod tests {
     use crate::catalog::ddl::{Action, AddConstraint, LockTaken, SetNotNull, ValidateConstraint};
 
     fn table(oid: Oid) -> Touched {
-        Touched { oid, schema: "public".into(), name: format!("t{oid}"), is_empty: true, ..Touched::default() }
+        Touched {
+            oid,
+            schema: "public".into(),
+            name: format!("t{oid}"),
+            is_empty: true,
+            ..Touched::default()
+        }
     }
 
     fn statement(kind: Kind, target: Option<Touched>) -> Statement {
-        let locks = target.iter().map(|target| LockTaken {
-            relation: target.clone(),
-            mode: LockMode::AccessExclusive,
-        });
+        let locks = target
+            .iter()
+            .map(|target| LockTaken { relation: target.clone(), mode: LockMode::AccessExclusive });
         let locks = locks.collect();
-        Statement {
-            actions: vec![Action { target, locks, ..Action::new(kind) }],
-            ..Statement::default()
-        }
+        Statement { actions: vec![Action { target, locks, ..Action::new(kind) }], ..Statement::default() }
     }
 
     fn create(name: &str) -> Statement {
@@ -392,15 +393,10 @@ mod tests {
         let mut state = state();
         let mut added = crate::catalog::ddl::AddColumn::default();
         added.column.name = "c".to_owned();
-        state.pass(
-            &statement(Kind::Alter(Alteration::AddColumn(added)), Some(table(7))),
-            &Control::Other,
-        );
+        state.pass(&statement(Kind::Alter(Alteration::AddColumn(added)), Some(table(7))), &Control::Other);
         let check = AddConstraint { name: "k".into(), is_not_valid: true, ..AddConstraint::default() };
-        state.pass(
-            &statement(Kind::Alter(Alteration::AddConstraint(check)), Some(table(7))),
-            &Control::Other,
-        );
+        state
+            .pass(&statement(Kind::Alter(Alteration::AddConstraint(check)), Some(table(7))), &Control::Other);
         let mut not_null = statement(
             Kind::Alter(Alteration::SetNotNull(SetNotNull { column: "c".into(), ..SetNotNull::default() })),
             Some(table(7)),
@@ -411,8 +407,7 @@ mod tests {
             Kind::Alter(Alteration::SetNotNull(change)) if change.is_there
         ));
         let change = ValidateConstraint { name: "k".into(), ..ValidateConstraint::default() };
-        let mut validate =
-            statement(Kind::Alter(Alteration::ValidateConstraint(change)), Some(table(7)));
+        let mut validate = statement(Kind::Alter(Alteration::ValidateConstraint(change)), Some(table(7)));
         state.correct(&mut validate);
         assert!(matches!(
             &validate.actions[0].kind,

@@ -125,7 +125,7 @@ impl Locks {
             let held = LockMode::ALL
                 .into_iter()
                 .rev()
-                .find(|held| lock.holdMask as i32 & (1 << held.number()) != 0 && held.conflicts_with(mode));
+                .find(|held| lock.holdMask & (1 << held.number()) != 0 && held.conflicts_with(mode));
             let awaited =
                 LockMode::from_number(lock.waitLockMode).filter(|awaited| awaited.conflicts_with(mode));
             let Some((conflicting, is_waiting)) =

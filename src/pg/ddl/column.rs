@@ -9,8 +9,6 @@ use super::constraint;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string, text_of_name};
 
 const ATTRIBUTE_DEFAULT: u32 = 2604;
-/// `pg_attrdef_adrelid_adnum_index`.
-const ATTRIBUTE_DEFAULT_BY_COLUMN: u32 = 2656;
 
 /// A column that is not dropped.
 #[derive(Clone, Debug)]
@@ -26,8 +24,6 @@ pub struct Column {
     pub has_default: bool,
     /// `s` for STORED, `v` for VIRTUAL, NUL for what is not generated.
     pub generated: u8,
-    /// `a`, `d`, or NUL for what is no identity.
-    pub identity: u8,
 }
 
 impl Column {
@@ -45,7 +41,6 @@ impl Column {
             is_not_null: form.attnotnull && is_checked(relation, form.attnum),
             has_default: form.atthasdef,
             generated: form.attgenerated as u8,
-            identity: form.attidentity as u8,
         })
     }
 
@@ -116,17 +111,4 @@ pub fn of_default(default: u32) -> Option<(pg_sys::Oid, i16)> {
     let mut scan = CatalogScan::keyed(ATTRIBUTE_DEFAULT, BY_OID, &[(1, default)]);
     let (relation, number) = (scan.attribute(c"adrelid"), scan.attribute(c"adnum"));
     scan.next_row().map(|row| (pg_sys::Oid::from(row.oid(relation)), row.int2(number)))
-}
-
-/// The default or generation expression of a column as the server keeps it.
-pub fn default_of(relation: pg_sys::Oid, column: i16) -> Option<Box<str>> {
-    let keys = [(2, relation.to_u32())];
-    let mut scan = CatalogScan::keyed(ATTRIBUTE_DEFAULT, ATTRIBUTE_DEFAULT_BY_COLUMN, &keys);
-    let (number, expression) = (scan.attribute(c"adnum"), scan.attribute(c"adbin"));
-    while let Some(row) = scan.next_row() {
-        if row.int2(number) == column {
-            return row.text(expression);
-        }
-    }
-    None
 }

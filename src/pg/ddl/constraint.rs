@@ -23,13 +23,11 @@ pub struct Known {
     pub table: u32,
     pub is_validated: bool,
     pub is_enforced: bool,
-    pub is_inheritable: bool,
     pub columns: Vec<i16>,
     /// The index behind it; of a foreign key, the one of the referenced table.
     pub index: u32,
     /// Of a foreign key: the table to which it points.
     pub referenced: u32,
-    pub referenced_columns: Vec<i16>,
     /// The condition of a CHECK, as the server keeps it.
     pub condition: Option<Box<str>>,
 }
@@ -78,8 +76,7 @@ fn read(mut scan: CatalogScan) -> Vec<Known> {
         (scan.attribute(c"oid"), scan.attribute(c"conname"), scan.attribute(c"contype"));
     let (table, index) = (scan.attribute(c"conrelid"), scan.attribute(c"conindid"));
     let (is_validated, is_enforced) = (scan.attribute(c"convalidated"), scan.find(c"conenforced"));
-    let is_not_inheritable = scan.attribute(c"connoinherit");
-    let (columns, referenced_columns) = (scan.attribute(c"conkey"), scan.attribute(c"confkey"));
+    let columns = scan.attribute(c"conkey");
     let (referenced, condition) = (scan.attribute(c"confrelid"), scan.attribute(c"conbin"));
     let mut found = Vec::new();
     while let Some(row) = scan.next_row() {
@@ -90,11 +87,9 @@ fn read(mut scan: CatalogScan) -> Vec<Known> {
             table: row.oid(table),
             is_validated: row.bool(is_validated),
             is_enforced: is_enforced.is_none_or(|attribute| row.bool(attribute)),
-            is_inheritable: !row.bool(is_not_inheritable),
             columns: row.int2_array(columns),
             index: row.oid(index),
             referenced: row.oid(referenced),
-            referenced_columns: row.int2_array(referenced_columns),
             condition: row.text(condition),
         });
     }

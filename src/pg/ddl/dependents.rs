@@ -1,4 +1,4 @@
-//! What stands on a relation or a column, by `pg_depend` and by the text of functions.
+//! What stands on a column, by `pg_depend`.
 
 use pgrx::pg_sys;
 
@@ -19,14 +19,6 @@ const REWRITE_BY_OID: u32 = 2692;
 const POLICY: u32 = 3256;
 const PUBLICATION_RELATION: u32 = 6106;
 const EXTENDED_STATISTICS: u32 = 3381;
-/// `pg_proc_oid_index`.
-const FUNCTION_BY_OID: u32 = 2690;
-/// The language `sql`, whose number is fixed.
-const SQL: u32 = 14;
-/// The first OID that initdb does not give.
-const FIRST_OF_USERS: u32 = 16384;
-/// How many functions are read at most.
-const MAXIMUM_FUNCTIONS: usize = 2_000;
 
 /// An entry of `pg_depend`.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +131,38 @@ fn described(relation: pg_sys::Oid, number: i16, entry: Entry) -> Option<Depende
     Some(Dependent { kind, name, is_dropped_by_cascade: true })
 }
 
+/// The views that read a column and the views on those, which CASCADE drops.
+pub fn views_on(relation: pg_sys::Oid, number: i16) -> Vec<pg_sys::Oid> {
+    let direct = entries(relation).into_iter().filter(|entry| entry.on_column == i32::from(number));
+    let mut found = views(direct);
+    let mut position = 0;
+    while let Some(&view) = found.get(position) {
+        position += 1;
+        for other in views(entries(view).into_iter()) {
+            if !found.contains(&other) {
+                found.push(other);
+            }
+        }
+    }
+    found
+}
+
+fn views(entries: impl Iterator<Item = Entry>) -> Vec<pg_sys::Oid> {
+    let mut found = Vec::new();
+    for entry in entries.filter(|entry| entry.class == REWRITE && entry.letter == 'n') {
+        let view = relation_of_rule(entry.object).map(pg_sys::Oid::from);
+        let is_view = |&view: &pg_sys::Oid| {
+            class(view, |form| matches!(form.relkind as u8, b'v' | b'm')).unwrap_or(false)
+        };
+        if let Some(view) = view.filter(is_view)
+            && !found.contains(&view)
+        {
+            found.push(view);
+        }
+    }
+    found
+}
+
 fn qualified(relation: pg_sys::Oid) -> Option<String> {
     relation_name(relation).map(|(schema, name)| quote_qualified(&schema, &name))
 }
@@ -159,46 +183,4 @@ pub fn identity(entry: Entry) -> Option<String> {
     // SAFETY: reads catalogs only; null for what is gone.
     in_scratch_memory(|| unsafe { text_of_c_string(pg_sys::getObjectIdentity(&raw const address, true)) })
         .map(String::from)
-}
-
-/// Functions in SQL or PL/pgSQL whose text mentions all of these names; what the server does not know of.
-pub fn functions_mentioning(names: &[&str]) -> Vec<Dependent> {
-    // SAFETY: a look-up by name; 0 where there is none.
-    let plpgsql = unsafe { pg_sys::get_language_oid(c"plpgsql".as_ptr(), true) }.to_u32();
-    let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    let mut scan = CatalogScan::keyed(pg_sys::ProcedureRelationId.to_u32(), FUNCTION_BY_OID, &[]);
-    let (oid, language, body) =
-        (scan.attribute(c"oid"), scan.attribute(c"prolang"), scan.attribute(c"prosrc"));
-    let mut mentioning = Vec::new();
-    let mut read = 0;
-    while let Some(row) = scan.next_row() {
-        let is_readable =
-            row.oid(oid) >= FIRST_OF_USERS && matches!(row.oid(language), l if l == SQL || l == plpgsql);
-        if !is_readable {
-            continue;
-        }
-        read += 1;
-        if read > MAXIMUM_FUNCTIONS {
-            break;
-        }
-        if let Some(body) = row.text(body) {
-            let body = body.to_lowercase();
-            if names.iter().all(|name| mentions(&body, name)) {
-                mentioning.push(row.oid(oid));
-            }
-        }
-    }
-    drop(scan);
-    let class = pg_sys::ProcedureRelationId.to_u32();
-    let entry = |object| Entry { class, object, column: 0, on_column: 0, letter: 'n' };
-    let names = mentioning.into_iter().filter_map(|function| identity(entry(function)));
-    names.map(|name| Dependent { kind: "function", name, is_dropped_by_cascade: false }).collect()
-}
-
-/// Whether a word stands in a text, both in lower case.
-pub fn mentions(text: &str, word: &str) -> bool {
-    let is_part = |character: char| character.is_alphanumeric() || character == '_' || character == '$';
-    text.match_indices(word).any(|(start, _)| {
-        !text[..start].ends_with(is_part) && !text[start + word.len()..].starts_with(is_part)
-    })
 }

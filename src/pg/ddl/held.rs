@@ -79,7 +79,7 @@ fn strong() -> Vec<(Oid, LockMode)> {
                     && tag.locktag_field1 == pg_sys::MyDatabaseId.to_u32()
                     && tag.locktag_field2 >= pg_sys::FirstNormalObjectId;
                 if is_relation_here && (*held).holdMask != 0 {
-                    found[count] = (tag.locktag_field2, (*held).holdMask as i32);
+                    found[count] = (tag.locktag_field2, (*held).holdMask);
                     count += 1;
                 }
                 link = (*link).next;

@@ -12,12 +12,15 @@ mod dependents;
 mod held;
 mod other;
 mod session;
+pub mod shape;
 mod size;
+mod text;
 mod touched;
 pub mod tracker;
-mod uses;
 
 use pgrx::pg_sys;
+
+pub use text::only_statement;
 
 use crate::catalog::ddl::{Session, Statement, Touched};
 

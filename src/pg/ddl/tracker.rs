@@ -69,10 +69,15 @@ pub fn note(statement: &Statement) {
                 if let Alteration::AddConstraint(added) = alteration
                     && added.is_not_valid
                 {
-                    if added.name.is_empty() {
-                        deeds.extend(new_not_valid(table));
+                    let added = if added.name.is_empty() {
+                        new_not_valid(table)
                     } else {
-                        deeds.push(Deed::AddedNotValid(table, added.name.clone()));
+                        vec![Deed::AddedNotValid(table, added.name.clone())]
+                    };
+                    for deed in added {
+                        if !deeds.contains(&deed) {
+                            deeds.push(deed);
+                        }
                     }
                 }
             }
@@ -173,10 +178,8 @@ pub fn remembered() -> Remembered {
 /// Adds an index that was dropped, takes out one that is there again.
 fn keep(indexes: &mut Vec<(String, String)>, deed: &Deed) {
     match deed {
-        Deed::DroppedIndex(schema, name) => {
-            if indexes.len() < MOST {
-                indexes.push((schema.clone(), name.clone()));
-            }
+        Deed::DroppedIndex(schema, name) if indexes.len() < MOST => {
+            indexes.push((schema.clone(), name.clone()));
         }
         Deed::CreatedIndex(schema, name) => {
             indexes.retain(|(known_schema, known)| (known_schema, known) != (schema, name));

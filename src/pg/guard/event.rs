@@ -6,8 +6,8 @@
 use pgrx::{pg_guard, pg_sys};
 
 use super::hook::{self, Ticket};
-use super::{presence, script};
 use super::report::Message;
+use super::{presence, script};
 use crate::catalog::LockMode;
 use crate::pg::settings::{self, Guard};
 
@@ -80,7 +80,9 @@ unsafe extern "C-unwind" fn table_rewrite(call: pg_sys::FunctionCallInfo) -> Tic
         }
         let datum = pgrx::direct_function_call_as_datum(pg_sys::pg_event_trigger_table_rewrite_oid, &[]);
         let relation = datum.map_or(0, |datum| datum.value() as u32);
-        let Some(table) = crate::pg::ddl::touched(pg_sys::Oid::from(relation)) else { return Ticket::default() };
+        let Some(table) = crate::pg::ddl::touched(pg_sys::Oid::from(relation)) else {
+            return Ticket::default();
+        };
         if table.is_private() || table.is_empty || table.bytes < settings::ddl_small_table() {
             return Ticket::default();
         }

@@ -117,16 +117,9 @@ unsafe extern "C-unwind" fn utility(
         };
         refuse(ticket);
         match NEXT.get() {
-            Some(next) => next(
-                planned,
-                text,
-                read_only_tree,
-                context,
-                parameters,
-                environment,
-                destination,
-                completion,
-            ),
+            Some(next) => {
+                next(planned, text, read_only_tree, context, parameters, environment, destination, completion)
+            }
             None => raw::standard_ProcessUtility(
                 planned,
                 text,

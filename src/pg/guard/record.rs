@@ -178,7 +178,10 @@ pub fn keep(statement: &Statement, decision: &Decision) {
                     as_owner(|| entry.clone().write());
                 });
                 if let Err(reason) = kept {
-                    pgrx::warning!("the exception that was made of {} could not be recorded: {reason}", entry.rule);
+                    pgrx::warning!(
+                        "the exception that was made of {} could not be recorded: {reason}",
+                        entry.rule
+                    );
                 }
                 log("let pass", &entry);
             }

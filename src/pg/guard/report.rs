@@ -35,10 +35,9 @@ const TABLE_NAME: c_int = b't' as c_int;
 
 /// An SQLSTATE as the server packs it: six bits a character.
 fn packed(state: &[u8; 5]) -> c_int {
-    state
-        .iter()
-        .enumerate()
-        .fold(0, |packed, (place, byte)| packed | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * place)))
+    state.iter().enumerate().fold(0, |packed, (place, byte)| {
+        packed | (c_int::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * place))
+    })
 }
 
 /// What is to be said, in memory of the server: may stand in a frame that a longjmp crosses.

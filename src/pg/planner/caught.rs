@@ -7,7 +7,7 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
 
 use super::{deadline, position};
-use crate::pg::error::raise;
+use crate::pg::error::{code_of, raise, sqlstate_of};
 
 /// Why a query could not be planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,21 +52,6 @@ impl Refusal {
             None => self.message.clone(),
         }
     }
-}
-
-/// The five characters of an SQLSTATE, which the server packs into six bits each.
-fn sqlstate_of(code: PgSqlErrorCode) -> String {
-    let packed = code as i32 as u32;
-    (0..5).map(|place| char::from(b'0' + ((packed >> (6 * place)) & 0x3f) as u8)).collect()
-}
-
-/// The same packed again.
-fn code_of(sqlstate: &str) -> PgSqlErrorCode {
-    let packed = sqlstate
-        .bytes()
-        .enumerate()
-        .fold(0, |packed, (place, byte)| packed | (i32::from(byte.wrapping_sub(b'0') & 0x3f) << (6 * place)));
-    PgSqlErrorCode::from(packed)
 }
 
 /// Runs `work`, which must undo by itself what an ERROR in it leaves undone. An ERROR comes back as its reason; a cancel or

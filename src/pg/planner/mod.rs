@@ -48,8 +48,9 @@ use pgrx::pg_sys;
 
 use crate::catalog::hypothetical::{HypotheticalIndex, IndexSize};
 pub use access::{Existing, ExistingKey, accesses, existing_indexes};
-pub use analysis::Analysis;
-pub use caught::{Refusal, refusable};
+pub use analysis::{Analysis, server_text, single_statement};
+pub use caught::{Refusal, refusable, refusable_in_time};
+pub use deadline::Deadline;
 pub use explain::Format;
 pub use foreign::{Author, analysed_as, current_search_path, planned_as, role_by_name, role_name};
 pub use hook::install;

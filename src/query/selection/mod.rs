@@ -14,6 +14,7 @@ mod pool;
 mod relax;
 mod search;
 mod select;
+mod shake;
 mod shape;
 pub mod sql;
 mod swap;

@@ -7,6 +7,7 @@ use super::narrow::narrow;
 use super::outcome::{Selection, outcome};
 use super::relax::relax;
 use super::search::{Search, Standing};
+use super::shake::shake;
 use super::swap::{make_way, prune, swap};
 use super::workload::{Options, Workload};
 
@@ -63,6 +64,8 @@ pub fn best(search: &mut Search<'_>, look: &FirstLook) -> Standing {
         let few = &modes[..modes.len().min(MODES_FOR_SWAPS)];
         let swapped = swap(search, &best, few);
         consider(search, &mut best, swapped);
+        let shaken = shake(search, best.clone(), &modes);
+        consider(search, &mut best, shaken);
     }
     if search.ledger.is_over() {
         return best;

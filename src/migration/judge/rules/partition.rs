@@ -205,7 +205,7 @@ fn create_locks_parent(asked: &Asked<'_>) -> Option<Found> {
     found.lock = Some(LockMode::AccessExclusive);
     found.victim = Some(parent.clone());
     found = found.safe(format!(
-        "CREATE TABLE {name} (LIKE {qualified} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
+        "CREATE TABLE {name} (LIKE {qualified} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)"
     ));
     if let Some(bounds) = super::pieces::partition_bounds(&asked.statement.text) {
         found = found.safe(alter_table(&qualified, &format!("ATTACH PARTITION {name} {bounds}")));
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(
             create(|_| ()).fires(CREATE_LOCKS_PARENT.id).safe,
             [
-                "CREATE TABLE meas_c (LIKE public.meas INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
+                "CREATE TABLE meas_c (LIKE public.meas INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)",
                 "ALTER TABLE public.meas ATTACH PARTITION meas_c FOR VALUES FROM (2000) TO (3000)",
             ]
         );

@@ -149,7 +149,7 @@ fn schema(asked: &Asked<'_>) -> Option<Found> {
     Some(
         Found::new(Effect::Breaks, message)
             .safe(format!(
-                "SELECT setdatabase::regrole, setrole::regrole, setconfig FROM pg_db_role_setting WHERE \
+                "SELECT setdatabase, setrole::regrole, setconfig FROM pg_db_role_setting WHERE \
                  setconfig::text LIKE {setting}"
             ))
             .note(used(

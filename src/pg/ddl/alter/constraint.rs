@@ -123,8 +123,8 @@ fn nullable(subject: &Subject, names: &[String]) -> Vec<Column> {
 unsafe fn excluded(exclusions: *mut pg_sys::List) -> Vec<String> {
     let mut names = Vec::new();
     for pair in list::pointers::<pg_sys::List>(exclusions) {
-        // SAFETY: as the caller vouches.
         if let Some(&element) = list::pointers::<pg_sys::IndexElem>(pair).first() {
+            // SAFETY: as the caller vouches.
             names.extend(unsafe { text_of_c_string((*element).name) }.map(String::from));
         }
     }

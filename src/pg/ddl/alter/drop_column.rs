@@ -5,7 +5,8 @@ use pgrx::pg_sys;
 use super::{Further, Subject};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::DropColumn;
-use crate::pg::ddl::{column, constraint, dependents, touched, uses};
+use crate::pg::ddl::other::uses;
+use crate::pg::ddl::{column, constraint, dependents, touched};
 use crate::pg::scan::text_of_c_string;
 
 /// # Safety
@@ -32,14 +33,19 @@ pub unsafe fn facts(
     facts.dependents = dependents::of_column(subject.oid, known.number);
     if let Some(table) = subject.touched.as_ref() {
         let names = [table.name.as_str(), known.name.as_str()];
-        for function in dependents::functions_mentioning(&names) {
+        for function in uses::functions(&names) {
             if !facts.dependents.iter().any(|dependent| dependent.name == function.name) {
                 facts.dependents.push(function);
             }
         }
-        facts.recent_uses = uses::mentioning(&names);
+        facts.recent_uses = uses::recent(Some(table), &names);
     }
     lock_foreign_keys(subject, known.number, is_cascade, further);
+    if is_cascade {
+        for view in dependents::views_on(subject.oid, known.number).into_iter().filter_map(touched::alone) {
+            further.add(&view, LockMode::AccessExclusive);
+        }
+    }
     facts
 }
 

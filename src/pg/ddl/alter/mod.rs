@@ -22,7 +22,8 @@ use crate::catalog::ddl::{
 };
 use crate::pg::planner::list;
 use crate::pg::scan::text_of_c_string;
-use crate::syntax::alter_table::{behind, sub_commands, too_long_names};
+use crate::syntax::alter_table::{behind, sub_commands};
+use crate::syntax::long_names::long_names;
 use crate::text::identifier::{quote_identifier, quote_qualified};
 
 pub use partition::{default_condition, default_of as default_partition};
@@ -126,7 +127,7 @@ pub unsafe fn actions(statement: *mut pg_sys::AlterTableStmt, text: &str) -> Vec
         }
         action.is_qualified = is_qualified;
         action.text = text.to_owned();
-        action.too_long_names = too_long_names(text);
+        action.too_long_names = long_names(text);
         action.blockers.clone_from(&own_blockers);
         for taken in further.0.iter().filter(|taken| !taken.relation.is_private()) {
             action.blockers.extend(blockers::of(taken.relation.oid, taken.mode));

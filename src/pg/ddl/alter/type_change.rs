@@ -316,14 +316,15 @@ fn is_polymorphic(type_oid: pg_sys::Oid) -> bool {
     .contains(&type_oid)
 }
 
-/// CHECK constraints are always tested again; foreign keys where the operator that compares both sides changes.
+/// CHECK constraints are always tested again, foreign keys where the operator that compares both sides changes; what is
+/// NOT VALID stays so.
 fn rechecked(constraints: &[Known], old: &Column, new: &Column) -> Vec<String> {
-    let btree = pg_sys::Oid::from(pg_sys::BTREE_AM_OID);
+    let btree = pg_sys::BTREE_AM_OID;
     let class = |column: &Column| attempt(|| default_class(column.type_oid, btree));
     let compares_otherwise = class(old) != class(new);
     constraints
         .iter()
-        .filter(|known| known.is_enforced)
+        .filter(|known| known.is_validated)
         .filter(|known| known.letter == 'c' || (known.letter == 'f' && compares_otherwise))
         .map(|known| quote_identifier(&known.name))
         .collect()

@@ -22,6 +22,7 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
         table.if_not_exists = (*statement).if_not_exists;
         let mut referenced = Vec::new();
         let mut key_columns = Vec::new();
+        let mut not_null_columns = Vec::new();
         for element in pointers::<pg_sys::Node>((*statement).tableElts) {
             match tag(element) {
                 Tag::T_ColumnDef => {
@@ -36,10 +37,20 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
                 Tag::T_Constraint => {
                     let constraint = element.cast::<pg_sys::Constraint>();
                     referenced.extend(referenced_by(constraint));
-                    if (*constraint).contype == pg_sys::ConstrType::CONSTR_PRIMARY {
-                        table.has_primary_key = true;
-                        key_columns = strings((*constraint).keys);
+                    match (*constraint).contype {
+                        pg_sys::ConstrType::CONSTR_PRIMARY => {
+                            table.has_primary_key = true;
+                            key_columns = strings((*constraint).keys);
+                        }
+                        // As a constraint of the table from 18 on.
+                        pg_sys::ConstrType::CONSTR_NOTNULL => {
+                            not_null_columns.extend(strings((*constraint).keys));
+                        }
+                        _ => {}
                     }
+                }
+                Tag::T_TableLikeClause => {
+                    table.has_primary_key |= copies_primary_key(element.cast());
                 }
                 _ => {}
             }
@@ -49,6 +60,7 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
                 own.is_primary_key = true;
                 own.is_not_null = true;
             }
+            own.is_not_null |= not_null_columns.contains(&own.name);
         }
         let mut locks = Vec::new();
         for parent in pointers::<pg_sys::RangeVar>((*statement).inhRelations) {
@@ -61,7 +73,7 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
             }
             locks.push((parent, LockMode::AccessExclusive));
             table.partition_of = touched::of(parent);
-            table.has_primary_key |= constraint::of_relation(parent).iter().any(|found| found.kind == b'p');
+            table.has_primary_key |= has_primary_key(parent);
             // The parent's foreign keys are made once more for the partition.
             referenced.extend(constraint::referenced_by(parent));
             if let Some(default) = default_partition(parent) {
@@ -81,6 +93,22 @@ pub unsafe fn actions(statement: *mut pg_sys::CreateStmt) -> Vec<Action> {
         }
         vec![creation(table, &locks)]
     }
+}
+
+/// Whether LIKE … INCLUDING INDEXES brings a primary key along.
+///
+/// # Safety
+/// The node must live through the call.
+unsafe fn copies_primary_key(clause: *const pg_sys::TableLikeClause) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        (*clause).options & pg_sys::TableLikeOption::CREATE_TABLE_LIKE_INDEXES != 0
+            && touched::find((*clause).relation).is_some_and(has_primary_key)
+    }
+}
+
+fn has_primary_key(table: pg_sys::Oid) -> bool {
+    constraint::of_relation(table).iter().any(|found| found.kind == b'p')
 }
 
 /// CREATE TABLE AS and CREATE MATERIALIZED VIEW.

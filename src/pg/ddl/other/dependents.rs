@@ -31,6 +31,7 @@ const REWRITE_BY_RELATION: u32 = 2693;
 const POLICY: u32 = 3256;
 const PUBLICATION_RELATION: u32 = 6106;
 const PUBLICATION_SCHEMA: u32 = 6237;
+const EXTENDED_STATISTICS: u32 = 3381;
 
 /// So many are named.
 pub const MOST_NAMED: usize = 50;
@@ -227,7 +228,7 @@ pub fn described(depending: &Depending) -> Option<Dependent> {
         PUBLICATION_RELATION | PUBLICATION_SCHEMA => ("publication", identity(class, object)?),
         _ if class == pg_sys::ProcedureRelationId => ("function", identity(class, object)?),
         _ if class == pg_sys::TriggerRelationId => ("trigger", identity(class, object)?),
-        _ if class == pg_sys::StatisticExtRelationId => ("statistics", identity(class, object)?),
+        EXTENDED_STATISTICS => ("statistics", identity(class, object)?),
         _ if class == pg_sys::ExtensionRelationId => ("extension", identity(class, object)?),
         _ if class == pg_sys::TypeRelationId => {
             // SAFETY: a look-up in the catalogs.

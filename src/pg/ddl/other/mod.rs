@@ -15,7 +15,7 @@ mod remove_whole;
 mod rename;
 mod rest;
 mod types;
-mod uses;
+pub mod uses;
 mod whole;
 mod write;
 

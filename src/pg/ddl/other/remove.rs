@@ -251,14 +251,15 @@ unsafe fn part_of_relation(
                 cache::row(pg_sys::SysCacheIdentifier::RULERELNAME, &keys, |_| ()).is_some()
             }
         });
-        let oid = named.oid().filter(|_| object.is_there);
-        // Where there is nothing to drop, the table is only looked at.
-        let mode = if object.is_there { LockMode::AccessExclusive } else { LockMode::AccessShare };
+        let oid = named.oid();
+        let is_there = object.is_there;
+        // The table is locked as by a query until the server has found what it is to drop.
+        let mode = if is_there { LockMode::AccessExclusive } else { LockMode::AccessShare };
         let mut action = named.action(Kind::Drop(object), mode);
         let is_partitioned =
             action.target.as_ref().is_some_and(|target| target.kind == TouchedKind::PartitionedTable);
-        if let Some(oid) = oid.filter(|_| is_partitioned && kind == DroppedKind::Trigger) {
-            also_locks_below(&mut action, oid, LockMode::AccessExclusive);
+        if let Some(oid) = oid.filter(|_| is_there && is_partitioned && kind == DroppedKind::Trigger) {
+            also_locks_below(&mut action, oid, mode);
         }
         action
     }

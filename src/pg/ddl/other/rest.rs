@@ -59,7 +59,7 @@ unsafe fn relations(list: *mut pg_sys::List) -> Vec<Action> {
         .collect()
 }
 
-/// The relation of COMMENT ON and SECURITY LABEL, if it is about one or about a part of one.
+/// The relation of COMMENT ON and SECURITY LABEL, if it is about one or about a column.
 ///
 /// # Safety
 /// A node of the parser.
@@ -71,11 +71,8 @@ unsafe fn described(object_type: Object::Type, object: *mut pg_sys::Node) -> Vec
         | Object::OBJECT_INDEX
         | Object::OBJECT_SEQUENCE
         | Object::OBJECT_FOREIGN_TABLE => false,
-        Object::OBJECT_COLUMN
-        | Object::OBJECT_TABCONSTRAINT
-        | Object::OBJECT_TRIGGER
-        | Object::OBJECT_RULE
-        | Object::OBJECT_POLICY => true,
+        Object::OBJECT_COLUMN => true,
+        // For a constraint, a trigger, a rule or a policy the table is locked no more than by a query.
         _ => return Vec::new(),
     };
     if tag(object) != Tag::T_List {

@@ -44,7 +44,7 @@ pub unsafe fn truncate(statement: *mut pg_sys::TruncateStmt) -> Vec<Action> {
                     }
                     let names = others
                         .into_iter()
-                        .filter_map(|other| cache::relation_name(other))
+                        .filter_map(cache::relation_name)
                         .map(|(schema, name)| quote_qualified(&schema, &name))
                         .collect();
                     action.kind = Kind::Truncate { is_cascade, referencing: names };

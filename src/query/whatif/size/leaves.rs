@@ -5,6 +5,7 @@
 //! frequency would; and the last tuple of a full page moves to the next, which wastes the more the longer tuples are.
 
 use super::{LINE_POINTER, PAGE, PAGE_HEADER, SPECIAL, TUPLE_IDENTIFIER, aligned};
+use crate::query::chance::Chance;
 
 /// What a new leaf offers to the first tuple: the line pointers of the high key and of the tuple are taken.
 const FREE: f64 = PAGE - PAGE_HEADER - SPECIAL - 2.0 * LINE_POINTER;
@@ -23,7 +24,7 @@ pub fn shared(rows: f64, values: f64, tuple: f64, fillfactor: u8) -> f64 {
     }
     let most = ((LONGEST_POSTING_TUPLE - tuple) / TUPLE_IDENTIFIER).floor().max(1.0);
     let mut leaves = Leaves::new(fillfactor);
-    let mut chance = Chance(0);
+    let mut chance = Chance::new(0);
     let mut value = 0.0;
     while value < values && leaves.tuples < LAID_OUT {
         value += 1.0;
@@ -113,38 +114,5 @@ impl Leaves {
             // All is on one page, of which this part is filled.
             (FREE - self.free) / FREE
         }
-    }
-}
-
-/// Numbers that look as if they fell by chance, the same every time.
-struct Chance(u64);
-
-impl Chance {
-    /// Between 0 and 1.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// How many of events that are `mean` on average.
-    fn poisson(&mut self, mean: f64) -> f64 {
-        /// From here on a normal distribution is as good.
-        const LARGE: f64 = 30.0;
-        if mean > LARGE {
-            // Twelve numbers between 0 and 1 add up to 6 on average, with a variance of 1.
-            let normal = (0..12).map(|_| self.next()).sum::<f64>() - 6.0;
-            return (mean + mean.sqrt() * normal).round().max(0.0);
-        }
-        let wanted = self.next();
-        let (mut count, mut share) = (0.0, (-mean).exp());
-        let mut sum = share;
-        while sum < wanted && share > 0.0 {
-            count += 1.0;
-            share *= mean / count;
-            sum += share;
-        }
-        count
     }
 }

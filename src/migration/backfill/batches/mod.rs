@@ -1,0 +1,4 @@
+//! One pass over the parts, batch by batch.
+
+#[cfg(feature = "postgres")]
+pub mod live;

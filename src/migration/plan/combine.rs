@@ -1,0 +1,283 @@
+//! The plan of a whole statement: the recipes of its actions, put together.
+
+use std::cell::RefCell;
+
+use super::asked::{Asked, alter};
+use super::recipe::{Clause, NoPlan, Part, Recipe};
+use super::words::uses;
+use super::{
+    add_column, check, column_type, create_index, direct, domain, drop, drop_index, enumeration, foreign_key,
+    not_null, partition, refused, rename, unique,
+};
+use crate::catalog::ddl::{
+    Action, AddConstraint, Alteration, ConstraintType, Kind, Statement, Surroundings, Touched,
+};
+use crate::change::plan::{Phase, Plan, Risk, Runs, Step};
+use crate::text::quote_identifier;
+
+/// The safe way of a statement.
+pub fn plan(statement: &Statement, around: &Surroundings) -> Result<Plan, NoPlan> {
+    let given = RefCell::new(Vec::new());
+    let asked = |action| Asked { statement, action, around, given: &given };
+    let nothing = Action::new(Kind::Other);
+    let is_private = !statement.actions.is_empty()
+        && statement.actions.iter().all(|action| action.target.as_ref().is_some_and(Touched::is_private));
+    let recipe = if statement.actions.is_empty() || is_private {
+        direct::statement(&asked(&nothing))?
+    } else {
+        refuse_conflicts(statement)?;
+        let mut recipes = Vec::new();
+        for action in &statement.actions {
+            recipes.push(recipe(&asked(action))?);
+        }
+        recipes.into_iter().fold(Recipe::default(), Recipe::then)
+    };
+    let seconds = seconds(&recipe, statement, around);
+    Ok(put_together(recipe, statement, around, seconds))
+}
+
+fn put_together(
+    recipe: Recipe,
+    statement: &Statement,
+    around: &Surroundings,
+    seconds: Option<(f64, f64)>,
+) -> Plan {
+    let mut parts = recipe.parts;
+    parts.sort_by_key(phase);
+    let mut steps: Vec<Step> = Vec::new();
+    let mut clauses: Vec<Clause> = Vec::new();
+    for part in parts {
+        match part {
+            Part::Clause(clause) => {
+                if clauses
+                    .first()
+                    .is_some_and(|first| first.table != clause.table || first.phase != clause.phase)
+                {
+                    steps.extend(merged(std::mem::take(&mut clauses)));
+                }
+                clauses.push(clause);
+            }
+            Part::Step(step) => {
+                steps.extend(merged(std::mem::take(&mut clauses)));
+                // One statement that drops three things is one step for what cannot be divided.
+                if !steps.contains(&step) {
+                    steps.push(step);
+                }
+            }
+        }
+    }
+    steps.extend(merged(clauses));
+    let has_people = steps.iter().any(|step| step.runs == Runs::ByHand);
+    let mut verify = recipe.verify;
+    let mut seen = Vec::new();
+    verify.retain(|query| {
+        let is_new = !seen.contains(query);
+        seen.push(query.clone());
+        is_new
+    });
+    Plan {
+        title: title(statement),
+        change: statement.text.clone(),
+        risk: if has_people { recipe.risk.max(Risk::Medium) } else { recipe.risk },
+        requires: recipe.requires,
+        seconds,
+        search_path: around.search_path.clone(),
+        steps,
+        verify,
+    }
+}
+
+fn phase(part: &Part) -> Phase {
+    match part {
+        Part::Clause(clause) => clause.phase,
+        Part::Step(step) => step.phase,
+    }
+}
+
+/// Sub-commands that stand together become one statement: one lock, one moment.
+fn merged(clauses: Vec<Clause>) -> Option<Step> {
+    let first = clauses.first()?;
+    let texts: Vec<&str> = clauses.iter().map(|clause| &*clause.text).collect();
+    let mut step = Step::new(first.phase, alter(&first.table, &texts.join(", ")));
+    step.lock = clauses.iter().map(|clause| clause.lock).max();
+    let undo: Option<Vec<String>> = clauses.iter().rev().map(|clause| clause.undo.clone()).collect();
+    let mut notes: Vec<String> = Vec::new();
+    for clause in &clauses {
+        if !clause.note.is_empty() && !notes.contains(&clause.note) {
+            notes.push(clause.note.clone());
+        }
+    }
+    match undo {
+        Some(undo) => step.undo.push(alter(&first.table, &undo.join(", "))),
+        None => {
+            step.undo.push(direct::never(&format!("this plan knows no way back from {}", texts.join(", "))))
+        }
+    }
+    // All are done by one statement, so one of them proves all.
+    step.verify = clauses.iter().rev().find_map(|clause| clause.verify.clone());
+    Some(step.note(notes.join("; ")))
+}
+
+/// Sub-commands that would tread on each other.
+fn refuse_conflicts(statement: &Statement) -> Result<(), NoPlan> {
+    for (place, action) in statement.actions.iter().enumerate() {
+        let column = match &action.kind {
+            Kind::Alter(Alteration::ColumnType(facts)) => &facts.column,
+            Kind::Alter(Alteration::DropColumn(facts)) => &facts.column,
+            _ => continue,
+        };
+        let other = statement
+            .actions
+            .iter()
+            .enumerate()
+            .find(|(other, action)| *other != place && uses(&action.text, column));
+        if let Some((_, other)) = other {
+            return Err(NoPlan::new(
+                format!(
+                    "two parts of the statement deal with the column {}: {}; {}",
+                    quote_identifier(column),
+                    action.text,
+                    other.text
+                ),
+                "ask for the plan of each part, one after the other",
+            ));
+        }
+    }
+    let changes = statement.actions.iter().filter(|action| {
+        matches!(&action.kind, Kind::Alter(Alteration::ColumnType(facts)) if facts.rewrites != Some(false))
+    });
+    if changes.count() > 1 {
+        return Err(NoPlan::new(
+            "the statement changes the types of several columns, each of which needs a second column",
+            "ask for the plan of each, one after the other",
+        ));
+    }
+    Ok(())
+}
+
+fn recipe(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
+    match &asked.action.kind {
+        Kind::Alter(alteration) => altered(asked, alteration),
+        Kind::CreateIndex(facts) => create_index::create(asked, facts),
+        Kind::CreateTable(facts) => partition::create(asked, facts),
+        Kind::Drop(facts) => drop::object(asked, facts),
+        Kind::Rename(facts) if facts.kind == "enum value" => rename::enum_value(asked, facts),
+        Kind::Rename(facts) => rename::rename(asked, facts),
+        Kind::Reindex { scope, .. } => drop_index::reindex(asked, *scope),
+        Kind::AddEnumValue { name, value, is_there: false, .. } => enumeration::add_value(asked, name, value),
+        Kind::Domain { name, change } => domain::change(asked, name, change),
+        Kind::MoveAll { tablespace } => Err(refused::tablespace(asked, tablespace)),
+        Kind::Truncate { .. } => Err(refused::truncate(asked)),
+        Kind::VacuumFull => Err(refused::rewritten(asked, "VACUUM FULL")),
+        Kind::Cluster => Err(refused::rewritten(asked, "CLUSTER")),
+        Kind::Write(facts) => Err(refused::write(asked, facts.is_update)),
+        Kind::LockTable { .. } => Err(NoPlan::new("LOCK TABLE changes nothing", "")),
+        Kind::Unchecked { reason } => Err(NoPlan::new(
+            format!("nobody can say what the statement does: {reason}"),
+            "write it as plain DDL",
+        )),
+        Kind::Refresh { is_concurrent, is_populated, has_unique_index, .. } => {
+            refresh(asked, *is_concurrent, *is_populated, *has_unique_index)
+        }
+        _ => direct::statement(asked),
+    }
+}
+
+fn altered(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, NoPlan> {
+    match alteration {
+        Alteration::AddColumn(facts) => add_column::add(asked, facts),
+        Alteration::DropColumn(facts) => drop::column(asked, facts),
+        Alteration::ColumnType(facts) => column_type::change(asked, facts),
+        Alteration::SetNotNull(facts) => not_null::set(asked, facts),
+        Alteration::AddConstraint(facts) => constraint(asked, facts),
+        Alteration::AttachPartition(facts) => partition::attach(asked, facts),
+        Alteration::DetachPartition { partition, is_finalize, has_default, .. } => {
+            partition::detach(asked, partition.as_ref(), *is_finalize, *has_default)
+        }
+        Alteration::SetPersistence { is_logged, is_already: false } => {
+            Err(refused::persistence(asked, *is_logged))
+        }
+        Alteration::SetAccessMethod { method, is_already: false } => {
+            Err(refused::access_method(asked, method))
+        }
+        Alteration::SetTablespace { tablespace, is_already: false } => {
+            Err(refused::tablespace(asked, tablespace))
+        }
+        Alteration::SetExpression { column, is_stored: true } => Err(refused::expression(asked, column)),
+        Alteration::AlterConstraint { name, becomes_enforced: true } => Err(refused::enforced(asked, name)),
+        Alteration::TypedTables { rewrites: true, .. } => Err(refused::typed_tables()),
+        Alteration::Unknown { number } => {
+            Err(NoPlan::new(format!("this version knows no sub-command of the server's number {number}"), ""))
+        }
+        _ => direct::alteration(asked, alteration),
+    }
+}
+
+fn constraint(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan> {
+    match facts.constraint_type {
+        ConstraintType::Check => check::add(asked, facts),
+        ConstraintType::ForeignKey => foreign_key::add(asked, facts),
+        ConstraintType::Unique | ConstraintType::PrimaryKey => unique::add(asked, facts),
+        ConstraintType::Exclusion => Err(refused::exclusion(asked)),
+        ConstraintType::NotNull => not_null::add(asked, facts),
+        ConstraintType::Trigger => direct::statement(asked),
+    }
+}
+
+fn refresh(
+    asked: &Asked<'_>,
+    is_concurrent: bool,
+    is_populated: bool,
+    has_unique_index: bool,
+) -> Result<Recipe, NoPlan> {
+    if is_concurrent || !is_populated {
+        return Ok(Recipe::step(direct::whole(asked)?));
+    }
+    let name = asked.target_name();
+    if !has_unique_index {
+        return Err(NoPlan::new(
+            format!("{name} has no unique index over all rows, so readers wait for REFRESH"),
+            format!("CREATE UNIQUE INDEX on columns of {name} that tell its rows apart, and ask again"),
+        ));
+    }
+    Ok(Recipe::step(
+        Step::new(Phase::Expand, format!("REFRESH MATERIALIZED VIEW CONCURRENTLY {name}"))
+            .lock(crate::catalog::LockMode::Exclusive)
+            .note("readers go on; nothing has to be taken back"),
+    ))
+}
+
+/// The statement in one line, cut where it is long.
+fn title(statement: &Statement) -> String {
+    let line = statement.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.trim_end_matches(';');
+    match line.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// How long the steps take that read or write the whole table; the wait for locks is not in it.
+fn seconds(recipe: &Recipe, statement: &Statement, around: &Surroundings) -> Option<(f64, f64)> {
+    let target = statement.actions.iter().find_map(|action| action.target.as_ref())?;
+    #[allow(clippy::cast_precision_loss)]
+    let bytes = target.bytes as f64;
+    let rates = around.rates;
+    let (mut least, mut most) = (0.0, 0.0);
+    for part in &recipe.parts {
+        let Part::Step(step) = part else { continue };
+        let Some(first) = step.sql.first() else { continue };
+        let (slow, fast) = if first.starts_with("CALL dbm.backfill") {
+            rates.rewrite
+        } else if step.runs == Runs::Alone && (first.starts_with("CREATE") || first.starts_with("REINDEX")) {
+            rates.index_build
+        } else if first.contains("VALIDATE CONSTRAINT") {
+            rates.scan
+        } else {
+            continue;
+        };
+        least += bytes / fast;
+        most += bytes / slow;
+    }
+    Some((least, most))
+}

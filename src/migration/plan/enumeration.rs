@@ -1,0 +1,25 @@
+//! Enum types.
+
+use super::asked::Asked;
+use super::direct;
+use super::proof;
+use super::recipe::{NoPlan, Recipe};
+use crate::change::plan::{Phase, Step};
+use crate::text::quote_literal;
+
+/// ALTER TYPE … ADD VALUE.
+pub fn add_value(asked: &Asked<'_>, name: &str, value: &str) -> Result<Recipe, NoPlan> {
+    let step = direct::honest(direct::whole(asked)?)
+        .verify(proof::has_value(name, value))
+        .note(format!(
+            "in a transaction of its own, because {} can be used only once it is committed; an enum value cannot be taken away again",
+            quote_literal(value)
+        ));
+    Ok(Recipe::default().with_lasting(step).with(Step::by_hand(
+        Phase::Switch,
+        format!(
+            "the application may write {} from here on; readers have to know it before",
+            quote_literal(value)
+        ),
+    )))
+}

@@ -1,0 +1,96 @@
+//! Names: those that the server would choose, so that the end is the same as that of the direct way, and names for the
+//! time between.
+
+use crate::text::identifier::{MAXIMUM_BYTES, unused_name};
+
+/// What every name for the time between holds.
+const MARK: &str = "dbm";
+
+fn cut(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let mut end = bytes;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// `first_second_label`, the longer of both names cut until all fits: the server's `makeObjectName`.
+fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
+    let overhead = label.len() + 1 + usize::from(second.is_some());
+    let available = MAXIMUM_BYTES.saturating_sub(overhead);
+    let mut first_bytes = first.len();
+    let mut second_bytes = second.map_or(0, str::len);
+    while first_bytes + second_bytes > available {
+        if first_bytes > second_bytes {
+            first_bytes -= 1;
+        } else {
+            second_bytes -= 1;
+        }
+    }
+    match second {
+        Some(second) => format!("{}_{}_{label}", cut(first, first_bytes), cut(second, second_bytes)),
+        None => format!("{}_{label}", cut(first, first_bytes)),
+    }
+}
+
+/// The name that the server gives where none is written: the first of `name`, `name1`, `name2` … that is free.
+pub fn chosen(table: &str, columns: Option<&str>, label: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut name = object_name(table, columns, label);
+    let mut number = 0_u32;
+    while is_taken(&name) {
+        number += 1;
+        name = object_name(table, columns, &format!("{label}{number}"));
+    }
+    name
+}
+
+/// The columns' part of a chosen name: the server joins them until a name is full.
+pub fn joined<S: AsRef<str>>(columns: &[S]) -> String {
+    let mut joined = String::new();
+    for column in columns {
+        if !joined.is_empty() {
+            joined.push('_');
+        }
+        joined.push_str(column.as_ref());
+        if joined.len() > MAXIMUM_BYTES {
+            break;
+        }
+    }
+    joined
+}
+
+/// A name for the time between, told apart by what it is for.
+pub fn between(name: &str, purpose: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    // Whatever is cut, the purpose stays: two of them must never become one.
+    let ending = format!("{MARK}_{purpose}");
+    let stem = cut(name, MAXIMUM_BYTES - ending.len() - 1 - 4);
+    unused_name(&[stem, &ending], is_taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_the_server_chooses() {
+        assert_eq!(chosen("t", Some("email"), "key", |_| false), "t_email_key");
+        assert_eq!(chosen("t", Some("email"), "key", |name| name == "t_email_key"), "t_email_key1");
+        assert_eq!(chosen("t", None, "pkey", |_| false), "t_pkey");
+        let long = "a".repeat(60);
+        let name = chosen(&long, Some("bb"), "fkey", |_| false);
+        assert_eq!(name.len(), 63);
+        assert!(name.ends_with("a_bb_fkey"));
+        assert_eq!(joined(&["a", "b"]), "a_b");
+    }
+
+    #[test]
+    fn names_between_keep_their_purpose() {
+        let long = "ü".repeat(31);
+        let name = between(&long, "new", |_| false);
+        assert!(name.len() <= 63 && name.ends_with("_dbm_new"), "{name}");
+        assert_eq!(between("t", "old", |name| name == "t_dbm_old"), "t_dbm_old_1");
+    }
+}
