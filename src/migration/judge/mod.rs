@@ -79,6 +79,10 @@ fn is_told(told: &[Judged], rule: &DdlRule, found: &Found) -> bool {
 
 fn is_exempt(exempt: Exempt, action: &Action, found: &Found, small_table_bytes: u64) -> bool {
     let Some(victim) = found.victim.as_ref().or(action.target.as_ref()) else { return false };
+    // What an extension brought is its own affair, ours included.
+    if victim.is_extension_member {
+        return true;
+    }
     match exempt {
         Exempt::Nothing => false,
         // Hardly anybody is at what holds nothing, as tables do while a dump is restored: a lock held for a moment hurts
