@@ -12,7 +12,7 @@ fn assert_current(page: &str, content: &str) {
     assert!(written == content, "docs/{page} is stale: run cargo xtask docs");
 }
 
-/// One `COMMENT ON FUNCTION` of the installation script.
+/// One `COMMENT ON FUNCTION`, or PROCEDURE, of the installation script.
 struct Comment {
     signature: String,
     text: String,
@@ -20,6 +20,7 @@ struct Comment {
 
 fn comments(script: &str) -> Vec<Comment> {
     let mut found = Vec::new();
+    let script = script.replace("COMMENT ON PROCEDURE ", "COMMENT ON FUNCTION ");
     for statement in script.split("COMMENT ON FUNCTION ").skip(1) {
         let (signature, rest) = statement.split_once(" IS\n").unwrap();
         let text = rest.trim_start().strip_prefix('\'').unwrap();

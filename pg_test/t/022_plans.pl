@@ -354,6 +354,44 @@ $number = made({ sql => 'SELECT pg_advisory_unlock_all()' }, { sql => 'ALTER TAB
 is(call("CALL dbm.apply($number)", role => 'alice'), '', 'a step that gives up all advisory locks does no harm');
 sql('ALTER TABLE shop.small DROP COLUMN k');
 
+# A plan that a function makes with its owner's rights belongs to that owner, and nobody writes in another's name.
+sql(<<'SQL');
+CREATE SCHEMA definer AUTHORIZATION alice;
+SET ROLE alice;
+CREATE FUNCTION definer.make() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$SELECT dbm.migration_plan('ALTER TABLE shop.small ADD COLUMN l int')$$;
+GRANT USAGE ON SCHEMA definer TO bob;
+SQL
+$number = $node->safe_psql('postgres', 'SELECT definer.make()', extra_params => [ '-U', 'bob' ]);
+is(sql("SELECT created_by FROM dbm.plan WHERE plan = $number"), 'alice', 'a plan made in a function with its owner\'s rights is the owner\'s');
+like(call("CALL dbm.apply($number)", role => 'bob'), qr/ERROR:  42501: permission denied to apply plan $number/, 'whoever called the function may not apply it');
+$number = $node->safe_psql('postgres', q{SELECT dbm.migration_plan('ALTER TABLE shop.small ADD COLUMN l int')}, extra_params => [ '-U', 'bob' ]);
+is(sql("SELECT created_by FROM dbm.plan WHERE plan = $number"), 'bob', 'a plan is its maker\'s');
+like(call("CALL dbm.apply($number)", role => 'bob'), qr/ERROR:  42501: step 1 of plan $number failed: /, 'and may do what he may');
+for my $case ([ 'SELECT 1; SELECT 2', qr/ERROR:  42601: a change must be one statement/ ], [ '', qr/ERROR:  42601: a change must be one statement/ ],
+	[ 'ALTER TABEL x', qr/ERROR:  42601: syntax error/ ], [ 'SELECT 1', qr/ERROR:  (0A000|22023): / ])
+{
+	like(try('SELECT dbm.migration_plan(' . literal($case->[0]) . ')', role => 'alice'), $case->[1], "no plan for: $case->[0]");
+}
+$number = $node->safe_psql('postgres', q{SELECT dbm.migration_plan('CREATE INDEX small_a ON shop.small (a)')}, extra_params => [ '-U', 'alice' ]);
+like(sql("SELECT dbm.migration_file($number)"), qr/^--.*CREATE INDEX CONCURRENTLY.*DROP INDEX CONCURRENTLY/s, 'a plan is printed as a migration file');
+
+# --- Autovacuum gives way before the wait for a lock is given up
+
+sql(<<'SQL');
+ALTER TABLE shop.orders SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0,
+	autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1);
+UPDATE shop.orders SET customer = customer WHERE id % 2 = 0;
+SELECT pg_stat_force_next_flush();
+SQL
+$node->append_conf('postgresql.conf', "autovacuum = on\nautovacuum_naptime = 1s");
+$node->reload;
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE relid = 'shop.orders'::regclass});
+$number = made({ sql => 'ALTER TABLE shop.orders ADD COLUMN m int', lock => 'ACCESS EXCLUSIVE', undo => 'ALTER TABLE shop.orders DROP COLUMN m' });
+is(call("CALL dbm.apply($number)", role => 'alice', set => [ 'dbm.apply_tries=3' ]), '', 'autovacuum gives way to a plan');
+$node->append_conf('postgresql.conf', 'autovacuum = off');
+$node->reload;
+
 # The role that made it must be the one that is there.
 sql('CREATE ROLE carol LOGIN');
 $number = by_hand($node, 'postgres', as => 'carol', steps => [ { sql => 'SELECT 1' } ]);

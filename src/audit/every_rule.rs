@@ -14,7 +14,7 @@ use super::suppression::Suppressions;
 use crate::catalog::sample::{Sample, SampleDefinitions};
 use crate::catalog::types::builtin;
 use crate::catalog::workload::{Statement, Statements};
-use crate::catalog::{ConstraintKind, LastValue, Oid, Snapshot};
+use crate::catalog::{ConstraintKind, LastValue, Oid, Role, Setting, Snapshot};
 use crate::finding::{Facts, Rule, Verdicts};
 
 fn audit_of(snapshot: &Snapshot) -> Audit {
@@ -52,6 +52,9 @@ fn sound_pair(sample: &mut Sample, number: usize) {
     let key = sample.foreign_key(orders, &[&column], customers, &["id"]);
     name_foreign_key(sample, key, &format!("fk_orders{number}_{column}"));
 }
+
+/// `regproc`, which no upgrade takes along.
+const REGPROC: Oid = 24;
 
 /// Tables that share nothing with those of another number, and have something wrong for most rules.
 fn faulty_pair(sample: &mut Sample, number: usize) {
@@ -110,6 +113,19 @@ fn faulty_pair(sample: &mut Sample, number: usize) {
         .iter_mut()
         .filter(|key| key.oid == own)
         .for_each(|key| key.is_validated = false);
+    sample.column(children, "callback", REGPROC);
+    let (events, rest) =
+        (sample.keyed_table(&format!("event{number}")), sample.keyed_table(&format!("event{number}_rest")));
+    sample.partition(events, rest);
+    sample.edit_table(events, |table| {
+        table.partitioning.get_or_insert_default().default_partition = rest;
+    });
+    sample.edit_table(rest, |table| table.pages = 20_000);
+    if sample.snapshot.roles.is_empty() {
+        let role = Role { oid: 10, name: "postgres".into(), logs_in: true, ..Role::default() };
+        sample.snapshot.roles.push(role);
+        sample.snapshot.settings.insert("lock_timeout".into(), Setting { value: "0".into() });
+    }
     let trigger = sample.trigger(children, &format!("off{number}"), 0);
     sample.edit_trigger(trigger, |trigger| trigger.state = crate::catalog::TriggerState::Disabled);
 }
@@ -197,7 +213,7 @@ fn a_shop_with_forty_mistakes_needs_work_and_one_without_is_flawless() {
     let (sound, faulty) = (overall(0), overall(1));
     assert_eq!((sound.score, sound.findings), (Some(100.0), 0));
     assert!((35..=50).contains(&faulty.findings), "{faulty:?}");
-    assert!(faulty.score.is_some_and(|score| (25.0..45.0).contains(&score)), "{faulty:?}");
+    assert!(faulty.score.is_some_and(|score| (25.0..55.0).contains(&score)), "{faulty:?}");
 }
 
 #[test]
@@ -236,8 +252,15 @@ fn interruptions(rule: &Rule, snapshot: &Snapshot) -> usize {
 
 #[test]
 fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
+    // These look at one thing of the server, or at its few extensions or slots, however many tables there are.
+    const OF_THE_SERVER: [&str; 4] = [
+        "migration.extension_outdated",
+        "migration.guard_off",
+        "migration.logical_slot_lost_by_upgrade",
+        "migration.version_out_of_support",
+    ];
     let (small, large) = (shop(0..3, 0).finish(), shop(0..6, 0).finish());
-    for rule in super::rules() {
+    for rule in super::rules().filter(|rule| !OF_THE_SERVER.contains(&rule.id)) {
         let (few, many) = (interruptions(rule, &small), interruptions(rule, &large));
         assert!(0 < few && few < many, "{}: {few} and {many}", rule.id);
     }

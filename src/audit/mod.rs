@@ -30,7 +30,10 @@ use crate::finding::Rule;
 
 /// Every rule of this version, room by room.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    crate::design::rules().chain(crate::index::RULES).chain(crate::query::rules::RULES)
+    crate::design::rules()
+        .chain(crate::index::RULES)
+        .chain(crate::query::rules::RULES)
+        .chain(crate::migration::rules::RULES)
 }
 
 /// The rule of that id.

@@ -37,13 +37,13 @@ pub use index::{Index, IndexKey, IndexStatistics};
 pub use lock::LockMode;
 pub use namespace::{Extension, Namespace};
 pub use other::{
-    Dependencies, ExtendedStatistics, Function, FunctionKind, Policy, Publication, Trigger, TriggerState,
-    Volatility,
+    Dependencies, EventTrigger, ExtendedStatistics, Function, FunctionKind, Policy, Publication, Trigger,
+    TriggerState, Volatility,
 };
 pub use relation::{
     FileLocation, Partitioning, Persistence, Relation, RelationKind, ReplicaIdentity, TableStatistics,
 };
-pub use role::{Grant, Membership, Privileges, Role};
+pub use role::{Grant, Membership, Privileges, Role, RoleSetting};
 pub use scope::{CONSTRAINT_CLASS, RELATION_CLASS, TYPE_CLASS};
 pub use sequence::{LastValue, Sequence};
 pub use server::{Server, Setting, Standbys};

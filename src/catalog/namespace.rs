@@ -33,6 +33,8 @@ pub struct Extension {
     pub name: Box<str>,
     /// The installed version.
     pub version: Box<str>,
+    /// The version that CREATE EXTENSION would install now; `None` where its control file was not found.
+    pub available: Option<Box<str>>,
     /// The schema that holds its objects.
     pub schema: Oid,
     /// The owning role.

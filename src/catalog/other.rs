@@ -37,6 +37,15 @@ pub struct Trigger {
     pub kind: i16,
 }
 
+/// An event trigger.
+#[derive(Clone, Debug, Default)]
+pub struct EventTrigger {
+    /// Its name.
+    pub name: Box<str>,
+    /// When it fires.
+    pub state: TriggerState,
+}
+
 /// How freely a function's calls may be folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Volatility {

@@ -53,3 +53,24 @@ pub struct Grant {
     /// Which; the upper half says which WITH GRANT OPTION.
     pub privileges: Privileges,
 }
+
+/// What `ALTER ROLE … SET` and `ALTER DATABASE … SET` have set.
+#[derive(Clone, Debug, Default)]
+pub struct RoleSetting {
+    /// The role, 0 for all.
+    pub role: Oid,
+    /// Whether it holds in this database only, rather than in all.
+    pub is_for_database: bool,
+    /// `name=value`, one each.
+    pub settings: Box<[Box<str>]>,
+}
+
+impl RoleSetting {
+    /// The value that it gives a setting.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.settings
+            .iter()
+            .find_map(|setting| setting.split_once('=').filter(|(own, _)| *own == name))
+            .map(|pair| pair.1)
+    }
+}

@@ -44,6 +44,8 @@ pub struct Server {
     pub sees_statistics: bool,
     /// Whose scans we cannot see.
     pub standbys: Standbys,
+    /// Logical replication slots of this database.
+    pub logical_slots: Vec<Box<str>>,
 }
 
 impl Server {

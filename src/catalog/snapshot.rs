@@ -47,6 +47,10 @@ pub struct Snapshot {
     pub roles: Vec<Role>,
     /// Role memberships.
     pub memberships: Vec<Membership>,
+    /// Settings of roles and of this database.
+    pub role_settings: Vec<super::RoleSetting>,
+    /// Event triggers.
+    pub event_triggers: Vec<super::EventTrigger>,
     /// Types by OID, without the row types of tables.
     pub types: FxHashMap<Oid, Type>,
     /// Access methods by OID.
@@ -61,6 +65,8 @@ pub struct Snapshot {
     pub parents: FxHashMap<Oid, Oid>,
     /// The children of a parent, in OID order.
     pub children: FxHashMap<Oid, Vec<Oid>>,
+    /// Partitions whose DETACH CONCURRENTLY was begun and not finished.
+    pub detaching: FxHashSet<Oid>,
     /// Tables on which some session is building an index right now.
     pub index_builds: FxHashSet<Oid>,
     /// Where the columns of each relation stand; made by [`Snapshot::seal`], as the next three.

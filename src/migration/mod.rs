@@ -13,5 +13,6 @@ pub mod catalogue;
 pub mod judge;
 pub mod lint;
 pub mod plan;
+pub mod rules;
 pub mod sarif;
 pub mod script;

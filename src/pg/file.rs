@@ -156,3 +156,19 @@ pub fn database_created() -> Option<Moment> {
     }?;
     created(PathBuf::from(&*directory).join("PG_VERSION"))
 }
+
+/// The version that `CREATE EXTENSION` would install, as the extension's control file says; `None` where there is no
+/// such file in the usual place.
+pub fn default_version(extension: &str) -> Option<Box<str>> {
+    let mut buffer = [0 as std::ffi::c_char; pg_sys::MAXPGPATH as usize];
+    // SAFETY: both are arrays of MAXPGPATH bytes, the first of them ended by the server at its start.
+    let share = unsafe {
+        pg_sys::get_share_path((&raw const pg_sys::my_exec_path).cast(), buffer.as_mut_ptr());
+        text_of_c_string(buffer.as_mut_ptr())
+    }?;
+    let path = Path::new(&*share).join("extension").join(format!("{extension}.control"));
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().map(str::trim_start).find_map(|line| line.strip_prefix("default_version"))?;
+    let value = line.trim_start().strip_prefix('=')?.trim_start().strip_prefix('\'')?;
+    value.split('\'').next().map(Into::into)
+}

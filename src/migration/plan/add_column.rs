@@ -19,11 +19,12 @@ pub fn add(asked: &Asked<'_>, facts: &AddColumn) -> Result<Recipe, NoPlan> {
     let name = &facts.column.name;
     if facts.is_there || table.column(name).is_some() {
         if facts.if_not_exists {
-            return Ok(Recipe::clause(Clause {
-                verify: Some(proof::has_column(&table.qualified(), name)),
-                note: "the column is there already".to_owned(),
-                ..asked.clause(table, asked.action.text.clone())
-            }));
+            return Ok(Recipe::step(
+                Step::new(Phase::Expand, alter(&table.qualified(), &asked.action.text))
+                    .lock(LockMode::AccessExclusive)
+                    .verify(proof::has_column(&table.qualified(), name))
+                    .note("the column is there already: nothing is done, and nothing has to be taken back"),
+            ));
         }
         return Err(NoPlan::new(
             format!("{} has a column {} already", table.qualified(), quote_identifier(name)),

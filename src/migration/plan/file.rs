@@ -34,6 +34,9 @@ fn header(text: &mut String, plan: &Plan) {
     );
     comment(text, " ", &format!("risk:           {}", plan.risk.name()));
     let time = match plan.seconds {
+        Some((least, most)) if duration(least) == duration(most) => {
+            format!("{}, beside waiting for locks", duration(most))
+        }
         Some((least, most)) => format!("{} to {}, beside waiting for locks", duration(least), duration(most)),
         None => "unknown".to_owned(),
     };

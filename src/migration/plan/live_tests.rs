@@ -27,7 +27,7 @@ fn psql(database: &str, commands: &[&str]) -> Result<String, String> {
     if output.status.success() {
         Ok(String::from_utf8(output.stdout).unwrap())
     } else {
-        Err(format!("{}", String::from_utf8_lossy(&output.stderr).chars().take(900).collect::<String>()))
+        Err(String::from_utf8_lossy(&output.stderr).chars().take(900).collect())
     }
 }
 

@@ -19,11 +19,12 @@ pub fn set(asked: &Asked<'_>, facts: &SetNotNull) -> Result<Recipe, NoPlan> {
         ));
     }
     if facts.is_already {
-        return Ok(Recipe::clause(super::recipe::Clause {
-            verify: Some(proof::is_not_null(&table.qualified(), &facts.column)),
-            note: "it is NOT NULL already".to_owned(),
-            ..asked.clause(table, clause(&facts.column))
-        }));
+        return Ok(Recipe::step(
+            Step::new(Phase::Switch, alter(&table.qualified(), &clause(&facts.column)))
+                .lock(LockMode::AccessExclusive)
+                .verify(proof::is_not_null(&table.qualified(), &facts.column))
+                .note("it is NOT NULL already: nothing is done, and nothing has to be taken back"),
+        ));
     }
     let proved_by = facts.implied_by.as_ref().or(facts.would_be_implied_by.as_ref());
     Ok(match proved_by {

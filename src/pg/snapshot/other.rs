@@ -4,10 +4,13 @@ use pgrx::pg_sys;
 use rustc_hash::FxHashSet;
 
 use crate::catalog::{
-    Extension, Function, FunctionKind, Oid, Policy, Publication, Snapshot, Trigger, TriggerState, Volatility,
+    EventTrigger, Extension, Function, FunctionKind, Oid, Policy, Publication, Snapshot, Trigger,
+    TriggerState, Volatility,
 };
+use crate::pg::file;
 use crate::pg::scan::CatalogScan;
 
+const EVENT_TRIGGER: u32 = 3466;
 const POLICY: u32 = 3256;
 const PUBLICATION: u32 = 6104;
 const PUBLICATION_RELATION: u32 = 6106;
@@ -18,6 +21,7 @@ pub fn read(snapshot: &mut Snapshot) {
     read_extensions(snapshot);
     let relations: FxHashSet<Oid> = snapshot.relations.iter().map(|relation| relation.oid).collect();
     read_triggers(snapshot, &relations);
+    read_event_triggers(snapshot);
     read_policies(snapshot, &relations);
     read_functions(snapshot);
     read_publications(snapshot);
@@ -31,9 +35,11 @@ fn read_extensions(snapshot: &mut Snapshot) {
     let schema = scan.attribute(c"extnamespace");
     let version = scan.attribute(c"extversion");
     while let Some(row) = scan.next_row() {
+        let name = row.name(name);
         snapshot.extensions.push(Extension {
             oid: row.oid(oid),
-            name: row.name(name),
+            available: file::default_version(&name),
+            name,
             version: row.text(version).unwrap_or_default(),
             schema: row.oid(schema),
             owner: row.oid(owner),
@@ -60,16 +66,29 @@ fn read_triggers(snapshot: &mut Snapshot, relations: &FxHashSet<Oid>) {
             table: row.oid(table),
             name: row.name(name),
             function: row.oid(function),
-            state: match row.char(state) {
-                'A' => TriggerState::Always,
-                'R' => TriggerState::Replica,
-                'D' => TriggerState::Disabled,
-                _ => TriggerState::Origin,
-            },
+            state: state_of(row.char(state)),
             is_internal: row.bool(is_internal),
             constraint: row.oid(constraint),
             kind: row.int2(kind),
         });
+    }
+}
+
+fn state_of(letter: char) -> TriggerState {
+    match letter {
+        'A' => TriggerState::Always,
+        'R' => TriggerState::Replica,
+        'D' => TriggerState::Disabled,
+        _ => TriggerState::Origin,
+    }
+}
+
+fn read_event_triggers(snapshot: &mut Snapshot) {
+    let mut scan = CatalogScan::open(EVENT_TRIGGER);
+    let name = scan.attribute(c"evtname");
+    let state = scan.attribute(c"evtenabled");
+    while let Some(row) = scan.next_row() {
+        snapshot.event_triggers.push(EventTrigger { name: row.name(name), state: state_of(row.char(state)) });
     }
 }
 

@@ -198,10 +198,14 @@ fn read_inheritance(snapshot: &mut Snapshot) {
     let mut scan = CatalogScan::open(INHERITS);
     let (child, parent, sequence) =
         (scan.attribute(c"inhrelid"), scan.attribute(c"inhparent"), scan.attribute(c"inhseqno"));
+    let is_detaching = scan.attribute(c"inhdetachpending");
     while let Some(row) = scan.next_row() {
         // A table that inherits from several (never a partition) keeps its first parent.
         if row.int4(sequence) == 1 {
             snapshot.parents.insert(row.oid(child), row.oid(parent));
+        }
+        if row.bool(is_detaching) {
+            snapshot.detaching.insert(row.oid(child));
         }
         snapshot.children.entry(row.oid(parent)).or_default().push(row.oid(child));
     }

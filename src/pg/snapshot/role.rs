@@ -1,12 +1,13 @@
-//! `pg_authid` (never the password) and `pg_auth_members`.
+//! `pg_authid` (never the password), `pg_auth_members` and `pg_db_role_setting`.
 
 use pgrx::pg_sys;
 
-use crate::catalog::{Membership, Role, Snapshot};
+use crate::catalog::{Membership, Role, RoleSetting, Snapshot};
 use crate::pg::moment::from_timestamp;
 use crate::pg::scan::CatalogScan;
 
 const AUTH_MEMBERS: u32 = 1261;
+const ROLE_SETTING: u32 = 2964;
 
 /// Reads roles and who is in them; all of it is public in `pg_roles` and `pg_auth_members`.
 pub fn read(snapshot: &mut Snapshot) {
@@ -49,5 +50,22 @@ pub fn read(snapshot: &mut Snapshot) {
             member: row.oid(member),
             is_admin: row.bool(is_admin),
         });
+    }
+    drop(scan);
+
+    // SAFETY: a constant of this backend.
+    let here = unsafe { pg_sys::MyDatabaseId.to_u32() };
+    let mut scan = CatalogScan::open(ROLE_SETTING);
+    let database = scan.attribute(c"setdatabase");
+    let role = scan.attribute(c"setrole");
+    let settings = scan.attribute(c"setconfig");
+    while let Some(row) = scan.next_row() {
+        if row.oid(database) == 0 || row.oid(database) == here {
+            snapshot.role_settings.push(RoleSetting {
+                role: row.oid(role),
+                is_for_database: row.oid(database) == here,
+                settings: row.text_array(settings),
+            });
+        }
     }
 }

@@ -10,16 +10,19 @@ use crate::pg::moment::from_timestamp;
 use crate::pg::scan::text_of_c_string;
 
 /// The settings that rules look at.
-const SETTINGS: [&CStr; 12] = [
+const SETTINGS: [&CStr; 15] = [
     c"autovacuum",
     c"autovacuum_freeze_max_age",
     c"block_size",
+    c"dbm.ddl_guard",
+    c"dbm.ddl_lock_timeout",
     c"default_statistics_target",
     c"default_text_search_config",
     c"hot_standby",
     c"random_page_cost",
     c"server_encoding",
     c"session_replication_role",
+    c"shared_preload_libraries",
     c"track_counts",
     c"track_commit_timestamp",
     c"wal_level",
@@ -35,6 +38,13 @@ pub fn read(snapshot: &mut Snapshot) {
         if let (Some(value), Ok(name)) = (value, name.to_str()) {
             snapshot.settings.insert(name.into(), Setting { value });
         }
+    }
+    // What the session has changed since it began says nothing of others: the value to which RESET would go back.
+    // SAFETY: a setting that every server has; a C string that lives until the setting changes.
+    let value =
+        unsafe { text_of_c_string(pg_sys::GetConfigOptionResetString(c"lock_timeout".as_ptr()).cast_mut()) };
+    if let Some(value) = value {
+        snapshot.settings.insert("lock_timeout".into(), Setting { value });
     }
     // SAFETY: plain look-ups in a connected backend.
     let (database, role, is_in_recovery, now, sees_statistics) = unsafe {
@@ -63,6 +73,7 @@ pub fn read(snapshot: &mut Snapshot) {
         statistics_lost: cluster_since.is_some_and(|(since, lost)| lost && statistics_since == Some(since)),
         sees_statistics,
         standbys: if is_in_recovery { Standbys::IsStandby } else { standbys() },
+        logical_slots: logical_slots(),
     };
 }
 
@@ -147,4 +158,25 @@ fn standbys() -> Standbys {
 unsafe fn sender_of(slot: *const pg_sys::ReplicationSlot) -> i32 {
     // SAFETY: the caller vouches for the pointer.
     unsafe { (&raw const (*slot).active_pid).read_volatile() }
+}
+
+/// The logical replication slots of this database.
+fn logical_slots() -> Vec<Box<str>> {
+    let mut found = Vec::new();
+    // SAFETY: as in `standbys`; a name is ended by a zero byte within its 64 bytes, and is copied at once.
+    unsafe {
+        if pg_sys::ReplicationSlotCtl.is_null() {
+            return found;
+        }
+        let slots =
+            (&raw const (*pg_sys::ReplicationSlotCtl).replication_slots).cast::<pg_sys::ReplicationSlot>();
+        for position in 0..usize::try_from(pg_sys::max_replication_slots).unwrap_or(0) {
+            let slot = slots.add(position);
+            if (&raw const (*slot).in_use).read_volatile() && (*slot).data.database == pg_sys::MyDatabaseId {
+                found.extend(text_of_c_string((&raw const (*slot).data.name.data).cast_mut().cast()));
+            }
+        }
+    }
+    found.sort();
+    found
 }

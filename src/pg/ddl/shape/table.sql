@@ -211,7 +211,10 @@ SELECT json_build_object(
                             WHEN 'pg_publication_rel'::regclass THEN 'publication'
                        END AS kind,
                        CASE WHEN v.oid IS NOT NULL THEN format('%I.%I', vn.nspname, v.relname)
-                            ELSE pg_describe_object(e.classid, e.objid, e.objsubid) END AS name
+                            WHEN d.oid IS NOT NULL THEN (SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname)
+                                                           FROM pg_attribute a
+                                                          WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum)
+                            ELSE (pg_identify_object(e.classid, e.objid, e.objsubid)).identity END AS name
                   FROM pg_depend e
                   LEFT JOIN pg_rewrite w ON e.classid = 'pg_rewrite'::regclass AND w.oid = e.objid
                   LEFT JOIN pg_class v ON v.oid = w.ev_class

@@ -2,7 +2,7 @@
 --
 -- change:         ALTER TABLE t ADD u uuid DEFAULT gen_random_uuid() NOT NULL UNIQUE
 -- risk:           medium
--- estimated time: under a second to under a second, beside waiting for locks
+-- estimated time: under a second, beside waiting for locks
 -- requires:       nothing
 --
 -- Run with psql, section by section; steps that say so run outside a transaction.
@@ -113,7 +113,7 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = pg_catalog.
 --
 -- change:         ALTER TABLE t DROP b
 -- risk:           high
--- estimated time: under a second to under a second, beside waiting for locks
+-- estimated time: under a second, beside waiting for locks
 -- requires:       nothing
 --
 -- Run with psql, section by section; steps that say so run outside a transaction.

@@ -1,0 +1,51 @@
+//! The audit's rules about changes: what will make the next change, or the next upgrade, unsafe.
+//!
+//! Constraints that were never validated, invalid indexes and disabled triggers are leftovers of changes too; their
+//! rules are `schema.unvalidated_constraint`, `indexing.invalid_index` and `schema.disabled_trigger`.
+
+mod backfill_key;
+mod column_limit;
+mod default_partition;
+mod detach_pending;
+mod extension_outdated;
+mod guard_off;
+mod logical_slot;
+mod no_lock_timeout;
+mod upgrade_column;
+mod version_support;
+
+pub use backfill_key::NO_KEY_FOR_BACKFILL;
+pub use column_limit::COLUMN_LIMIT_NEAR;
+pub use default_partition::DEFAULT_PARTITION_HOLDS_ROWS;
+pub use detach_pending::DETACH_PENDING;
+pub use extension_outdated::EXTENSION_OUTDATED;
+pub use guard_off::GUARD_OFF;
+pub use logical_slot::LOGICAL_SLOT_LOST_BY_UPGRADE;
+pub use no_lock_timeout::NO_LOCK_TIMEOUT;
+pub use upgrade_column::COLUMN_BLOCKS_UPGRADE;
+pub use version_support::VERSION_OUT_OF_SUPPORT;
+
+use crate::finding::{Rule, Threshold};
+
+/// All rules of this room.
+pub const RULES: &[Rule] = &[
+    NO_LOCK_TIMEOUT,
+    GUARD_OFF,
+    DETACH_PENDING,
+    NO_KEY_FOR_BACKFILL,
+    DEFAULT_PARTITION_HOLDS_ROWS,
+    COLUMN_LIMIT_NEAR,
+    VERSION_OUT_OF_SUPPORT,
+    COLUMN_BLOCKS_UPGRADE,
+    EXTENSION_OUTDATED,
+    LOGICAL_SLOT_LOST_BY_UPGRADE,
+];
+
+/// From where on a table is worked through so slowly that others notice.
+const TABLE_BYTES: Threshold = Threshold {
+    name: "table_bytes",
+    default: 10_485_760.0,
+    range: (0.0, 1e15),
+    meaning: "bytes of the heap (TOAST included) from which a table counts; below 10 MB a change is over before anybody \
+              notices",
+};
