@@ -1,0 +1,152 @@
+# Where guards of DDL go wrong: restores, extensions, replication, functions, other libraries, other databases.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(none utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Session;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('ddl_hazards');
+$node->init(extra => utf8_locale());
+my $beside = -e $node->config_data('--pkglibdir') . '/pg_stat_statements.so';
+my $libraries = $beside ? 'pg_stat_statements,dbmastery' : 'dbmastery';
+$node->append_conf('postgresql.conf', <<"CONF");
+autovacuum = off
+shared_preload_libraries = '$libraries'
+dbm.ddl_guard = enforce
+dbm.ddl_small_table = 0
+max_prepared_transactions = 2
+CONF
+$node->start;
+
+sub said
+{
+	my ($sql, %options) = @_;
+	my ($status, $out, $error) = $node->psql(
+		$options{database} // 'guarded',
+		"\\set VERBOSITY verbose\n$sql",
+		on_error_stop => 0,
+		timeout       => 120);
+	return $error;
+}
+
+my $grow = 'ALTER TABLE t ALTER COLUMN a TYPE bigint';
+$node->safe_psql('postgres', 'CREATE DATABASE guarded');
+$node->safe_psql('guarded', 'CREATE EXTENSION dbmastery');
+for my $database (qw(postgres guarded))
+{
+	$node->safe_psql($database, <<'SQL');
+SET dbm.ddl_guard = off;
+CREATE TABLE p (id int PRIMARY KEY);
+INSERT INTO p SELECT generate_series(1, 100);
+CREATE TABLE t (a int, b text, p int REFERENCES p);
+INSERT INTO t SELECT g, 'x', g FROM generate_series(1, 100) AS g;
+CREATE INDEX t_b ON t (b);
+SQL
+}
+
+# --- Where it has nothing to say
+
+like(said($grow), qr/UD001/, 'the guard is on where the extension is');
+is(said("BEGIN; $grow; TRUNCATE t; ROLLBACK", database => 'postgres'), '', 'and not in a database without it, though the library is preloaded');
+unlike(said('CREATE EXTENSION IF NOT EXISTS citext; CREATE EXTENSION IF NOT EXISTS pg_trgm'), qr/UD001|ddl\./, 'the scripts of extensions are let pass');
+unlike(said('DROP EXTENSION dbmastery; CREATE EXTENSION dbmastery'), qr/UD001|could not/, 'also ours, which goes and comes back');
+unlike(said("SET session_replication_role = replica; BEGIN; $grow; ROLLBACK"), qr/UD001|ddl\./, 'what replication applies is let pass');
+like(said("BEGIN; SELECT 1/0; $grow; ROLLBACK"), qr/25P02/, 'an aborted transaction says what it says without the guard');
+unlike(said('CREATE TABLE pk (id int PRIMARY KEY, a int UNIQUE, b int REFERENCES p)'), qr/UD001|create_index/, 'the indexes of a new table are no CREATE INDEX');
+unlike(said('CREATE SCHEMA s CREATE TABLE x (id int PRIMARY KEY) CREATE INDEX x_i ON x (id)'), qr/UD001|create_index/, 'nor is what CREATE SCHEMA holds');
+unlike(said('VACUUM t; ANALYZE t; CHECKPOINT; DISCARD ALL; COMMENT ON TABLE t IS NULL; GRANT SELECT ON t TO PUBLIC'), qr/UD001|ddl\./, 'everyday statements pass');
+
+# --- Where it must not be got round
+
+like(said("DO \$\$ BEGIN EXECUTE '$grow'; END \$\$"), qr/UD001/, 'dynamic SQL is seen');
+is($node->safe_psql('guarded', "SET client_min_messages = error; DO \$\$ BEGIN BEGIN $grow; EXCEPTION WHEN OTHERS THEN NULL; END; CREATE TEMP TABLE after (a int); END \$\$; SELECT count(*) FROM after"), 0, 'who catches the refusal goes on');
+is($node->safe_psql('guarded', "SELECT atttypid::regtype FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"), 'integer', 'without having done it');
+like(said("BEGIN; SAVEPOINT s; $grow; ROLLBACK TO s; SELECT 'still here'; $grow; COMMIT"), qr/UD001.*UD001/s, 'a savepoint changes nothing');
+like(said('BEGIN; SAVEPOINT s; CREATE TABLE n (a int); INSERT INTO n VALUES (1); ROLLBACK TO s; CREATE INDEX ON t (a); COMMIT'), qr/UD001/, 'a created table that is rolled back leaves no privilege');
+unlike(said('BEGIN; CREATE TABLE n (a int); INSERT INTO n SELECT generate_series(1, 100); CREATE INDEX ON n (a); ALTER TABLE n ALTER a TYPE bigint; COMMIT'), qr/UD001/, 'a table of this very transaction is everybody\'s own');
+like(said('CREATE INDEX ON n (a)'), qr/UD001/, 'and after its commit it is not');
+like(said('SET search_path = nowhere; ALTER TABLE public.t ALTER COLUMN a TYPE bigint'), qr/UD001/, 'names are what the server takes them for');
+like(said('EXPLAIN ANALYZE DELETE FROM t WHERE false; PREPARE d AS DELETE FROM t; EXECUTE d'), qr/ddl\.delete_without_where/, 'a prepared DELETE is seen');
+
+my $script = $node->basedir . '/grow.sql';
+append_to_file($script, "$grow;\n");
+for my $protocol (qw(simple extended prepared))
+{
+	my ($out, $error) = run_command(
+		[ 'pgbench', '-n', '-M', $protocol, '-t', 1, '-f', $script, '-h', $node->host, '-p', $node->port, 'guarded' ]);
+	like("$out $error", qr/unsafe DDL refused by ddl\.alter_column_type_rewrite/, "the $protocol protocol");
+}
+
+# --- Dump and restore
+
+my $dump = $node->basedir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('guarded') ], 'a guarded database is dumped');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$node->safe_psql('postgres', 'ALTER DATABASE restored SET dbm.ddl_guard = warn');
+my ($status, $out, $error) = $node->psql('restored', "\\i $dump", on_error_stop => 0, timeout => 120);
+unlike($error, qr/ERROR/, 'and restored where the guard warns, whatever it says');
+is($node->safe_psql('restored', "SELECT count(*) FROM t JOIN p ON p.id = t.p"), 100, 'with its rows');
+is($node->safe_psql('restored', "SELECT count(*) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid WHERE c.relname IN ('t', 'p')"), 2, 'and its indexes');
+is($node->safe_psql('restored', "SELECT count(*) FROM pg_event_trigger WHERE evtname ~ '^dbmastery'"), 2, 'and its guard, once');
+$node->safe_psql('postgres', 'CREATE DATABASE restored_too');
+{
+	local $ENV{PGOPTIONS} = '-c dbm.ddl_guard=off';
+	($status, $out, $error) = $node->psql('restored_too', "\\i $dump", on_error_stop => 0, timeout => 120);
+	unlike($error, qr/ERROR|WARNING/, 'PGOPTIONS turns the guard off for a restore');
+}
+
+# --- Beside other libraries
+
+SKIP:
+{
+	skip 'pg_stat_statements is not there', 2 if !$beside;
+	$node->safe_psql('guarded', 'CREATE EXTENSION pg_stat_statements');
+	said($grow);
+	$node->safe_psql('guarded', "SET dbm.ddl_guard = off; ALTER TABLE t ADD COLUMN counted int");
+	is($node->safe_psql('guarded', "SELECT calls FROM pg_stat_statements WHERE query LIKE 'ALTER TABLE t ADD COLUMN counted int%'"), 1, 'pg_stat_statements counts what passes');
+	is($node->safe_psql('guarded', "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '$grow%'"), 0, 'and not what is refused');
+}
+
+# --- Errors of others stay whole
+
+$node->safe_psql('guarded', 'CREATE TABLE u (a int PRIMARY KEY, CONSTRAINT positive CHECK (a > 0))');
+like(said('ALTER TABLE u DROP CONSTRAINT nosuch'), qr/ERROR:  42704: constraint "nosuch" of relation "u" does not exist\s+LOCATION:  \w+, tablecmds\.c:\d+/, 'an ERROR of the server comes through as it was raised');
+like(said('CREATE TABLE u (a int)'), qr/ERROR:  42P07: .*LOCATION:  \w+, heap\.c/s, 'also where the guard had nothing to say');
+
+# --- Large trees
+
+$node->safe_psql('guarded', <<'SQL');
+SET dbm.ddl_guard = off;
+CREATE TABLE tree (id int, v int) PARTITION BY RANGE (id);
+SELECT format('CREATE TABLE tree_%s PARTITION OF tree FOR VALUES FROM (%s) TO (%s)', g, g, g + 1) FROM generate_series(1, 1000) AS g \gexec
+INSERT INTO tree SELECT g, g FROM generate_series(1, 1000) AS g;
+SQL
+my $started = time;
+like(said('ALTER TABLE tree ALTER COLUMN v TYPE bigint'), qr/UD001: .*public\.tree/s, 'a tree of a thousand partitions is one table');
+my $took = time - $started;
+cmp_ok($took, '<', 5, 'which is judged in a moment');
+diag(sprintf 'a thousand partitions were judged in %.0f ms, connection included', $took * 1000);
+
+# --- A failure of our own is no failure of the statement
+
+unlike(said("ALTER TABLE dbm.rule_setting RENAME TO elsewhere; BEGIN; CREATE TABLE z (a int); ALTER TABLE z ADD b int; COMMIT; SET dbm.ddl_guard = off; ALTER TABLE dbm.elsewhere RENAME TO rule_setting"),
+	qr/panick|XX000|server closed/, 'without its tables the guard is silent or warns');
+{
+	my $holder = Session->new($node, 'guarded');
+	$holder->must('SET dbm.ddl_guard = off');
+	$holder->must('BEGIN; LOCK TABLE dbm.rule_setting IN ACCESS EXCLUSIVE MODE');
+	like(said($grow), qr/UD001/, 'and it does not wait for them');
+	$holder->must('ROLLBACK');
+	$holder->quit;
+}
+
+$node->stop;
+done_testing();
