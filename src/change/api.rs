@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use crate::change::plan::Runs;
 use crate::change::run::{Direction, next_to_apply};
 use crate::pg::error::raise;
-use crate::pg::procedure::may_commit;
+use crate::pg::procedure::{Call, may_commit};
 use crate::pg::run;
 use crate::pg::value::Text;
 
@@ -127,7 +127,7 @@ fn apply_in_background(plan: i64) -> Option<i32> {
 #[pg_extern(
     sql = "CREATE PROCEDURE dbm.apply(plan bigint) LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
 )]
-fn apply(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo) {
+fn apply(plan: Option<i64>, frame: Call) {
     call(plan, frame, Direction::Apply);
 }
 
@@ -135,11 +135,11 @@ fn apply(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo) {
 #[pg_extern(
     sql = "CREATE PROCEDURE dbm.undo(plan bigint) LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
 )]
-fn undo(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo) {
+fn undo(plan: Option<i64>, frame: Call) {
     call(plan, frame, Direction::Undo);
 }
 
-fn call(plan: Option<i64>, frame: pgrx::pg_sys::FunctionCallInfo, direction: Direction) {
+fn call(plan: Option<i64>, frame: Call, direction: Direction) {
     let name = direction.name();
     let Some(plan) = plan else {
         raise(

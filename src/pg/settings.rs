@@ -1,6 +1,6 @@
 //! Every `dbm.*` setting of the server.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum, pg_sys};
@@ -79,7 +79,11 @@ pub fn register() {
     if super::is_preloading() {
         register_capture();
     }
+    let wished = current(c"dbm.ddl_guard");
     register_guard();
+    if !super::is_preloading() && wished.is_some() && wished != current(c"dbm.ddl_guard") {
+        enforce();
+    }
     GucRegistry::define_int_guc(
         c"dbm.rule_timeout",
         c"How long one rule of an audit may take.",
@@ -101,6 +105,35 @@ pub fn register() {
     register_apply();
     // SAFETY: a C string; called while the library loads.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"dbm".as_ptr()) };
+}
+
+/// The value of a setting, also of one that nobody has registered yet.
+fn current(name: &CStr) -> Option<CString> {
+    // SAFETY: the answer is a C string of the server's, copied at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_owned())
+    }
+}
+
+/// The strictest, for a session whose connection asked for a value of `dbm.ddl_guard` which it may not choose.
+///
+/// Without preload the server takes that value for the one of all sessions until it knows the setting, and then has
+/// forgotten what the configuration says. Nobody is to be better off for having tried.
+fn enforce() {
+    // SAFETY: as a connection's option, so that no ROLLBACK takes it back; C strings.
+    unsafe {
+        pg_sys::set_config_option(
+            c"dbm.ddl_guard".as_ptr(),
+            c"enforce".as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_CLIENT,
+            pg_sys::GucAction::GUC_ACTION_SET,
+            true,
+            0,
+            false,
+        );
+    }
 }
 
 /// Registers the settings of the guard.

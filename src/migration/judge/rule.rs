@@ -10,7 +10,8 @@ pub enum Exempt {
     /// What takes time by the size of the table: silent on targets that are private, empty, or below
     /// `dbm.ddl_small_table`.
     Small,
-    /// What breaks others however small the table is: silent on private targets only.
+    /// What breaks others however small the table is: silent on private targets, and where it is only a lock for a
+    /// moment on empty ones.
     Private,
     /// What fails or is a matter of style: never silent.
     Nothing,

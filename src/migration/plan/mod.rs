@@ -40,7 +40,4 @@ pub use file::file;
 pub use recipe::NoPlan;
 
 #[cfg(test)]
-mod live_tests;
-
-#[cfg(test)]
 mod tests;

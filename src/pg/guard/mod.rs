@@ -25,7 +25,7 @@ use crate::catalog::ddl::{Session, Statement};
 pub use owner::{as_owner, login_role, user_role};
 pub use record::{Record, Verdict, ring_records};
 pub use script::{Parsed, parse};
-pub use tables::{RuleRow, rule_rows};
+pub use tables::{RuleRow, can_write, rule_rows};
 
 /// One thing to be said of a statement.
 #[derive(Clone, Debug, Default)]

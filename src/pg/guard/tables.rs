@@ -36,6 +36,14 @@ pub fn rule_rows() -> Vec<RuleRow> {
     rows
 }
 
+/// Whether one of our tables can be written at once; otherwise somebody holds it, and who judges must not wait. What this
+/// locks stays locked until the transaction ends, as what is written does.
+pub fn can_write(name: &CStr) -> bool {
+    let mode = pg_sys::RowExclusiveLock.cast_signed();
+    // SAFETY: a lock that is not waited for.
+    presence::table(name).is_some_and(|table| unsafe { pg_sys::ConditionalLockRelationOid(table, mode) })
+}
+
 /// A scan of one of our tables, unless somebody has it locked.
 fn unlocked(name: &CStr) -> Option<CatalogScan> {
     let table = presence::table(name)?;

@@ -129,9 +129,21 @@ fn volatile_default(asked: &Asked<'_>) -> Option<Found> {
         functions => functions.join(", "),
     };
     let because = format!("as the default of {} calls {calls} for each", quote_identifier(name));
-    let mut found =
-        rewritten(asked, table, &because).safe(add_bare_column(&table.qualified(), name, type_name));
-    if let Some(expression) = default_expression(&asked.action.text) {
+    let mut found = rewritten(asked, table, &because);
+    let own_default = default_expression(&asked.action.text);
+    if own_default.is_none() && !asked.action.text.is_empty() {
+        // The type brings the default; an explicit one, even NULL, goes before it.
+        let add = format!("ADD COLUMN {} {type_name} DEFAULT NULL", quote_identifier(name));
+        let drop = format!("ALTER COLUMN {} DROP DEFAULT", quote_identifier(name));
+        return Some(
+            found
+                .safe(alter_table(&table.qualified(), &add))
+                .safe(alter_table(&table.qualified(), &drop))
+                .note("the default of the type holds for new rows then; fill those that are there by CALL dbm.backfill"),
+        );
+    }
+    found = found.safe(add_bare_column(&table.qualified(), name, type_name));
+    if let Some(expression) = own_default {
         let set = format!("ALTER COLUMN {} SET DEFAULT {expression}", quote_identifier(name));
         found = found.safe(alter_table(&table.qualified(), &set)).safe(backfill(
             &table.qualified(),
@@ -350,6 +362,18 @@ mod tests {
                 "ALTER TABLE public.acct ADD COLUMN tok uuid",
                 "ALTER TABLE public.acct ALTER COLUMN tok SET DEFAULT gen_random_uuid()",
                 "CALL dbm.backfill('public.acct', 'tok = gen_random_uuid()', 'tok IS NULL')",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_default_of_a_domain_is_got_around_by_an_explicit_null() {
+        let found = add(volatile, "ADD COLUMN tok uuid").fires(VOLATILE_DEFAULT.id);
+        assert_eq!(
+            found.safe,
+            [
+                "ALTER TABLE public.acct ADD COLUMN tok uuid DEFAULT NULL",
+                "ALTER TABLE public.acct ALTER COLUMN tok DROP DEFAULT",
             ]
         );
     }

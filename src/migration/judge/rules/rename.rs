@@ -161,7 +161,7 @@ fn schema(asked: &Asked<'_>) -> Option<Found> {
 
 fn set_schema(asked: &Asked<'_>) -> Option<Found> {
     let Kind::Rename(renamed) = &asked.action.kind else { return None };
-    if !renamed.is_moved {
+    if !renamed.is_moved || asked.action.missing.is_some() {
         return None;
     }
     let from = asked.target().map_or_else(|| renamed.from.clone(), Touched::qualified);
@@ -210,6 +210,9 @@ fn other(asked: &Asked<'_>) -> Option<Found> {
             "aggregate",
         ],
     )?;
+    if asked.action.missing.is_some() {
+        return None;
+    }
     let message =
         format!("the {} {} becomes {}: whoever names it fails", renamed.kind, renamed.from, renamed.to);
     let (severity, effect) = match renamed.kind {
@@ -311,5 +314,7 @@ mod tests {
         assert_eq!(rename("index", "public.acct_pkey", "acct_pk2").severity(OTHER.id), Some(Severity::Info));
         assert_eq!(rename("constraint", "c1", "c2").severity(OTHER.id), Some(Severity::Warning));
         rename("trigger", "tr", "tr2").is_silent(OTHER.id);
+        let missing = rename("index", "nowhere", "a").with(|action| action.missing = Some("nowhere".into()));
+        missing.is_silent(OTHER.id);
     }
 }

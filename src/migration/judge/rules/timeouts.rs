@@ -14,7 +14,7 @@ pub const MISSING_LOCK_TIMEOUT: DdlRule = DdlRule {
     why: "The statement waits for the longest transaction on the table, and everybody who comes later waits behind it.",
     thresholds: &[],
     reference: "https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT",
-    exempt: Exempt::Private,
+    exempt: Exempt::Small,
     check: missing_lock_timeout,
 };
 
@@ -31,7 +31,7 @@ pub const LONG_LOCK_TIMEOUT: DdlRule = DdlRule {
         meaning: "longest lock_timeout in seconds; clients give up after some 10 to 30 seconds",
     }],
     reference: "https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT",
-    exempt: Exempt::Private,
+    exempt: Exempt::Small,
     check: long_lock_timeout,
 };
 
@@ -43,7 +43,7 @@ pub const MISSING_STATEMENT_TIMEOUT: DdlRule = DdlRule {
     why: "A statement that takes longer than anybody thought keeps its lock until somebody notices.",
     thresholds: &[],
     reference: CLIENT,
-    exempt: Exempt::Private,
+    exempt: Exempt::Small,
     check: missing_statement_timeout,
 };
 
@@ -55,7 +55,7 @@ pub const MISSING_IDLE_TIMEOUT: DdlRule = DdlRule {
     why: "A client that hangs between two statements keeps the lock until somebody ends it.",
     thresholds: &[],
     reference: CLIENT,
-    exempt: Exempt::Private,
+    exempt: Exempt::Small,
     check: missing_idle_timeout,
 };
 
@@ -67,7 +67,7 @@ pub const MISSING_TRANSACTION_TIMEOUT: DdlRule = DdlRule {
     why: "The lock is kept until COMMIT, however many statements come before it.",
     thresholds: &[],
     reference: CLIENT,
-    exempt: Exempt::Private,
+    exempt: Exempt::Small,
     check: missing_transaction_timeout,
 };
 

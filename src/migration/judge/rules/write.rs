@@ -89,4 +89,10 @@ mod tests {
         write(true, false, false).is_silent(UPDATE.id);
         write(false, true, false).on(new_table("acct"), LockMode::RowExclusive).is_silent(DELETE.id);
     }
+
+    #[test]
+    fn the_tables_of_an_extension_are_its_own_affair() {
+        let setting = Touched { is_extension_member: true, ..table("rule_setting") };
+        write(false, true, false).on(setting, LockMode::RowExclusive).is_silent(DELETE.id);
+    }
 }

@@ -57,13 +57,24 @@ pub unsafe fn facts(
                 facts.constrained_domain = Some(type_name(type_oid, -1));
             }
         }
+        let mut has_own_default = serial.is_some();
         for constraint in list::pointers::<pg_sys::Constraint>((*definition).constraints) {
             if list::tag(constraint) == pg_sys::NodeTag::T_Constraint {
+                has_own_default |= gives_value((*constraint).contype);
                 add(&mut facts, subject, constraint, definition, resolved, further);
             }
         }
+        if let Some((type_oid, _)) = resolved.filter(|_| !has_own_default) {
+            facts.default = expression::default_of_type(type_oid);
+        }
         facts
     }
+}
+
+/// Whether a column with such a clause takes no default from its type.
+fn gives_value(contype: pg_sys::ConstrType::Type) -> bool {
+    use pg_sys::ConstrType as Type;
+    matches!(contype, Type::CONSTR_DEFAULT | Type::CONSTR_IDENTITY | Type::CONSTR_GENERATED)
 }
 
 /// # Safety

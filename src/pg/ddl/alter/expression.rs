@@ -89,13 +89,39 @@ pub unsafe fn default(
         let copy = list::copy(expression);
         let cooked = pg_sys::cookDefault(state, copy, type_oid, modifier, name, 0);
         pg_sys::free_parsestate(state);
-        let planned = pg_sys::expression_planner(cooked.cast()).cast::<pg_sys::Node>();
-        pg_sys::contain_volatile_functions(planned).then(|| volatile_functions(planned))
+        called_anew(cooked)
     });
     match functions {
         Some(Some(functions)) => ColumnDefault::Volatile(functions),
         Some(None) => ColumnDefault::Stored,
         None => ColumnDefault::Unknown,
+    }
+}
+
+/// What becomes of a new column without a default of its own: a domain may bring one.
+pub fn default_of_type(type_oid: pg_sys::Oid) -> ColumnDefault {
+    // SAFETY: a look-up in the catalogs; what it answers was analysed when the type was made.
+    let functions = attempt(|| unsafe {
+        let default = pg_sys::get_typdefault(type_oid);
+        (!default.is_null()).then(|| called_anew(default))
+    });
+    match functions {
+        Some(Some(Some(functions))) => ColumnDefault::Volatile(functions),
+        Some(Some(None)) => ColumnDefault::Stored,
+        Some(None) => ColumnDefault::None,
+        None => ColumnDefault::Unknown,
+    }
+}
+
+/// The volatile functions of a default, for which it is computed row by row; `None` where it is computed once.
+///
+/// # Safety
+/// The expression must be an analysed one.
+unsafe fn called_anew(cooked: *mut pg_sys::Node) -> Option<Vec<String>> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let planned = pg_sys::expression_planner(cooked.cast()).cast::<pg_sys::Node>();
+        pg_sys::contain_volatile_functions(planned).then(|| volatile_functions(planned))
     }
 }
 

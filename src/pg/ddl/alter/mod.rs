@@ -225,7 +225,11 @@ unsafe fn alteration(
                 Alteration::ColumnType(type_change::facts(subject, command, text, further))
             }
             T::AT_SetNotNull => Alteration::SetNotNull(set_not_null(subject, command)),
-            T::AT_DropNotNull => Alteration::DropNotNull { column: name() },
+            T::AT_DropNotNull => match column::named(subject.oid, (*command).name) {
+                // It may be NULL already: nothing changes for anybody.
+                Some(known) if !known.is_not_null => Alteration::Harmless { name: "DROP NOT NULL" },
+                _ => Alteration::DropNotNull { column: name() },
+            },
             T::AT_ColumnDefault => Alteration::ColumnDefault {
                 column: name(),
                 expression: (!(*command).def.is_null())

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::names::{Named, option, pointers, text};
 use super::{also_locks, also_locks_below, constraint, create_index, dependents};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, Kind, ReindexScope, TouchedKind};
+use crate::catalog::ddl::{Action, Kind, LockTaken, ReindexScope, TouchedKind};
 use crate::pg::ddl::{cache, size, touched};
 use crate::pg::scan::CatalogScan;
 use crate::text::quote_qualified;
@@ -195,7 +195,7 @@ pub unsafe fn vacuum(statement: *mut pg_sys::VacuumStmt) -> Vec<Action> {
     }
 }
 
-/// CLUSTER.
+/// CLUSTER, one action a table: without a name, each that was clustered before and that the caller may cluster.
 ///
 /// # Safety
 /// The node must live through the call.
@@ -203,10 +203,37 @@ pub unsafe fn cluster(statement: *mut pg_sys::ClusterStmt) -> Vec<Action> {
     // SAFETY: as the caller vouches.
     unsafe {
         if (*statement).relation.is_null() {
-            return vec![Action::new(Kind::Cluster)];
+            return clustered()
+                .into_iter()
+                .filter_map(touched::of)
+                .map(|table| Action {
+                    target: Some(table.clone()),
+                    is_qualified: true,
+                    locks: vec![LockTaken { relation: table, mode: LockMode::AccessExclusive }],
+                    ..Action::new(Kind::Cluster)
+                })
+                .collect();
         }
         vec![Named::of((*statement).relation).action(Kind::Cluster, LockMode::AccessExclusive)]
     }
+}
+
+/// Tables that were clustered before and that the caller may cluster, the first of them.
+fn clustered() -> Vec<pg_sys::Oid> {
+    let mut scan = CatalogScan::open(pg_sys::IndexRelationId.to_u32());
+    let (table, is_clustered) = (scan.attribute(c"indrelid"), scan.attribute(c"indisclustered"));
+    let mut found = Vec::new();
+    while let Some(row) = scan.next_row() {
+        if row.bool(is_clustered) && found.len() < MOST_RELATIONS {
+            found.push(pg_sys::Oid::from(row.oid(table)));
+        }
+    }
+    found.retain(|&table| {
+        // SAFETY: looks into the system caches.
+        let may = |owner| unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) };
+        cache::class(table, |form| form.relowner).is_some_and(may)
+    });
+    found
 }
 
 /// REFRESH MATERIALIZED VIEW.
