@@ -1,8 +1,9 @@
 -- What makes the next change or upgrade unsafe: each rule speaks of its mistakes and of none of the look-alikes.
 CREATE DATABASE dbm_migration_rules;
+-- As it is unless somebody turns it off; it would warn of what is done here on purpose.
+ALTER DATABASE dbm_migration_rules SET dbm.ddl_guard = 'warn';
+ALTER DATABASE dbm_migration_rules SET client_min_messages = 'error';
 \c dbm_migration_rules
--- The guard warns of what is done here on purpose.
-SET client_min_messages = error;
 CREATE EXTENSION dbmastery;
 CREATE VIEW public.said AS SELECT rule, severity, object, message, fix, undo FROM dbm.audit() WHERE status = 'finding' AND dimension = 'migration';
 
