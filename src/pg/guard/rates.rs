@@ -19,7 +19,8 @@ pub fn rates() -> Rates {
 
 /// Notes a statement that was run. Never fails: what cannot be noted is not.
 pub fn note(measured: Measured) {
-    if measured.seconds < SHORTEST || measured.bytes < FEWEST_BYTES || !tables::can_write(c"ddl_measurement") {
+    if measured.seconds < SHORTEST || measured.bytes < FEWEST_BYTES || !tables::can_write(c"ddl_measurement")
+    {
         return;
     }
     let noted = isolated(&mut || {
