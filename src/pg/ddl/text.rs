@@ -25,10 +25,24 @@ pub fn only_statement(text: &str) -> Statement {
     };
     // SAFETY: the node is the parser's and lives as long as the call.
     unsafe {
+        refuse_rows((*(*raw).stmt).type_);
         let start = usize::try_from((*raw).stmt_location).unwrap_or(0);
         let length = usize::try_from((*raw).stmt_len).unwrap_or(0);
         let end = if length == 0 { bytes.len() } else { start + length };
         let own = bytes.get(start..end).unwrap_or(&bytes);
         super::statement((*raw).stmt, encoding::from_server(own).trim())
+    }
+}
+
+/// Refuses what reads or changes rows.
+fn refuse_rows(kind: pg_sys::NodeTag) {
+    use pg_sys::NodeTag::{T_DeleteStmt, T_InsertStmt, T_MergeStmt, T_SelectStmt, T_UpdateStmt};
+    if matches!(kind, T_DeleteStmt | T_InsertStmt | T_MergeStmt | T_SelectStmt | T_UpdateStmt) {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "there is no plan for a statement that reads or changes rows",
+            "",
+            "CALL dbm.backfill() changes the rows of a table in batches.",
+        );
     }
 }

@@ -234,7 +234,11 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
         }
         // SAFETY: reads a variable of this backend.
         statement.at = from_timestamp(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
-        let session = Session { is_in_transaction_block, ..ddl::session() };
+        let mut session = Session { is_in_transaction_block, ..ddl::session() };
+        // The event trigger's door is too late to bound anything.
+        if has_seen() && is_bounded(&statement) {
+            session.timeouts.lock = lock_timeout::in_force(session.timeouts.lock);
+        }
         let decision = judge(&statement, &session);
         outcome = Some((statement, decision));
     });

@@ -8,7 +8,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_settings;
 
-/// What a step may do when it is run: the role, and what the role may change meanwhile.
+/// The rights in force: the role, and what it may change meanwhile. Put in force again when dropped.
 pub struct Identity {
     role: pg_sys::Oid,
     context: i32,

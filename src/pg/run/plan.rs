@@ -88,7 +88,6 @@ pub fn to_run(number: i64, direction: Direction) -> Option<pg_sys::Oid> {
     if let Some(process) = runner_of(number) {
         Ended::NotBegun { plan: number, running: Some(process) }.say(direction);
     }
-    refuse_creator_without_login(&plan);
     let statuses = plan.statuses();
     match direction {
         Direction::Apply => {
@@ -135,33 +134,28 @@ fn is_for_ever(step: &StoredStep) -> bool {
         && step.step.undo.is_empty()
 }
 
-/// A worker can work for a role that cannot log in only from version 17 on.
+/// In whose name a worker for this role begins. Before version 17 that must be a role that can log in: then it is the
+/// session's.
 #[cfg(any(feature = "pg15", feature = "pg16"))]
-fn refuse_creator_without_login(plan: &StoredPlan) {
+pub fn login_of(role: pg_sys::Oid) -> pg_sys::Oid {
     // SAFETY: a look-up in a system cache; the tuple is released before its copy is used.
-    let can_log_in = unsafe {
+    unsafe {
         let cache = pg_sys::SysCacheIdentifier::AUTHOID as i32;
-        let tuple = pg_sys::SearchSysCache1(cache, plan.creator.into());
-        let can_log_in =
-            !tuple.is_null() && (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>()).rolcanlogin;
-        if !tuple.is_null() {
-            pg_sys::ReleaseSysCache(tuple);
+        let tuple = pg_sys::SearchSysCache1(cache, role.into());
+        if tuple.is_null() {
+            return role;
         }
-        can_log_in
-    };
-    if !can_log_in {
-        raise(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            &format!("plan {} cannot be run: role \"{}\" cannot log in", plan.number, plan.created_by),
-            "A plan is run with the rights of the role that made it, and before PostgreSQL 17 a background worker \
-             cannot work for a role without LOGIN.",
-            "Make the plan as a role that can log in, or run the statements of dbm.plan_steps() by hand.",
-        );
+        let can_log_in = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>()).rolcanlogin;
+        pg_sys::ReleaseSysCache(tuple);
+        if can_log_in { role } else { pg_sys::GetSessionUserId() }
     }
 }
 
+/// In whose name a worker for this role begins.
 #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-fn refuse_creator_without_login(_plan: &StoredPlan) {}
+pub fn login_of(role: pg_sys::Oid) -> pg_sys::Oid {
+    role
+}
 
 /// Writes down that people have done a step, or taken it back.
 pub fn confirm(number: i64, step: i32) {

@@ -20,6 +20,8 @@ pub struct Order {
     pub direction: Direction,
     /// With whose rights.
     pub role: pg_sys::Oid,
+    /// In whose name the worker begins: the same role, if it can log in; else that of the session which asks.
+    pub login: pg_sys::Oid,
     /// A random number by which the one who waits knows the run again.
     pub run: i64,
     /// How long to wait for locks, and how often.
@@ -34,10 +36,11 @@ impl Order {
     fn write(&self) -> String {
         let (process, number) = self.transaction.unwrap_or((-1, 0));
         format!(
-            "{} {} {} {} {} {} {process} {number} {}",
+            "{} {} {} {} {} {} {} {process} {number} {}",
             self.plan,
             self.direction.name(),
             self.role.to_u32(),
+            self.login.to_u32(),
             self.run,
             self.patience.lock_timeout.as_millis(),
             self.patience.tries,
@@ -51,13 +54,14 @@ impl Order {
         let plan = words.next()?.parse().ok()?;
         let direction = Direction::parse(words.next()?)?;
         let role = pg_sys::Oid::from(words.next()?.parse::<u32>().ok()?);
+        let login = pg_sys::Oid::from(words.next()?.parse::<u32>().ok()?);
         let run = words.next()?.parse().ok()?;
         let lock_timeout = Duration::from_millis(words.next()?.parse().ok()?);
         let patience = Patience { lock_timeout, tries: words.next()?.parse().ok()? };
         let transaction: (i32, u32) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         let fault = words.next().unwrap_or_default().to_owned();
         let transaction = (transaction.1 != 0).then_some(transaction);
-        Some(Self { plan, direction, role, run, patience, transaction, fault })
+        Some(Self { plan, direction, role, login, run, patience, transaction, fault })
     }
 
     /// Waits until the transaction has ended in which the worker was asked for.
@@ -113,6 +117,7 @@ fn order(plan: i64, direction: Direction, role: pg_sys::Oid) -> Order {
         plan,
         direction,
         role,
+        login: plan::login_of(role),
         run: (random * 9.0e15) as i64,
         patience: Patience { lock_timeout: settings::apply_lock_timeout(), tries: settings::apply_tries() },
         transaction: None,

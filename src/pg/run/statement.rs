@@ -5,7 +5,8 @@ use std::ptr;
 
 use pgrx::{PgList, PgSqlErrorCode, pg_sys};
 
-use super::transaction::{Failure, caught};
+use super::owner::Identity;
+use super::transaction::{Failure, as_creator, caught};
 use crate::pg::encoding;
 use crate::pg::error::raise;
 
@@ -99,6 +100,8 @@ pub fn is_true(query: &str) -> bool {
 /// Runs one statement by itself at top level, as a client would send it: it begins and ends its transactions as it likes.
 pub fn run_alone(sql: &str) -> Result<(), Failure> {
     let mut memory = None;
+    // Also when the last of several transactions fails, whose end leaves the rights with which it began.
+    let _session = Identity::current();
     let result = caught(|| {
         let text = c_text(sql);
         let _shown = Shown::new(&text);
@@ -133,6 +136,7 @@ unsafe fn at_top_level(text: &CStr, context: pg_sys::MemoryContext) {
     unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
+        let session = as_creator();
         pg_sys::MemoryContextSwitchTo(context);
         let statements = PgList::<pg_sys::RawStmt>::from_pg(pg_sys::pg_parse_query(text.as_ptr()));
         let (1, Some(statement)) = (statements.len(), statements.get_ptr(0)) else {
@@ -177,6 +181,7 @@ unsafe fn at_top_level(text: &CStr, context: pg_sys::MemoryContext) {
         pg_sys::PortalRun(portal, all, true, nowhere, nowhere, &raw mut completion);
         pg_sys::PortalDrop(portal, false);
         pg_sys::CommitTransactionCommand();
+        drop(session);
         pg_sys::pgstat_report_stat(true);
     }
 }

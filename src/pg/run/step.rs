@@ -165,16 +165,17 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
     let deadlock_timeout =
         lock_timeout.map_or(run.deadlock_timeout, |timeout| run.deadlock_timeout.min(timeout / 2));
     let milliseconds = |span: Duration| span.as_millis().to_string();
+    // With the rights of another role than the session's, a step cannot have changed it.
+    let role = (run.order.login == run.order.role).then_some((c"role", "none"));
     transaction(|| {
-        for (name, value) in [
-            (c"role", "none"),
+        for (name, value) in role.into_iter().chain([
             (c"search_path", &*run.search_path),
             (c"lock_timeout", &*milliseconds(lock_timeout.unwrap_or_default())),
             (c"deadlock_timeout", &*milliseconds(deadlock_timeout.max(Duration::from_millis(1)))),
             (c"statement_timeout", "0"),
             (c"default_transaction_isolation", "read committed"),
             (c"default_transaction_read_only", "off"),
-        ] {
+        ]) {
             let value = CString::new(value).unwrap_or_default();
             // SAFETY: as SET by a superuser; these settings hold for this process alone.
             unsafe {

@@ -2,10 +2,38 @@
 
 use std::panic::AssertUnwindSafe;
 
+use std::cell::Cell;
+
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
+use super::owner::Identity;
 use crate::pg::error::{code_of, raise, sqlstate_of};
+
+thread_local! {
+    static CREATOR: Cell<Option<pg_sys::Oid>> = const { Cell::new(None) };
+}
+
+/// From now on transactions have the rights of this role, as in a function with its owner's rights: the session's own
+/// role can be had back by nothing that runs in them.
+///
+/// For a creator that cannot log in, in whose name no worker can begin before version 17. A statement that ends
+/// transactions by itself takes the rights along into the next, which the server foresees but asserts never happens:
+/// a server built with assertions stops there.
+pub fn work_for(creator: pg_sys::Oid) {
+    CREATOR.set(Some(creator));
+}
+
+/// Takes the rights of the creator, in the transaction that has just begun. What was in force before is so again when
+/// the answer is dropped.
+pub fn as_creator() -> Identity {
+    let before = Identity::current();
+    if let Some(creator) = CREATOR.get() {
+        // SAFETY: the role exists, or the server says so when it looks.
+        unsafe { pg_sys::SetUserIdAndSecContext(creator, pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32) };
+    }
+    before
+}
 
 /// What an ERROR said.
 #[derive(Clone, Debug, Default)]
@@ -70,11 +98,14 @@ pub fn transaction<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
             pg_sys::StartTransactionCommand();
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         }
+        let session = as_creator();
         let result = work();
         // SAFETY: as above. The statistics of what was done are due after each transaction.
         unsafe {
             pg_sys::PopActiveSnapshot();
+            // What was put off until the end of the transaction is still done with the creator's rights.
             pg_sys::CommitTransactionCommand();
+            drop(session);
             pg_sys::pgstat_report_stat(true);
         }
         result

@@ -9,7 +9,7 @@ use super::claim::claim;
 use super::start::Order;
 use super::statement::is_true;
 use super::store::{self, StoredPlan, StoredStep};
-use super::transaction::{Failure, caught, transaction};
+use super::transaction::{Failure, caught, transaction, work_for};
 use super::{step, undo};
 use crate::change::plan::Phase;
 use crate::change::run::{Direction, PlanStatus, next_to_apply, next_to_undo};
@@ -75,7 +75,10 @@ pub extern "C-unwind" fn dbmastery_run_plan(_argument: pg_sys::Datum) {
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
     // SAFETY: once, before anything else of the database.
-    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, order.role, flags) };
+    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, order.login, flags) };
+    if order.login != order.role {
+        work_for(order.role);
+    }
     // SAFETY: reads a setting.
     let deadlock_timeout =
         Duration::from_millis(unsafe { pg_sys::DeadlockTimeout }.try_into().unwrap_or(1000));
