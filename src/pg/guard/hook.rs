@@ -110,7 +110,7 @@ unsafe extern "C-unwind" fn utility(
     unsafe {
         HAS_SEEN.set(true);
         let node = (*planned).utilityStmt;
-        let is_judged = context <= pg_sys::ProcessUtilityContext::PROCESS_UTILITY_QUERY
+        let is_judged = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND
             && may_change((*node).type_)
             && presence::is_on_duty();
         let ticket = if is_judged {
