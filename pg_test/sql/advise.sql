@@ -125,7 +125,7 @@ SELECT count(*) > 0 AS advice FROM dbm.advise('SELECT o.total, upper(c.name) FRO
 SELECT count(*) AS locks FROM pg_locks
 WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace);
 SELECT pg_current_xact_id_if_assigned() IS NULL AS without_id, current_setting('work_mem') AS work_mem, current_setting('search_path') AS search_path;
-SELECT count(*) AS new_indexes FROM pg_index WHERE indexrelid::regclass::text ~ 'idx_';
+SELECT count(*) AS new_indexes FROM pg_index WHERE indexrelid::regclass::text ~ '^idx_';
 COMMIT;
 EXECUTE kept_plan (-1);
 SELECT name, generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'kept_plan';

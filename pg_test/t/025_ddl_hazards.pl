@@ -226,6 +226,11 @@ is($timeout->(), '0', 'statements that commit in between leave nothing behind');
 ($said, $complaint) = $asks->run(q(DO $$ BEGIN BEGIN ALTER TABLE small ADD COLUMN a int; EXCEPTION WHEN duplicate_column THEN NULL; END; END $$));
 is("$complaint " . $timeout->(), ' 0', 'nor does an error that is caught');
 
+($status, $out, $error) = $node->psql('app', 'ALTER TABLE small ADD COLUMN q int', on_error_stop => 0);
+unlike($error, qr/missing_lock_timeout/, 'nobody is warned of a wait without end where there is none');
+($status, $out, $error) = $node->psql('app', 'SET dbm.ddl_lock_timeout = 0; ALTER TABLE small ADD COLUMN r int', on_error_stop => 0);
+like($error, qr/missing_lock_timeout/, 'but where there is');
+
 # --- CREATE INDEX CONCURRENTLY leaves nothing invalid behind
 
 $holder->must('BEGIN; INSERT INTO filled VALUES (0)');

@@ -139,6 +139,29 @@ COMMENT ON COLUMN dbm.ddl_records.rows IS
 COMMENT ON COLUMN dbm.ddl_records.bytes IS
     'Bytes of the relation with all its indexes.';
 
+CREATE TABLE dbm.ddl_measurement (
+    at      timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    work    text                     NOT NULL,
+    bytes   bigint                   NOT NULL,
+    seconds double precision         NOT NULL,
+    CONSTRAINT chk_ddl_measurement_work_is_known CHECK (work OPERATOR(pg_catalog.=) ANY (ARRAY['scan', 'rewrite', 'index build']))
+);
+
+SELECT pg_catalog.pg_extension_config_dump('dbm.ddl_measurement', '');
+
+COMMENT ON TABLE dbm.ddl_measurement IS
+    'How long statements took that read or wrote a large table under a lock: the newest twenty of each kind make the estimates of dbm.explain_ddl() and of the guard. Delete all rows after moving to other hardware. Kept by pg_dump.';
+COMMENT ON COLUMN dbm.ddl_measurement.at IS
+    'When the statement had ended.';
+COMMENT ON COLUMN dbm.ddl_measurement.work IS
+    'scan, rewrite or index build.';
+COMMENT ON COLUMN dbm.ddl_measurement.bytes IS
+    'Of the table; of a rewrite, with its indexes.';
+COMMENT ON COLUMN dbm.ddl_measurement.seconds IS
+    'How long the statement ran, waits included.';
+COMMENT ON CONSTRAINT chk_ddl_measurement_work_is_known ON dbm.ddl_measurement IS
+    'The three kinds of work.';
+
 -- Plain functions of C: an error with our SQLSTATE must leave them as it is.
 CREATE FUNCTION dbm.on_ddl_command_start() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_ddl_command_start';

@@ -5,7 +5,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA dbm TO pg_monitor;
 
-GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_record, dbm.ddl_records, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION

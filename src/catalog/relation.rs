@@ -122,6 +122,8 @@ pub struct Relation {
     pub kind: RelationKind,
     /// How long its contents live.
     pub persistence: Persistence,
+    /// How many column numbers are used up, dropped columns included.
+    pub column_numbers: ColumnNumber,
     /// Pages at the last VACUUM or ANALYZE.
     pub pages: u32,
     /// Rows at the last VACUUM or ANALYZE, negative when never measured.

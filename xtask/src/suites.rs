@@ -41,11 +41,23 @@ const SCALE: &str = "0.02";
 pub const STEPS: usize = 3;
 
 impl Suites<'_> {
-    /// Runs all three suites.
+    /// Runs all three suites, or the one that the filter names.
     pub fn run(&self, console: &mut Console, report: &mut Report) {
-        self.suite("regress", console, report, |step| self.regress(step, "schedule"));
-        self.suite("isolation", console, report, |step| self.isolation(step));
-        self.suite("tap", console, report, |step| self.tap(step));
+        if let Some(named) = self.filter.filter(|filter| ["regress", "isolation", "tap"].contains(filter)) {
+            let whole = Self { filter: None, ..*self };
+            return whole.run_one(named, console, report);
+        }
+        for suite in ["regress", "isolation", "tap"] {
+            self.run_one(suite, console, report);
+        }
+    }
+
+    fn run_one(&self, suite: &str, console: &mut Console, report: &mut Report) {
+        self.suite(suite, console, report, |step| match suite {
+            "regress" => self.regress(step, "schedule"),
+            "isolation" => self.isolation(step),
+            _ => self.tap(step),
+        });
     }
 
     /// Runs the files that `pg_test/smoke_schedule` lists.

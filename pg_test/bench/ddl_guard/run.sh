@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What the DDL guard costs: a DDL statement on a small table with dbm.ddl_guard off, warn and enforce, and on a server
+# What the DDL guard costs: a DDL statement on a small table and a statement on a row with dbm.ddl_guard off, warn and enforce, and on a server
 # without the library; pgbench's look-ups and simple updates with and without; and how soon an unsafe statement is refused
 # while another session holds the table.
-# Measured for DDL is the time that the server's process was on a processor, so that the client does not count. Within a
+# Measured for single statements is the time that the server's process was on a processor, so that the client does not count. Within a
 # session blocks of statements with each setting alternate, each second time in the opposite order; sessions of both
 # servers alternate, too. Medians over all blocks.
 # ROUNDS (default 10) are the sessions, STATEMENTS (default 300) those of a block, of which each session has one a setting;
@@ -53,6 +53,12 @@ awk -v n="$statements" 'BEGIN { for (i = 0; i < n; i++) printf "ALTER TABLE smal
 awk -v n="$statements" 'BEGIN { for (i = 0; i < n; i++) printf "BEGIN; CREATE TABLE made (id int PRIMARY KEY); ROLLBACK;\n" }' \
     > "$scratch/create.sql"
 
+# And rows, which the guard only glances at: pgbench's statements one by one.
+awk -v n="$statements" 'BEGIN { srand(1); for (i = 0; i < n; i++)
+    printf "SELECT abalance FROM pgbench_accounts WHERE aid = %d;\n", 1 + int(rand() * 100000) }' > "$scratch/look_up.sql"
+awk -v n="$statements" 'BEGIN { srand(1); for (i = 0; i < n; i++)
+    printf "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = %d;\n", 1 + int(rand() * 100000) }' > "$scratch/update.sql"
+
 # session PORT FILE SETTING…: a line for each block, the setting and its microseconds a statement.
 session() {
     local port=$1 file=$2
@@ -76,7 +82,7 @@ session() {
 }
 
 printf '%-10s %9s %9s %9s %9s | %9s %11s %12s\n' statement 'none us' 'off us' 'warn us' 'enforce us' 'off-none' 'warn-off' 'enforce-off'
-for file in comment option default create; do
+for file in comment option default create look_up update; do
     rm -f "$scratch/times"
     for round in $(seq "$rounds"); do
         order=$([ $((round % 2)) = 0 ] && echo 'off warn enforce' || echo 'enforce warn off')

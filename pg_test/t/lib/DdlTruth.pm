@@ -38,8 +38,19 @@ sub can_be_watched
 sub transactions
 {
 	my ($sql) = @_;
-	return ($sql =~ s/\b(?:BEGIN|COMMIT)\s*;//gr) if $sql =~ /\bBEGIN\s*;/;
-	return grep { /\S/ } $sql =~ /((?:'[^']*'|\$\$.*?\$\$|[^;'])+)/g;
+	my (@transactions, $open);
+	for my $statement (grep { /\S/ } $sql =~ /((?:'[^']*'|\$\$.*?\$\$|[^;'])+)/g)
+	{
+		if ($statement =~ /^\s*BEGIN\s*$/) { $open = '' }
+		elsif ($statement =~ /^\s*COMMIT\s*$/)
+		{
+			push @transactions, $open if $open =~ /\S/;
+			undef $open;
+		}
+		elsif (defined $open) { $open .= "$statement;" }
+		else { push @transactions, $statement }
+	}
+	return @transactions;
 }
 
 # Says beforehand, then does and looks: { said => rows of dbm.explain_ddl(), error, rewritten, read, built, locks }.

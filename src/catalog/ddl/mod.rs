@@ -6,6 +6,7 @@
 mod action;
 mod alter;
 mod create;
+mod measured;
 mod remove;
 mod session;
 mod shape;
@@ -17,6 +18,7 @@ pub use alter::{
     ForeignKeyFacts, Generated, SetNotNull, TriggerScope, TypeChange, UsingIndex, ValidateConstraint,
 };
 pub use create::{ColumnDefinition, CreateIndex, CreateTable, SameName};
+pub use measured::{Measured, WorkKind};
 pub use remove::{Dependent, DropColumn, DropObject, DroppedKind, RecentUse};
 pub use session::{Blocker, HeldLock, Rates, Session, Timeouts};
 pub use shape::{

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::policy::InForce;
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Kind, Statement};
+use crate::catalog::ddl::{Kind, Session, Statement};
 use crate::finding::Severity;
 use crate::migration::assessment::{Assessment, safe_sql};
 use crate::migration::judge;
@@ -46,7 +46,7 @@ impl Explained {
 /// Explains every statement of a text, as if it were sent by this session now.
 pub fn explain(sql: &str) -> Vec<Explained> {
     let policy = InForce::now();
-    let mut state = State::new(ddl::session(), true);
+    let mut state = State::new(Session { rates: guard::rates(), ..ddl::session() }, true);
     let mut rows = Vec::new();
     for (place, piece) in split::split(sql).into_iter().enumerate() {
         let row = |verdict, message: String| Explained {
@@ -68,21 +68,26 @@ pub fn explain(sql: &str) -> Vec<Explained> {
         };
         state.correct(&mut statement);
         let found = judge::judge(&statement, state.session(), &policy);
+        let unknown = unknown(&statement);
         for judged in &found {
-            let is_unsafe = judged.severity >= Severity::Warning;
+            let verdict = match &unknown {
+                _ if judged.severity >= Severity::Warning => "unsafe",
+                Some(_) => "unknown",
+                None => "safe",
+            };
             rows.push(Explained {
                 rule: Some(judged.rule.id),
                 severity: Some(judged.severity),
                 assessment: Assessment::of(judged, &statement, state.session()),
                 safe_sql: safe_sql(judged),
-                ..row(if is_unsafe { "unsafe" } else { "safe" }, judged.found.message.clone())
+                ..row(verdict, judged.found.message.clone())
             });
         }
-        if found.is_empty() {
-            let (verdict, message) = match unknown(&statement) {
-                Some(reason) => ("unknown", reason),
-                None => ("safe", "nothing is known against it".to_owned()),
-            };
+        let verdict = match unknown {
+            Some(reason) => Some(("unknown", reason)),
+            None => found.is_empty().then(|| ("safe", "nothing is known against it".to_owned())),
+        };
+        if let Some((verdict, message)) = verdict {
             let assessment = statement
                 .actions
                 .first()

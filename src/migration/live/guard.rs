@@ -2,11 +2,11 @@
 
 use super::allowance;
 use super::policy::{Everything, InForce};
-use crate::catalog::ddl::{Session, Statement};
+use crate::catalog::ddl::{Kind, Session, Statement, WorkKind};
 use crate::finding::Severity;
 use crate::migration::assessment::{Assessment, first_step};
 use crate::migration::judge::{self, Effect, Judged};
-use crate::pg::guard::{Decision, Record, Told, Verdict};
+use crate::pg::guard::{self, Decision, Record, Told, Verdict};
 use crate::pg::settings::{self, Guard};
 use crate::text::identifier::quote_literal;
 
@@ -15,11 +15,16 @@ const SHOWN: usize = 300;
 
 /// Decides. Runs inside the guard's doors.
 pub fn decide(statement: &Statement, session: &Session) -> Decision {
-    let all = judge::judge(statement, session, &InForce::now());
+    let policy = InForce::now();
+    let all = judge::judge(statement, session, &policy);
+    let session = &match all.is_empty() {
+        true => session.clone(),
+        false => Session { rates: guard::rates(), ..session.clone() },
+    };
+    let whatever = judge::judge(statement, session, &Everything);
     let mut decision = Decision {
-        knows_rewrite: judge::judge(statement, session, &Everything)
-            .iter()
-            .any(|judged| judged.found.effect == Effect::Rewrite),
+        knows_rewrite: whatever.iter().any(|judged| judged.found.effect == Effect::Rewrite),
+        work: work(statement, &whatever),
         ..Decision::default()
     };
     let enforces = settings::ddl_guard() == Guard::Enforce;
@@ -61,6 +66,27 @@ pub fn decide(statement: &Statement, session: &Session) -> Decision {
         decision.refusal = Some(refusal);
     }
     decision
+}
+
+/// The work of a statement that takes longest, and on how many bytes.
+fn work(statement: &Statement, found: &[Judged]) -> Option<(WorkKind, u64)> {
+    let build = statement.actions.iter().find_map(|action| match (&action.kind, &action.target) {
+        (Kind::CreateIndex(index), Some(table)) if !index.is_only => {
+            Some((WorkKind::IndexBuild, table.bytes))
+        }
+        _ => None,
+    });
+    let with = |effect, kind| {
+        let judged = found.iter().find(|judged| judged.found.effect == effect)?;
+        let target = || statement.actions.get(judged.action)?.target.as_ref();
+        let relation = judged.found.victim.as_ref().or_else(target)?;
+        let bytes = if kind == WorkKind::Rewrite { relation.total_bytes() } else { relation.bytes };
+        Some((kind, bytes))
+    };
+    build
+        .or_else(|| with(Effect::Rewrite, WorkKind::Rewrite))
+        .or_else(|| with(Effect::IndexBuild, WorkKind::IndexBuild))
+        .or_else(|| with(Effect::Scan, WorkKind::Scan))
 }
 
 fn told(judged: &Judged, statement: &Statement, session: &Session, is_refusal: bool) -> Told {

@@ -1,7 +1,6 @@
 //! Default partitions that every new partition must look through.
 
-use super::TABLE_BYTES;
-use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::text::size::pretty_bytes;
 
 /// `migration.default_partition_holds_rows`: the next partition cannot be added without reading the default one.
@@ -12,7 +11,13 @@ pub const DEFAULT_PARTITION_HOLDS_ROWS: Rule = Rule {
     title: "Default partition that every new partition must read",
     why: "ATTACH PARTITION and CREATE TABLE … PARTITION OF lock the default partition against everybody and read all of it; \
           if it holds a row of the new partition, they fail.",
-    thresholds: &[TABLE_BYTES],
+    thresholds: &[Threshold {
+        name: "table_bytes",
+        default: 10_485_760.0,
+        range: (0.0, 1e15),
+        meaning: "bytes of the default partition (TOAST included) from which it is told of; less than 10 MB is read before \
+                  anybody notices",
+    }],
     reference: "https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-ATTACH-PARTITION",
     check,
 };

@@ -25,7 +25,7 @@ pub use no_lock_timeout::NO_LOCK_TIMEOUT;
 pub use upgrade_column::COLUMN_BLOCKS_UPGRADE;
 pub use version_support::VERSION_OUT_OF_SUPPORT;
 
-use crate::finding::{Rule, Threshold};
+use crate::finding::Rule;
 
 /// All rules of this room.
 pub const RULES: &[Rule] = &[
@@ -40,12 +40,3 @@ pub const RULES: &[Rule] = &[
     EXTENSION_OUTDATED,
     LOGICAL_SLOT_LOST_BY_UPGRADE,
 ];
-
-/// From where on a table is worked through so slowly that others notice.
-const TABLE_BYTES: Threshold = Threshold {
-    name: "table_bytes",
-    default: 10_485_760.0,
-    range: (0.0, 1e15),
-    meaning: "bytes of the heap (TOAST included) from which a table counts; below 10 MB a change is over before anybody \
-              notices",
-};

@@ -2,9 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::TABLE_BYTES;
 use crate::catalog::{Oid, Relation, Role, Snapshot};
-use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::text::quote_identifier;
 use crate::text::size::pretty_bytes;
 
@@ -16,7 +15,13 @@ pub const NO_LOCK_TIMEOUT: Rule = Rule {
     title: "DDL without lock_timeout",
     why: "A DDL statement that waits for one long query makes every later query on the table wait behind it. With a \
           lock_timeout it gives up instead, and is tried again.",
-    thresholds: &[TABLE_BYTES],
+    thresholds: &[Threshold {
+        name: "table_bytes",
+        default: 104_857_600.0,
+        range: (0.0, 1e15),
+        meaning: "bytes of the heap (TOAST included) from which a table counts; below 100 MB few queries run long enough to \
+                  be waited for",
+    }],
     reference: "https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT",
     check,
 };
@@ -174,7 +179,7 @@ mod tests {
     fn sample() -> Sample {
         let mut sample = Sample::new();
         let table = sample.keyed_table("orders");
-        sample.edit_table(table, |table| (table.owner, table.pages) = (OWNER, 5_000));
+        sample.edit_table(table, |table| (table.owner, table.pages) = (OWNER, 20_000));
         sample.snapshot.roles =
             vec![role(10, "postgres", true), role(OWNER, "shop", true), role(MEMBER, "deploy", true)];
         sample.snapshot.settings.insert("lock_timeout".into(), Setting { value: "0".into() });

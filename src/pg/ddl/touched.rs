@@ -90,7 +90,12 @@ pub fn of(relation: pg_sys::Oid) -> Option<Touched> {
 
 /// A relation by its OID, without its partitions and children.
 pub fn alone(relation: pg_sys::Oid) -> Option<Touched> {
-    described(relation, &[relation])
+    let mut touched = described(relation, &[relation])?;
+    if touched.kind == TouchedKind::PartitionedTable {
+        // It holds nothing itself, and is empty only if all its partitions are.
+        touched.is_empty = size::of(relation, &tree(relation)).is_empty;
+    }
+    Some(touched)
 }
 
 fn described(relation: pg_sys::Oid, members: &[pg_sys::Oid]) -> Option<Touched> {

@@ -2,15 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int};
+use std::time::Instant;
 
 use pgrx::pg_sys::NodeTag as Tag;
 use pgrx::{pg_guard, pg_sys};
 
 use super::lock_timeout::{self, Bound};
 use super::report::{self, Message};
-use super::{Decision, JUDGE, Told, presence, record, strongest_lock};
+use super::{Decision, JUDGE, Told, presence, rates, record, strongest_lock};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Alteration, Kind, Session, Statement};
+use crate::catalog::ddl::{Alteration, Kind, Measured, Session, Statement, WorkKind};
 use crate::pg::isolation::isolated;
 use crate::pg::moment::from_timestamp;
 use crate::pg::{ddl, encoding};
@@ -42,7 +43,14 @@ thread_local! {
     /// Whether the judge knew that the statement which runs writes a table anew, or somebody allowed it.
     static KNOWS_REWRITE: Cell<bool> = const { Cell::new(false) };
     /// The statements that run now, the innermost last: what they did is noted once they succeeded.
-    static RUNNING: RefCell<Vec<Statement>> = const { RefCell::new(Vec::new()) };
+    static RUNNING: RefCell<Vec<Running>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A statement that runs.
+struct Running {
+    statement: Statement,
+    work: Option<(WorkKind, u64)>,
+    started: Instant,
 }
 
 /// Puts our hook before those of others.
@@ -226,7 +234,11 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
         }
         // SAFETY: reads a variable of this backend.
         statement.at = from_timestamp(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
-        let session = Session { is_in_transaction_block, ..ddl::session() };
+        let mut session = Session { is_in_transaction_block, ..ddl::session() };
+        // The event trigger's door is too late to bound anything.
+        if has_seen() && is_bounded(&statement) {
+            session.timeouts.lock = lock_timeout::in_force(session.timeouts.lock);
+        }
         let decision = judge(&statement, &session);
         outcome = Some((statement, decision));
     });
@@ -249,7 +261,7 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
     KNOWS_REWRITE.set(decision.knows_rewrite);
     let bound = if is_bounded(&statement) { lock_timeout::bound() } else { Bound::default() };
     let place = RUNNING.with_borrow_mut(|running| {
-        running.push(statement);
+        running.push(Running { statement, work: decision.work, started: Instant::now() });
         running.len()
     });
     Ticket { bound, place, ..Ticket::default() }
@@ -275,13 +287,16 @@ extern "C-unwind" fn after(ticket: Ticket) {
 fn finish(ticket: Ticket) {
     lock_timeout::unbind(ticket.bound);
     let Some(position) = ticket.place.checked_sub(1) else { return };
-    let statement = RUNNING.with_borrow_mut(|running| {
-        let statement = running.get_mut(position).map(std::mem::take);
-        running.truncate(position);
-        statement
+    let done = RUNNING.with_borrow_mut(|running| {
+        // What an ERROR left above it is forgotten.
+        running.truncate(position + 1);
+        running.pop()
     });
-    if let Some(statement) = statement {
-        ddl::tracker::note(&statement);
+    let Some(done) = done else { return };
+    ddl::tracker::note(&done.statement);
+    if let Some((kind, bytes)) = done.work {
+        let seconds = done.started.elapsed().as_secs_f64();
+        rates::note(Measured { kind, bytes: bytes as f64, seconds });
     }
 }
 

@@ -25,6 +25,12 @@ impl Bound {
     }
 }
 
+/// What `lock_timeout` is while a statement runs whose wait is bounded, in milliseconds.
+pub fn in_force(chosen: i64) -> i64 {
+    let limit = i64::from(settings::ddl_lock_timeout());
+    if limit <= 0 || (chosen > 0 && chosen <= limit) { chosen } else { limit }
+}
+
 /// Bounds the wait of the statement that is about to be run, unless whoever sent it chose a shorter one.
 pub fn bound() -> Bound {
     let limit = settings::ddl_lock_timeout();

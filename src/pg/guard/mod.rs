@@ -10,6 +10,7 @@ mod lock_timeout;
 mod memory;
 mod owner;
 mod presence;
+mod rates;
 mod record;
 mod report;
 mod script;
@@ -20,9 +21,10 @@ mod write;
 use std::cell::Cell;
 
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Session, Statement};
+use crate::catalog::ddl::{Session, Statement, WorkKind};
 
 pub use owner::{as_owner, login_role, user_role};
+pub use rates::rates;
 pub use record::{Record, Verdict, ring_records};
 pub use script::{Parsed, parse};
 pub use tables::{RuleRow, can_write, rule_rows};
@@ -51,6 +53,8 @@ pub struct Decision {
     pub records: Vec<Record>,
     /// Whether it is known that a table is written anew, or somebody allowed whatever is done.
     pub knows_rewrite: bool,
+    /// The work that grows with a table, and how many bytes that has: its time is noted.
+    pub work: Option<(WorkKind, u64)>,
 }
 
 /// The judge: from what is about to be done to what becomes of it. Runs in a subtransaction of its own.

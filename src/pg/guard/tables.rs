@@ -4,7 +4,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use super::presence;
+use super::{presence, rates};
+use crate::catalog::ddl::Measured;
 use crate::pg::scan::CatalogScan;
 
 /// A row of `dbm.rule_setting`.
@@ -34,6 +35,21 @@ pub fn rule_rows() -> Vec<RuleRow> {
         });
     }
     rows
+}
+
+/// The rows of `dbm.ddl_measurement`, oldest first; none while somebody holds the table locked.
+pub fn measurements() -> Vec<Measured> {
+    let mut rows: Vec<(i64, Measured)> = Vec::new();
+    let Some(mut scan) = unlocked(c"ddl_measurement") else { return Vec::new() };
+    let [at, work, bytes, seconds] = [c"at", c"work", c"bytes", c"seconds"].map(|name| scan.attribute(name));
+    while let Some(row) = scan.next_row() {
+        let seconds = f64::from_bits(row.int8(seconds).unwrap_or(0).cast_unsigned());
+        let work = row.text(work).unwrap_or_default();
+        let measured = rates::measured(&work, row.int8(bytes).unwrap_or(0), seconds);
+        rows.extend(measured.map(|measured| (row.int8(at).unwrap_or(0), measured)));
+    }
+    rows.sort_by_key(|(at, _)| *at);
+    rows.into_iter().map(|(_, measured)| measured).collect()
 }
 
 /// Whether one of our tables can be written at once; otherwise somebody holds it, and who judges must not wait. What this

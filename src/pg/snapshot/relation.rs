@@ -80,6 +80,7 @@ fn read_relations(snapshot: &mut Snapshot) -> Found {
     let file_number = scan.attribute(c"relfilenode");
     let tablespace = scan.attribute(c"reltablespace");
     let pages = scan.attribute(c"relpages");
+    let column_numbers = scan.attribute(c"relnatts");
     let rows = scan.attribute(c"reltuples");
     let toast = scan.attribute(c"reltoastrelid");
     let persistence = scan.attribute(c"relpersistence");
@@ -161,6 +162,7 @@ fn read_relations(snapshot: &mut Snapshot) -> Found {
             owner: row.oid(owner),
             kind,
             persistence,
+            column_numbers: row.int2(column_numbers),
             pages: page_count(&row),
             rows: row.float4(rows),
             toast_pages: 0,
