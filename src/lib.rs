@@ -59,18 +59,18 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!(
     "../sql/schema/40_progress.sql",
     name = "progress",
-    requires = [monitor::api::progress]
+    requires = ["workload", monitor::api::progress]
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/45_ddl_guard.sql",
     name = "ddl_guard",
-    requires = [migration::api::pending_ddl_records]
+    requires = ["progress", migration::api::pending_ddl_records]
 );
 #[cfg(feature = "postgres")]
-pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["progress"]);
+pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires = ["ddl_guard"]);
 #[cfg(feature = "postgres")]
-pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["progress"]);
+pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["plan"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
