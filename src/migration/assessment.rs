@@ -224,11 +224,11 @@ pub fn first_step(judged: &Judged) -> String {
         ([only], note) => format!("Run instead: {}; {}", only.trim_end_matches(';'), sentence(note)),
         ([first, rest @ ..], _) => {
             let steps = if rest.len() == 1 {
-                "one more step".to_owned()
+                "one more step follows".to_owned()
             } else {
-                format!("{} more steps", rest.len())
+                format!("{} more steps follow", rest.len())
             };
-            format!("Begin with: {}; ({steps} follow)", first.trim_end_matches(';'))
+            format!("Begin with: {}; ({steps})", first.trim_end_matches(';'))
         }
     }
 }

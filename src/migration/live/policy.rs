@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::finding::Severity;
-use crate::migration::judge::{DdlRule, Policy};
+use crate::migration::judge::{DdlRule, Exempt, Policy};
 use crate::pg::{guard, settings};
 
 struct Setting {
@@ -65,12 +65,13 @@ impl Policy for InForce {
     }
 }
 
-/// Everything counts: for the question what a statement does at all.
+/// All that reads or writes every row counts, however small the table: for the question what a statement does at all.
 pub struct Everything;
 
 impl Policy for Everything {
     fn severity(&self, rule: &DdlRule) -> Option<Severity> {
-        Some(rule.severity)
+        // The rules about such work are those that are silent on small tables.
+        (rule.exempt == Exempt::Small).then_some(rule.severity)
     }
 
     fn threshold(&self, rule: &DdlRule, name: &str) -> f64 {
