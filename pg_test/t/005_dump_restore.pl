@@ -54,6 +54,8 @@ sub decisions
 sub run_or_die
 {
 	my ($out, $error) = ('', '');
+	# For what restores, as docs/guard.md says.
+	local $ENV{PGOPTIONS} = '-c dbm.ddl_guard=off';
 	IPC::Run::run(\@_, '<', \undef, '>', \$out, '2>', \$error) or die "@_ failed: $error";
 	return $error;
 }
@@ -72,8 +74,6 @@ run_or_die('pg_dump', '-d', $node->connstr('traps'), '-Fc', '-f', $custom);
 # OIDs are to differ: other objects first.
 $node->safe_psql('postgres', 'CREATE TABLE filler (a int); DROP TABLE filler; SELECT lo_create(0)');
 $node->safe_psql('postgres', "CREATE DATABASE $_") for 'from_plain', 'from_custom';
-# As docs/guard.md says.
-$ENV{PGOPTIONS} = '-c dbm.ddl_guard=off';
 my @psql = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null');
 is(run_or_die(@psql, '-d', $node->connstr('from_plain'), '-f', $plain), '', 'pg_dump | psql says nothing');
 is(run_or_die('pg_restore', '--exit-on-error', '-d', $node->connstr('from_custom'), $custom),
