@@ -38,7 +38,8 @@ cargo xtask COMMAND
 
   demo                       build the extension, load a demo database into a throw-away cluster, and audit it
   demo --stop                end and remove that cluster
-  test [FILTER]              every test, or those whose name contains FILTER
+  test [FILTER]              every test, or those whose name contains FILTER; regress, isolation or tap: all of that
+                             suite
        --fast                  leave out clippy and the newest PostgreSQL
        --full                  run all SQL tests on the newest PostgreSQL too, not only the smoke test
   install [--pg-config PATH] put the extension into a PostgreSQL that is already there
