@@ -53,7 +53,8 @@ sub transactions
 	return @transactions;
 }
 
-# Says beforehand, then does and looks: { said => rows of dbm.explain_ddl(), error, rewritten, read, built, locks }.
+# Says beforehand, then does and looks: { said => rows of dbm.explain_ddl(), error, rewritten, read, built, locks,
+# awaited => those of the locks that are on what holds rows }.
 # Tables without rows do not count, and neither do tables that are read while nobody has to wait for it.
 sub truth
 {
@@ -83,7 +84,7 @@ SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind AS kind, 
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'dbm') AND n.nspname !~ '^pg_' AND c.relkind <> 't';
 CREATE TEMP VIEW after_it AS
-SELECT b.name, b.kind,
+SELECT b.name, b.kind, b.has_rows,
        b.file IS DISTINCT FROM pg_relation_filenode(b.oid) AND c.oid IS NOT NULL AND b.has_rows AS is_new,
        coalesce(s.seq_tup_read, 0) AS read,
        (SELECT json_agg(l.mode) FROM pg_locks AS l
@@ -94,7 +95,7 @@ SELECT b.name, b.kind,
 $done
 SQL
 	my ($said, @seen) = split /^======\n?/m, $out;
-	my %truth = (said => [ decode_rows($said // '') ], error => $error, locks => {});
+	my %truth = (said => [ decode_rows($said // '') ], error => $error, locks => {}, awaited => {});
 	return \%truth if $status != 0;
 	my (%is, %read_before);
 	# What the statement itself printed stands before it.
@@ -109,6 +110,7 @@ SQL
 			$lock = $words if strength($words) > strength($lock);
 		}
 		$truth{locks}{$name} = $lock if strength($lock) > strength($truth{locks}{$name});
+		$truth{awaited}{$name} = $truth{locks}{$name} if $row->{has_rows};
 		# A materialized view has no writers but REFRESH.
 		my $is_awaited = strength($lock) >= strength('SHARE') && !($row->{kind} eq 'm' && $lock eq 'EXCLUSIVE');
 		my $read = $row->{read} - ($read_before{$name} // 0);

@@ -1,6 +1,6 @@
 //! The guard that does not stand at its door.
 
-use crate::catalog::{Snapshot, TriggerState};
+use crate::catalog::TriggerState;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::quote_identifier;
 
@@ -33,12 +33,20 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         ));
         return;
     }
-    if is_preloaded(snapshot) {
+    let trigger = snapshot.event_triggers.iter().find(|trigger| &*trigger.name == EVENT_TRIGGER);
+    if !trigger.is_some_and(|trigger| matches!(trigger.state, TriggerState::Disabled | TriggerState::Replica))
+    {
         return;
     }
-    let trigger = snapshot.event_triggers.iter().find(|trigger| &*trigger.name == EVENT_TRIGGER);
-    if trigger.is_some_and(|trigger| matches!(trigger.state, TriggerState::Disabled | TriggerState::Replica))
-    {
+    let Some(libraries) = snapshot.setting("shared_preload_libraries") else {
+        let reason = format!(
+            "event trigger {EVENT_TRIGGER} is disabled, and role {} may not see whether the library is preloaded: GRANT \
+             pg_read_all_settings TO it",
+            snapshot.server.role
+        );
+        return verdicts.unknown(EVENT_TRIGGER, "", reason);
+    };
+    if !is_preloaded(libraries) {
         let message = format!(
             "event trigger {EVENT_TRIGGER} of database {database} is disabled, and the library is not preloaded: the guard \
              sees no DDL"
@@ -50,8 +58,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
-fn is_preloaded(snapshot: &Snapshot) -> bool {
-    let libraries = snapshot.setting("shared_preload_libraries").unwrap_or_default();
+fn is_preloaded(libraries: &str) -> bool {
     libraries.split(',').any(|library| library.trim().trim_matches('"').ends_with("dbmastery"))
 }
 

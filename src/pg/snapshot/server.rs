@@ -10,7 +10,7 @@ use crate::pg::moment::from_timestamp;
 use crate::pg::scan::text_of_c_string;
 
 /// The settings that rules look at.
-const SETTINGS: [&CStr; 15] = [
+const SETTINGS: [&CStr; 14] = [
     c"autovacuum",
     c"autovacuum_freeze_max_age",
     c"block_size",
@@ -22,15 +22,22 @@ const SETTINGS: [&CStr; 15] = [
     c"random_page_cost",
     c"server_encoding",
     c"session_replication_role",
-    c"shared_preload_libraries",
     c"track_counts",
     c"track_commit_timestamp",
     c"wal_level",
 ];
 
+/// Only for who may read all settings.
+const PRELOADED: &CStr = c"shared_preload_libraries";
+
 /// Reads what holds for the server and this session.
 pub fn read(snapshot: &mut Snapshot) {
-    for name in SETTINGS {
+    // The server raises an ERROR where a role asks for what it may not see.
+    // SAFETY: looks memberships up in the catalogs.
+    let sees_all = unsafe {
+        pg_sys::has_privs_of_role(pg_sys::GetUserId(), pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS))
+    };
+    for name in SETTINGS.into_iter().chain(sees_all.then_some(PRELOADED)) {
         // SAFETY: returns null for an unknown name, else a C string in the scratch context.
         let value = unsafe {
             text_of_c_string(pg_sys::GetConfigOptionByName(name.as_ptr(), std::ptr::null_mut(), true))
