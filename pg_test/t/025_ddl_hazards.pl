@@ -300,12 +300,12 @@ sub run_program
 	IPC::Run::run(\@_, '<', \undef, '>', \$out, '2>', \$error);
 	return $error;
 }
-# What is there, by name and definition.
+# What is there, by name and definition; how NOT NULL is called since 18 is nobody's choice.
 sub shape
 {
 	my ($database) = @_;
 	return $node->safe_psql($database, <<'SQL');
-SELECT conrelid::regclass::text COLLATE "C", conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE conrelid >= 16384 ORDER BY 1, 2;
+SELECT conrelid::regclass::text COLLATE "C", conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE conrelid >= 16384 AND contype <> 'n' ORDER BY 1, 2;
 SELECT indexrelid::regclass::text COLLATE "C", indisvalid FROM pg_index WHERE indexrelid >= 16384 AND indrelid::regclass::text !~ '^(pg_toast|dbm)' ORDER BY 1;
 SELECT count(*), sum(parent_id) FROM child;
 SQL
