@@ -1,5 +1,6 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
+pub mod backends;
 pub mod backfill;
 pub mod capture;
 pub mod ddl;
@@ -21,6 +22,7 @@ pub mod roles;
 pub mod run;
 pub mod scan;
 pub mod settings;
+pub mod shared_memory;
 pub mod snapshot;
 pub mod thresholds;
 pub mod value;

@@ -10,8 +10,8 @@ use std::ffi::{CStr, c_char};
 
 use pgrx::pg_sys;
 
-use super::encoding;
 use super::moment::from_timestamp;
+use super::{backends, encoding};
 use crate::catalog::Moment;
 
 /// Our number among the server's commands; theirs are counted from 1 and need no such number for long.
@@ -220,23 +220,11 @@ pub struct Row {
 /// What all sessions do that the caller may know of, as it was when this transaction first looked.
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    // SAFETY: the entries are this session's copies of the shared array, valid until the transaction ends; indexes
-    // run from 1 to the number of backends.
-    unsafe {
-        for position in 1..=pg_sys::pgstat_fetch_stat_numbackends() {
-            #[cfg(feature = "pg15")]
-            let entry = pg_sys::pgstat_fetch_stat_local_beentry(position);
-            #[cfg(not(feature = "pg15"))]
-            let entry = pg_sys::pgstat_get_local_beentry_by_index(position);
-            if entry.is_null() {
-                continue;
-            }
-            let status = &(*entry).backendStatus;
-            if is_ours(status) && super::roles::may_see_statistics_of(status.st_userid) {
-                rows.push(row(status));
-            }
+    backends::each(|status| {
+        if is_ours(status) && super::roles::may_see_statistics_of(status.st_userid) {
+            rows.push(row(status));
         }
-    }
+    });
     rows.sort_by_key(|row| (row.started, row.pid));
     rows
 }

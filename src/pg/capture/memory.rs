@@ -4,16 +4,14 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use crate::catalog::captured::table::Table;
 use crate::pg::settings;
+use crate::pg::shared_memory::{self, Part, Taken};
 
 /// The name of the memory and of its lock, as pg_shmem_allocations and pg_stat_activity show them.
 const NAME: &CStr = c"dbmastery_capture";
-
-/// Where `AddinShmemInitLock` of lwlocknames.h is among the main locks, in 15 to 18.
-const ADDIN_LOCK: usize = 21;
 
 /// The table and its lock.
 #[derive(Clone, Copy)]
@@ -26,8 +24,6 @@ pub struct Shared {
 thread_local! {
     // Set in the postmaster; its children inherit it.
     static SHARED: Cell<Option<Shared>> = const { Cell::new(None) };
-    static NEXT_REQUEST: Cell<pg_sys::shmem_request_hook_type> = const { Cell::new(None) };
-    static NEXT_STARTUP: Cell<pg_sys::shmem_startup_hook_type> = const { Cell::new(None) };
 }
 
 /// The table, where there is one.
@@ -57,74 +53,28 @@ impl Shared {
     }
 }
 
-/// Puts our hooks before those of others.
+/// Asks for the table's memory.
 pub fn install() {
-    // SAFETY: the server reads these pointers from this one thread.
-    unsafe {
-        NEXT_REQUEST.set(pg_sys::shmem_request_hook);
-        pg_sys::shmem_request_hook = Some(request);
-        NEXT_STARTUP.set(pg_sys::shmem_startup_hook);
-        pg_sys::shmem_startup_hook = Some(startup);
-    }
+    shared_memory::share(Part { name: NAME, bytes, taken });
 }
 
 fn bytes() -> usize {
     Table::size(settings::capture_max_queries(), settings::capture_query_bytes()) * size_of::<AtomicU64>()
 }
 
-// Not guarded: this frame owns nothing with a destructor, so a longjmp may cross it and others' ERRORs stay whole.
-unsafe extern "C-unwind" fn request() {
-    // SAFETY: the server's call, handed on.
-    unsafe {
-        if let Some(next) = NEXT_REQUEST.get() {
-            next();
-        }
-        ask_for_memory();
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn ask_for_memory() {
-    // SAFETY: called by the hook that is there for it.
-    unsafe {
-        pg_sys::RequestAddinShmemSpace(bytes());
-        pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
-    }
-}
-
-// Not guarded, as above.
-unsafe extern "C-unwind" fn startup() {
-    // SAFETY: the server's call, handed on.
-    unsafe {
-        if let Some(next) = NEXT_STARTUP.get() {
-            next();
-        }
-        take_memory();
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn take_memory() {
+fn taken(part: &Taken) {
     SHARED.set(None);
-    // SAFETY: called by the hook that is there for it; the memory stays as long as the server runs, is aligned to a
-    // cache line, and is only ever used as atomic words.
-    unsafe {
-        let addin_lock = &raw mut (*pg_sys::MainLWLockArray.add(ADDIN_LOCK)).lock;
-        pg_sys::LWLockAcquire(addin_lock, pg_sys::LWLockMode::LW_EXCLUSIVE);
-        let mut is_there = false;
-        let memory = pg_sys::ShmemInitStruct(NAME.as_ptr(), bytes(), &raw mut is_there).cast::<AtomicU64>();
-        if !is_there {
-            memory.write_bytes(0, bytes() / size_of::<AtomicU64>());
+    // SAFETY: the memory stays as long as the server runs, is aligned to a cache line, and is only ever used as atomic
+    // words.
+    let words = unsafe {
+        std::slice::from_raw_parts(part.memory.cast::<AtomicU64>(), part.bytes / size_of::<AtomicU64>())
+    };
+    let table = Table::new(words, settings::capture_max_queries(), settings::capture_query_bytes());
+    if let Some(table) = table {
+        if part.is_new {
+            // SAFETY: reads the clock.
+            table.clear(unsafe { pg_sys::GetCurrentTimestamp() });
         }
-        pg_sys::LWLockRelease(addin_lock);
-        let words = std::slice::from_raw_parts(memory, bytes() / size_of::<AtomicU64>());
-        let lock = &raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock;
-        let table = Table::new(words, settings::capture_max_queries(), settings::capture_query_bytes());
-        if let Some(table) = table {
-            if !is_there {
-                table.clear(pg_sys::GetCurrentTimestamp());
-            }
-            SHARED.set(Some(Shared { table, lock }));
-        }
+        SHARED.set(Some(Shared { table, lock: part.lock }));
     }
 }

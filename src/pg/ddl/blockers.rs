@@ -7,6 +7,7 @@ use super::cache::relation_name;
 use super::touched;
 use crate::catalog::ddl::Blocker;
 use crate::catalog::{LockMode, Oid};
+use crate::pg::backends;
 use crate::pg::isolation::isolated;
 use crate::pg::query;
 use crate::pg::roles::may_see_statistics_of;
@@ -213,32 +214,28 @@ fn prevents_wraparound(pid: i32) -> bool {
 
 fn activities(pids: &[i32]) -> FxHashMap<i32, Activity> {
     let mut found = FxHashMap::default();
-    // SAFETY: the entries are this session's copies of the shared array, made now; indexes run from 1 to their number.
-    unsafe {
+    // SAFETY: the next look makes new copies; reads the clock.
+    let now = unsafe {
         pg_sys::pgstat_clear_backend_activity_snapshot();
-        let now = pg_sys::GetCurrentTimestamp();
-        for position in 1..=pg_sys::pgstat_fetch_stat_numbackends() {
-            #[cfg(feature = "pg15")]
-            let entry = pg_sys::pgstat_fetch_stat_local_beentry(position);
-            #[cfg(not(feature = "pg15"))]
-            let entry = pg_sys::pgstat_get_local_beentry_by_index(position);
-            if entry.is_null() || !pids.contains(&(*entry).backendStatus.st_procpid) {
-                continue;
-            }
-            let status = &(*entry).backendStatus;
-            let began = status.st_xact_start_timestamp;
-            let seconds = (began != 0).then(|| now.saturating_sub(began).max(0) as f64 / 1e6);
-            let text = |text| text_of_c_string(text).map(String::from).unwrap_or_default();
-            let activity = Activity {
-                role: status.st_userid,
-                state: state_name(status.st_state),
-                application: text(status.st_appname),
-                backend_type: text(pg_sys::GetBackendTypeDesc(status.st_backendType)),
-                seconds,
-            };
-            found.insert(status.st_procpid, activity);
+        pg_sys::GetCurrentTimestamp()
+    };
+    backends::each(|status| {
+        if !pids.contains(&status.st_procpid) {
+            return;
         }
-    }
+        let began = status.st_xact_start_timestamp;
+        // SAFETY: texts of the copy and of the server.
+        let text = |text| unsafe { text_of_c_string(text) }.map(String::from).unwrap_or_default();
+        let activity = Activity {
+            role: status.st_userid,
+            state: state_name(status.st_state),
+            application: text(status.st_appname),
+            // SAFETY: a constant of the server.
+            backend_type: text(unsafe { pg_sys::GetBackendTypeDesc(status.st_backendType) }),
+            seconds: (began != 0).then(|| now.saturating_sub(began).max(0) as f64 / 1e6),
+        };
+        found.insert(status.st_procpid, activity);
+    });
     found
 }
 

@@ -4,16 +4,14 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use super::record::Entry;
 use crate::pg::moment;
+use crate::pg::shared_memory::{self, Part, Taken};
 
 /// The name of the memory and of its lock, as pg_shmem_allocations and pg_stat_activity show them.
 const NAME: &CStr = c"dbmastery_ddl_records";
-
-/// Where `AddinShmemInitLock` of lwlocknames.h is among the main locks, in 15 to 18.
-const ADDIN_LOCK: usize = 21;
 
 /// How many records fit.
 const SLOTS: usize = 128;
@@ -44,8 +42,6 @@ struct Ring {
 thread_local! {
     // Set in the postmaster; its children inherit it.
     static RING: Cell<Option<(*mut Ring, *mut pg_sys::LWLock)>> = const { Cell::new(None) };
-    static NEXT_REQUEST: Cell<pg_sys::shmem_request_hook_type> = const { Cell::new(None) };
-    static NEXT_STARTUP: Cell<pg_sys::shmem_startup_hook_type> = const { Cell::new(None) };
 }
 
 /// Whether there is a ring.
@@ -139,62 +135,12 @@ pub fn asked_no_more() {
     changing(|ring| ring.asked_at = 0);
 }
 
-/// Puts our hooks before those of others.
+/// Asks for the ring's memory.
 pub fn install() {
-    // SAFETY: the server reads these pointers from this one thread.
-    unsafe {
-        NEXT_REQUEST.set(pg_sys::shmem_request_hook);
-        pg_sys::shmem_request_hook = Some(request);
-        NEXT_STARTUP.set(pg_sys::shmem_startup_hook);
-        pg_sys::shmem_startup_hook = Some(startup);
-    }
+    shared_memory::share(Part { name: NAME, bytes: || size_of::<Ring>(), taken });
 }
 
-// Not guarded: this frame owns nothing with a destructor, so a longjmp may cross it and others' ERRORs stay whole.
-unsafe extern "C-unwind" fn request() {
-    // SAFETY: the server's call, handed on.
-    unsafe {
-        if let Some(next) = NEXT_REQUEST.get() {
-            next();
-        }
-        ask_for_memory();
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn ask_for_memory() {
-    // SAFETY: called by the hook that is there for it.
-    unsafe {
-        pg_sys::RequestAddinShmemSpace(size_of::<Ring>());
-        pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
-    }
-}
-
-// Not guarded, as above.
-unsafe extern "C-unwind" fn startup() {
-    // SAFETY: the server's call, handed on.
-    unsafe {
-        if let Some(next) = NEXT_STARTUP.get() {
-            next();
-        }
-        take_memory();
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn take_memory() {
-    // SAFETY: called by the hook that is there for it; all bytes zero are an empty ring.
-    unsafe {
-        let addin_lock = &raw mut (*pg_sys::MainLWLockArray.add(ADDIN_LOCK)).lock;
-        pg_sys::LWLockAcquire(addin_lock, pg_sys::LWLockMode::LW_EXCLUSIVE);
-        let mut is_there = false;
-        let ring =
-            pg_sys::ShmemInitStruct(NAME.as_ptr(), size_of::<Ring>(), &raw mut is_there).cast::<Ring>();
-        if !is_there {
-            ring.write_bytes(0, 1);
-        }
-        pg_sys::LWLockRelease(addin_lock);
-        let lock = &raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock;
-        RING.set(Some((ring, lock)));
-    }
+/// All bytes zero are an empty ring.
+fn taken(part: &Taken) {
+    RING.set(Some((part.memory.cast::<Ring>(), part.lock)));
 }

@@ -6,6 +6,7 @@ use super::also_locks_below;
 use super::names::{Named, pointers, tag, text};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Action, CreateIndex, Kind, SameName, TouchedKind};
+use crate::pg::backends;
 use crate::pg::ddl::{cache, size};
 use crate::pg::scan::text_of_c_string;
 use crate::text::{quote_qualified, truncate_identifier};
@@ -282,28 +283,20 @@ fn builds_running(table: pg_sys::Oid) -> Vec<(i32, String)> {
     /// `PROGRESS_CREATEIDX_INDEX_OID` of progress.h.
     const INDEX: usize = 6;
     let mut found = Vec::new();
-    // SAFETY: the entries are this session's copies of the shared array; indexes run from 1 to their number.
-    unsafe {
-        for position in 1..=pg_sys::pgstat_fetch_stat_numbackends() {
-            #[cfg(feature = "pg15")]
-            let entry = pg_sys::pgstat_fetch_stat_local_beentry(position);
-            #[cfg(not(feature = "pg15"))]
-            let entry = pg_sys::pgstat_get_local_beentry_by_index(position);
-            if entry.is_null() {
-                continue;
-            }
-            let backend = &(*entry).backendStatus;
-            let is_here = backend.st_progress_command
-                == pg_sys::ProgressCommandType::PROGRESS_COMMAND_CREATE_INDEX
-                && backend.st_databaseid == pg_sys::MyDatabaseId
-                && backend.st_progress_command_target == table;
-            if !is_here || backend.st_procpid == pg_sys::MyProcPid {
-                continue;
-            }
-            let index = u32::try_from(backend.st_progress_param[INDEX]).unwrap_or(0);
-            let name = text_of_c_string(pg_sys::get_rel_name(pg_sys::Oid::from(index)));
-            found.push((backend.st_procpid, name.map(String::from).unwrap_or_default()));
+    backends::each(|backend| {
+        // SAFETY: reads two variables of this backend.
+        let (database, own) = unsafe { (pg_sys::MyDatabaseId, pg_sys::MyProcPid) };
+        let is_here = backend.st_progress_command
+            == pg_sys::ProgressCommandType::PROGRESS_COMMAND_CREATE_INDEX
+            && backend.st_databaseid == database
+            && backend.st_progress_command_target == table;
+        if !is_here || backend.st_procpid == own {
+            return;
         }
-    }
+        let index = u32::try_from(backend.st_progress_param[INDEX]).unwrap_or(0);
+        // SAFETY: a name of the server, or null.
+        let name = unsafe { text_of_c_string(pg_sys::get_rel_name(pg_sys::Oid::from(index))) };
+        found.push((backend.st_procpid, name.map(String::from).unwrap_or_default()));
+    });
     found
 }
