@@ -19,6 +19,7 @@ pub mod design;
 pub mod index;
 pub mod migration;
 pub mod monitor;
+pub mod partition;
 pub mod query;
 
 // Floor 4: what brings the rooms together.
@@ -72,12 +73,15 @@ pgrx::extension_sql_file!("../sql/schema/50_plan.sql", name = "plan", requires =
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", requires = ["plan"]);
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/60_partition.sql", name = "partition", requires = ["backfill"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
         "ddl_guard",
         "backfill",
+        "partition",
         "plan",
         "progress",
         "suppression",

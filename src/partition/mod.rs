@@ -1,0 +1,10 @@
+//! Partitions that keep themselves: sets and their policies, boundaries, upkeep, retention, and online conversion.
+//!
+//! A set is a partitioned table whose policy stands in `dbm.partition_set`. What is there ([`set::Set`]) and what is
+//! wanted ([`set::Policy`]) give the actions that are due ([`upkeep::Action`]); `live` carries them out, one transaction
+//! each.
+
+pub mod key;
+pub mod set;
+pub mod upkeep;
+pub mod zone;
