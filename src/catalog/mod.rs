@@ -14,6 +14,7 @@ mod index;
 mod lock;
 mod namespace;
 mod other;
+pub mod partition;
 pub mod plan;
 pub mod query;
 mod relation;

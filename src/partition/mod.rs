@@ -5,6 +5,7 @@
 //! each.
 
 pub mod key;
+pub mod literal;
 pub mod set;
 pub mod upkeep;
 pub mod zone;

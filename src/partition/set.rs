@@ -1,70 +1,8 @@
 //! A set as it is (facts) and as it is wanted (policy).
 
-use super::key::{KeyKind, Position, Range};
+use super::key::{KeyKind, Position};
 use crate::catalog::Oid;
-
-/// How a table is split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// By ranges.
-    Range,
-    /// By lists of values: watched only.
-    List,
-    /// By hash: watched only.
-    Hash,
-}
-
-/// A partitioned table and its partitions, as the catalogs have them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Set {
-    /// The partitioned table.
-    pub parent: Oid,
-    /// Its schema, as it is.
-    pub schema: String,
-    /// Its name, as it is.
-    pub name: String,
-    /// Who owns it.
-    pub owner: Oid,
-    /// How it is split.
-    pub strategy: Strategy,
-    /// The columns of the key, in order; an expression is `None`.
-    pub key_columns: Vec<Option<String>>,
-    /// The type of the first column of the key, as `format_type` writes it.
-    pub key_type: String,
-    /// What the values are; `None` for a type that we do not cut.
-    pub key: Option<KeyKind>,
-    /// Its partitions, by their lower edge; the default last.
-    pub partitions: Vec<Partition>,
-    /// Qualified and quoted names of tables to which it has foreign keys: an ATTACH locks them SHARE ROW EXCLUSIVE.
-    pub references: Vec<String>,
-    /// Qualified and quoted names of tables that have foreign keys to it.
-    pub referenced_by: Vec<String>,
-}
-
-/// One partition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Partition {
-    /// The table.
-    pub relation: Oid,
-    /// Its schema, as it is.
-    pub schema: String,
-    /// Its name, as it is.
-    pub name: String,
-    /// Who owns it.
-    pub owner: Oid,
-    /// `None` for the default partition, and for those of list and hash.
-    pub range: Option<Range>,
-    /// Whether it takes what no other takes.
-    pub is_default: bool,
-    /// Whether a DETACH CONCURRENTLY was left half done.
-    pub is_detach_pending: bool,
-    /// Whether it is itself partitioned.
-    pub is_partitioned: bool,
-    /// Rows as of the last VACUUM or ANALYZE; negative when nobody counted.
-    pub rows: f64,
-    /// Blocks that its file has now.
-    pub blocks: u64,
-}
+pub use crate::catalog::partition::{Partition, Set, Shape, ShapePart, StoredPolicy, Strategy};
 
 /// What is wanted of a set: a row of `dbm.partition_set`, checked.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,7 @@ pub mod isolation;
 pub mod leaf_density;
 pub mod local_settings;
 pub mod moment;
+pub mod partition;
 pub mod planner;
 pub mod procedure;
 pub mod progress;

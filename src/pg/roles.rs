@@ -13,3 +13,9 @@ pub fn may_see_statistics_of(role: pg_sys::Oid) -> bool {
         pg_sys::has_privs_of_role(caller, READ_ALL_STATISTICS) || pg_sys::has_privs_of_role(caller, role)
     }
 }
+
+/// The name of a role.
+pub fn name(role: pg_sys::Oid) -> Option<String> {
+    // SAFETY: returns a C string or null.
+    unsafe { crate::pg::scan::text_of_c_string(pg_sys::GetUserNameFromId(role, true)) }.map(String::from)
+}

@@ -4,7 +4,7 @@
 mod alter;
 mod attempt;
 mod blockers;
-mod cache;
+pub mod cache;
 mod column;
 mod constraint;
 mod created;
