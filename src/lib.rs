@@ -24,6 +24,7 @@ pub mod query;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
+pub mod worker;
 
 // Beside the floors: the server.
 #[cfg(feature = "postgres")]
@@ -141,4 +142,5 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::install();
     pg::capture::install();
     pg::guard::install(migration::live::guard::decide);
+    pg::background::install(worker::live::errand);
 }

@@ -10,3 +10,17 @@ pub trait Zone {
     /// (standard time); in a gap the one that the clock would show had it not been put forward.
     fn moment(&self, wall: i64) -> i64;
 }
+
+/// The zone of those who need none.
+#[derive(Clone, Copy, Debug)]
+pub struct Utc;
+
+impl Zone for Utc {
+    fn wall(&self, moment: i64) -> i64 {
+        moment
+    }
+
+    fn moment(&self, wall: i64) -> i64 {
+        wall
+    }
+}

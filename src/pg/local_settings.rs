@@ -1,4 +1,4 @@
-//! Settings that hold for one piece of work.
+//! Settings that hold for one piece of work, or for all of a worker's.
 
 use std::ffi::CStr;
 
@@ -31,4 +31,22 @@ pub fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -
 /// that they mean the same in whatever session they are run.
 pub fn with_empty_search_path<T>(work: impl FnOnce() -> T) -> T {
     with_settings(&[(c"search_path", c"")], work)
+}
+
+/// Puts a setting in force for the rest of this process, as SET by a superuser does; a worker's way. A value that the
+/// server refuses raises.
+pub fn set_for_process(name: &CStr, value: &CStr) {
+    // SAFETY: C strings; the setting holds for this process alone, once the transaction commits.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SET,
+            true,
+            0,
+            false,
+        );
+    }
 }

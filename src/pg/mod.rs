@@ -2,6 +2,7 @@
 
 pub mod backends;
 pub mod backfill;
+pub mod background;
 pub mod capture;
 pub mod ddl;
 pub mod definitions;

@@ -1,11 +1,9 @@
 //! Names of constraints.
 
-use super::style::{Kind, THRESHOLDS, learn, tell};
+use super::style::{Gathered, Kind, THRESHOLDS, gather, learn, tell};
 use crate::catalog::Constraint;
-use crate::change::names::census::Census;
 use crate::change::names::constraint_style::CONVENTION;
 use crate::change::names::{Names, judged_constraints};
-use crate::design::designed::is_migration_book;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::quote_identifier;
 
@@ -24,25 +22,13 @@ pub const CONSTRAINT_NAME: Rule = Rule {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
-    let mut examined = 0;
-    let mut census = Census::default();
-    let mut candidates = Vec::new();
-    for table in snapshot.judged_tables() {
-        (facts.interrupt)();
-        let is_designed = !is_migration_book(table);
-        examined += u64::from(is_designed);
-        for (constraint, style) in judged_constraints(snapshot, table) {
-            census.count(style, &constraint.name);
-            if is_designed {
-                candidates.push((constraint, style));
-            }
-        }
-    }
+    let Gathered { examined, census, mut candidates } =
+        gather(facts, judged_constraints, |constraint| &constraint.name);
     let habit = learn(verdicts, &CONVENTION, census);
     let kind = Kind { what: "constraint names", convention: CONVENTION };
     let lesson = tell(verdicts, &kind, examined, &habit);
     let mut names = Names::with_constraint_habit(snapshot, habit);
-    candidates.retain(|(_, style)| lesson.is_broken_by(style));
+    candidates.retain(|&(_, style)| lesson.is_broken_by(style));
     // Who gets which number does not depend on OIDs.
     candidates
         .sort_by_cached_key(|(constraint, _)| (snapshot.relation_name(constraint.table), &*constraint.name));

@@ -1,11 +1,9 @@
 //! Names of indexes.
 
-use super::style::{Kind, THRESHOLDS, learn, tell};
+use super::style::{Gathered, Kind, THRESHOLDS, gather, learn, tell};
 use crate::catalog::{Index, Snapshot};
-use crate::change::names::census::Census;
 use crate::change::names::index_style::CONVENTION;
 use crate::change::names::{Names, judged_indexes};
-use crate::design::designed::is_migration_book;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -24,25 +22,12 @@ pub const INDEX_NAME: Rule = Rule {
 
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
-    let mut examined = 0;
-    let mut census = Census::default();
-    let mut candidates = Vec::new();
-    for table in snapshot.judged_tables() {
-        (facts.interrupt)();
-        let is_designed = !is_migration_book(table);
-        examined += u64::from(is_designed);
-        for (index, style) in judged_indexes(snapshot, table) {
-            census.count(style, &index.name);
-            if is_designed {
-                candidates.push((index, style));
-            }
-        }
-    }
+    let Gathered { examined, census, mut candidates } = gather(facts, judged_indexes, |index| &index.name);
     let habit = learn(verdicts, &CONVENTION, census);
     let kind = Kind { what: "index names", convention: CONVENTION };
     let lesson = tell(verdicts, &kind, examined, &habit);
     let mut names = Names::with_index_habit(snapshot, habit);
-    candidates.retain(|(_, style)| lesson.is_broken_by(style));
+    candidates.retain(|&(_, style)| lesson.is_broken_by(style));
     // Who gets which number does not depend on OIDs.
     candidates.sort_by_key(|(index, _)| (snapshot.schema_of(index.table), &*index.name));
     for (index, style) in candidates {

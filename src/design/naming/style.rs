@@ -3,12 +3,12 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Relation, Snapshot};
 use crate::change::names::Habit;
 use crate::change::names::census::{
     Census, Convention, MAJORITY_SHARE, MINIMUM_NAMES, Prevailing, Style, UNSTYLED,
 };
-use crate::design::designed::designed_tables_with_columns;
+use crate::design::designed::{designed_tables_with_columns, is_migration_book};
 use crate::design::prevalence::DATABASE;
 use crate::finding::{Facts, Finding, Severity, Threshold, Verdicts};
 
@@ -93,6 +93,37 @@ fn told_once(mut findings: Vec<Finding>) -> Option<Finding> {
         first = first.evidence("others", others);
     }
     Some(first)
+}
+
+/// The names of what belongs to tables: counted all, and to be judged where people designed the table.
+pub struct Gathered<'a, T> {
+    /// How many tables people designed.
+    pub examined: u64,
+    /// All names.
+    pub census: Census<'a>,
+    /// What can be renamed, and in which style its name is.
+    pub candidates: Vec<(&'a T, Style)>,
+}
+
+/// Gathers what `of_table` lists of each table, by its name.
+pub fn gather<'a, T, Listed: Iterator<Item = (&'a T, Style)>>(
+    facts: &Facts<'a>,
+    of_table: impl Fn(&'a Snapshot, &'a Relation) -> Listed,
+    name: impl Fn(&'a T) -> &'a str,
+) -> Gathered<'a, T> {
+    let mut gathered = Gathered { examined: 0, census: Census::default(), candidates: Vec::new() };
+    for table in facts.snapshot.judged_tables() {
+        (facts.interrupt)();
+        let is_designed = !is_migration_book(table);
+        gathered.examined += u64::from(is_designed);
+        for (named, style) in of_table(facts.snapshot, table) {
+            gathered.census.count(style, name(named));
+            if is_designed {
+                gathered.candidates.push((named, style));
+            }
+        }
+    }
+    gathered
 }
 
 /// What the counted names show, by the thresholds in force.

@@ -5,13 +5,13 @@
 //! function, no transaction. The session that waits for it holds no snapshot, for which they would wait in turn.
 
 mod claim;
-mod owner;
+pub mod owner;
 mod plan;
 mod start;
-mod statement;
+pub mod statement;
 mod step;
 mod store;
-mod transaction;
+pub mod transaction;
 mod undo;
 mod worker;
 
@@ -19,3 +19,4 @@ pub use claim::runner_of;
 pub use plan::{confirm, seen};
 pub use start::{apply_in_background, run_and_wait};
 pub use store::{StoredPlan, store};
+pub use transaction::{Failure, caught, transaction};

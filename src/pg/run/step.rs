@@ -12,6 +12,7 @@ use super::worker::{Outcome, Run};
 use crate::catalog::LockMode;
 use crate::change::plan::{Runs, Step, runs_alone};
 use crate::change::run::{Before, StepStatus, before, is_worth_another_try};
+use crate::pg::local_settings::set_for_process;
 
 /// A failure of ours: the state of the database is not what the step needs.
 fn prerequisite(message: String, detail: &str, hint: String) -> Failure {
@@ -177,19 +178,7 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
             (c"default_transaction_read_only", "off"),
         ]) {
             let value = CString::new(value).unwrap_or_default();
-            // SAFETY: as SET by a superuser; these settings hold for this process alone.
-            unsafe {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_SUSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SET,
-                    true,
-                    0,
-                    false,
-                );
-            }
+            set_for_process(name, &value);
         }
         // SAFETY: reads whose rights are in force.
         if unsafe { pg_sys::GetUserId() } != run.order.role {

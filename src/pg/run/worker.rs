@@ -1,6 +1,5 @@
 //! The background worker that carries one plan to its end or as far as it gets, and then goes.
 
-use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::{pg_guard, pg_sys};
@@ -13,15 +12,9 @@ use super::transaction::{Failure, caught, transaction, work_for};
 use super::{step, undo};
 use crate::change::plan::Phase;
 use crate::change::run::{Direction, PlanStatus, next_to_apply, next_to_undo};
+use crate::pg::background::begin;
 use crate::pg::guard;
 use crate::pg::progress::{APPLY, Progress, UNDO};
-
-mod raw {
-    unsafe extern "C-unwind" {
-        pub fn die(signal: i32);
-        pub fn SignalHandlerForConfigReload(signal: i32);
-    }
-}
 
 /// How a step came out.
 pub enum Outcome {
@@ -49,33 +42,9 @@ pub struct Run {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn dbmastery_run_plan(_argument: pg_sys::Datum) {
-    // SAFETY: the server's own handlers: SIGTERM ends the process at the next place where it looks for signals.
-    unsafe {
-        #[cfg(not(feature = "pg18"))]
-        {
-            pg_sys::pqsignal(pg_sys::SIGHUP as i32, Some(raw::SignalHandlerForConfigReload));
-            pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(raw::die));
-        }
-        #[cfg(feature = "pg18")]
-        {
-            pg_sys::pqsignal_be(pg_sys::SIGHUP as i32, Some(raw::SignalHandlerForConfigReload));
-            pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(raw::die));
-        }
-        pg_sys::BackgroundWorkerUnblockSignals();
-    }
-    // SAFETY: the entry belongs to this process, and its text ends with a zero byte.
-    let (database, order) = unsafe {
-        let entry = &*pg_sys::MyBgworkerEntry;
-        let database = pg_sys::Oid::from(entry.bgw_main_arg.value() as u32);
-        (database, Order::read(&CStr::from_ptr(entry.bgw_extra.as_ptr()).to_string_lossy()))
-    };
-    let Some(order) = order else { return };
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
-    let flags = 0;
-    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-    let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
-    // SAFETY: once, before anything else of the database.
-    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(database, order.login, flags) };
+    let told = begin();
+    let Some(order) = Order::read(&told) else { return };
+    told.connect();
     if order.login != order.role {
         work_for(order.role);
     }
@@ -97,7 +66,7 @@ pub extern "C-unwind" fn dbmastery_run_plan(_argument: pg_sys::Datum) {
 fn work(run: &mut Run) -> Result<(), Failure> {
     step::settle(run, None)?;
     let order = &run.order;
-    order.wait_for_its_transaction()?;
+    order.begun.wait()?;
     if !claim_it(order.plan)? {
         return Ok(());
     }

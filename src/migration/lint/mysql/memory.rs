@@ -1,12 +1,11 @@
 //! What the file has said so far: new tables, columns whose definition is known, settings of the session.
 
 use super::action::{Action, Alter, Created};
-use crate::migration::lint::script::{Definition, same_name};
+use crate::migration::lint::script::{Definition, KnownTables, same_name};
 
 /// What is known of a table.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    name: String,
     /// Whether the file has made it, so that nobody else uses it.
     is_own: bool,
     /// Whether, besides, nothing is in it.
@@ -24,7 +23,7 @@ pub struct Table {
 /// Everything that the statements before have said.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    tables: Vec<Table>,
+    tables: KnownTables<Table>,
     /// Whether foreign keys are checked.
     pub ignores_foreign_keys: bool,
     /// Whether `sql_mode` was set to one that is not strict.
@@ -40,7 +39,7 @@ pub struct Memory {
 impl Memory {
     /// What is known of a table.
     pub fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.iter().rfind(|table| same_name(&table.name, name))
+        self.tables.get(name)
     }
 
     /// Whether the file has made the table and nothing is in it.
@@ -58,45 +57,36 @@ impl Memory {
         self.table(table)?.columns.iter().find(|definition| same_name(&definition.name, column))
     }
 
-    fn edit(&mut self, name: &str) -> &mut Table {
-        let place = match self.tables.iter().rposition(|table| same_name(&table.name, name)) {
-            Some(place) => place,
-            None => {
-                self.tables.push(Table { name: name.to_owned(), ..Table::default() });
-                self.tables.len() - 1
-            }
-        };
-        &mut self.tables[place]
-    }
-
     /// A table was made.
     pub fn create(&mut self, created: &Created) {
-        self.tables.push(Table {
-            name: created.table.clone(),
-            is_own: true,
-            is_new: !created.is_filled,
-            columns: created.columns.clone(),
-            charset: created.charset.clone(),
-            is_compressed: created.row_format.as_deref() == Some("compressed"),
-            has_full_text: created.has_full_text,
-        });
+        self.tables.add(
+            &created.table,
+            Table {
+                is_own: true,
+                is_new: !created.is_filled,
+                columns: created.columns.clone(),
+                charset: created.charset.clone(),
+                is_compressed: created.row_format.as_deref() == Some("compressed"),
+                has_full_text: created.has_full_text,
+            },
+        );
     }
 
     /// Rows were put into a table.
     pub fn fill(&mut self, name: &str) {
         if self.table(name).is_some() {
-            self.edit(name).is_new = false;
+            self.tables.edit(name).is_new = false;
         }
     }
 
     /// A table has another name now.
     pub fn rename(&mut self, old: &str, new: &str) {
-        self.edit(old).name = new.to_owned();
+        self.tables.rename(old, new);
     }
 
     /// A table is gone.
     pub fn drop(&mut self, name: &str) {
-        self.tables.retain(|table| !same_name(&table.name, name));
+        self.tables.drop(name);
     }
 
     /// Remembers that a table was rebuilt; whether it had been before.
@@ -111,7 +101,7 @@ impl Memory {
     /// What a statement leaves behind.
     pub fn alter(&mut self, alter: &Alter) {
         for action in &alter.actions {
-            let table = self.edit(&alter.table);
+            let table = self.tables.edit(&alter.table);
             match action {
                 Action::AddColumn(definition) => table.columns.push(definition.clone()),
                 Action::DropColumn(name) => table.columns.retain(|column| !same_name(&column.name, name)),

@@ -2,6 +2,7 @@
 
 mod definition;
 mod grammar;
+mod known;
 mod names;
 mod split;
 mod token;
@@ -9,6 +10,7 @@ mod words;
 
 pub use definition::{DefaultValue, Definition, Generated, read_reference};
 pub use grammar::is_known;
+pub use known::KnownTables;
 pub use names::{quote, same_name};
 pub use split::{Piece, statements};
 pub use token::{Kind, Token};

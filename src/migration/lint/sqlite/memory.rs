@@ -1,12 +1,11 @@
 //! What the file has said so far.
 
 use super::statement::{Change, Created};
-use crate::migration::lint::script::{Definition, same_name};
+use crate::migration::lint::script::{Definition, KnownTables, same_name};
 
 /// What is known of a table.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    name: String,
     /// Whether the file has made it.
     pub is_made_here: bool,
     /// Whether the file has put rows into it.
@@ -22,7 +21,7 @@ pub struct Table {
 /// Everything that the statements before have said.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    tables: Vec<Table>,
+    tables: KnownTables<Table>,
     /// Whether a transaction is open.
     pub is_in_transaction: bool,
     /// Whether foreign keys were turned off, outside a transaction.
@@ -36,7 +35,7 @@ pub struct Memory {
 impl Memory {
     /// What is known of a table.
     pub fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.iter().rfind(|table| same_name(&table.name, name))
+        self.tables.get(name)
     }
 
     /// Whether the file has made the table, so that nobody else uses it.
@@ -49,54 +48,45 @@ impl Memory {
         self.table(name).is_some_and(|table| table.is_made_here && !table.is_filled)
     }
 
-    fn edit(&mut self, name: &str) -> &mut Table {
-        let place = match self.tables.iter().rposition(|table| same_name(&table.name, name)) {
-            Some(place) => place,
-            None => {
-                self.tables.push(Table { name: name.to_owned(), ..Table::default() });
-                self.tables.len() - 1
-            }
-        };
-        &mut self.tables[place]
-    }
-
     /// A table was made.
     pub fn create(&mut self, created: &Created) {
-        self.tables.push(Table {
-            name: created.table.clone(),
-            is_made_here: true,
-            is_filled: created.is_filled,
-            columns: created.columns.clone(),
-            held: created.held.clone(),
-            indexes: Vec::new(),
-        });
+        self.tables.add(
+            &created.table,
+            Table {
+                is_made_here: true,
+                is_filled: created.is_filled,
+                columns: created.columns.clone(),
+                held: created.held.clone(),
+                indexes: Vec::new(),
+            },
+        );
     }
 
     /// An index was made.
     pub fn index(&mut self, name: &str, table: &str, words: &[String]) {
-        self.edit(table).indexes.push((name.to_owned(), words.to_vec()));
+        self.tables.edit(table).indexes.push((name.to_owned(), words.to_vec()));
     }
 
     /// An index is gone.
     pub fn drop_index(&mut self, name: &str) {
-        for table in &mut self.tables {
+        for table in self.tables.all_mut() {
             table.indexes.retain(|(known, _)| !same_name(known, name));
         }
     }
 
     /// Rows were put into a table.
     pub fn fill(&mut self, name: &str) {
-        self.edit(name).is_filled = true;
+        self.tables.edit(name).is_filled = true;
     }
 
     /// A table is gone.
     pub fn drop(&mut self, name: &str) {
-        self.tables.retain(|table| !same_name(&table.name, name));
+        self.tables.drop(name);
     }
 
     /// A table was changed.
     pub fn alter(&mut self, name: &str, change: &Change) {
-        let table = self.edit(name);
+        let table = self.tables.edit(name);
         match change {
             Change::AddColumn(definition) => table.columns.push(definition.clone()),
             Change::DropColumn(column) => table.columns.retain(|known| !same_name(&known.name, column)),
@@ -109,7 +99,7 @@ impl Memory {
                     column.name.clone_from(new);
                 }
             }
-            Change::RenameTable(new) => table.name.clone_from(new),
+            Change::RenameTable(new) => self.tables.rename(name, new),
             Change::NeedsCopy(_) | Change::Refused(..) | Change::YoungReleases(_) => (),
         }
     }
