@@ -4,13 +4,16 @@
 //! wanted ([`set::Policy`]) give the actions that are due ([`upkeep::Action`]); `live` carries them out, one transaction
 //! each.
 
+pub mod bounds;
 pub mod every;
 pub mod grid;
 pub mod key;
 pub mod line;
-pub mod literal;
 pub mod name;
 pub mod refusal;
 pub mod set;
 pub mod upkeep;
 pub mod zone;
+
+#[cfg(test)]
+pub mod sample;

@@ -1,0 +1,51 @@
+//! Sets made by hand for tests.
+
+use super::key::{KeyKind, Position, Range};
+use super::set::{Partition, Set, Strategy};
+
+/// A set without partitions, owned by role 10, in schema public.
+pub fn set(name: &str, key: KeyKind) -> Set {
+    Set {
+        parent: 1_000,
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        owner: 10,
+        strategy: Strategy::Range,
+        key_columns: vec![Some("at".to_owned())],
+        key_type: "date".to_owned(),
+        key: Some(key),
+        partitions: Vec::new(),
+        references: Vec::new(),
+        referenced_by: Vec::new(),
+        bound_rest: String::new(),
+        shape: None,
+    }
+}
+
+/// A partition of it, named after its place.
+pub fn partition(set: &Set, range: Option<Range>) -> Partition {
+    let number = set.partitions.len() + 1;
+    Partition {
+        relation: set.parent + number as u32,
+        schema: set.schema.clone(),
+        name: format!("{}_{number}", set.name),
+        owner: set.owner,
+        is_default: range.is_none(),
+        range,
+        is_detach_pending: false,
+        is_partitioned: false,
+        is_foreign: false,
+        rows: 0.0,
+        blocks: 0,
+    }
+}
+
+/// A set with these ranges.
+pub fn set_of(name: &str, key: KeyKind, ranges: &[(Position, Position)]) -> Set {
+    let mut set = set(name, key);
+    for &(low, high) in ranges {
+        let partition = partition(&set, Some(Range::between(low, high)));
+        set.partitions.push(partition);
+    }
+    set
+}
