@@ -37,7 +37,7 @@ CREATE TABLE dbm.partition_set (
     CONSTRAINT chk_partition_set_max_create CHECK (max_create OPERATOR(pg_catalog.>) 0),
     CONSTRAINT chk_partition_set_max_retire CHECK (max_retire OPERATOR(pg_catalog.>=) 0
         AND max_retire OPERATOR(pg_catalog.<=) 1),
-    CONSTRAINT chk_partition_set_name_style CHECK (name_style OPERATOR(pg_catalog.=) ANY ('{house,partman}'::text[]))
+    CONSTRAINT chk_partition_set_name_style CHECK (name_style OPERATOR(pg_catalog.~) '^(house|partman( .+)?)$')
 );
 
 CREATE TABLE dbm.partition_detached (

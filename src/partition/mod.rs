@@ -10,6 +10,8 @@ pub mod grid;
 pub mod key;
 pub mod line;
 pub mod name;
+pub mod name_pattern;
+pub mod policy;
 pub mod refusal;
 pub mod set;
 pub mod upkeep;

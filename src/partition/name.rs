@@ -54,7 +54,7 @@ fn joined(parent: &str, suffix: &str, style: NameStyle) -> String {
     }
     let tail = match style {
         NameStyle::House => format!("_{:08x}{suffix}", hash(parent)),
-        NameStyle::Partman => suffix.to_owned(),
+        NameStyle::Partman | NameStyle::PartmanPattern(_) => suffix.to_owned(),
     };
     let mut end = parent.len().min(MAXIMUM_BYTES.saturating_sub(tail.len()));
     while !parent.is_char_boundary(end) {
@@ -73,8 +73,13 @@ fn suffix(low: Position, grid: &Grid, style: NameStyle) -> String {
     if let KeyKind::Integer { bytes } = grid.kind {
         return match style {
             NameStyle::House => integer_suffix(low, bytes),
-            NameStyle::Partman => format!("_p{low}"),
+            NameStyle::Partman | NameStyle::PartmanPattern(_) => format!("_p{low}"),
         };
+    }
+    if let NameStyle::PartmanPattern(pattern) = style {
+        let wall = grid.wall_of(low).unwrap_or(0);
+        let time = wall.rem_euclid(i128::from(DAY)) as i64;
+        return format!("_p{}", pattern.write(date_of(wall), time));
     }
     let number = grid.index_of(low);
     let on_grid = (grid.boundary(number) == Some(low)).then(|| grid.nominal_wall(number)).flatten();
@@ -93,7 +98,7 @@ fn suffix(low: Position, grid: &Grid, style: NameStyle) -> String {
             let ending = if form > Form::Day && grid.kind != KeyKind::Timestamp { "z" } else { "" };
             format!("{}{ending}", house_suffix(form, wall))
         }
-        NameStyle::Partman => partman_suffix(form, wall),
+        NameStyle::Partman | NameStyle::PartmanPattern(_) => partman_suffix(form, wall),
     }
 }
 

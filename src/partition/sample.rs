@@ -1,7 +1,7 @@
 //! Sets made by hand for tests.
 
 use super::key::{KeyKind, Position, Range};
-use super::set::{Partition, Set, Strategy};
+use super::set::{Partition, Set, StoredPolicy, Strategy};
 
 /// A set without partitions, owned by role 10, in schema public.
 pub fn set(name: &str, key: KeyKind) -> Set {
@@ -48,4 +48,23 @@ pub fn set_of(name: &str, key: KeyKind, ranges: &[(Position, Position)]) -> Set 
         set.partitions.push(partition);
     }
     set
+}
+
+/// A policy as it is stored, for the set of [`set`].
+pub fn stored(key_kind: &str, every: &str, origin: &str) -> StoredPolicy {
+    StoredPolicy {
+        parent: 1_000,
+        key_kind: key_kind.to_owned(),
+        every: every.to_owned(),
+        time_zone: "UTC".to_owned(),
+        origin: origin.to_owned(),
+        premake: 4,
+        retention_action: "drop".to_owned(),
+        on_missing: "error".to_owned(),
+        max_create: 100,
+        max_retire: 0.5,
+        name_style: "house".to_owned(),
+        is_enabled: true,
+        ..StoredPolicy::default()
+    }
 }

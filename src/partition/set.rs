@@ -1,6 +1,7 @@
 //! A set as it is (facts) and as it is wanted (policy).
 
 use super::key::{KeyKind, Position};
+use super::name_pattern::Pattern;
 use crate::catalog::Oid;
 pub use crate::catalog::partition::{Partition, Set, Shape, ShapePart, StoredPolicy, Strategy};
 
@@ -93,4 +94,6 @@ pub enum NameStyle {
     House,
     /// As pg_partman 5 does: `orders_p20261125`, `orders_p20261125_140000`.
     Partman,
+    /// As pg_partman 4 does, by its `datetime_string`: `orders_p2026_11_25`, `orders_p2026w48`.
+    PartmanPattern(Pattern),
 }
