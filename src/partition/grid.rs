@@ -60,8 +60,10 @@ impl<'zone> Grid<'zone> {
         }
     }
 
-    /// The number of the last boundary at or before a place.
+    /// The number of the last boundary at or before a place; what lies beyond the ends of the type counts as the end.
     pub fn index_of(&self, position: Position) -> i128 {
+        let (first, last) = line::ends(self.kind);
+        let position = position.clamp(first, last);
         let mut number = self.estimate(position);
         while self.place(number + 1) <= Place::At(position) {
             number += 1;
@@ -279,9 +281,8 @@ impl<'zone> Grid<'zone> {
         if let Some(step) = self.even_step() {
             return (i128::from(position) - i128::from(self.origin)).div_euclid(step);
         }
-        let (first, last) = line::ends(self.kind);
         let wall_of = |position| self.wall_of(position).unwrap_or(0);
-        let (wall, origin) = (wall_of(position.clamp(first, last)), wall_of(self.origin));
+        let (wall, origin) = (wall_of(position), wall_of(self.origin));
         match self.every {
             Every::Months(months) => {
                 let month = |wall| i128::from(month_number(date_of(wall)));
