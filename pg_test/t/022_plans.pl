@@ -161,6 +161,58 @@ $number = made({ sql => 'ALTER TABLE shop.small ADD COLUMN d int', verify => 'SE
 like(call("CALL dbm.apply($number)", role => 'alice'), qr/step 1 of plan $number failed: it was run, but its check does not hold/, 'a check that does not hold stops the plan');
 is(schema_of($node, 'postgres'), $before, 'and the step is rolled back');
 
+# Nothing of a later phase is run before it holds, whichever way the step is run.
+$number = made({ sql => 'ALTER TABLE shop.small ADD COLUMN d int', undo => 'ALTER TABLE shop.small DROP COLUMN d' },
+	{ sql => 'CREATE INDEX CONCURRENTLY small_d_idx ON shop.small (d)', runs => 'alone', phase => 'validate', verify => 'SELECT false',
+	  undo => 'DROP INDEX CONCURRENTLY IF EXISTS shop.small_d_idx' },
+	{ sql => 'ALTER TABLE shop.small DROP COLUMN a', phase => 'contract' });
+like(call("CALL dbm.apply($number)", role => 'alice'), qr/step 2 of plan $number failed: it was run, but its check does not hold\nDETAIL:  This is not true: SELECT false/, 'neither is one that runs alone');
+is(statuses($node, 'postgres', $number), 'done failed pending', 'and what follows is not begun');
+is(call("CALL dbm.undo($number)", role => 'alice'), '', 'what is there can be taken back');
+is(schema_of($node, 'postgres'), $before, 'with nothing left');
+
+# What somebody undoes between two steps is seen at the end.
+$number = $node->safe_psql('postgres', q{SELECT dbm.migration_plan('ALTER TABLE shop.small ADD COLUMN z uuid DEFAULT gen_random_uuid(), ADD COLUMN y int NOT NULL')},
+	extra_params => [ '-U', 'alice' ]);
+like(call("CALL dbm.apply($number)", role => 'alice'), qr/waits: step (\d+) has to be done by hand/, 'a plan that waits for people');
+my ($waiting) = map { $_->{step} } grep { $_->{status} eq 'waiting' } steps($node, 'postgres', $number);
+sql('ALTER TABLE shop.small DROP COLUMN z; UPDATE shop.small SET y = 1');
+try("SELECT dbm.confirm_step($number, $waiting)", role => 'alice');
+like(call("CALL dbm.apply($number)", role => 'alice'),
+	qr/ERROR:  55000: plan $number failed: every step is done, but this is not true: SELECT .*attname = 'z'/, 'what was undone between the steps is found by the proof of the whole');
+is(plan_row($node, 'postgres', $number)->{status}, 'failed', 'the plan is not said to be done');
+like(plan_row($node, 'postgres', $number)->{error}, qr/^every step is done, but this is not true/, 'and why');
+sql('ALTER TABLE shop.small ADD COLUMN z uuid DEFAULT gen_random_uuid()');
+is(call("CALL dbm.apply($number)", role => 'alice'), '', 'once it is so again, the next call sees it');
+is(plan_row($node, 'postgres', $number)->{status}, 'done', 'and the plan is done');
+sql('ALTER TABLE shop.small DROP COLUMN z, DROP COLUMN y');
+is(schema_of($node, 'postgres'), $before, 'all is as it was');
+
+# --- Views on a column whose type changes: what somebody did to them since the plan was made is not lost
+
+sql('SET ROLE alice; CREATE VIEW shop.seen AS SELECT id, a FROM shop.small; CREATE VIEW shop.over AS SELECT a FROM shop.seen');
+for my $case ([ 'GRANT SELECT ON shop.over TO PUBLIC', 'privileges, options or owner of view shop.over changed', 'REVOKE SELECT ON shop.over FROM PUBLIC' ],
+	[ 'CREATE OR REPLACE VIEW shop.seen AS SELECT id, a FROM shop.small WHERE a > 0', 'the query of view shop.seen changed', 'CREATE OR REPLACE VIEW shop.seen AS SELECT id, a FROM shop.small' ])
+{
+	my ($change, $said, $back) = @$case;
+	$number = $node->safe_psql('postgres', q{SELECT dbm.migration_plan('ALTER TABLE shop.small ALTER COLUMN a TYPE bigint')}, extra_params => [ '-U', 'alice' ]);
+	sql("SET ROLE alice; $change");
+	my $then = schema_of($node, 'postgres');
+	like(call("CALL dbm.apply($number)", role => 'alice'), qr/ERROR:  55000: step \d+ of plan $number failed: $said since the plan was made/, "$change: the switch stops");
+	is(call("CALL dbm.undo($number)", role => 'alice'), '', 'and what came before it is taken back');
+	is(schema_of($node, 'postgres'), $then, 'nothing is lost');
+	sql("SET ROLE alice; $back");
+}
+$number = $node->safe_psql('postgres', q{SELECT dbm.migration_plan('ALTER TABLE shop.small ALTER COLUMN a TYPE bigint')}, extra_params => [ '-U', 'alice' ]);
+like(call("CALL dbm.apply($number)", role => 'alice'), qr/waits: step \d+ has to be done by hand/, 'with views as they were the switch is made');
+is(sql(q{SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'shop.over'::regclass AND attname = 'a'}), 'bigint', 'and views on views have the new type');
+is(call("CALL dbm.undo($number)", role => 'alice'), '', 'and taken back');
+sql('CREATE VIEW shop.others AS SELECT a FROM shop.seen; ALTER VIEW shop.others OWNER TO bob');
+like(try(q{SELECT dbm.migration_plan('ALTER TABLE shop.small ALTER COLUMN a TYPE bigint')}, role => 'alice'),
+	qr/ERROR:  0A000: .*view shop.others belongs to role bob, whose rights you do not have/, 'a view of somebody else is not for alice to drop');
+sql('DROP VIEW shop.others, shop.over, shop.seen');
+is(schema_of($node, 'postgres'), $before, 'all is as it was');
+
 # --- What a step may not do
 
 for my $case ([ 'COMMIT', qr/SPI_ERROR_TRANSACTION/ ], [ 'COPY shop.small FROM STDIN', qr/SPI_ERROR_COPY/ ])

@@ -322,6 +322,49 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 	is($node->safe_psql('busy', 'SELECT count(*) FROM calm WHERE n <> 4'), '0', 'each row once');
 }
 
+# --- WAL: it rests until what a batch wrote fits the rate, and says so
+
+{
+	my $before = last_job();
+	my $began = time();
+	my $run = call("'calm', 'n = n + 1', duty => 1, batch_rows => 2000, batch_time => '100 ms', max_wal_per_second => 1000000, wait_for_autovacuum => false");
+	$job = begun($before);
+	ok($node->poll_query_until('busy', "SELECT waits_for ~ '^the rate of WAL: the last batch wrote [0-9.]+ .?B a second, more than [0-9.]+ .?B a second\$' FROM dbm.backfill_status() WHERE job = $job"),
+		'with a limit to WAL it rests, and says so');
+	like(ended($run), qr/is done/, 'it ends');
+	my $took = time() - $began;
+	my ($wal) = rows($node, 'busy', "SELECT sum(wal_bytes) AS bytes, (array_agg(wal_bytes ORDER BY number DESC))[1] AS last FROM dbm.backfill_batch WHERE job = $job");
+	my $rate = ($wal->{bytes} - $wal->{last}) / $took;
+	cmp_ok($rate, '<', 1_100_000, sprintf '%.1f MB of WAL in %.1f s: %.1f MB a second, and 1.0 is allowed', $wal->{bytes} / 1e6, $took, $rate / 1e6);
+	cmp_ok($rate, '>', 200_000, 'which it makes use of');
+	is(status($job)->{waits_for}, undef, 'in the end it waits for nothing');
+	$began = time();
+	like(ended(call("'calm', 'n = n - 1', duty => 1, wait_for_autovacuum => false")), qr/is done/, 'without a limit');
+	cmp_ok(time() - $began, '<', $took, 'it is faster');
+	is($node->safe_psql('busy', 'SELECT count(*) FROM calm WHERE n <> 4'), '0', 'each row once');
+}
+
+# --- Overtime: a batch that takes far longer than it should is ended, and the next is smaller
+
+{
+	$node->safe_psql('busy', <<'SQL');
+CREATE TABLE heavy (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
+INSERT INTO heavy SELECT i FROM generate_series(1, 600) AS i;
+CREATE FUNCTION heave() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END';
+CREATE TRIGGER heave BEFORE UPDATE ON heavy FOR EACH ROW EXECUTE FUNCTION heave();
+SQL
+	my $before = last_job();
+	my $run = call("'heavy', 'n = n + 1', duty => 1, batch_rows => 600, batch_time => '100 ms'");
+	$job = begun($before);
+	ok($node->poll_query_until('busy', "SELECT waits_for ~ '^the next, smaller batch: the last took longer than [0-9]+ s' FROM dbm.backfill_status() WHERE job = $job"),
+		'a batch that takes too long is ended, and it is said');
+	like(ended($run), qr/is done/, 'the smaller ones come to an end');
+	is($node->safe_psql('busy', 'SELECT count(*) FROM heavy WHERE n <> 1'), '0', 'each row once');
+	my ($made) = rows($node, 'busy', "SELECT max(rows_seen) AS most, (array_agg(rows_seen ORDER BY number DESC))[2] AS last, (array_agg(milliseconds ORDER BY number DESC))[2] AS took FROM dbm.backfill_batch WHERE job = $job");
+	cmp_ok($made->{most}, '<', 600, "no batch has all rows: at most $made->{most}");
+	cmp_ok($made->{took}, '<', 300, sprintf 'and in the end they take %.0f ms of the 100 that they should', $made->{took});
+}
+
 # --- A dump goes on where it was taken
 
 {

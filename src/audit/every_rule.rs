@@ -14,7 +14,7 @@ use super::suppression::Suppressions;
 use crate::catalog::sample::{Sample, SampleDefinitions};
 use crate::catalog::types::builtin;
 use crate::catalog::workload::{Statement, Statements};
-use crate::catalog::{ConstraintKind, LastValue, Oid, Role, Setting, Snapshot};
+use crate::catalog::{ConstraintKind, LastValue, Oid, Prepared, Role, Setting, Snapshot};
 use crate::finding::{Facts, Rule, Verdicts};
 
 fn audit_of(snapshot: &Snapshot) -> Audit {
@@ -165,6 +165,10 @@ fn shop(order: impl Iterator<Item = usize>, gap: usize) -> Sample {
         faulty_pair(&mut sample, number);
         with_statements(&mut sample, statements(number, true));
     }
+    let server = &mut sample.snapshot.server;
+    server.closed_databases = vec![("shut".into(), false)];
+    server.prepared = vec![Prepared { name: "left".into(), owner: "app".into(), at: 0 }];
+    server.logical_slots = vec!["stream".into()];
     sample
 }
 
@@ -253,10 +257,13 @@ fn interruptions(rule: &Rule, snapshot: &Snapshot) -> usize {
 #[test]
 fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
     // These look at one thing of the server, or at its few extensions or slots, however many tables there are.
-    const OF_THE_SERVER: [&str; 4] = [
+    const OF_THE_SERVER: [&str; 7] = [
+        "migration.collation_version_mismatch",
+        "migration.database_blocks_upgrade",
         "migration.extension_outdated",
         "migration.guard_off",
         "migration.logical_slot_lost_by_upgrade",
+        "migration.prepared_transaction",
         "migration.version_out_of_support",
     ];
     let (small, large) = (shop(0..3, 0).finish(), shop(0..6, 0).finish());

@@ -47,7 +47,7 @@ pub use relation::{
 pub use role::{Grant, Membership, Privileges, Role, RoleSetting};
 pub use scope::{CONSTRAINT_CLASS, RELATION_CLASS, TYPE_CLASS};
 pub use sequence::{LastValue, Sequence};
-pub use server::{Server, Setting, Standbys};
+pub use server::{CollationVersion, DEFAULT_COLLATION, Prepared, Server, Setting, Standbys};
 pub use snapshot::Snapshot;
 pub use types::{AccessMethod, OperatorClass, Type, TypeKind};
 

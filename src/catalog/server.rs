@@ -1,6 +1,6 @@
 //! The server, the session and the statistics system as a whole.
 
-use super::Moment;
+use super::{Moment, Oid};
 
 /// One server setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,33 @@ pub enum Standbys {
     Connected(u32),
     /// This server is itself a standby: the primary's scans are not counted here.
     IsStandby,
+}
+
+/// A prepared transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// The name that it was given.
+    pub name: Box<str>,
+    /// Who prepared it, quoted.
+    pub owner: Box<str>,
+    /// When.
+    pub at: Moment,
+}
+
+/// The OID of the collation called `default`, which is the database's own.
+pub const DEFAULT_COLLATION: Oid = 100;
+
+/// A collation whose version is another than the one under which its indexes were built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollationVersion {
+    /// The collation; [`DEFAULT_COLLATION`] for that of the database.
+    pub collation: Oid,
+    /// Schema and name, quoted; empty for that of the database.
+    pub name: Box<str>,
+    /// The version that the catalog has noted.
+    pub recorded: Box<str>,
+    /// The version that the system has; empty where it tells none.
+    pub actual: Box<str>,
 }
 
 /// What holds for the server and this session.
@@ -46,6 +73,10 @@ pub struct Server {
     pub standbys: Standbys,
     /// Logical replication slots of this database.
     pub logical_slots: Vec<Box<str>>,
+    /// Transactions of this database that are prepared and not ended, the oldest first.
+    pub prepared: Vec<Prepared>,
+    /// Databases of the cluster that nobody can enter, template0 apart; whether it is because they are half dropped.
+    pub closed_databases: Vec<(Box<str>, bool)>,
 }
 
 impl Server {

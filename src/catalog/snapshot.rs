@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub parents: FxHashMap<Oid, Oid>,
     /// The children of a parent, in OID order.
     pub children: FxHashMap<Oid, Vec<Oid>>,
+    /// Collations that sort otherwise than when their indexes were built.
+    pub collation_versions: Vec<super::CollationVersion>,
     /// Partitions whose DETACH CONCURRENTLY was begun and not finished.
     pub detaching: FxHashSet<Oid>,
     /// Tables on which some session is building an index right now.

@@ -127,7 +127,7 @@ fn seconds(effect: Effect, relation: &Touched, rates: &Rates) -> Option<(f64, f6
 }
 
 /// A range of seconds for people.
-fn span((low, high): (f64, f64)) -> String {
+pub fn span((low, high): (f64, f64)) -> String {
     if high < 0.1 {
         return "less than 0.1 s".to_owned();
     }

@@ -11,6 +11,7 @@ mod remove;
 mod session;
 mod shape;
 mod touched;
+mod view;
 
 pub use action::{Action, DomainChange, Kind, ReindexScope, Renamed, WrittenTable};
 pub use alter::{
@@ -22,10 +23,11 @@ pub use measured::{Measured, WorkKind};
 pub use remove::{Dependent, DropColumn, DropObject, DroppedKind, RecentUse};
 pub use session::{Blocker, HeldLock, Rates, Session, Timeouts};
 pub use shape::{
-    ColumnSequence, ColumnShape, ConstraintShape, DomainShape, EnumShape, IndexShape, PartitionShape,
-    Surroundings, TableShape,
+    ColumnSequence, ColumnShape, ConstraintShape, DomainShape, EnumShape, IndexShape, PartShape,
+    PartitionShape, Surroundings, TableShape,
 };
 pub use touched::{LockTaken, Touched, TouchedKind};
+pub use view::{ViewColumn, ViewShape};
 
 use super::Moment;
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::remove::Dependent;
 use super::session::Rates;
 use super::touched::TouchedKind;
+use super::view::ViewShape;
 use crate::catalog::Oid;
 use crate::text::identifier::quote_qualified;
 
@@ -52,6 +53,10 @@ pub struct ColumnShape {
     pub comment: Option<String>,
     /// `attstattarget`, where it was set.
     pub statistics: Option<i32>,
+    /// How its values are stored: `PLAIN`, `EXTERNAL`, `MAIN`, `EXTENDED`.
+    pub storage: String,
+    /// How they are compressed: `pglz`, `lz4`, `default`.
+    pub compression: String,
     /// `attoptions`, as ALTER COLUMN … SET takes them; empty for none.
     pub options: String,
     /// Privileges on this column alone: what, to whom (quoted), whether with grant option.
@@ -154,6 +159,20 @@ impl PartitionShape {
     }
 }
 
+/// A trigger, a rule or a policy of a table.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PartShape {
+    /// Its name.
+    pub name: String,
+    /// What makes it.
+    pub definition: String,
+    /// Its comment.
+    pub comment: Option<String>,
+    /// Whether and when it works, as `pg_trigger.tgenabled` says it: `O`, `D`, `R`, `A`.
+    pub state: Option<char>,
+}
+
 /// A table with everything that is part of it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -176,7 +195,11 @@ pub struct TableShape {
     /// Foreign keys of other tables, and its own, that point to it.
     pub referencing: Vec<ConstraintShape>,
     /// Its triggers, those of foreign keys apart.
-    pub triggers: Vec<String>,
+    pub triggers: Vec<PartShape>,
+    /// Its rules.
+    pub rules: Vec<PartShape>,
+    /// Its policies.
+    pub policies: Vec<PartShape>,
     /// Its partitions of all depths, parents first.
     pub partitions: Vec<PartitionShape>,
     /// The parent of which it is a partition, or from which it inherits, quoted.
@@ -193,6 +216,12 @@ pub struct TableShape {
     pub privileges: Vec<(String, String, bool)>,
     /// Whether row-level security is enabled.
     pub has_row_security: bool,
+    /// Whether it holds for the owner, too.
+    pub forces_row_security: bool,
+    /// `reloptions`, as SET takes them; empty for none.
+    pub options: String,
+    /// What stands behind REPLICA IDENTITY.
+    pub replica_identity: String,
     /// Names of relations, types and constraints in its schema that a name chosen here could meet: those that begin as
     /// the table does, and those that a plan made.
     pub taken: Vec<String>,
@@ -336,6 +365,8 @@ pub struct Surroundings {
     pub enums: Vec<EnumShape>,
     /// Domains that it names.
     pub domains: Vec<DomainShape>,
+    /// Views on a column whose type it changes, each behind those on which it stands.
+    pub views: Vec<ViewShape>,
 }
 
 impl Surroundings {

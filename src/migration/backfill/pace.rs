@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::text::size::pretty_bytes;
+
 /// No batch takes more, however fast it is: so many row locks are held until its end.
 const MOST_ROWS: f64 = 50_000.0;
 /// How much the newest batch counts for what a row costs.
@@ -111,12 +113,33 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// How long to rest after a batch: so that work is that share of the time, and WAL stays below the rate.
-pub fn rest(batch: &Batch, duty: f64, most_wal_per_second: Option<u64>) -> Duration {
+pub fn rest(batch: &Batch, duty: f64, most_wal_per_second: Option<u64>) -> Rest {
     let took = batch.took.as_secs_f64();
     let duty = duty.clamp(0.001, 1.0);
     let for_duty = took * (1.0 - duty) / duty;
     let for_wal = most_wal_per_second.map_or(0.0, |most| batch.wal_bytes as f64 / most.max(1) as f64 - took);
-    Duration::from_secs_f64(for_duty.max(for_wal).clamp(0.0, 3_600.0))
+    let seconds = for_duty.max(for_wal).clamp(0.0, 3_600.0);
+    Rest { duration: Duration::from_secs_f64(seconds), is_for_wal: for_wal > for_duty }
+}
+
+/// How long to rest, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// How long.
+    pub duration: Duration,
+    /// Whether the batch's WAL asks for it, more than the share of work does.
+    pub is_for_wal: bool,
+}
+
+/// Why a batch is followed by a rest for its WAL, for people.
+pub fn told_of_wal(batch: &Batch, most_per_second: u64) -> String {
+    let rate = batch.wal_bytes as f64 / batch.took.as_secs_f64().max(0.001);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let rate = pretty_bytes(rate as u64);
+    format!(
+        "the rate of WAL: the last batch wrote {rate} a second, more than {} a second",
+        pretty_bytes(most_per_second)
+    )
 }
 
 #[cfg(test)]
@@ -209,11 +232,19 @@ mod tests {
     #[test]
     fn rest_follows_the_share_of_work_and_the_rate_of_wal() {
         let second = Batch { took: Duration::from_secs(1), wal_bytes: 10 << 20, ..Batch::default() };
-        assert_eq!(rest(&second, 1.0, None), Duration::ZERO);
-        assert_eq!(rest(&second, 0.5, None), Duration::from_secs(1));
-        assert_eq!(rest(&second, 0.25, None), Duration::from_secs(3));
-        assert_eq!(rest(&second, 1.0, Some(2 << 20)), Duration::from_secs(4));
-        assert_eq!(rest(&second, 0.5, Some(100 << 20)), Duration::from_secs(1));
+        let of = |duty, most| {
+            let rest = rest(&second, duty, most);
+            (rest.duration.as_secs(), rest.is_for_wal)
+        };
+        assert_eq!(of(1.0, None), (0, false));
+        assert_eq!(of(0.5, None), (1, false));
+        assert_eq!(of(0.25, None), (3, false));
+        assert_eq!(of(1.0, Some(2 << 20)), (4, true));
+        assert_eq!(of(0.5, Some(100 << 20)), (1, false));
+        assert_eq!(
+            told_of_wal(&second, 2 << 20),
+            "the rate of WAL: the last batch wrote 10.0 MB a second, more than 2.0 MB a second"
+        );
     }
 
     proptest! {

@@ -11,9 +11,10 @@ use super::again;
 use super::asked::{Asked, alter};
 use super::proof;
 use super::recipe::{Clause, NoPlan, Recipe};
+use super::view;
 use super::words::words;
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{ColumnShape, TableShape, TouchedKind, TypeChange};
+use crate::catalog::ddl::{ColumnShape, TableShape, TouchedKind, TypeChange, ViewShape};
 use crate::change::plan::{Phase, Risk, Step};
 use crate::text::quote_identifier;
 
@@ -37,6 +38,8 @@ pub struct Change<'a> {
     pub old: String,
     /// Function and trigger.
     pub keeper: trigger::Keeper,
+    /// Views on the column, which the switch makes anew.
+    pub views: &'a [ViewShape],
 }
 
 /// ALTER COLUMN … TYPE.
@@ -49,7 +52,7 @@ pub fn change(asked: &Asked<'_>, facts: &TypeChange) -> Result<Recipe, NoPlan> {
         ));
     };
     if facts.rewrites == Some(false) && !facts.scans && facts.rebuilt_indexes.is_empty() {
-        return Ok(in_place(asked, table, column, facts));
+        return in_place(asked, table, column, facts);
     }
     refuse(table, column)?;
     by_second_column(asked, table, column, facts)
@@ -67,21 +70,36 @@ fn collation(text: &str) -> String {
 }
 
 /// No row is written, no index built: what remains are constraints, which are tested afterwards instead.
-fn in_place(asked: &Asked<'_>, table: &TableShape, column: &ColumnShape, facts: &TypeChange) -> Recipe {
+fn in_place(
+    asked: &Asked<'_>,
+    table: &TableShape,
+    column: &ColumnShape,
+    facts: &TypeChange,
+) -> Result<Recipe, NoPlan> {
     let qualified = table.qualified();
     let name = quote_identifier(&column.name);
+    // The server rebuilds statistics objects by itself, and refuses to touch a column on which the others stand.
+    refuse_dependents(table, column, &["view", "materialized view", "statistics object"])?;
+    let views = &asked.around.views;
+    if let Some(obstacle) = view::obstacle(views) {
+        return Err(NoPlan::new(
+            format!("the type of {name} of {qualified} cannot change as long as it is used: {obstacle}"),
+            "drop it first and create it again afterwards",
+        ));
+    }
+    refuse_owners(asked)?;
     let using = facts.using.as_ref().map_or_else(String::new, |using| format!(" USING {using}"));
     let clause = format!("ALTER COLUMN {name} TYPE {}{}{using}", facts.to, collation(&asked.action.text));
     let back = format!("ALTER COLUMN {name} TYPE {}", column.type_name);
     let note =
         "no row is read or written; the way back may have to read or write every row under ACCESS EXCLUSIVE";
-    if facts.rechecked_constraints.is_empty() {
-        return Recipe::clause(Clause {
+    if facts.rechecked_constraints.is_empty() && views.is_empty() {
+        return Ok(Recipe::clause(Clause {
             undo: Some(back),
             note: note.to_owned(),
             phase: Phase::Switch,
             ..asked.clause(table, clause)
-        });
+        }));
     }
     let mut clauses = Vec::new();
     let mut behind = Vec::new();
@@ -93,11 +111,25 @@ fn in_place(asked: &Asked<'_>, table: &TableShape, column: &ColumnShape, facts: 
     }
     clauses.push(clause);
     clauses.extend(behind);
+    let mut note = note.to_owned();
+    if !facts.rechecked_constraints.is_empty() {
+        note.push_str("; the constraints are added back unproved, and proved next");
+    }
+    if !views.is_empty() {
+        note.push_str(&format!(
+            "; in the same moment these are dropped and made anew: {}",
+            view::listed(views)
+        ));
+    }
+    let there = among_views(views, vec![alter(&qualified, &clauses.join(", "))], true);
+    let mut there = there.into_iter();
+    let step = Step::new(Phase::Switch, there.next().unwrap_or_default());
     recipe = recipe.with(
-        Step::new(Phase::Switch, alter(&qualified, &clauses.join(", ")))
+        there
+            .fold(step, Step::and)
             .lock(LockMode::AccessExclusive)
-            .undo(alter(&qualified, &back))
-            .note(format!("{note}; the constraints are added back unproved, and proved next")),
+            .undo(among_views(views, vec![alter(&qualified, &back)], false).join(";\n"))
+            .note(note),
     );
     for constraint in facts.rechecked_constraints.iter().filter_map(|name| constraint_named(table, name)) {
         if constraint.is_valid {
@@ -106,7 +138,51 @@ fn in_place(asked: &Asked<'_>, table: &TableShape, column: &ColumnShape, facts: 
             recipe = recipe.with_lasting(Step { phase: Phase::Switch, ..step });
         }
     }
-    recipe
+    Ok(recipe)
+}
+
+/// The statements with the views out of their way: dropped before and made anew behind, in one transaction.
+pub fn among_views(views: &[ViewShape], between: Vec<String>, is_first: bool) -> Vec<String> {
+    let mut sql: Vec<String> = view::unchanged(views, is_first).into_iter().collect();
+    sql.extend(view::drop(views));
+    sql.extend(between);
+    sql.extend(view::create(views));
+    sql
+}
+
+/// Views of others, which whoever runs the plan could not drop.
+fn refuse_owners(asked: &Asked<'_>) -> Result<(), NoPlan> {
+    match asked.around.views.iter().find(|view| !view.owned_here) {
+        Some(view) => Err(NoPlan::new(
+            format!(
+                "the type of a column changes only without its views, and view {} belongs to role {}, whose rights you do not have",
+                view.name, view.owner
+            ),
+            format!("let somebody make the plan who has the rights of {}", view.owner),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What stands on the column and has no place in a plan, but for these kinds.
+fn refuse_dependents(table: &TableShape, column: &ColumnShape, allowed: &[&str]) -> Result<(), NoPlan> {
+    let hard = table
+        .dependents
+        .iter()
+        .find(|(number, dependent)| *number == column.number && !allowed.contains(&dependent.kind));
+    match hard {
+        Some((_, dependent)) => Err(NoPlan::new(
+            format!(
+                "{} {} stands on {} of {}, whose type cannot change as long as it does",
+                dependent.kind,
+                dependent.name,
+                quote_identifier(&column.name),
+                table.qualified()
+            ),
+            "drop it first and create it again afterwards",
+        )),
+        None => Ok(()),
+    }
 }
 
 fn constraint_named<'a>(
@@ -138,18 +214,7 @@ fn refuse(table: &TableShape, column: &ColumnShape) -> Result<(), NoPlan> {
     if column.generated.is_some() {
         return Err(NoPlan::new(format!("{name} of {qualified} is generated"), maintenance));
     }
-    let hard = table.dependents.iter().find(|(number, dependent)| {
-        *number == column.number && !matches!(dependent.kind, "view" | "materialized view" | "function")
-    });
-    if let Some((_, dependent)) = hard {
-        return Err(NoPlan::new(
-            format!(
-                "{} {} stands on {name} of {qualified} and cannot be moved to a second column",
-                dependent.kind, dependent.name
-            ),
-            "drop it first and create it again afterwards",
-        ));
-    }
+    refuse_dependents(table, column, &["view", "materialized view", "function"])?;
     if let Some(index) = table.indexes.iter().find(|index| {
         index.columns.contains(&column.number) && (index.is_replica_identity || index.is_clustered)
     }) {
@@ -205,6 +270,7 @@ fn by_second_column(
         Some(using) => format!("({using})"),
         None => name.clone(),
     };
+    let obstacle = view::obstacle(&asked.around.views);
     let change = Change {
         table,
         column,
@@ -215,10 +281,14 @@ fn by_second_column(
         new: asked.between(table, &column.name, "new"),
         old: asked.between(table, &column.name, "old"),
         keeper: trigger::names(asked, table, &column.name, "sync"),
+        views: if obstacle.is_none() { &asked.around.views } else { &[] },
     };
     let new = quote_identifier(&change.new);
     let predicate = predicate(&change, is_plain);
     let copies = copies::of(asked, &change)?;
+    if !change.views.is_empty() {
+        refuse_owners(asked)?;
+    }
     let fill = backfill(table, &format!("{new} = {}", change.value), &predicate)?;
     let add = format!("ADD COLUMN {new} {}{}", change.to, change.collation);
     let mut recipe = Recipe::default()
@@ -244,10 +314,20 @@ fn by_second_column(
         recipe = recipe.with(step);
     }
     recipe = recipe.with(switch::step(asked, &change, &copies.names));
-    for view in table.dependents.iter().filter(|(number, _)| *number == column.number) {
+    if !change.views.is_empty() {
         recipe = recipe.requires(format!(
-            "{} {} uses {name}: what is no text follows the first column and has to be made anew before it goes",
-            view.1.kind, view.1.name
+            "these views are dropped and made anew in the moment of the switch, as they are now: {}",
+            view::listed(change.views)
+        ));
+    }
+    if let Some(obstacle) = obstacle {
+        recipe = recipe.requires(format!(
+            "views on {name} follow the first column and have to be made anew by hand before it goes: {obstacle}"
+        ));
+    }
+    for (kind, dependent) in left_to_people(&change) {
+        recipe = recipe.requires(format!(
+            "{kind} {dependent} uses {name}: it follows the first column and has to be made anew before that goes"
         ));
     }
     let recipe = recipe.with(switch::pause(&change)).with(switch::contract(asked, &change, &copies.names));
@@ -258,6 +338,18 @@ fn by_second_column(
         crate::text::quote_literal(&column.name),
         crate::text::quote_literal(without_modifier(&facts.to).trim())
     )))
+}
+
+/// What follows the first column and is left to people.
+pub fn left_to_people<'a>(change: &Change<'a>) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let number = change.column.number;
+    let has_views = !change.views.is_empty();
+    change
+        .table
+        .dependents
+        .iter()
+        .filter(move |(other, dependent)| *other == number && !(has_views && dependent.kind == "view"))
+        .map(|(_, dependent)| (dependent.kind, &*dependent.name))
 }
 
 /// `to_regtype` before 17 takes no length.

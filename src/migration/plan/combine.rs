@@ -6,11 +6,12 @@ use super::asked::{Asked, alter};
 use super::recipe::{Clause, NoPlan, Part, Recipe};
 use super::words::uses;
 use super::{
-    add_column, check, column_type, create_index, direct, domain, drop, drop_index, enumeration, foreign_key,
-    not_null, partition, refused, rename, unique,
+    add_column, check, column_type, create_index, direct, domain, drop, drop_index, enumeration, exclusion,
+    foreign_key, not_null, partition, policy, refused, rename, unique,
 };
 use crate::catalog::ddl::{
-    Action, AddConstraint, Alteration, ConstraintType, Kind, Statement, Surroundings, Touched,
+    Action, AddConstraint, Alteration, ConstraintType, DroppedKind, Kind, Statement, Surroundings, Touched,
+    TouchedKind,
 };
 use crate::change::plan::{Phase, Plan, Risk, Runs, Step};
 use crate::text::quote_identifier;
@@ -109,9 +110,9 @@ fn merged(clauses: Vec<Clause>) -> Option<Step> {
     }
     match undo {
         Some(undo) => step.undo.push(alter(&first.table, &undo.join(", "))),
-        None => {
-            step.undo.push(direct::never(&format!("this plan knows no way back from {}", texts.join(", "))))
-        }
+        None => step
+            .undo
+            .push(super::back::never(&format!("this plan knows no way back from {}", texts.join(", ")))),
     }
     // All are done by one statement, so one of them proves all.
     step.verify = clauses.iter().rev().find_map(|clause| clause.verify.clone());
@@ -160,11 +161,17 @@ fn recipe(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
         Kind::Alter(alteration) => altered(asked, alteration),
         Kind::CreateIndex(facts) => create_index::create(asked, facts),
         Kind::CreateTable(facts) => partition::create(asked, facts),
+        Kind::Drop(facts) if matches!(facts.kind, DroppedKind::RuleOrPolicy | DroppedKind::Trigger) => {
+            policy::drop(asked, facts)
+        }
         Kind::Drop(facts) => drop::object(asked, facts),
+        Kind::CreateRuleOrPolicy => policy::change(asked),
         Kind::Rename(facts) if facts.kind == "enum value" => rename::enum_value(asked, facts),
         Kind::Rename(facts) => rename::rename(asked, facts),
         Kind::Reindex { scope, .. } => drop_index::reindex(asked, *scope),
-        Kind::AddEnumValue { name, value, is_there: false, .. } => enumeration::add_value(asked, name, value),
+        Kind::AddEnumValue { name, value, is_there, .. } => {
+            enumeration::add_value(asked, name, value, *is_there)
+        }
         Kind::Domain { name, change } => domain::change(asked, name, change),
         Kind::MoveAll { tablespace } => Err(refused::tablespace(asked, tablespace)),
         Kind::Truncate { .. } => Err(refused::truncate(asked)),
@@ -184,7 +191,11 @@ fn recipe(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
 }
 
 fn altered(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, NoPlan> {
+    let is_composite =
+        asked.action.target.as_ref().is_some_and(|target| target.kind == TouchedKind::CompositeType);
     match alteration {
+        Alteration::TypedTables { rewrites: true, .. } => Err(refused::typed_tables()),
+        _ if is_composite => direct::composite(asked, alteration),
         Alteration::AddColumn(facts) => add_column::add(asked, facts),
         Alteration::DropColumn(facts) => drop::column(asked, facts),
         Alteration::ColumnType(facts) => column_type::change(asked, facts),
@@ -205,7 +216,6 @@ fn altered(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, NoPlan>
         }
         Alteration::SetExpression { column, is_stored: true } => Err(refused::expression(asked, column)),
         Alteration::AlterConstraint { name, becomes_enforced: true } => Err(refused::enforced(asked, name)),
-        Alteration::TypedTables { rewrites: true, .. } => Err(refused::typed_tables()),
         Alteration::Unknown { number } => {
             Err(NoPlan::new(format!("this version knows no sub-command of the server's number {number}"), ""))
         }
@@ -218,7 +228,7 @@ fn constraint(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan
         ConstraintType::Check => check::add(asked, facts),
         ConstraintType::ForeignKey => foreign_key::add(asked, facts),
         ConstraintType::Unique | ConstraintType::PrimaryKey => unique::add(asked, facts),
-        ConstraintType::Exclusion => Err(refused::exclusion(asked)),
+        ConstraintType::Exclusion => exclusion::add(asked),
         ConstraintType::NotNull => not_null::add(asked, facts),
         ConstraintType::Trigger => direct::statement(asked),
     }
@@ -273,6 +283,8 @@ fn seconds(recipe: &Recipe, statement: &Statement, around: &Surroundings) -> Opt
             rates.index_build
         } else if first.contains("VALIDATE CONSTRAINT") {
             rates.scan
+        } else if step.runs == Runs::InTransaction && exclusion::builds(first) {
+            rates.index_build
         } else {
             continue;
         };

@@ -87,7 +87,7 @@ fn written_name(text: &str) -> Option<String> {
 
 /// The part of a chosen name that stands for the keys: columns by their name, calls by that of the function, everything
 /// else as `expr`; INCLUDE columns, too.
-fn key_names(tail: &str) -> Vec<String> {
+pub fn key_names(tail: &str) -> Vec<String> {
     let tokens = words(tail);
     let mut found: Vec<String> = Vec::new();
     let mut place = 0;

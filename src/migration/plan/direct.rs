@@ -2,10 +2,10 @@
 
 use super::asked::{Asked, alter};
 use super::recipe::{Clause, NoPlan, Part, Recipe};
-use super::words::{dollar_quoted, find, qualified_length, span, words};
-use super::{again, not_null, proof};
+use super::words::words;
+use super::{again, back, not_null, policy, proof};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Alteration, DropConstraint, Kind, TriggerScope};
+use crate::catalog::ddl::{Alteration, DropConstraint, TableShape, TriggerScope};
 use crate::change::plan::{Phase, Risk, Step, runs_alone};
 use crate::text::{quote_identifier, quote_literal};
 
@@ -21,46 +21,54 @@ pub fn whole(asked: &Asked<'_>) -> Result<Step, NoPlan> {
     Ok(step.note("safe as it is"))
 }
 
+/// A statement that finds nothing to do, because of IF EXISTS.
+pub fn nothing_there(asked: &Asked<'_>) -> Result<Step, NoPlan> {
+    if super::words::find(&words(&asked.statement.text), &["IF", "EXISTS"]).is_none() {
+        return Err(NoPlan::new(format!("{} is not there", asked.target_name()), ""));
+    }
+    // Nobody can be waiting for it, and there is nothing to be taken back.
+    Ok(whole(asked)?.note("it is not there: nothing is done, and nothing has to be taken back"))
+}
+
 /// With a way back that fails and says why, where there is none: taking back must not look done when it is not.
 pub fn honest(mut step: Step) -> Step {
     if step.undo.is_empty() {
         let line =
             step.sql.first().map_or("", String::as_str).split_whitespace().collect::<Vec<_>>().join(" ");
         let line: String = line.chars().take(60).collect();
-        step.undo.push(never(&format!("this plan knows no way back from {line}")));
+        step.undo.push(back::never(&format!("this plan knows no way back from {line}")));
     }
     step
-}
-
-/// A way back that fails and says why.
-pub fn never(why: &str) -> String {
-    let message = quote_literal(why);
-    format!(
-        "DO {}",
-        dollar_quoted(&format!("BEGIN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {message}; END"))
-    )
 }
 
 /// A statement that is safe as it is.
 pub fn statement(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
     let mut step = whole(asked)?;
-    if let Kind::CreateTable(_) = &asked.action.kind
-        && let Some(name) = created(&asked.statement.text)
-    {
-        step.undo.push(format!("DROP TABLE IF EXISTS {name}"));
+    if let Some(back) = back::of(asked) {
+        step.undo.push(back.undo);
+        step.verify = back.is_there;
     }
     Ok(Recipe::step(honest(step)))
 }
 
-/// The name behind CREATE … TABLE, as it is written.
-fn created(text: &str) -> Option<&str> {
-    let tokens = words(text);
-    let mut place = find(&tokens, &["TABLE"])? + 1;
-    if tokens.get(place)?.is("IF") {
-        place += 3;
+/// ALTER TYPE of a composite type. Tables that have a column of it keep its rows as they are.
+pub fn composite(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, NoPlan> {
+    let mut step = whole(asked)?;
+    let name = asked.target_name();
+    if let [_] = asked.statement.actions.as_slice() {
+        match alteration {
+            Alteration::AddColumn(facts) => {
+                let attribute = quote_identifier(&facts.column.name);
+                step.undo.push(format!("ALTER TYPE {name} DROP ATTRIBUTE IF EXISTS {attribute}"));
+            }
+            Alteration::ColumnType(facts) => {
+                let attribute = quote_identifier(&facts.column);
+                step.undo.push(format!("ALTER TYPE {name} ALTER ATTRIBUTE {attribute} TYPE {}", facts.from));
+            }
+            _ => {}
+        }
     }
-    let length = qualified_length(&tokens, place);
-    Some(span(text, tokens.get(place..place + length)?))
+    Ok(Recipe::step(honest(step)))
 }
 
 /// The sub-command as it is written.
@@ -84,7 +92,13 @@ pub fn alteration(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, 
     }
     let Ok(table) = asked.table() else { return statement(asked) };
     let qualified = table.qualified();
-    let mut clause = Clause { note: "safe as it is".to_owned(), ..asked.clause(table, text(asked)?) };
+    let text = text(asked)?;
+    let mut clause = Clause {
+        note: "safe as it is".to_owned(),
+        undo: back::of_clause(table, &text),
+        ..asked.clause(table, text)
+    };
+    let mut requires = Vec::new();
     match alteration {
         Alteration::ColumnDefault { column, expression } => {
             let quoted = quote_identifier(column);
@@ -101,39 +115,89 @@ pub fn alteration(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, 
                 "new rows only; a client that names the column in its INSERTs keeps writing what it knows"
                     .to_owned();
         }
-        Alteration::ValidateConstraint(facts) => {
-            return Ok(Recipe::default().with_lasting(not_null::validate(&qualified, &facts.name)));
-        }
+        Alteration::ValidateConstraint(facts) => return Ok(validate(table, &facts.name)),
         Alteration::Trigger { scope: TriggerScope::Named(name), is_enabled } => {
-            let verb = if *is_enabled { "DISABLE" } else { "ENABLE" };
-            clause.undo = Some(format!("{verb} TRIGGER {}", quote_identifier(name)));
+            let trigger = table.triggers.iter().find(|trigger| trigger.name == *name);
+            let former = match trigger.and_then(|trigger| trigger.state) {
+                Some('D') => "DISABLE",
+                Some('A') => "ENABLE ALWAYS",
+                Some('R') => "ENABLE REPLICA",
+                Some(_) => "ENABLE",
+                None if *is_enabled => "DISABLE",
+                None => "ENABLE",
+            };
+            clause.undo = Some(format!("{former} TRIGGER {}", quote_identifier(name)));
         }
-        Alteration::Owner if !table.owner.is_empty() => {
+        // Privileges of the new owner become those of an owner, and nothing tells them apart again.
+        Alteration::Owner if !table.owner.is_empty() && !is_privileged(table, &clause.text) => {
             clause.undo = Some(format!("OWNER TO {}", table.owner));
         }
-        Alteration::RowSecurity { is_enabled: true, policies: 0 } => {
-            clause.note = "there is no policy: everybody but the owner sees no row from here on".to_owned();
-            let mut recipe = Recipe::clause(clause).risk(Risk::Medium);
-            recipe.requires.push(format!(
-                "{qualified} has no policy yet: CREATE POLICY first, or nobody but its owner sees a row"
-            ));
-            return Ok(recipe);
-        }
-        Alteration::RowSecurity { is_enabled: true, .. } if !table.has_row_security => {
-            clause.undo = Some("DISABLE ROW LEVEL SECURITY".to_owned());
+        Alteration::RowSecurity { is_enabled, .. } => {
+            if let Some(warning) = policy::row_security(table, &clause.text, *is_enabled) {
+                clause.note.clone_from(&warning);
+                requires.push(warning);
+            }
         }
         _ => {}
     }
     Ok(Recipe {
         parts: vec![Part::Clause(clause.clone())],
         verify: clause.verify.into_iter().collect(),
-        ..Recipe::default()
+        risk: if requires.is_empty() { Risk::Low } else { Risk::Medium },
+        requires,
     })
+}
+
+/// Whether the role at the end of the text has privileges on the table.
+fn is_privileged(table: &TableShape, text: &str) -> bool {
+    let role = words(text).last().map(|token| quote_identifier(&token.name()));
+    let columns = table.columns.iter().flat_map(|column| &column.privileges);
+    table.privileges.iter().chain(columns).any(|(_, whom, _)| Some(whom) == role.as_ref())
+}
+
+/// VALIDATE CONSTRAINT, which was asked for by itself: the way back makes the constraint one that nobody has proved.
+fn validate(table: &TableShape, name: &str) -> Recipe {
+    let qualified = table.qualified();
+    let mut step = not_null::validate(&qualified, name);
+    if let Some(constraint) = table.constraint(name).filter(|constraint| !constraint.is_valid) {
+        let quoted = quote_identifier(name);
+        let mut back = alter(
+            &qualified,
+            &format!(
+                "DROP CONSTRAINT {quoted}, ADD CONSTRAINT {quoted} {}",
+                again::not_valid(&constraint.definition)
+            ),
+        );
+        if let Some(comment) = &constraint.comment {
+            back.push_str(&format!(
+                ";\nCOMMENT ON CONSTRAINT {quoted} ON {qualified} IS {}",
+                quote_literal(comment)
+            ));
+        }
+        step = step.undo(back);
+    }
+    Recipe::default().with_lasting(step)
 }
 
 fn drop_not_null(asked: &Asked<'_>, column: &str) -> Result<Recipe, NoPlan> {
     let table = asked.table()?;
     let qualified = table.qualified();
+    if let Some(shape) = table.column(column) {
+        let quoted = quote_identifier(column);
+        let reason = if table.primary_key().is_some_and(|key| key.columns.contains(&shape.number)) {
+            Some("is in the primary key")
+        } else if shape.sequence.as_ref().is_some_and(|sequence| sequence.identity.is_some()) {
+            Some("is an identity column")
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            return Err(NoPlan::new(
+                format!("{quoted} of {qualified} {reason}, so that it cannot become nullable"),
+                "",
+            ));
+        }
+    }
     let mut step = Step::new(
         Phase::Expand,
         alter(&qualified, &format!("ALTER COLUMN {} DROP NOT NULL", quote_identifier(column))),
@@ -159,6 +223,9 @@ fn drop_constraint(asked: &Asked<'_>, facts: &DropConstraint) -> Result<Recipe, 
     .verify(proof::lacks_constraint(&qualified, &facts.name));
     let shape = table.constraint(&facts.name);
     if facts.constraint_type.is_none() && shape.is_none() {
+        if super::words::find(&words(&asked.action.text), &["IF", "EXISTS"]).is_some() {
+            return Ok(Recipe::step(step.note("it is not there: nothing is done")));
+        }
         return Err(NoPlan::new(
             format!("{qualified} has no constraint {}", quote_identifier(&facts.name)),
             "",

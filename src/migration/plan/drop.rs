@@ -33,6 +33,12 @@ pub fn column(asked: &Asked<'_>, facts: &DropColumn) -> Result<Recipe, NoPlan> {
     let qualified = table.qualified();
     let name = quote_identifier(&facts.column);
     let Some(column) = table.column(&facts.column) else {
+        if super::words::find(&super::words::words(&asked.action.text), &["IF", "EXISTS"]).is_some() {
+            let step = Step::new(Phase::Expand, alter(&qualified, &asked.action.text))
+                .verify(proof::lacks_column(&qualified, &facts.column))
+                .note("it is not there: nothing is done, and nothing has to be taken back");
+            return Ok(Recipe::step(step));
+        }
         return Err(NoPlan::new(format!("{qualified} has no column {name}"), ""));
     };
     let mut recipe = Recipe::default().risk(Risk::High);
@@ -90,6 +96,7 @@ pub fn object(asked: &Asked<'_>, facts: &DropObject) -> Result<Recipe, NoPlan> {
             format!("{} holds many things: there is no plan that drops them all", facts.name),
             "ask for the plan of each DROP TABLE",
         )),
+        _ if !facts.is_there => Ok(Recipe::step(direct::nothing_there(asked)?)),
         _ => {
             let mut recipe = Recipe::default().risk(Risk::High);
             if !facts.dependents.is_empty() {

@@ -8,7 +8,13 @@ use crate::change::plan::{Phase, Step};
 use crate::text::quote_literal;
 
 /// ALTER TYPE … ADD VALUE.
-pub fn add_value(asked: &Asked<'_>, name: &str, value: &str) -> Result<Recipe, NoPlan> {
+pub fn add_value(asked: &Asked<'_>, name: &str, value: &str, is_there: bool) -> Result<Recipe, NoPlan> {
+    if is_there {
+        let step = direct::whole(asked)?;
+        return Ok(Recipe::step(
+            step.note("the value is there already: nothing is done, and nothing has to be taken back"),
+        ));
+    }
     let step = direct::honest(direct::whole(asked)?)
         .verify(proof::has_value(name, value))
         .note(format!(

@@ -10,6 +10,7 @@ mod again;
 #[cfg(feature = "postgres")]
 pub mod api;
 mod asked;
+mod back;
 mod check;
 mod column_text;
 mod column_type;
@@ -20,16 +21,19 @@ mod domain;
 mod drop;
 mod drop_index;
 mod enumeration;
+mod exclusion;
 mod file;
 mod foreign_key;
 mod names;
 mod not_null;
 mod partition;
+mod policy;
 mod proof;
 mod recipe;
 mod refused;
 mod rename;
 mod unique;
+mod view;
 mod words;
 
 #[cfg(test)]

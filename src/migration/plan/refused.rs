@@ -48,17 +48,6 @@ pub fn rewritten(asked: &Asked<'_>, what: &str) -> NoPlan {
     )
 }
 
-/// EXCLUDE.
-pub fn exclusion(asked: &Asked<'_>) -> NoPlan {
-    NoPlan::new(
-        format!(
-            "an exclusion constraint of {} can be built only while its writers wait: there is no CONCURRENTLY for it and no NOT VALID",
-            asked.target_name()
-        ),
-        "run it while nobody writes, with lock_timeout set; or fill a new table that has it from the start and exchange the two",
-    )
-}
-
 /// SET EXPRESSION of a stored generated column.
 pub fn expression(asked: &Asked<'_>, column: &str) -> NoPlan {
     NoPlan::new(

@@ -2,10 +2,9 @@
 //! name, or a column both its names, until everybody knows the new one; nothing is copied.
 
 use super::asked::{Asked, alter, rename_column};
-use super::direct;
-use super::proof;
 use super::recipe::{NoPlan, Recipe};
 use super::words::words;
+use super::{back, direct, proof};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Renamed, TableShape, TouchedKind};
 use crate::change::plan::{Phase, Risk, Step};
@@ -30,10 +29,6 @@ pub fn rename(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
         )),
         _ => other(asked, facts),
     }
-}
-
-fn name_of(quoted: &str) -> String {
-    words(quoted).last().map(crate::syntax::tokens::Token::name).unwrap_or_default()
 }
 
 fn is_plain_table(shape: &TableShape) -> bool {
@@ -127,10 +122,10 @@ fn column(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
     if !is_plain_table(shape) {
         return other(asked, facts);
     }
-    let Some(column) = shape.column(&facts.from).or_else(|| shape.column(&name_of(&facts.from))) else {
+    let Some(column) = shape.column(&facts.from) else {
         return Err(NoPlan::new(format!("{} has no column {}", shape.qualified(), facts.from), ""));
     };
-    let to = name_of(&facts.to);
+    let to = facts.to.clone();
     let name = shape.qualified();
     let between = asked.between(shape, &shape.name, "table");
     let base = quote_qualified(&shape.schema, &between);
@@ -189,23 +184,7 @@ fn column(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
 /// Indexes, constraints, sequences, triggers, enum values …: nobody has them in statements, or nothing can stand in.
 fn other(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
     let mut step = direct::whole(asked)?;
-    if let Some(target) = &asked.action.target
-        && !facts.is_moved
-    {
-        let kind = facts.kind;
-        let to = &facts.to;
-        let from = quote_identifier(&name_of(&facts.from));
-        let undo = match kind {
-            "index" | "sequence" | "view" | "materialized view" => Some(format!(
-                "ALTER {} {}.{to} RENAME TO {from}",
-                kind.to_uppercase(),
-                quote_identifier(&target.schema)
-            )),
-            "constraint" => Some(alter(&target.qualified(), &format!("RENAME CONSTRAINT {to} TO {from}"))),
-            _ => None,
-        };
-        step.undo.extend(undo);
-    }
+    step.undo.extend(back::of(asked).map(|back| back.undo));
     step = direct::honest(step);
     if matches!(facts.kind, "view" | "materialized view") {
         step.note = "clients that have the old name fail from here on".to_owned();

@@ -7,7 +7,7 @@ use super::create_index::{build, definition, is_built};
 use super::names;
 use super::recipe::{NoPlan, Recipe};
 use super::words::{divided, find, span, words};
-use super::{not_null, proof};
+use super::{exclusion, not_null, proof};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{AddConstraint, ConstraintType, PartitionShape, TableShape, TouchedKind};
 use crate::change::plan::{Phase, Step};
@@ -67,6 +67,11 @@ pub fn add(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan> {
         ));
     };
     let label = if is_primary { "pkey" } else { "key" };
+    if exclusion::is_without_overlaps(&text.body) {
+        let named = with_included(&columns, &rest);
+        let name = text.name.clone().unwrap_or_else(|| chosen(asked, table, &named, label));
+        return Ok(exclusion::in_place(asked, table, &name, &text.body, "a key WITHOUT OVERLAPS"));
+    }
     let named = with_included(&columns, &rest);
     let name = text.name.clone().unwrap_or_else(|| chosen(asked, table, &named, label));
     let wanted = wanted(is_primary, name, columns, &rest);

@@ -8,6 +8,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::catalog::Oid;
 use crate::catalog::ddl::{
     Alteration, DomainShape, EnumShape, Kind, Session, Statement, Surroundings, TableShape, Touched,
+    ViewShape,
 };
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_empty_search_path;
@@ -20,6 +21,8 @@ const TABLE: &str = include_str!("shape/table.sql");
 const ENUM: &str = include_str!("shape/enum.sql");
 /// A domain, likewise.
 const DOMAIN: &str = include_str!("shape/domain.sql");
+/// The views on a column, likewise.
+const VIEW: &str = include_str!("shape/view.sql");
 /// The schemas in which the caller's names are looked up. `pg_catalog` is always looked up first.
 const SEARCH_PATH: &str = "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ' ORDER BY place) \
      FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path(name, place) \
@@ -35,6 +38,7 @@ pub fn around(statement: &Statement, session: &Session) -> Surroundings {
         tables: tables(statement),
         enums: documents::<EnumShape>(ENUM, &enums(statement)),
         domains: documents::<DomainShape>(DOMAIN, &domains(statement)),
+        views: views(statement),
     })
 }
 
@@ -101,6 +105,21 @@ fn table_of(relation: Oid) -> Oid {
 fn table(oid: Oid) -> Option<TableShape> {
     let document = texts(TABLE, &[DatumWithOid::from(pg_sys::Oid::from(oid))]).into_iter().next()?;
     Some(TableShape::from_document(&document).unwrap_or_else(|error| refuse(&error)))
+}
+
+/// The views on the column whose type is changed.
+fn views(statement: &Statement) -> Vec<ViewShape> {
+    let changed = statement.actions.iter().find_map(|action| match (&action.kind, &action.target) {
+        (Kind::Alter(Alteration::ColumnType(facts)), Some(target)) => Some((target.oid, &facts.column)),
+        _ => None,
+    });
+    let Some((table, column)) = changed else { return Vec::new() };
+    let arguments =
+        [DatumWithOid::from(pg_sys::Oid::from(table)), DatumWithOid::from(Text::from(column.as_str()))];
+    texts(VIEW, &arguments)
+        .iter()
+        .map(|document| serde_json::from_str(document).unwrap_or_else(|error| refuse(&error)))
+        .collect()
 }
 
 fn enums(statement: &Statement) -> Vec<String> {

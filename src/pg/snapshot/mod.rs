@@ -1,5 +1,6 @@
 //! Fills a [`Snapshot`] from the catalogs in one pass; one file a family of catalogs.
 
+mod ahead;
 mod column;
 mod constraint;
 mod dependency;
@@ -23,7 +24,7 @@ use crate::pg::scan::in_scratch_memory;
 /// raises (a cancel, out of memory, a damaged catalog).
 pub fn take() -> Snapshot {
     let mut snapshot = Snapshot::default();
-    let steps: [&dyn Fn(&mut Snapshot); 11] = [
+    let steps: [&dyn Fn(&mut Snapshot); 12] = [
         &server::read,
         &role::read,
         &types::read,
@@ -42,6 +43,7 @@ pub fn take() -> Snapshot {
         &statistics::read,
         &progress::read,
         &sequence::read_last_values,
+        &ahead::read,
     ];
     for step in steps {
         in_scratch_memory(|| step(&mut snapshot));

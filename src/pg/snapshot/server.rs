@@ -81,6 +81,7 @@ pub fn read(snapshot: &mut Snapshot) {
         sees_statistics,
         standbys: if is_in_recovery { Standbys::IsStandby } else { standbys() },
         logical_slots: logical_slots(),
+        ..Server::default()
     };
 }
 

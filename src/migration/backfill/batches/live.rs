@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::migration::backfill::lag::Positions;
 use crate::migration::backfill::live::{Job, State, Wanted, new_part};
-use crate::migration::backfill::pace::{Batch, Pace, rest};
+use crate::migration::backfill::pace::{Batch, Pace, rest, told_of_wal};
 use crate::migration::backfill::range::{Change, Place};
 use crate::migration::backfill::record::{self, Recorded};
 use crate::migration::backfill::setback::{Response, back_off, response};
@@ -235,7 +235,15 @@ impl<'a> Run<'a> {
             self.reported = Instant::now();
         }
         self.show(if self.job.pass == 1 { progress::BACKFILL_CHANGING } else { progress::BACKFILL_CHECKING });
-        self.rest(rest(&batch, self.wanted.duty, self.wanted.max_wal_per_second))
+        let rest = rest(&batch, self.wanted.duty, self.wanted.max_wal_per_second);
+        // The next batch takes the word back.
+        let told = self.wanted.max_wal_per_second.filter(|_| rest.is_for_wal && rest.duration > LOOK_AGAIN);
+        if let Some(most) = told
+            && let Some(request) = self.say(Some(&told_of_wal(&batch, most)))
+        {
+            return Some(request);
+        }
+        self.rest(rest.duration)
     }
 
     /// Rests; what is asked of the job meanwhile, if anything.

@@ -1,8 +1,8 @@
 //! The moment in which both columns change names, the way back from it, and the end of the first column.
 
-use super::Change;
 use super::copies::{Copy, Names, halves, properties, renamed, renamed_reference};
 use super::trigger;
+use super::{Change, among_views, left_to_people};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{ColumnSequence, ConstraintShape, IndexShape};
 use crate::change::plan::{Phase, Step};
@@ -16,8 +16,10 @@ use crate::text::{quote_identifier, quote_literal};
 /// The switch.
 pub fn step(asked: &Asked<'_>, change: &Change<'_>, names: &Names<'_>) -> Step {
     let table = change.table.qualified();
-    let mut sql = locks(change, names);
-    sql.extend(there(asked, change, names));
+    let mut between = locks(change, names);
+    between.extend(there(asked, change, names));
+    // Views first: whoever reads through one locks it before its table.
+    let sql = among_views(change.views, between, true);
     let mut statements = sql.into_iter();
     let first = statements.next().unwrap_or_default();
     let mut step = statements.fold(Step::new(Phase::Switch, first), Step::and);
@@ -41,6 +43,9 @@ pub fn step(asked: &Asked<'_>, change: &Change<'_>, names: &Names<'_>) -> Step {
             "; the sequence {} still ends where {} does: ALTER SEQUENCE {} AS {} afterwards, if it should not",
             sequence.name, sequence.type_name, sequence.name, change.to
         ));
+    }
+    if !change.views.is_empty() {
+        note.push_str("; its views are dropped and made anew in the same moment");
     }
     if !names.incoming.is_empty() {
         note.push_str("; the tables whose foreign keys point here are locked, too, for a moment");
@@ -195,7 +200,7 @@ fn undo(asked: &Asked<'_>, change: &Change<'_>, names: &Names<'_>) -> Vec<String
     back.extend(back_again(asked, change, names));
     back.push(drop_constraint(&table, &guard));
     back.push(trigger::function(asked, &change.keeper, "", &trigger::forward(change)));
-    undo.push(back.join(";\n"));
+    undo.push(among_views(change.views, back, false).join(";\n"));
     undo
 }
 
@@ -283,17 +288,12 @@ pub fn pause(change: &Change<'_>) -> Step {
         quote_identifier(&change.column.name),
         quote_identifier(&change.old)
     );
-    let views: Vec<String> = change
-        .table
-        .dependents
-        .iter()
-        .filter(|(number, dependent)| *number == change.column.number && dependent.kind != "function")
-        .map(|(_, dependent)| format!("{} {}", dependent.kind, dependent.name))
-        .collect();
-    if !views.is_empty() {
+    let others: Vec<String> =
+        left_to_people(change).map(|(kind, dependent)| format!("{kind} {dependent}")).collect();
+    if !others.is_empty() {
         note.push_str(&format!(
             ". Before that make anew, so that they read the new column of {table}: {}",
-            views.join(", ")
+            others.join(", ")
         ));
     }
     Step::by_hand(Phase::Contract, note)

@@ -83,7 +83,7 @@ fn names() {
     let mut shape = table();
     shape.privileges = vec![("SELECT, INSERT".to_owned(), "reader".to_owned(), true)];
     for (sql, facts) in [
-        ("ALTER TABLE t RENAME a TO \"New\"", renamed("column", "a", "\"New\"", false)),
+        ("ALTER TABLE t RENAME a TO \"New\"", renamed("column", "a", "New", false)),
         ("ALTER TABLE t RENAME TO u", renamed("table", "public.t", "u", false)),
         ("ALTER TABLE t SET SCHEMA s", renamed("table", "public.t", "s", true)),
         ("ALTER TABLE t RENAME CONSTRAINT t_pkey TO k", renamed("constraint", "t_pkey", "k", false)),

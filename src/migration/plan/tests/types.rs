@@ -1,9 +1,10 @@
 //! ALTER COLUMN … TYPE.
 
-use super::super::sample::{partitioned, planned, table};
+use super::super::sample::{alteration, around, partitioned, planned, statement, table};
 use super::{expect, shown};
 use crate::catalog::ddl::{
-    Alteration, ColumnSequence, ConstraintShape, Dependent, IndexShape, TableShape, TypeChange,
+    Alteration, ColumnSequence, ConstraintShape, Dependent, IndexShape, PartShape, Surroundings, TableShape,
+    TypeChange, ViewColumn, ViewShape,
 };
 
 fn change(column: &str, to: &str) -> TypeChange {
@@ -86,6 +87,81 @@ fn by_a_second_column() {
         text.push_str(&shown(name, &planned(version, &shape, Alteration::ColumnType(facts), &sub_command)));
     }
     expect("column_type.txt", &text);
+}
+
+/// Views on the column `a`: one on another.
+fn views() -> Vec<ViewShape> {
+    let view = |name: &str, definition: &str| ViewShape {
+        name: name.to_owned(),
+        kind: 'v',
+        definition: definition.to_owned(),
+        owner: "shop".to_owned(),
+        owned_here: true,
+        ..ViewShape::default()
+    };
+    vec![
+        ViewShape {
+            options: "security_barrier=true, check_option=local".to_owned(),
+            comment: Some("it's plain".to_owned()),
+            rights: "d41d".to_owned(),
+            columns: vec![ViewColumn {
+                name: "A".to_owned(),
+                comment: Some("first".to_owned()),
+                default: Some("5".to_owned()),
+                privileges: vec![("SELECT, UPDATE".to_owned(), "reader".to_owned(), true)],
+            }],
+            privileges: vec![
+                ("SELECT".to_owned(), "PUBLIC".to_owned(), false),
+                ("INSERT".to_owned(), "shop".to_owned(), false),
+            ],
+            given_by_default: vec!["reader".to_owned()],
+            rules: vec![PartShape {
+                name: "r".to_owned(),
+                definition: "CREATE RULE r AS ON DELETE TO public.plain DO INSTEAD NOTHING".to_owned(),
+                ..PartShape::default()
+            }],
+            triggers: vec![PartShape {
+                name: "g".to_owned(),
+                definition:
+                    "CREATE TRIGGER g INSTEAD OF INSERT ON public.plain FOR EACH ROW EXECUTE FUNCTION f()"
+                        .to_owned(),
+                comment: Some("writes".to_owned()),
+                state: Some('D'),
+            }],
+            ..view("public.plain", " SELECT a AS \"A\" FROM public.t")
+        },
+        view("public.over", " SELECT \"A\" FROM public.plain"),
+    ]
+}
+
+fn with_views(version: i32, shape: &TableShape, facts: TypeChange, views: Vec<ViewShape>) -> String {
+    let sub_command = format!("ALTER {} TYPE {}", facts.column, facts.to);
+    let statement = statement(vec![alteration(shape, Alteration::ColumnType(facts), &sub_command)]);
+    let around = Surroundings { views, ..around(version, std::slice::from_ref(shape)) };
+    shown(&sub_command, &crate::migration::plan::plan(&statement, &around))
+}
+
+#[test]
+fn beside_views() {
+    let mut shape = table();
+    shape
+        .dependents
+        .push((2, Dependent { kind: "view", name: "public.plain".to_owned(), is_dropped_by_cascade: true }));
+    let mut text = with_views(15, &shape, change("a", "bigint"), views());
+    let cheap = TypeChange { rewrites: Some(false), ..change("a", "numeric") };
+    text.push_str(&with_views(15, &shape, cheap.clone(), views()));
+    // What the plan cannot make anew is left to people, or refused where there is no time for them.
+    let mut filled = views();
+    filled[1].kind = 'm';
+    text.push_str(&with_views(15, &shape, change("a", "bigint"), filled.clone()));
+    text.push_str(&with_views(15, &shape, cheap.clone(), filled));
+    let mut used = views();
+    used[1].others = vec!["policy p on public.o".to_owned()];
+    text.push_str(&with_views(15, &shape, cheap.clone(), used));
+    let mut foreign = views();
+    foreign[0].owned_here = false;
+    text.push_str(&with_views(15, &shape, change("a", "bigint"), foreign));
+    expect("column_type_views.txt", &text);
 }
 
 #[test]

@@ -6,6 +6,13 @@ SELECT json_build_object(
     'relkind', c.relkind,
     'owner', quote_ident(pg_get_userbyid(c.relowner)),
     'has_row_security', c.relrowsecurity,
+    'forces_row_security', c.relforcerowsecurity,
+    'options', coalesce(array_to_string(c.reloptions, ', '), ''),
+    'replica_identity', CASE c.relreplident WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' WHEN 'i' THEN (
+                             SELECT format('USING INDEX %I', x.relname)
+                               FROM pg_index i
+                               JOIN pg_class x ON x.oid = i.indexrelid
+                              WHERE i.indrelid = c.oid AND i.indisreplident) ELSE 'DEFAULT' END,
     'partition_key', pg_get_partkeydef(c.oid),
     'bound', pg_get_expr(c.relpartbound, c.oid),
     'parent', (SELECT format('%I.%I', pn.nspname, p.relname)
@@ -71,6 +78,8 @@ SELECT json_build_object(
                         LIMIT 1),
                    'comment', col_description(c.oid, a.attnum),
                    'statistics', CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
+                   'storage', CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END,
+                   'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END,
                    'options', coalesce(array_to_string(a.attoptions, ', '), ''),
                    'privileges', coalesce((
                        SELECT json_agg(json_build_array(g.what, g.whom, g.is_grantable))
@@ -157,9 +166,38 @@ SELECT json_build_object(
           JOIN pg_namespace rn ON rn.oid = r.relnamespace
          WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0),
     'triggers', (
-        SELECT coalesce(json_agg(g.tgname ORDER BY g.tgname), '[]')
+        SELECT coalesce(json_agg(json_build_object(
+                   'name', g.tgname,
+                   'definition', pg_get_triggerdef(g.oid),
+                   'comment', obj_description(g.oid, 'pg_trigger'),
+                   'state', g.tgenabled)
+                   ORDER BY g.tgname), '[]')
           FROM pg_trigger g
          WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),
+    'rules', (
+        SELECT coalesce(json_agg(json_build_object(
+                   'name', w.rulename,
+                   'definition', rtrim(pg_get_ruledef(w.oid), ';'),
+                   'comment', obj_description(w.oid, 'pg_rewrite'),
+                   'state', w.ev_enabled)
+                   ORDER BY w.rulename), '[]')
+          FROM pg_rewrite w
+         WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'),
+    'policies', (
+        SELECT coalesce(json_agg(json_build_object(
+                   'name', y.polname,
+                   'definition', format('CREATE POLICY %I ON %I.%I AS %s FOR %s TO %s', y.polname, n.nspname, c.relname,
+                                        CASE WHEN y.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                                        CASE y.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                                                      WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+                                        (SELECT string_agg(CASE r.role WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.role)) END, ', ')
+                                           FROM unnest(y.polroles) AS r (role)))
+                                 || coalesce(' USING (' || pg_get_expr(y.polqual, y.polrelid) || ')', '')
+                                 || coalesce(' WITH CHECK (' || pg_get_expr(y.polwithcheck, y.polrelid) || ')', ''),
+                   'comment', obj_description(y.oid, 'pg_policy'))
+                   ORDER BY y.polname), '[]')
+          FROM pg_policy y
+         WHERE y.polrelid = c.oid),
     'partitions', (
         SELECT coalesce(json_agg(json_build_object(
                    'schema', kn.nspname,
