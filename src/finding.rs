@@ -117,6 +117,17 @@ impl Threshold {
     pub fn in_force(&self, chosen: Option<f64>) -> f64 {
         chosen.map_or(self.default, |value| value.clamp(self.range.0, self.range.1))
     }
+
+    /// What it is, with the value in force: `value`, `default`, `min`, `max`, `meaning`.
+    pub fn described(&self, value: f64) -> Value {
+        serde_json::json!({
+            "value": value,
+            "default": self.default,
+            "min": self.range.0,
+            "max": self.range.1,
+            "meaning": self.meaning,
+        })
+    }
 }
 
 /// A rule: what it is called, why it matters, and how it is found.

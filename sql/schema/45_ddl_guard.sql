@@ -57,7 +57,8 @@ CREATE TABLE dbm.ddl_record (
     lock_mode   text,
     rows        bigint,
     bytes       bigint,
-    CONSTRAINT chk_ddl_record_verdict_is_known CHECK (verdict OPERATOR(pg_catalog.=) ANY (ARRAY['refused', 'warned', 'overridden']))
+    done        text[],
+    CONSTRAINT chk_ddl_record_verdict_is_known CHECK (verdict OPERATOR(pg_catalog.=) ANY (ARRAY['refused', 'warned', 'overridden', 'done']))
 );
 
 SELECT pg_catalog.pg_extension_config_dump('dbm.ddl_record', '');
@@ -85,7 +86,7 @@ COMMENT ON COLUMN dbm.ddl_record.rule IS
 COMMENT ON COLUMN dbm.ddl_record.object IS
     'The relation that would have suffered; empty where there is none.';
 COMMENT ON COLUMN dbm.ddl_record.verdict IS
-    'refused, warned (would be refused if dbm.ddl_guard were enforce; kept only where the library is preloaded) or overridden (let pass by dbm.allow_ddl()).';
+    'refused, warned (would be refused if dbm.ddl_guard were enforce; kept only where the library is preloaded), overridden (let pass by dbm.allow_ddl()) or done (what a statement did that ran in spite of one of the two; kept with it, so not where it was rolled back).';
 COMMENT ON COLUMN dbm.ddl_record.reason IS
     'The reason that was given to dbm.allow_ddl().';
 COMMENT ON COLUMN dbm.ddl_record.lock_mode IS
@@ -94,18 +95,20 @@ COMMENT ON COLUMN dbm.ddl_record.rows IS
     'Rows of the relation, estimated.';
 COMMENT ON COLUMN dbm.ddl_record.bytes IS
     'Bytes of the relation with all its indexes.';
+COMMENT ON COLUMN dbm.ddl_record.done IS
+    'Where verdict is done: what the statement did, object by object, with what CASCADE took along; the last entry counts what is not named.';
 COMMENT ON CONSTRAINT chk_ddl_record_verdict_is_known ON dbm.ddl_record IS
-    'The three verdicts.';
+    'The four verdicts.';
 COMMENT ON INDEX dbm.idx_ddl_record_at IS
     'To read the newest and to delete the oldest.';
 
 CREATE VIEW dbm.ddl_records AS
     SELECT r.at, r.login_role, r.user_role, r.pid, r.application, r.tag, r.statement, r.rule, r.object, r.verdict,
-           r.reason, r.lock_mode, r.rows, r.bytes
+           r.reason, r.lock_mode, r.rows, r.bytes, r.done
     FROM dbm.ddl_record AS r
     UNION ALL
     SELECT p.at, p.login_role, p.user_role, p.pid, p.application, p.tag, p.statement, p.rule, p.object, p.verdict,
-           p.reason, p.lock_mode, p.rows, p.bytes
+           p.reason, p.lock_mode, p.rows, p.bytes, p.done
     FROM dbm.pending_ddl_records() AS p;
 
 COMMENT ON VIEW dbm.ddl_records IS
@@ -129,7 +132,7 @@ COMMENT ON COLUMN dbm.ddl_records.rule IS
 COMMENT ON COLUMN dbm.ddl_records.object IS
     'The relation that would have suffered; empty where there is none.';
 COMMENT ON COLUMN dbm.ddl_records.verdict IS
-    'refused, warned (would be refused if dbm.ddl_guard were enforce; kept only where the library is preloaded) or overridden (let pass by dbm.allow_ddl()).';
+    'refused, warned (would be refused if dbm.ddl_guard were enforce; kept only where the library is preloaded), overridden (let pass by dbm.allow_ddl()) or done (what a statement did that ran in spite of one of the two; kept with it, so not where it was rolled back).';
 COMMENT ON COLUMN dbm.ddl_records.reason IS
     'The reason that was given to dbm.allow_ddl().';
 COMMENT ON COLUMN dbm.ddl_records.lock_mode IS
@@ -138,6 +141,8 @@ COMMENT ON COLUMN dbm.ddl_records.rows IS
     'Rows of the relation, estimated.';
 COMMENT ON COLUMN dbm.ddl_records.bytes IS
     'Bytes of the relation with all its indexes.';
+COMMENT ON COLUMN dbm.ddl_records.done IS
+    'Where verdict is done: what the statement did, object by object, with what CASCADE took along; the last entry counts what is not named.';
 
 CREATE TABLE dbm.ddl_measurement (
     at      timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -167,13 +172,25 @@ CREATE FUNCTION dbm.on_ddl_command_start() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_ddl_command_start';
 CREATE FUNCTION dbm.on_table_rewrite() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_table_rewrite';
+CREATE FUNCTION dbm.on_sql_drop() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_sql_drop';
+CREATE FUNCTION dbm.on_ddl_command_end() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_ddl_command_end';
 
 CREATE EVENT TRIGGER dbmastery_ddl_guard ON ddl_command_start
     EXECUTE FUNCTION dbm.on_ddl_command_start();
 CREATE EVENT TRIGGER dbmastery_table_rewrite ON table_rewrite
     EXECUTE FUNCTION dbm.on_table_rewrite();
+CREATE EVENT TRIGGER dbmastery_sql_drop ON sql_drop
+    EXECUTE FUNCTION dbm.on_sql_drop();
+CREATE EVENT TRIGGER dbmastery_ddl_command_end ON ddl_command_end
+    EXECUTE FUNCTION dbm.on_ddl_command_end();
 
 COMMENT ON EVENT TRIGGER dbmastery_ddl_guard IS
     'The DDL guard''s door where dbmastery is not preloaded: judges the first DDL statement of a session and installs the guard for the rest of it. ALTER EVENT TRIGGER dbmastery_ddl_guard DISABLE takes it away, SET dbm.ddl_guard = off is better.';
 COMMENT ON EVENT TRIGGER dbmastery_table_rewrite IS
     'The DDL guard''s back-stop: while dbm.ddl_guard is enforce, refuses to write a large table anew where the statement did not show that it would.';
+COMMENT ON EVENT TRIGGER dbmastery_sql_drop IS
+    'The DDL guard''s back-stop: while dbm.ddl_guard is enforce, refuses to drop a table with rows which the statement did not show that it would drop. Notes what statements drop that were let through.';
+COMMENT ON EVENT TRIGGER dbmastery_ddl_command_end IS
+    'Keeps in dbm.ddl_record what a statement did that the DDL guard found unsafe and let through. Refuses nothing.';

@@ -159,6 +159,12 @@ COMMENT ON FUNCTION dbm.on_ddl_command_start() IS
 COMMENT ON FUNCTION dbm.on_table_rewrite() IS
     'The function of the event trigger dbmastery_table_rewrite.';
 
+COMMENT ON FUNCTION dbm.on_sql_drop() IS
+    'The function of the event trigger dbmastery_sql_drop.';
+
+COMMENT ON FUNCTION dbm.on_ddl_command_end() IS
+    'The function of the event trigger dbmastery_ddl_command_end.';
+
 COMMENT ON PROCEDURE dbm.backfill(regclass, text, text, interval, double precision, interval, bigint, boolean, interval, interval, integer) IS
     'Does UPDATE target SET assignment WHERE predicate in batches along a unique key, each its own transaction, so that nobody waits long. CALL it by itself: not in a transaction block or function.
 Called again with the same target, assignment and predicate it goes on with the job that is not finished: after a crash, a cancel, an error or dbm.backfill_pause(). The cursor moves in the transaction of its batch, so that no row is done twice or left out.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::settings::RuleSettings;
 use crate::finding::{Dimension, Rule, Severity};
@@ -53,14 +53,8 @@ fn sorted_rules() -> Vec<&'static Rule> {
 
 fn thresholds(rule: &Rule, settings: &RuleSettings) -> Value {
     let described = rule.thresholds.iter().map(|threshold| {
-        let description = json!({
-            "value": settings.threshold(rule, threshold.name),
-            "default": threshold.default,
-            "min": threshold.range.0,
-            "max": threshold.range.1,
-            "meaning": threshold.meaning,
-        });
-        (threshold.name.to_owned(), description)
+        let value = settings.threshold(rule, threshold.name).unwrap_or(threshold.default);
+        (threshold.name.to_owned(), threshold.described(value))
     });
     described.collect::<Map<String, Value>>().into()
 }
@@ -144,6 +138,8 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use rustc_hash::FxHashSet;
 
     use super::*;

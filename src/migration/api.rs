@@ -202,6 +202,7 @@ fn pending_ddl_records() -> TableIterator<
         name!(lock_mode, Option<Text>),
         name!(rows, Option<i64>),
         name!(bytes, Option<i64>),
+        name!(done, Option<Vec<Text>>),
     ),
 > {
     TableIterator::new(ring_records().into_iter().map(|entry| {
@@ -220,6 +221,7 @@ fn pending_ddl_records() -> TableIterator<
             some(entry.lock),
             entry.rows,
             entry.bytes,
+            (!entry.done.is_empty()).then(|| entry.done.into_iter().map(Text::from).collect()),
         )
     }))
 }

@@ -149,7 +149,7 @@ fn register_guard() {
     GucRegistry::define_int_guc(
         c"dbm.ddl_lock_timeout",
         c"How long a DDL statement may wait for a lock that others wait for, too.",
-        c"Holds while the statement runs, where lock_timeout is 0 or longer. 0: lock_timeout alone counts. -1: two seconds while dbm.ddl_guard is enforce, nothing while it is warn. Not for CONCURRENTLY and VACUUM, which leave much behind when they are stopped or commit in between.",
+        c"Holds while the statement runs, where lock_timeout is 0 or longer. 0: lock_timeout alone counts. -1: two seconds while dbm.ddl_guard is enforce, nothing while it is warn. Not for CONCURRENTLY, which leaves much behind when it is stopped, nor for LOCK TABLE.",
         &DDL_LOCK_TIMEOUT,
         -1,
         i32::MAX,

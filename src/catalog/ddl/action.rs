@@ -74,6 +74,15 @@ pub struct WrittenTable {
     pub is_always_true: bool,
 }
 
+/// What an event trigger sees a statement do, behind its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenAct {
+    /// A table is written anew.
+    Rewrite,
+    /// A table was dropped.
+    Drop,
+}
+
 /// What is done. The relation to which it is done is [`Action::target`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
@@ -169,6 +178,8 @@ pub enum Kind {
     },
     /// UPDATE or DELETE.
     Write(WrittenTable),
+    /// What the judge had not foreseen, and the server is about to do or has done: the guard's back-stop alone.
+    Seen(SeenAct),
     /// What has no rule of its own: known, and found to be of no danger for running sessions.
     Other,
     /// EXECUTE of dynamic SQL, or what the parser does not know: text door only.

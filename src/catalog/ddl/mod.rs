@@ -13,7 +13,7 @@ mod shape;
 mod touched;
 mod view;
 
-pub use action::{Action, DomainChange, Kind, ReindexScope, Renamed, WrittenTable};
+pub use action::{Action, DomainChange, Kind, ReindexScope, Renamed, SeenAct, WrittenTable};
 pub use alter::{
     AddColumn, AddConstraint, Alteration, AttachPartition, ColumnDefault, ConstraintType, DropConstraint,
     ForeignKeyFacts, Generated, SetNotNull, TriggerScope, TypeChange, UsingIndex, ValidateConstraint,
@@ -44,4 +44,11 @@ pub struct Statement {
     pub is_nested: bool,
     /// When it was sent.
     pub at: Moment,
+}
+
+impl Statement {
+    /// Whether nothing may be written before it in its transaction: the server then refuses DROP INDEX CONCURRENTLY.
+    pub fn writes_first(&self) -> bool {
+        self.actions.iter().any(|action| matches!(&action.kind, Kind::Drop(object) if object.is_concurrent))
+    }
 }

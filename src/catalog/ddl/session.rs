@@ -92,6 +92,8 @@ pub struct Session {
     pub rows_written: u64,
     /// Names of indexes that this session dropped, without having created another of that name: schema and name.
     pub dropped_indexes: Vec<(String, String)>,
+    /// Whether a dump is being restored, as far as one can tell.
+    pub is_restored: bool,
     /// How fast this server is.
     pub rates: Rates,
 }

@@ -468,6 +468,12 @@ impl Expression {
         Some((call.comparison?, left, right))
     }
 
+    /// The same as it is written, and the other way round.
+    pub fn as_comparison_either_way(&self) -> Option<[(Comparison, &Self, &Self); 2]> {
+        let (comparison, left, right) = self.as_comparison()?;
+        Some([(comparison, left, right), (comparison.commuted(), right, left)])
+    }
+
     /// The sublink that it is.
     pub fn as_sublink(&self) -> Option<&SubLink> {
         match &self.kind {

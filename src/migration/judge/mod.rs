@@ -50,25 +50,46 @@ impl Judged {
 
 /// Everything that is wrong with a statement, worst first, otherwise in the order in which it is written.
 pub fn judge(statement: &Statement, session: &Session, policy: &dyn Policy) -> Vec<Judged> {
-    let mut all = Vec::new();
+    judge_all(statement, session, policy).told
+}
+
+/// What is found in a statement.
+#[derive(Clone, Debug, Default)]
+pub struct AllFound {
+    /// What is to be told, worst first.
+    pub told: Vec<Judged>,
+    /// What is so all the same, and not told: by rules that are turned off, or on tables that are small.
+    pub untold: Vec<Judged>,
+}
+
+/// The same with what is not told, for who wants to know what the statement does at all.
+pub fn judge_all(statement: &Statement, session: &Session, policy: &dyn Policy) -> AllFound {
+    let mut all = AllFound::default();
     for (place, action) in statement.actions.iter().enumerate() {
         for rule in rules::ALL {
-            let Some(severity) = policy.severity(rule) else { continue };
+            let severity = policy.severity(rule);
             let threshold = |name: &str| policy.threshold(rule, name);
             let asked = Asked { statement, action, session, threshold: &threshold };
             let Some(found) = (rule.check)(&asked) else { continue };
-            if is_exempt(rule.exempt, action, &found, policy.small_table_bytes())
-                || is_told(&all, rule, &found)
-            {
+            let exemption = exemption(rule.exempt, action, &found, policy.small_table_bytes());
+            if exemption == Some(Exemption::Harmless) {
+                continue;
+            }
+            let (Some(severity), None) = (severity, exemption) else {
+                let severity = rule.severity;
+                all.untold.push(Judged { rule, severity, action: place, found });
+                continue;
+            };
+            if is_told(&all.told, rule, &found) {
                 continue;
             }
             // What a rule says of one finding holds only where nobody chose a severity for the rule.
             let is_chosen = severity != rule.severity || policy.is_severity_chosen(rule);
             let own = found.severity.filter(|_| !is_chosen);
-            all.push(Judged { rule, severity: own.unwrap_or(severity), action: place, found });
+            all.told.push(Judged { rule, severity: own.unwrap_or(severity), action: place, found });
         }
     }
-    all.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.action.cmp(&right.action)));
+    all.told.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.action.cmp(&right.action)));
     all
 }
 
@@ -77,20 +98,31 @@ fn is_told(told: &[Judged], rule: &DdlRule, found: &Found) -> bool {
     told.iter().any(|judged| judged.rule.id == rule.id && judged.found.message == found.message)
 }
 
-fn is_exempt(exempt: Exempt, action: &Action, found: &Found, small_table_bytes: u64) -> bool {
-    let Some(victim) = found.victim.as_ref().or(action.target.as_ref()) else { return false };
+/// Why a finding is not told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exemption {
+    /// It hurts nobody.
+    Harmless,
+    /// It does not take long.
+    Short,
+}
+
+fn exemption(exempt: Exempt, action: &Action, found: &Found, small_table_bytes: u64) -> Option<Exemption> {
+    let victim = found.victim.as_ref().or(action.target.as_ref())?;
     // What an extension brought is its own affair, ours included.
     if victim.is_extension_member {
-        return true;
+        return Some(Exemption::Harmless);
     }
     match exempt {
-        Exempt::Nothing => false,
+        Exempt::Nothing => None,
         // Hardly anybody is at what holds nothing, as tables do while a dump is restored: a lock held for a moment hurts
         // nobody, unless somebody is there now. A client that knows its name would fail all the same.
         Exempt::Private => {
             let is_idle = victim.is_empty && action.blockers.is_empty();
-            victim.is_private() || (is_idle && found.effect == Effect::Lock)
+            let is_harmless = victim.is_private() || (is_idle && found.effect == Effect::Lock);
+            is_harmless.then_some(Exemption::Harmless)
         }
-        Exempt::Small => victim.is_private() || victim.is_empty || victim.bytes < small_table_bytes,
+        Exempt::Small if victim.is_private() || victim.is_empty => Some(Exemption::Harmless),
+        Exempt::Small => (victim.bytes < small_table_bytes).then_some(Exemption::Short),
     }
 }

@@ -7,7 +7,7 @@ use crate::catalog::LockMode;
 use crate::catalog::ddl::{Kind, Session, Statement};
 use crate::finding::Severity;
 use crate::migration::assessment::{Assessment, safe_sql};
-use crate::migration::judge;
+use crate::migration::judge::{self, Judged};
 use crate::migration::script::{control, split, state::State};
 use crate::pg::{ddl, guard};
 
@@ -60,7 +60,7 @@ pub fn explain(sql: &str) -> Vec<Explained> {
             safe_sql: None,
         };
         let mut statement = match guard::parse(piece.text, state.meanings()) {
-            Ok(parsed) => parsed.statement,
+            Ok(statement) => statement,
             Err(refusal) => {
                 rows.push(row("unknown", format!("the server does not understand it: {}", refusal.reason())));
                 continue;
@@ -69,8 +69,13 @@ pub fn explain(sql: &str) -> Vec<Explained> {
         state.correct(&mut statement);
         let found = judge::judge(&statement, state.session(), &policy);
         let unknown = unknown(&statement);
+        let is_unchecked = |judged: &Judged| {
+            let action = statement.actions.get(judged.action);
+            matches!(action.map(|action| &action.kind), Some(Kind::Unchecked { .. }))
+        };
         for judged in &found {
             let verdict = match &unknown {
+                Some(_) if is_unchecked(judged) => "unknown",
                 _ if judged.severity >= Severity::Warning => "unsafe",
                 Some(_) => "unknown",
                 None => "safe",
@@ -84,6 +89,8 @@ pub fn explain(sql: &str) -> Vec<Explained> {
             });
         }
         let verdict = match unknown {
+            // The rule has said so.
+            Some(_) if found.iter().any(is_unchecked) => None,
             Some(reason) => Some(("unknown", reason)),
             None => found.is_empty().then(|| ("safe", "nothing is known against it".to_owned())),
         };

@@ -44,7 +44,7 @@ pub fn lint(sql: &str) -> Vec<LintFinding> {
             fix: String::new(),
         };
         let mut statement = match guard::parse(piece.text, state.meanings()) {
-            Ok(parsed) => parsed.statement,
+            Ok(statement) => statement,
             Err(refusal) => {
                 let message = format!("the server does not understand it: {}", refusal.reason());
                 findings.push(finding(NOT_PARSED, Severity::Error, message));

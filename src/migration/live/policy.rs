@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::finding::Severity;
-use crate::migration::judge::{DdlRule, Exempt, Policy};
+use crate::migration::judge::{DdlRule, Policy};
 use crate::pg::{guard, settings};
 
 struct Setting {
@@ -62,26 +62,5 @@ impl Policy for InForce {
 
     fn small_table_bytes(&self) -> u64 {
         self.small_table_bytes
-    }
-}
-
-/// All that reads or writes every row counts, however small the table: for the question what a statement does at all.
-pub struct Everything;
-
-impl Policy for Everything {
-    fn severity(&self, rule: &DdlRule) -> Option<Severity> {
-        // The rules about such work are those that are silent on small tables.
-        (rule.exempt == Exempt::Small).then_some(rule.severity)
-    }
-
-    fn threshold(&self, rule: &DdlRule, name: &str) -> f64 {
-        rule.thresholds
-            .iter()
-            .find(|threshold| threshold.name == name)
-            .map_or(0.0, |threshold| threshold.default)
-    }
-
-    fn small_table_bytes(&self) -> u64 {
-        0
     }
 }

@@ -17,9 +17,11 @@ mod size;
 mod text;
 mod touched;
 pub mod tracker;
+mod written;
 
 use pgrx::pg_sys;
 
+pub use other::{is_concurrent, runs_what_it_explains};
 pub use text::only_statement;
 
 use crate::catalog::ddl::{Session, Statement, Touched};
@@ -51,4 +53,16 @@ pub fn session() -> Session {
 /// A relation by its OID; `None` where it is gone.
 pub fn touched(relation: pg_sys::Oid) -> Option<Touched> {
     touched::of(relation)
+}
+
+/// The same without what is below it.
+pub fn touched_alone(relation: pg_sys::Oid) -> Option<Touched> {
+    touched::alone(relation)
+}
+
+/// Whether it is a table, or a partition, that is not temporary.
+pub fn is_lasting_table(relation: pg_sys::Oid) -> bool {
+    let is_one =
+        cache::class(relation, |form| form.relkind as u8 == b'r' && form.relpersistence as u8 != b't');
+    is_one == Some(true)
 }

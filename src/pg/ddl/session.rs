@@ -1,8 +1,10 @@
 //! The session in which a statement stands.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 
-use super::{held, tracker};
+use super::{held, tracker, written};
 use crate::catalog::ddl::{Session, Timeouts};
 
 /// As it is now.
@@ -20,8 +22,20 @@ pub fn now() -> Session {
         added_not_valid: remembered.added_not_valid,
         extended_enums: remembered.extended_enums,
         dropped_indexes: remembered.dropped_indexes,
-        rows_written: remembered.rows_written,
+        rows_written: written::rows(),
+        is_restored: is_restored(),
         ..Session::default()
+    }
+}
+
+/// Whether a dump is being restored: `pg_restore` says so by its name, and a script of `pg_dump` by the settings with
+/// which it begins.
+fn is_restored() -> bool {
+    // SAFETY: reads settings of this backend; the name is a C string or null.
+    unsafe {
+        let name = pg_sys::application_name;
+        let is_named = !name.is_null() && CStr::from_ptr(name) == c"pg_restore";
+        is_named || (!pg_sys::check_function_bodies && !pg_sys::row_security)
     }
 }
 

@@ -88,6 +88,14 @@ pub fn of(relation: pg_sys::Oid) -> Option<Touched> {
     described(relation, &tree(relation))
 }
 
+/// The same twice: with its partitions and children, and without.
+pub fn of_and_alone(relation: pg_sys::Oid) -> Option<(Touched, Touched)> {
+    let members = tree(relation);
+    let whole = described(relation, &members)?;
+    let by_itself = if members.len() == 1 { whole.clone() } else { alone(relation)? };
+    Some((whole, by_itself))
+}
+
 /// A relation by its OID, without its partitions and children.
 pub fn alone(relation: pg_sys::Oid) -> Option<Touched> {
     let mut touched = described(relation, &[relation])?;

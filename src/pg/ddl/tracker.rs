@@ -25,8 +25,6 @@ enum Deed {
     DroppedIndex(String, String),
     /// It created an index of this schema and name.
     CreatedIndex(String, String),
-    /// It wrote so many rows.
-    Wrote(u64),
 }
 
 #[derive(Default)]
@@ -110,20 +108,6 @@ pub fn note(statement: &Statement) {
     });
 }
 
-/// Counts rows that a statement inserted, updated or deleted; for a hook at the end of the executor.
-pub fn note_written(rows: u64) {
-    if rows == 0 {
-        return;
-    }
-    install();
-    // SAFETY: reads the state of the transaction.
-    let subtransaction = unsafe { pg_sys::GetCurrentSubTransactionId() };
-    MEMORY.with_borrow_mut(|memory| match memory.deeds.last_mut() {
-        Some((of, Deed::Wrote(before))) if *of == subtransaction => *before = before.saturating_add(rows),
-        _ => memory.deeds.push((subtransaction, Deed::Wrote(rows))),
-    });
-}
-
 /// Constraints of the table that are not valid and that this transaction wrote, for those whose name the server chose.
 fn new_not_valid(table: Oid) -> Vec<Deed> {
     constraint::of_relation(table.into())
@@ -153,8 +137,6 @@ pub struct Remembered {
     pub extended_enums: Vec<Oid>,
     /// Schema and index.
     pub dropped_indexes: Vec<(String, String)>,
-    /// As far as anybody told [`note_written`].
-    pub rows_written: u64,
 }
 
 /// What is remembered now.
@@ -167,7 +149,6 @@ pub fn remembered() -> Remembered {
                 Deed::Altered(table) => found.altered.push(*table),
                 Deed::AddedNotValid(table, name) => found.added_not_valid.push((*table, name.clone())),
                 Deed::ExtendedEnum(type_oid) => found.extended_enums.push(*type_oid),
-                Deed::Wrote(rows) => found.rows_written = found.rows_written.saturating_add(*rows),
                 Deed::DroppedIndex(..) | Deed::CreatedIndex(..) => keep(&mut found.dropped_indexes, deed),
             }
         }

@@ -3,13 +3,13 @@
 //!
 //! Written for the server's own calling convention, since an ERROR with our SQLSTATE has to leave them as it is.
 
+use std::ffi::CStr;
+
 use pgrx::{pg_guard, pg_sys};
 
+use super::back_stop::{self, Event};
 use super::hook::{self, Ticket};
-use super::report::Message;
-use super::{presence, script};
-use crate::catalog::LockMode;
-use crate::pg::settings::{self, Guard};
+use super::{presence, running, script};
 
 /// What `PG_FUNCTION_INFO_V1` writes.
 static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
@@ -41,6 +41,8 @@ macro_rules! event_trigger {
 
 event_trigger!(dbmastery_ddl_command_start, pg_finfo_dbmastery_ddl_command_start, ddl_command_start);
 event_trigger!(dbmastery_table_rewrite, pg_finfo_dbmastery_table_rewrite, table_rewrite);
+event_trigger!(dbmastery_sql_drop, pg_finfo_dbmastery_sql_drop, sql_drop);
+event_trigger!(dbmastery_ddl_command_end, pg_finfo_dbmastery_ddl_command_end, ddl_command_end);
 
 /// What the server hands to an event trigger; `None` where somebody else called.
 ///
@@ -65,39 +67,56 @@ unsafe extern "C-unwind" fn ddl_command_start(call: pg_sys::FunctionCallInfo) ->
     unsafe {
         let Some(event) = event(call) else { return Ticket::default() };
         let text = script::place_of(event.parsetree, pg_sys::debug_query_string);
-        hook::judged_node(event.parsetree, text, false).closed()
+        hook::judged_node(event.parsetree, text, false).opened()
     }
 }
 
-/// The back-stop: a table is about to be written anew of which the judge did not know.
+/// What the back-stop needs to know; `None` where it has nothing to do.
+///
+/// # Safety
+/// `call` must be the frame of a call.
+unsafe fn watched(call: pg_sys::FunctionCallInfo) -> Option<Event> {
+    if !presence::is_on_duty() {
+        return None;
+    }
+    // SAFETY: as the caller vouches; the name of a tag is a constant.
+    unsafe {
+        let event = event(call)?;
+        let tag = CStr::from_ptr(pg_sys::GetCommandTagName(event.tag));
+        Some(Event { node: event.parsetree, tag: tag.to_string_lossy().into_owned() })
+    }
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn table_rewrite(call: pg_sys::FunctionCallInfo) -> Ticket {
     // SAFETY: the server's own argument; asked inside the event that it is about.
-    unsafe {
-        let is_enforced = settings::ddl_guard() == Guard::Enforce && presence::is_on_duty();
-        if !is_enforced || hook::knows_rewrite() || event(call).is_none() || !presence::is_created() {
-            return Ticket::default();
-        }
-        let datum = pgrx::direct_function_call_as_datum(pg_sys::pg_event_trigger_table_rewrite_oid, &[]);
-        let relation = datum.map_or(0, |datum| datum.value() as u32);
-        let Some(table) = crate::pg::ddl::touched(pg_sys::Oid::from(relation)) else {
-            return Ticket::default();
-        };
-        if table.is_private() || table.is_empty || table.bytes < settings::ddl_small_table() {
-            return Ticket::default();
-        }
-        let told = super::Told {
-            message: format!("unsafe DDL refused: it writes every row of {} anew", table.qualified()),
-            detail: format!(
-                "It holds {} on the table meanwhile, and nothing in the statement showed that it would. {} has {} \
-                 with indexes.",
-                LockMode::AccessExclusive.name(),
-                table.qualified(),
-                crate::text::size::pretty_bytes(table.total_bytes())
-            ),
-            hint: "SELECT dbm.allow_ddl('all', 'why it has to be') lets one statement pass.".to_owned(),
-            table: Some((table.schema.clone(), table.name.clone())),
-        };
-        Ticket::refusing(Message::new(&told))
+    unsafe { watched(call).map_or_else(Ticket::default, |event| back_stop::rewriting(&event)) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn sql_drop(call: pg_sys::FunctionCallInfo) -> Ticket {
+    // Most drops are of no interest, and this is asked at each.
+    if !running::is_let_through() && !running::has_dropped_tables() {
+        return Ticket::default();
     }
+    // SAFETY: as above.
+    unsafe { watched(call).map_or_else(Ticket::default, |event| back_stop::dropped(&event)) }
+}
+
+/// Never refuses: CREATE INDEX CONCURRENTLY has done its work by now, and an ERROR would leave an index that is not valid.
+#[pg_guard]
+unsafe extern "C-unwind" fn ddl_command_end(call: pg_sys::FunctionCallInfo) -> Ticket {
+    if running::is_let_through() {
+        // SAFETY: as above.
+        unsafe {
+            if let Some(event) = watched(call) {
+                back_stop::ended(&event);
+            }
+        }
+    }
+    if running::is_opened_by_event() {
+        hook::finish_at(running::current());
+        running::set_current(running::Current::NotJudged);
+    }
+    Ticket::default()
 }

@@ -1,17 +1,16 @@
 //! The utility hook: every statement that is no query passes here, whoever runs it, before it takes a lock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
-use std::time::Instant;
 
 use pgrx::pg_sys::NodeTag as Tag;
 use pgrx::{pg_guard, pg_sys};
 
 use super::lock_timeout::{self, Bound};
 use super::report::{self, Message};
-use super::{Decision, JUDGE, Told, presence, rates, record, strongest_lock};
-use crate::catalog::LockMode;
-use crate::catalog::ddl::{Alteration, Kind, Measured, Session, Statement, WorkKind};
+use super::running::{self, Current};
+use super::{Decision, JUDGE, Told, back_stop, explained, presence, rates, record};
+use crate::catalog::ddl::{Measured, Session, Statement};
 use crate::pg::isolation::isolated;
 use crate::pg::moment::from_timestamp;
 use crate::pg::{ddl, encoding};
@@ -40,17 +39,6 @@ thread_local! {
     static NEXT: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
     /// Whether any statement passed here, so that each later one does.
     static HAS_SEEN: Cell<bool> = const { Cell::new(false) };
-    /// Whether the judge knew that the statement which runs writes a table anew, or somebody allowed it.
-    static KNOWS_REWRITE: Cell<bool> = const { Cell::new(false) };
-    /// The statements that run now, the innermost last: what they did is noted once they succeeded.
-    static RUNNING: RefCell<Vec<Running>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A statement that runs.
-struct Running {
-    statement: Statement,
-    work: Option<(WorkKind, u64)>,
-    started: Instant,
 }
 
 /// Puts our hook before those of others.
@@ -67,19 +55,14 @@ pub fn has_seen() -> bool {
     HAS_SEEN.get()
 }
 
-/// Whether the judge knew that the statement which runs writes a table anew, or somebody allowed it.
-pub fn knows_rewrite() -> bool {
-    KNOWS_REWRITE.get()
-}
-
 /// What becomes of a statement. Owns nothing.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Ticket {
     refusal: Message,
     bound: Bound,
-    /// The place of the statement among those that run, counted from 1; 0 where it is not among them.
-    place: usize,
+    /// Which of those that run it is.
+    current: Current,
 }
 
 impl Ticket {
@@ -91,6 +74,14 @@ impl Ticket {
     /// Nobody will see the statement succeed: what has to be done then is done now.
     pub fn closed(self) -> Self {
         finish(self);
+        Self { refusal: self.refusal, ..Self::default() }
+    }
+
+    /// The statement runs behind an event trigger and no hook: the event at its end finishes it.
+    pub fn opened(self) -> Self {
+        lock_timeout::unbind(self.bound);
+        running::set_current(self.current);
+        running::open_by_event();
         Self { refusal: self.refusal, ..Self::default() }
     }
 }
@@ -110,20 +101,22 @@ unsafe extern "C-unwind" fn utility(
     unsafe {
         HAS_SEEN.set(true);
         let node = (*planned).utilityStmt;
-        let is_judged = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND
-            && may_change((*node).type_)
-            && presence::is_on_duty();
-        let ticket = if is_judged {
-            let is_nested = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
-            if !is_nested {
-                // What an ERROR left behind.
-                RUNNING.with_borrow_mut(Vec::clear);
+        // A part of a statement that was judged as a whole.
+        let is_part = context == pg_sys::ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND;
+        let around = running::current();
+        let mut ticket = Ticket::default();
+        if !is_part {
+            explained::note(node);
+            if may_change((*node).type_) && presence::is_on_duty() {
+                let is_nested = context != pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
+                if !is_nested {
+                    running::clear();
+                }
+                ticket = before(node, text, (*planned).stmt_location, (*planned).stmt_len, is_nested);
+                refuse(ticket);
             }
-            before(node, text, (*planned).stmt_location, (*planned).stmt_len, is_nested)
-        } else {
-            Ticket::default()
-        };
-        refuse(ticket);
+            running::set_current(ticket.current);
+        }
         match NEXT.get() {
             Some(next) => {
                 next(planned, text, read_only_tree, context, parameters, environment, destination, completion)
@@ -139,7 +132,11 @@ unsafe extern "C-unwind" fn utility(
                 completion,
             ),
         }
-        if ticket.place > 0 {
+        if !is_part {
+            running::set_current(around);
+            explained::forget();
+        }
+        if ticket.current != Current::NotJudged {
             after(ticket);
         }
     }
@@ -203,7 +200,7 @@ unsafe extern "C-unwind" fn before(
 pub unsafe fn judged_node(node: *mut pg_sys::Node, text: &[u8], is_nested: bool) -> Ticket {
     // SAFETY: as the caller vouches.
     if unsafe { is_way_out(node) } {
-        return Ticket::default();
+        return Ticket { current: Current::LetThrough, ..Ticket::default() };
     }
     let text = encoding::from_server(text);
     judged(&mut || {
@@ -220,7 +217,6 @@ pub unsafe fn judged_node(node: *mut pg_sys::Node, text: &[u8], is_nested: bool)
 
 /// Judges a statement, says what there is to say, and bounds its wait. Raises nothing but a cancel.
 pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
-    KNOWS_REWRITE.set(false);
     let Some(judge) = JUDGE.get().filter(|_| presence::is_created()) else { return Ticket::default() };
     // The subtransaction below would look like a transaction block.
     // SAFETY: reads the state of the transaction.
@@ -236,10 +232,10 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
         statement.at = from_timestamp(unsafe { pg_sys::GetCurrentStatementStartTimestamp() });
         let mut session = Session { is_in_transaction_block, ..ddl::session() };
         // The event trigger's door is too late to bound anything.
-        if has_seen() && is_bounded(&statement) {
+        if has_seen() && lock_timeout::is_for(&statement) {
             session.timeouts.lock = lock_timeout::in_force(session.timeouts.lock);
         }
-        let decision = judge(&statement, &session);
+        let decision = judge(&statement, &mut session);
         outcome = Some((statement, decision));
     });
     if let Err(reason) = result {
@@ -248,7 +244,7 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
             detail: reason,
             ..Told::default()
         });
-        return Ticket::default();
+        return Ticket { current: Current::LetThrough, ..Ticket::default() };
     }
     let Some((statement, decision)) = outcome else { return Ticket::default() };
     record::keep(&statement, &decision);
@@ -258,13 +254,10 @@ pub fn judged(read: &mut dyn FnMut() -> Statement) -> Ticket {
     for warning in &decision.warnings {
         report::warn(warning);
     }
-    KNOWS_REWRITE.set(decision.knows_rewrite);
-    let bound = if is_bounded(&statement) { lock_timeout::bound() } else { Bound::default() };
-    let place = RUNNING.with_borrow_mut(|running| {
-        running.push(Running { statement, work: decision.work, started: Instant::now() });
-        running.len()
-    });
-    Ticket { bound, place, ..Ticket::default() }
+    let bound = if lock_timeout::is_for(&statement) { lock_timeout::bound() } else { Bound::default() };
+    back_stop::install();
+    let current = Current::At(running::push(statement, &decision));
+    Ticket { bound, current, ..Ticket::default() }
 }
 
 /// Lets the statement's refusal go out, if there is one.
@@ -286,33 +279,18 @@ extern "C-unwind" fn after(ticket: Ticket) {
 /// What has to be done when a statement has succeeded.
 fn finish(ticket: Ticket) {
     lock_timeout::unbind(ticket.bound);
-    let Some(position) = ticket.place.checked_sub(1) else { return };
-    let done = RUNNING.with_borrow_mut(|running| {
-        // What an ERROR left above it is forgotten.
-        running.truncate(position + 1);
-        running.pop()
-    });
-    let Some(done) = done else { return };
+    finish_at(ticket.current);
+}
+
+/// The same for one of which nothing but its place is known.
+pub fn finish_at(current: Current) {
+    let Current::At(place) = current else { return };
+    let Some(done) = running::pop(place) else { return };
     ddl::tracker::note(&done.statement);
     if let Some((kind, bytes)) = done.work {
         let seconds = done.started.elapsed().as_secs_f64();
         rates::note(Measured { kind, bytes: bytes as f64, seconds });
     }
-}
-
-/// Whether the wait of a statement is to be bounded: it takes a lock for which others wait, and is no build that would
-/// have to be cleaned up after.
-fn is_bounded(statement: &Statement) -> bool {
-    let is_left_alone = statement.actions.iter().any(|action| match &action.kind {
-        // LOCK TABLE waits because somebody wants it to.
-        Kind::LockTable { .. } | Kind::Write(_) => true,
-        Kind::CreateIndex(index) => index.is_concurrent,
-        Kind::Drop(object) => object.is_concurrent,
-        Kind::Reindex { is_concurrent, .. } => *is_concurrent,
-        Kind::Alter(Alteration::DetachPartition { is_concurrent, .. }) => *is_concurrent,
-        _ => false,
-    });
-    !is_left_alone && strongest_lock(statement).is_some_and(|mode| mode > LockMode::ShareUpdateExclusive)
 }
 
 /// Whether the statement takes the guard away, which must always be possible to who has the right to.

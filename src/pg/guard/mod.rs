@@ -4,7 +4,9 @@
 //! Nothing here judges. A failure of our own never ends somebody's statement: it becomes a WARNING and the statement
 //! goes on.
 
+mod back_stop;
 mod event;
+mod explained;
 mod hook;
 mod lock_timeout;
 mod memory;
@@ -13,6 +15,7 @@ mod presence;
 mod rates;
 mod record;
 mod report;
+mod running;
 mod script;
 mod tables;
 mod worker;
@@ -20,13 +23,15 @@ mod write;
 
 use std::cell::Cell;
 
-use crate::catalog::LockMode;
+use pgrx::pg_sys;
+
 use crate::catalog::ddl::{Session, Statement, WorkKind};
+use crate::catalog::{LockMode, Oid};
 
 pub use owner::{as_owner, login_role, user_role};
 pub use rates::rates;
 pub use record::{Record, Verdict, ring_records};
-pub use script::{Parsed, parse};
+pub use script::parse;
 pub use tables::{RuleRow, can_write, rule_rows};
 
 /// One thing to be said of a statement.
@@ -53,12 +58,30 @@ pub struct Decision {
     pub records: Vec<Record>,
     /// Whether it is known that a table is written anew, or somebody allowed whatever is done.
     pub knows_rewrite: bool,
+    /// Which tables it is known to drop.
+    pub drops: Drops,
     /// The work that grows with a table, and how many bytes that has: its time is noted.
     pub work: Option<(WorkKind, u64)>,
 }
 
-/// The judge: from what is about to be done to what becomes of it. Runs in a subtransaction of its own.
-pub type Judge = fn(&Statement, &Session) -> Decision;
+/// Which tables a statement is known to drop.
+#[derive(Clone, Debug)]
+pub enum Drops {
+    /// These.
+    Only(Vec<Oid>),
+    /// Whatever it drops is right: somebody allowed it, or there are more than were looked at.
+    Whatever,
+}
+
+impl Default for Drops {
+    fn default() -> Self {
+        Self::Only(Vec::new())
+    }
+}
+
+/// The judge: from what is about to be done to what becomes of it. Runs in a subtransaction of its own. What the session
+/// lacks for it, it adds.
+pub type Judge = fn(&Statement, &mut Session) -> Decision;
 
 thread_local! {
     static JUDGE: Cell<Option<Judge>> = const { Cell::new(None) };
@@ -92,4 +115,15 @@ pub fn trusting<T>(work: impl FnOnce() -> T) -> T {
 fn strongest_lock(statement: &Statement) -> Option<LockMode> {
     let locks = statement.actions.iter().flat_map(|action| &action.locks);
     locks.filter(|lock| !lock.relation.is_private()).map(|lock| lock.mode).max()
+}
+
+/// The number of the transaction in this backend.
+fn local_transaction() -> u32 {
+    // SAFETY: reads our own entry in shared memory.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        return (*pg_sys::MyProc).lxid;
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        return (*pg_sys::MyProc).vxid.lxid;
+    }
 }

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, as_owner, login_role, memory, user_role, worker};
+use super::{Decision, as_owner, can_write, login_role, memory, user_role, worker};
 use crate::catalog::ddl::Statement;
 use crate::catalog::{LockMode, Moment};
 use crate::pg::isolation::isolated;
@@ -29,6 +29,8 @@ pub enum Verdict {
     Warned,
     /// It was let pass by `dbm.allow_ddl()`.
     Overridden,
+    /// It ran in spite of a finding: what it did.
+    Done,
 }
 
 impl Verdict {
@@ -38,6 +40,7 @@ impl Verdict {
             Self::Refused => "refused",
             Self::Warned => "warned",
             Self::Overridden => "overridden",
+            Self::Done => "done",
         }
     }
 }
@@ -92,10 +95,14 @@ pub struct Entry {
     pub rows: Option<i64>,
     /// Bytes of the relation.
     pub bytes: Option<i64>,
+    /// What it did, object by object; empty but for [`Verdict::Done`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<String>,
 }
 
 impl Entry {
-    fn new(statement: &Statement, record: &Record) -> Self {
+    /// What is known of a statement before it runs.
+    pub fn new(statement: &Statement, record: &Record) -> Self {
         let at = if statement.at == 0 { moment::now() } else { statement.at };
         Self {
             at,
@@ -113,15 +120,34 @@ impl Entry {
             lock: record.lock.map_or("", LockMode::name).to_owned(),
             rows: record.rows,
             bytes: record.bytes,
+            done: Vec::new(),
         }
+    }
+
+    /// The same for what it has done.
+    pub fn done(self, deeds: Vec<String>) -> Self {
+        let done = deeds.iter().map(|deed| cut(deed, TEXT_BYTES)).collect();
+        Self { verdict: Verdict::Done, done, ..self }
+    }
+
+    /// Keeps what a statement did: with the statement, or not at all.
+    pub fn keep_done(self) {
+        if !can_write(c"ddl_record") {
+            return;
+        }
+        let kept = isolated(&mut || {
+            as_owner(|| self.clone().write());
+        });
+        // A record of what was let through is not worth the statement.
+        drop(kept);
     }
 
     /// Writes it, as the owner of the table. What is there already is left alone.
     pub fn write(self) {
         query::write(
             "INSERT INTO dbm.ddl_record (at, login_role, user_role, pid, application, tag, statement, rule, object, \
-             verdict, reason, lock_mode, rows, bytes) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             verdict, reason, lock_mode, rows, bytes, done) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             &[
                 moment::timestamp(self.at).into(),
                 Text::from(self.login_role).into(),
@@ -137,9 +163,15 @@ impl Entry {
                 optional(self.lock).into(),
                 self.rows.into(),
                 self.bytes.into(),
+                texts(self.done).into(),
             ],
         );
     }
+}
+
+/// An array, or NULL for an empty one.
+fn texts(all: Vec<String>) -> Option<Vec<Text>> {
+    (!all.is_empty()).then(|| all.into_iter().map(Text::from).collect())
 }
 
 fn optional(text: String) -> Option<Text> {
@@ -169,14 +201,23 @@ fn cut(text: &str, bytes: usize) -> String {
 
 /// Keeps what a decision says is to be kept.
 pub fn keep(statement: &Statement, decision: &Decision) {
-    let mut is_refused = false;
+    let mut is_on_its_way = false;
     for record in &decision.records {
         let entry = Entry::new(statement, record);
         match record.verdict {
+            Verdict::Overridden if statement.writes_first() => {
+                is_on_its_way = true;
+                memory::push(&entry);
+                log("let pass", &entry);
+            }
             Verdict::Overridden => {
-                let kept = isolated(&mut || {
-                    as_owner(|| entry.clone().write());
-                });
+                // Whoever holds the table must not keep the statement waiting.
+                let kept = match can_write(c"ddl_record") {
+                    true => isolated(&mut || {
+                        as_owner(|| entry.clone().write());
+                    }),
+                    false => Err("somebody has dbm.ddl_record locked".to_owned()),
+                };
                 if let Err(reason) = kept {
                     pgrx::warning!(
                         "the exception that was made of {} could not be recorded: {reason}",
@@ -186,14 +227,14 @@ pub fn keep(statement: &Statement, decision: &Decision) {
                 log("let pass", &entry);
             }
             Verdict::Refused => {
-                is_refused = true;
+                is_on_its_way = true;
                 log("refused", &entry);
                 memory::push(&entry);
             }
-            Verdict::Warned => memory::push(&entry),
+            Verdict::Warned | Verdict::Done => memory::push(&entry),
         }
     }
-    if is_refused && memory::is_there() {
+    if is_on_its_way && memory::is_there() {
         worker::start();
     }
 }

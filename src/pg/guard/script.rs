@@ -5,22 +5,14 @@ use std::ffi::{CString, c_char};
 use pgrx::pg_sys;
 
 use super::hook;
-use crate::catalog::ddl::{Action, Kind, Statement};
+use crate::catalog::ddl::Statement;
 use crate::pg::local_settings::with_settings;
 use crate::pg::planner::{Refusal, refusable, rolled_back};
 use crate::pg::{ddl, encoding};
 
-/// What the parser made of a text.
-pub struct Parsed {
-    /// The statement.
-    pub statement: Statement,
-    /// Whether it is a DO block, in which the server runs what we cannot see.
-    pub is_block: bool,
-}
-
 /// Reads one statement, or says why the server's parser does not know it. Looks up what it is about, under these
 /// settings, and runs nothing.
-pub fn parse(text: &str, settings: &[(String, String)]) -> Result<Parsed, Refusal> {
+pub fn parse(text: &str, settings: &[(String, String)]) -> Result<Statement, Refusal> {
     if settings.is_empty() {
         return parse_here(text);
     }
@@ -30,23 +22,18 @@ pub fn parse(text: &str, settings: &[(String, String)]) -> Result<Parsed, Refusa
     refusable(|| rolled_back(|| with_settings(&borrowed, || parse_here(text))))?
 }
 
-fn parse_here(text: &str) -> Result<Parsed, Refusal> {
+fn parse_here(text: &str) -> Result<Statement, Refusal> {
     let source = CString::new(encoding::to_server(text).into_owned()).unwrap_or_default();
     // SAFETY: the parser reads a C string and only allocates; what it makes lives in the current context.
     let node = refusable(|| unsafe { first(source.as_ptr()) })?;
-    let Some(node) = node else { return Ok(Parsed { statement: Statement::default(), is_block: false }) };
+    let Some(node) = node else { return Ok(Statement::default()) };
     // SAFETY: the parser made the node.
     Ok(unsafe {
         let mut statement = ddl::statement(node, text);
         if statement.tag.is_empty() {
             statement.tag = hook::tag_of(node);
         }
-        let is_block = (*node).type_ == pg_sys::NodeTag::T_DoStmt;
-        if is_block && statement.actions.is_empty() {
-            let reason = "a DO block may run any statement".to_owned();
-            statement.actions.push(Action::new(Kind::Unchecked { reason }));
-        }
-        Parsed { statement, is_block }
+        statement
     })
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use pgrx::{pg_guard, pg_sys};
 
 use super::hook::{self, Ticket};
-use super::presence;
+use super::{explained, presence};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Action, Kind, LockTaken, Statement, WrittenTable};
 use crate::pg::ddl;
@@ -38,7 +38,7 @@ unsafe extern "C-unwind" fn analyzed(
             next(state, query, jumble);
         }
         let may_write_all = is_unbounded(query) || (*query).hasModifyingCTE;
-        if may_write_all && presence::is_on_duty() {
+        if may_write_all && presence::is_on_duty() && !explained::is_only_explained() {
             hook::refuse(judged(state, query));
         }
     }
@@ -62,9 +62,6 @@ unsafe fn is_unbounded(query: *const pg_sys::Query) -> bool {
 unsafe extern "C-unwind" fn judged(state: *mut pg_sys::ParseState, query: *mut pg_sys::Query) -> Ticket {
     // SAFETY: the arguments of the server's hook.
     unsafe {
-        if is_explained() {
-            return Ticket::default();
-        }
         let mut actions: Vec<Action> = written(query).into_iter().collect();
         let subqueries = (*query).cteList;
         let count = if subqueries.is_null() { 0 } else { usize::try_from((*subqueries).length).unwrap_or(0) };
@@ -82,20 +79,6 @@ unsafe extern "C-unwind" fn judged(state: *mut pg_sys::ParseState, query: *mut p
             ..Statement::default()
         };
         hook::judged(&mut || statement.clone()).closed()
-    }
-}
-
-/// Whether the client wants to see the plan.
-unsafe fn is_explained() -> bool {
-    // SAFETY: the portal that runs, if any, is alive; its statements are planned ones.
-    unsafe {
-        let portal = pg_sys::ActivePortal;
-        if portal.is_null() || (*portal).stmts.is_null() || (*(*portal).stmts).length < 1 {
-            return false;
-        }
-        let first = (*(*(*portal).stmts).elements).ptr_value.cast::<pg_sys::PlannedStmt>();
-        let utility = (*first).utilityStmt;
-        !utility.is_null() && (*utility).type_ == pg_sys::NodeTag::T_ExplainStmt
     }
 }
 

@@ -1,7 +1,7 @@
 //! `column + 10 > 50`: the arithmetic hides the column from its index; moved to the other side it does not.
 
 use super::index_use::{is_compared_bare, is_worth_an_index};
-use super::wording::column_name;
+use super::wording::{column_name, signed};
 use super::{Condition, Context, Proposal, Rule};
 use crate::catalog::query::edit::Edit;
 use crate::catalog::query::{ColumnReference, Comparison, Expression, ExpressionKind, Scope};
@@ -25,8 +25,7 @@ struct Sum<'a> {
 
 fn check(scope: &Scope<'_>, context: &Context<'_>, found: &mut Vec<Proposal>) {
     for condition in scope.query.inner_conditions() {
-        let Some((comparison, left, right)) = condition.as_comparison() else { continue };
-        for (comparison, left, right) in [(comparison, left, right), (comparison.commuted(), right, left)] {
+        for (comparison, left, right) in condition.as_comparison_either_way().into_iter().flatten() {
             let Some(sum) = sum(left) else { continue };
             let Some(entry) = scope.relation(sum.column) else { continue };
             if entry.table().is_none()
@@ -206,10 +205,6 @@ fn is_clock_time(text: &str) -> bool {
 }
 
 /// A number as an operand.
-fn signed(value: i64) -> String {
-    if value < 0 { format!("({value})") } else { value.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! `id::text = '5'`, `id = 5.0`: a cast, written or not, hides the column from its index.
 
 use super::index_use::is_worth_an_index;
-use super::wording::column_name;
+use super::wording::{column_name, signed};
 use super::{Condition, Context, Proposal, Rule};
 use crate::catalog::Oid;
 use crate::catalog::query::edit::Edit;
@@ -32,8 +32,7 @@ enum To {
 
 fn check(scope: &Scope<'_>, context: &Context<'_>, found: &mut Vec<Proposal>) {
     for condition in scope.query.inner_conditions() {
-        let Some((comparison, left, right)) = condition.as_comparison() else { continue };
-        for (comparison, left, right) in [(comparison, left, right), (comparison.commuted(), right, left)] {
+        for (comparison, left, right) in condition.as_comparison_either_way().into_iter().flatten() {
             let Some(hidden) = hidden(left) else { continue };
             let Some(entry) = scope.relation(hidden.column) else { continue };
             if entry.table().is_none() || !right.is_fixed() {
@@ -199,10 +198,6 @@ fn floor(text: &str) -> Option<(i64, bool)> {
 }
 
 /// A number as an operand.
-fn signed(value: i64) -> String {
-    if value < 0 { format!("({value})") } else { value.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,9 +38,7 @@ enum Unit {
 
 fn check(scope: &Scope<'_>, context: &Context<'_>, found: &mut Vec<Proposal>) {
     for condition in scope.query.inner_conditions() {
-        let Some((comparison, left, right)) = condition.as_comparison() else { continue };
-        let sides = [(comparison, left, right), (comparison.commuted(), right, left)];
-        for (comparison, left, right) in sides {
+        for (comparison, left, right) in condition.as_comparison_either_way().into_iter().flatten() {
             let Some(asked) = asked(left) else { continue };
             let Some(entry) = scope.relation(asked.column) else { continue };
             if entry.table().is_none()

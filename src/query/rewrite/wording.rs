@@ -21,6 +21,11 @@ pub fn relation_name(entry: &RangeTableEntry) -> String {
     }
 }
 
+/// A whole number as an operand.
+pub fn signed(value: i64) -> String {
+    if value < 0 { format!("({value})") } else { value.to_string() }
+}
+
 /// Words joined as in a sentence: `a`, `a and b`, `a, b and c`.
 pub fn listed(words: &[String], conjunction: &str) -> String {
     match words {

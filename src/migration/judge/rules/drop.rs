@@ -176,18 +176,31 @@ fn breaking(all: &[Dependent]) -> Vec<Dependent> {
 fn table(asked: &Asked<'_>) -> Option<Found> {
     let dropped = dropped(asked, &[DroppedKind::Table])?;
     let target = asked.target();
-    let mut message = format!("{} is dropped with all its rows", dropped.name);
     let parent = target.and_then(|table| table.parent.as_ref());
     let parent = parent.map(|(schema, name)| quote_qualified(schema, name));
     let others: Vec<String> = parent.iter().chain(&dropped.referenced).cloned().collect();
-    if !others.is_empty() {
-        message.push_str(&format!("; {} is locked in ACCESS EXCLUSIVE, too", few(&others)));
-    }
-    let mut found = Found::new(Effect::Loses, message);
+    let locked = format!("{} is locked in ACCESS EXCLUSIVE, too", few(&others));
+    // Nothing is lost of what holds nothing. Should somebody fill it before it is locked, the back-stop sees it.
+    let is_empty = target.is_some_and(|table| table.is_empty && table.kind != TouchedKind::ForeignTable);
+    let mut found = match (is_empty && asked.action.blockers.is_empty(), others.is_empty()) {
+        (true, true) => return None,
+        (true, false) => Found {
+            lock: Some(LockMode::AccessExclusive),
+            severity: Some(Severity::Warning),
+            ..Found::new(Effect::Breaks, format!("with the empty table {} {locked}", dropped.name))
+        },
+        (false, true) => Found::new(Effect::Loses, format!("{} is dropped with all its rows", dropped.name)),
+        (false, false) => {
+            Found::new(Effect::Loses, format!("{} is dropped with all its rows; {locked}", dropped.name))
+        }
+    };
     if let Some(parent) = &parent {
         found = found
             .safe(alter_table(parent, &format!("DETACH PARTITION {} CONCURRENTLY", dropped.name)))
             .safe(format!("DROP TABLE {}", dropped.name));
+    }
+    if is_empty {
+        return Some(found);
     }
     let way = "first let nobody use it: REVOKE its rights or rename it, wait until nobody has missed it, keep a dump";
     Some(found.note(notes(&[way.to_owned(), uses(&dropped.recent_uses)])))
@@ -406,7 +419,7 @@ fn used(asked: &Asked<'_>) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::ddl::RecentUse;
+    use crate::catalog::ddl::{Blocker, RecentUse};
     use crate::migration::judge::sample::{Case, empty_table, new_table, table as sample_table};
 
     fn drop(kind: DroppedKind, change: impl FnOnce(&mut DropObject)) -> Case {
@@ -445,6 +458,10 @@ mod tests {
         assert!(found.message.ends_with("public.meas is locked in ACCESS EXCLUSIVE, too"));
         assert_eq!(found.safe[0], "ALTER TABLE public.meas DETACH PARTITION public.acct CONCURRENTLY");
         on(new_table("acct")).is_silent(TABLE.id);
+        on(empty_table("acct")).is_silent(TABLE.id);
+        on(empty_table("acct")).blocked_by(Blocker::default()).fires(TABLE.id);
+        let partition = Touched { parent: Some(("public".into(), "meas".into())), ..empty_table("acct") };
+        assert_eq!(on(partition).severity(TABLE.id), Some(Severity::Warning), "its parent is locked");
         drop(DroppedKind::Table, |facts| facts.is_there = false).is_silent(TABLE.id);
         drop(DroppedKind::View, |_| ()).is_silent(TABLE.id);
     }

@@ -2,6 +2,7 @@
 
 mod add_column;
 mod add_column_constraint;
+mod back_stop;
 mod column_type;
 mod constraint;
 mod convoy;
@@ -144,6 +145,8 @@ pub const ALL: &[DdlRule] = &[
     unknown::UNCHECKED,
     unknown::UNKNOWN,
     unknown::MISSING,
+    back_stop::REWRITE,
+    back_stop::DROP,
     style::BIGINT,
     style::IDENTITY,
     style::CHAR,

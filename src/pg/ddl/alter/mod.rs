@@ -95,17 +95,21 @@ pub unsafe fn actions(statement: *mut pg_sys::AlterTableStmt, text: &str) -> Vec
         )
     };
     // SAFETY: as above; the server's own function, which looks at the commands only.
-    let (found, mode, is_qualified, name) = unsafe {
+    let (found, mode, is_qualified) = unsafe {
         (
             touched::find(relation),
             LockMode::from_number(pg_sys::AlterTableGetLockLevel((*statement).cmds)),
             !(*relation).schemaname.is_null(),
-            written(relation),
         )
     };
     let mode = mode.unwrap_or(LockMode::AccessExclusive);
-    let alone = found.and_then(touched::alone);
-    let whole = found.filter(|_| is_whole).and_then(touched::of).or_else(|| alone.clone());
+    let (whole, alone) = match found {
+        Some(found) if is_whole => touched::of_and_alone(found).unzip(),
+        found => {
+            let alone = found.and_then(touched::alone);
+            (alone.clone(), alone)
+        }
+    };
     let oid = whole.as_ref().and(found).unwrap_or(pg_sys::InvalidOid);
     let subject = Subject { oid, touched: whole.clone() };
     // SAFETY: as above.
@@ -123,7 +127,8 @@ pub unsafe fn actions(statement: *mut pg_sys::AlterTableStmt, text: &str) -> Vec
         let target = if is_recursive { whole.clone() } else { alone.clone() };
         let mut action = Action::new(Kind::Alter(alteration));
         if target.is_none() {
-            action.missing = Some(name.clone());
+            // SAFETY: as above.
+            action.missing = Some(unsafe { written(relation) });
         }
         action.is_qualified = is_qualified;
         action.text = text.to_owned();

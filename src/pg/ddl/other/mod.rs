@@ -88,7 +88,7 @@ unsafe fn of(node: *mut pg_sys::Node) -> Vec<Action> {
             Tag::T_ExplainStmt => explained(node.cast()),
             Tag::T_PrepareStmt => prepared(node.cast()),
             Tag::T_DoStmt => vec![Action::new(Kind::Unchecked {
-                reason: "what a DO block runs is judged as it runs".to_owned(),
+                reason: "the body of a DO block is code: its statements are judged when they run".to_owned(),
             })],
             Tag::T_AlterTableStmt => super::alter::actions(node.cast(), ""),
             _ => rest::actions(node),
@@ -102,11 +102,47 @@ unsafe fn of(node: *mut pg_sys::Node) -> Vec<Action> {
 /// The node must live through the call.
 unsafe fn explained(statement: *mut pg_sys::ExplainStmt) -> Vec<Action> {
     // SAFETY: as the caller vouches.
+    unsafe { if runs_what_it_explains(statement) { of((*statement).query) } else { Vec::new() } }
+}
+
+/// Whether EXPLAIN runs the statement, too.
+///
+/// # Safety
+/// The node must live through the call.
+pub unsafe fn runs_what_it_explains(statement: *mut pg_sys::ExplainStmt) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe { names::option((*statement).options, "analyze") == Some(true) }
+}
+
+/// Whether a statement is made of several transactions, for the sake of those who work meanwhile: an ERROR at its end
+/// does not take back what it did.
+///
+/// # Safety
+/// The node must live through the call.
+pub unsafe fn is_concurrent(node: *mut pg_sys::Node) -> bool {
+    // SAFETY: as the caller vouches; the tag says what the node is.
     unsafe {
-        if names::option((*statement).options, "analyze") == Some(true) {
-            of((*statement).query)
-        } else {
-            Vec::new()
+        match names::tag(node) {
+            Tag::T_IndexStmt => (*node.cast::<pg_sys::IndexStmt>()).concurrent,
+            Tag::T_DropStmt => (*node.cast::<pg_sys::DropStmt>()).concurrent,
+            Tag::T_ReindexStmt => {
+                let statement = node.cast::<pg_sys::ReindexStmt>();
+                names::option((*statement).params, "concurrently") == Some(true)
+            }
+            Tag::T_AlterTableStmt => {
+                let commands = (*node.cast::<pg_sys::AlterTableStmt>()).cmds;
+                names::pointers::<pg_sys::AlterTableCmd>(commands).into_iter().any(|command| {
+                    let definition = (*command).def.cast::<pg_sys::PartitionCmd>();
+                    match (*command).subtype {
+                        pg_sys::AlterTableType::AT_DetachPartitionFinalize => true,
+                        pg_sys::AlterTableType::AT_DetachPartition => {
+                            names::tag(definition) == Tag::T_PartitionCmd && (*definition).concurrent
+                        }
+                        _ => false,
+                    }
+                })
+            }
+            _ => false,
         }
     }
 }
