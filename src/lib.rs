@@ -76,13 +76,23 @@ pgrx::extension_sql_file!("../sql/schema/55_backfill.sql", name = "backfill", re
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/60_partition.sql", name = "partition", requires = ["backfill"]);
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/65_job.sql", name = "job", requires = ["partition"]);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!(
+    "../sql/schema/62_partition_copy.sql",
+    name = "partition_copy",
+    requires = ["partition"]
+);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
     requires = [
         "ddl_guard",
         "backfill",
+        "job",
         "partition",
+        "partition_copy",
         "plan",
         "progress",
         "suppression",
@@ -117,6 +127,17 @@ pgrx::extension_sql_file!(
         migration::plan::api::migration_file,
         migration::plan::api::migration_plan,
         monitor::api::table_sizes,
+        partition::create_plan::api::partition_create_plan,
+        partition::grid::api::partition_boundaries,
+        partition::sets::api::partition_adopt,
+        partition::sets::api::partition_manage,
+        partition::sets::api::partition_status,
+        partition::sets::api::partition_unmanage,
+        partition::upkeep::api::partition_drain,
+        partition::upkeep::api::partition_maintain,
+        partition::copy::api::partition_copy,
+        partition::copy::api::partition_copy_status,
+        partition::convert::api::partition_convert_plan,
         query::api::advise,
         query::api::advise_workload,
         query::api::index_type_for,
@@ -129,6 +150,12 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        worker::api::jobs,
+        worker::api::schedule,
+        worker::api::unschedule,
+        worker::api::worker_start,
+        worker::api::worker_status,
+        worker::api::worker_stop,
     ]
 );
 #[cfg(feature = "postgres")]
@@ -143,4 +170,5 @@ pub extern "C-unwind" fn _PG_init() {
     pg::capture::install();
     pg::guard::install(migration::live::guard::decide);
     pg::background::install(worker::live::errand);
+    pg::background::install_launcher();
 }

@@ -44,7 +44,7 @@ for my $function (sort keys %calls)
 	my ($status, $out, $error) = as('watcher', $calls{$function});
 	is("$status $error", '0 ', "a member of pg_monitor calls $function()");
 	cmp_ok($out || 0, '>', 0, "$function() has something to say")
-	  if $function !~ /^(?:unused_indexes|backfill_status|pending_ddl_records)$/;
+	  if $function !~ /^(?:unused_indexes|backfill_status|partition_copy_status|partition_status|pending_ddl_records)$/;
 }
 
 # --- What it cannot see is not taken for good

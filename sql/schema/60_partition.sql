@@ -70,7 +70,9 @@ CREATE TABLE dbm.upkeep_log (
 CREATE INDEX idx_upkeep_log_run ON dbm.upkeep_log (run);
 CREATE INDEX idx_upkeep_log_happened_at ON dbm.upkeep_log (happened_at);
 
-SELECT pg_catalog.pg_extension_config_dump('dbm.partition_set', '');
+-- Not of tables that are gone: elsewhere their numbers may be anybody's.
+SELECT pg_catalog.pg_extension_config_dump('dbm.partition_set',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) parent)');
 SELECT pg_catalog.pg_extension_config_dump('dbm.partition_detached', '');
 SELECT pg_catalog.pg_extension_config_dump('dbm.upkeep_log', '');
 SELECT pg_catalog.pg_extension_config_dump('dbm.upkeep_log_id_seq', '');

@@ -190,6 +190,12 @@ phase: prepare, expand, sync, backfill, validate, switch or contract. runs: tran
 status: pending, running, waiting (for people), confirmed, done, skipped (was so before this plan came to it, so that dbm.undo() leaves it alone), failed, undoing, undo_waiting or undone. attempts: how often it was begun. error: its last one.
 For the plan''s creator, who has its rights, and members of pg_monitor. Raises 42704 for a plan that does not exist, 42501 for another''s.';
 
+COMMENT ON PROCEDURE dbm.partition_copy(bigint, text, interval, interval) IS
+    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back before the swap: aborted. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
+COMMENT ON FUNCTION dbm.partition_drain(regclass) IS
+    'Moves the rows of a set''s default partition into partitions of their own, as its policy cuts them, while others read and write: copied in batches, kept alike by a journal, swapped under a lock of a moment. Rows without a key, at infinity, too old or too far ahead stay. Says what it did as dbm.partition_maintain() does.';
+COMMENT ON FUNCTION dbm.partition_copy_status() IS
+    'Copies of tables, made to drain default partitions and to convert tables: how far each is, which process is at it, what it waits for and how long its swap held locks.';
 COMMENT ON FUNCTION dbm.plan_status(bigint) IS
     'How far a plan is.
 status: ready, running, interrupted (the worker is gone: CALL dbm.apply() or dbm.undo() goes on), waiting (for people, as note says), done, failed, undoing or undone. steps: how many there are; steps_over: how many are done or were not needed. step, phase, step_status, attempts, note, error: of the step that is under way or comes next. pid: the process that runs it now.
@@ -218,3 +224,119 @@ The plan belongs to the role whose rights are in force, and is run with its righ
 
 COMMENT ON FUNCTION dbm.migration_file(bigint) IS
     'A plan as a migration file that psql runs: header (risk, estimated time, what it requires), UP, DOWN and VERIFY, with the steps that people have to do as comments in their place. Rights and errors as for dbm.plan_steps().';
+
+COMMENT ON FUNCTION dbm.partition_boundaries(text, text, timestamp with time zone, timestamp with time zone, text) IS
+    'The partitions into which a table would be cut, from the one that takes first to the one that takes last.
+every: hour, day, week, month, quarter, year, an interval such as 15 minutes, or ISO 8601. key_type: date, timestamp, timestamptz, uuid (version 7), ulid, and integer or bigint followed by seconds, milliseconds, microseconds or nanoseconds since 1970.
+Months, weeks and days are those of time_zone (null: UTC), by the rules of this server, also where clocks are put forward or back; hours and less are cut in UTC. A week begins on Monday, a quarter in January, April, July and October; other widths are counted from 2000-01-01. Each boundary is counted from there, not from the one before.
+low, high: the first value inside and the first after it, as the key holds them. name: what is put behind the name of the table; sorts as the partitions do; hours are those of UTC and end in z.
+Reads no table. Raises 22023 for a width that does not cut such a key evenly, and for a type or zone that does not exist; 54000 for more than 100,000 partitions.';
+
+COMMENT ON FUNCTION dbm.partition_create_plan(text, text, text, text, integer, interval, text, text) IS
+    'A new partitioned table as a plan, which dbm.apply() runs: the table, its indexes, the partition of now and premake after it, and dbm.partition_manage(). Returns the number of the plan.
+target: the name of the table to be, as SQL writes it. key: the column by which it is cut. every, time_zone, epoch, retention: as for dbm.partition_manage().
+definition: what would stand between the parentheses of CREATE TABLE, for example ''LIKE old_events INCLUDING ALL''. The server makes the table so and takes it back at once, with the rights of the caller, to see what it means.
+The key becomes NOT NULL and part of the primary key, serial columns become identity columns; the note of the first step says so. Where no index begins with the key it gets one: BRIN if its default is the clock, so that rows come in its order, else B-tree.
+Raises 22023 for a unique constraint without the key, a key that cannot be cut so, a premake below zero, and where definition is missing; the server''s own error where the table cannot be made.';
+COMMENT ON TABLE dbm.partition_set IS
+    'How each partitioned table is kept. Written by dbm.partition_manage(), dbm.partition_adopt() and dbm.partition_unmanage(), and by upkeep, which writes the last five columns; readable by pg_monitor; goes along in pg_dump.';
+COMMENT ON COLUMN dbm.partition_set.parent IS 'The partitioned table; a number once it is dropped.';
+COMMENT ON COLUMN dbm.partition_set.key_kind IS 'What the values of the key are: date, timestamp, timestamptz, integer, epoch seconds (milliseconds, microseconds, nanoseconds), uuidv7 or ulid; watched for a set that is looked at and not changed.';
+COMMENT ON COLUMN dbm.partition_set.every IS 'How wide a partition is: 1 month, 15 minutes, 1000000.';
+COMMENT ON COLUMN dbm.partition_set.time_zone IS 'The zone on whose clock days and months begin; hours and less are counted in UTC.';
+COMMENT ON COLUMN dbm.partition_set.origin IS 'A boundary from which all others are counted, as a value of the key.';
+COMMENT ON COLUMN dbm.partition_set.premake IS 'How many partitions have to be there after the one of now.';
+COMMENT ON COLUMN dbm.partition_set.retention IS 'What is older than this goes; null: nothing does.';
+COMMENT ON COLUMN dbm.partition_set.retention_number IS 'The same for keys that count: how far behind the greatest number.';
+COMMENT ON COLUMN dbm.partition_set.retention_action IS 'What becomes of a partition that is too old: drop (detached, then dropped), keep (detached) or archive (detached and moved).';
+COMMENT ON COLUMN dbm.partition_set.archive_schema IS 'The schema into which archive moves.';
+COMMENT ON COLUMN dbm.partition_set.drop_delay IS 'How long a detached partition is kept before drop drops it.';
+COMMENT ON COLUMN dbm.partition_set.on_missing IS 'What becomes of rows that no partition takes: default (they go into the default partition) or error (they are refused).';
+COMMENT ON COLUMN dbm.partition_set.max_create IS 'How many partitions one pass may create.';
+COMMENT ON COLUMN dbm.partition_set.max_retire IS 'Which share of the partitions one pass may retire, 0 to 1; more are a jump of the clock until somebody says otherwise.';
+COMMENT ON COLUMN dbm.partition_set.template IS 'A table from which new partitions take what they do not inherit; null: from the newest partition.';
+COMMENT ON COLUMN dbm.partition_set.copy_privileges IS 'Whether new partitions get the grants of the parent.';
+COMMENT ON COLUMN dbm.partition_set.name_style IS 'How new partitions are named: house, partman (as pg_partman 5) or partman and a pattern (as pg_partman 4).';
+COMMENT ON COLUMN dbm.partition_set.is_enabled IS 'Whether it is kept at all.';
+COMMENT ON COLUMN dbm.partition_set.created_by IS 'Who had it kept first.';
+COMMENT ON COLUMN dbm.partition_set.created_at IS 'When.';
+COMMENT ON COLUMN dbm.partition_set.last_now IS 'The greatest moment that upkeep has seen, by which it notices a jump of the clock.';
+COMMENT ON COLUMN dbm.partition_set.last_run IS 'When upkeep was last at it.';
+COMMENT ON COLUMN dbm.partition_set.last_result IS 'What came out of it.';
+COMMENT ON COLUMN dbm.partition_set.failures IS 'How often it failed in a row.';
+COMMENT ON COLUMN dbm.partition_set.not_before IS 'Before when it is not tried again.';
+
+COMMENT ON TABLE dbm.partition_detached IS
+    'Tables that upkeep has detached and may drop once drop_after is over; null: never. Written by upkeep alone; readable by pg_monitor.';
+COMMENT ON COLUMN dbm.partition_detached.relation IS 'The table.';
+COMMENT ON COLUMN dbm.partition_detached.name IS 'Its name when it was detached, qualified and quoted.';
+COMMENT ON COLUMN dbm.partition_detached.parent IS 'The table of which it was a partition.';
+COMMENT ON COLUMN dbm.partition_detached.parent_name IS 'Its name, qualified and quoted.';
+COMMENT ON COLUMN dbm.partition_detached.owner IS 'The role that owned the parent, with whose rights it is dropped.';
+COMMENT ON COLUMN dbm.partition_detached.detached_at IS 'When it was detached.';
+COMMENT ON COLUMN dbm.partition_detached.drop_after IS 'When it may be dropped.';
+
+COMMENT ON TABLE dbm.upkeep_log IS
+    'What upkeep did, one row for each action; kept for a time of its own. Readable by pg_monitor.';
+COMMENT ON COLUMN dbm.upkeep_log.id IS 'The order in which it was written.';
+COMMENT ON COLUMN dbm.upkeep_log.run IS 'The pass to which it belongs.';
+COMMENT ON COLUMN dbm.upkeep_log.happened_at IS 'When it was over.';
+COMMENT ON COLUMN dbm.upkeep_log.parent_oid IS 'The partitioned table.';
+COMMENT ON COLUMN dbm.upkeep_log.parent IS 'Its name, qualified and quoted.';
+COMMENT ON COLUMN dbm.upkeep_log.action IS 'finalize, create, drain, retire, drop, or what a guard stopped.';
+COMMENT ON COLUMN dbm.upkeep_log.partition IS 'The partition that it was about.';
+COMMENT ON COLUMN dbm.upkeep_log.status IS 'done, skipped (a lock was not to be had: it is tried again), failed, stopped (by a guard) or due (dry run).';
+COMMENT ON COLUMN dbm.upkeep_log.detail IS 'What was done, or why not.';
+COMMENT ON COLUMN dbm.upkeep_log.elapsed IS 'How long it took.';
+COMMENT ON COLUMN dbm.upkeep_log.sqlstate IS 'The code of the error.';
+
+COMMENT ON FUNCTION dbm.partition_manage(regclass, text, integer, interval, text, bigint, text, text, text, text, text, interval, integer, double precision, regclass, boolean, text) IS
+    'Has a partitioned table kept from now on: partitions are made ahead and, where a retention is given, old ones go. Called again it changes how; a new width begins where the newest partition ends, so that there is neither a hole nor an overlap. Partitions that are there stay as they are, whatever their names and widths. Changes nothing but dbm.partition_set: the first pass is SELECT * FROM dbm.partition_maintain(...). Returns one line that says what is kept and what is due.
+every: hour, day, week, month, quarter, year, 15 minutes, 1000000 for a key that counts; watched: only looked at, for what cannot be extended (by list or hash, several columns, expressions). premake: how many partitions are made ahead. retention: 90 days; retention_number: how far behind the greatest number. retention_action: drop, keep or archive (into archive_schema); drop_delay: how long a detached partition is kept before it is dropped. time_zone: on whose clock days begin; null: as before, else as the boundaries lie, else the session''s. origin: a boundary. epoch: seconds, milliseconds, microseconds or nanoseconds since 1970 that an integer counts. on_missing: default or error; null: as before, else default where there is a default partition. max_create, max_retire: guards of one pass. template: a table that has what is not inherited. name_style: house or partman; null: as before, else as the newest partition is named.
+For the table''s owner and its members; not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_manage TO somebody. Raises 42809 for what is not partitioned, 0A000 for what cannot be extended, 22023 for what does not fit, 42501 for another''s table.';
+
+COMMENT ON FUNCTION dbm.partition_unmanage(regclass) IS
+    'Gives a set up: upkeep leaves it alone, its partitions stay. False where it was not kept. What was detached and waits to be dropped stays too. For the table''s owner and its members, and for a table that is dropped anybody who may call it; not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.partition_status(regclass) IS
+    'How the sets that are kept stand, the most urgent first; of one partitioned table also when nobody keeps it. Judged by the catalogs, the policy and the clock alone, so that it tells of a dead worker too; takes no lock that others wait for, works on a standby, writes nothing.
+first_bound, last_bound: where its ranges begin and end. ahead: how long there is a partition for every row of now; null for keys that count and where the last goes up to MAXVALUE. ahead_partitions: how many come after that of now without a hole. default_rows: in the default partition, as ANALYZE counted; exact where the caller may read it and it is small. oldest: the oldest partition. next_due: when something is to be done. last_run, last_result, failures: of upkeep. gaps: holes between ranges. overdue: partitions older than the retention. problem: what is wrong, the worst first; null: nothing.
+Granted to pg_monitor. Raises 42809 for what is not partitioned.';
+
+COMMENT ON FUNCTION dbm.partition_adopt(text, regclass) IS
+    'Keeps from now on what pg_partman (4.7 and 5) keeps in this database, or one table of it: width, premake, retention, epoch, template, and names that go on as they are. Changes nothing of pg_partman; result says how to switch its upkeep off, what is otherwise with us, or why a set was not taken over.
+Each table for its owner and its members, who need to read part_config; not granted to anybody. Raises 55000 where pg_partman is not in this database.';
+COMMENT ON FUNCTION dbm.schedule(text, interval) IS
+    'Has a job run every so often, from the start of one run to that of the next, give or take an eighth; without an interval once. Returns when it runs first: at once where it never ran. A schedule that there was is replaced.
+The jobs: upkeep keeps the partition sets, as dbm.partition_maintain(); it is run every hour unless it is scheduled otherwise. audit stores dbm.score() in dbm.score_history. plan 7, or any number, applies that plan as dbm.apply() does, for its creator and who has its rights.
+Run by the worker, see dbm.worker_status(), with the rights of the sets'' owners and of the plan''s creator; none runs twice at once, and one that is late runs once. After a failure it is tried again in 1, 2, 4 … 60 minutes, one run only not at all. dbm.jobs() and dbm.job_run show what became of it. Not granted to anybody. Raises 22023 for a job or an interval that there cannot be, 42704 where there is no such plan, and 42501 for another''s.';
+
+COMMENT ON FUNCTION dbm.unschedule(text) IS
+    'Has a job run no more; one at work comes to its end. False where it was not scheduled. upkeep is off then until it is scheduled again. Not granted to anybody. Raises 22023 for a job that there cannot be, and 42501 for another''s plan.';
+
+COMMENT ON FUNCTION dbm.jobs() IS
+    'Every job of this database, by name.
+every: null for one run only. next_run: null where it is off or over; in the past where it is due and waits for a worker. last_outcome: running, done, failed or crashed; message: what that run said. failures: how many runs in a row failed.';
+
+COMMENT ON FUNCTION dbm.worker_start() IS
+    'Where dbmastery is not in shared_preload_libraries, starts a worker for this database, which stays until dbm.worker_stop() or the end of the server, and holds no connection to the database while nothing is due. Where there is one, has it look into this database at once. Returns the launcher''s process. Not granted to anybody. Raises 25006 on a standby, and 53400 where max_worker_processes leaves none.';
+
+COMMENT ON FUNCTION dbm.worker_stop() IS
+    'Ends the worker that dbm.worker_start() started, and what it is at; false where there is none. Not granted to anybody. Raises 55000 where dbmastery is preloaded.';
+
+COMMENT ON FUNCTION dbm.worker_status() IS
+    'Who runs jobs: the launcher, then each database that it looks after, by name. Also on a standby and where nothing is preloaded.
+state of the launcher: running, not running, not started (problem says how), or standby. Of a database: working (activity: what), idle, waiting (for a worker), no extension, or failed (its worker ended without an answer). last_run: when a worker last looked, or the last job of this database began; next_due: when the next job is due.';
+
+COMMENT ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) IS
+    'Keeps the partitions of one table, or of all under upkeep that the caller may act for (null): makes those ahead and those missing in between, drains the default partition, retires what is older than retention, ends a DETACH CONCURRENTLY that was left half done. One row for each thing that it did or would not do; none where nothing was due.
+at: the time taken for now. dry_run: says what is due and which locks it would take, and does nothing; works on a standby, too.
+action: create, drain, retire, drop, archive, finalize; upkeep and policy where a set was not kept at all. status: done; skipped (somebody holds a lock, who and for how long is in detail: the next run tries again); failed (detail says why; other sets go on); stopped (a guard of the policy, max_create or max_retire, was hit); due (not done by this run).
+Each action is a transaction of its own in a background worker, with the rights of the table''s owner, and waits at most dbm.upkeep_lock_timeout for its locks; a new partition is made beside and attached, one that goes is detached concurrently unless there is a default partition. Everything is written to dbm.upkeep_log, which keeps dbm.upkeep_log_retention days. Where no worker is to be had, it does in its own transaction what can be done there. The worker ends with the call.
+Raises 55000 for a table that is not under upkeep or was put under it in the same transaction, 42501 for another''s, 25006 on a standby. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) TO somebody.';
+COMMENT ON FUNCTION dbm.partition_convert_plan(regclass, text, text, text, integer, interval, text, text[]) IS
+    'Makes a plan by which a table in use becomes partitioned by ranges of key, every so wide, without ever stopping its readers and writers for longer than a moment. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
+method attach, which is auto: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied. Keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place. The way back is open as long as that partition is there.
+premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes. time_zone: in which days and months begin, that of the session if null.
+accept: what has to be named because it promises less afterwards: primary_key, unique (they gain the key), foreign_keys (those of other tables gain a column, which a trigger fills). Whatever is not accepted is listed in an error of SQLSTATE 55000.
+Raises 0A000 for what cannot be converted and why, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_convert_plan TO somebody.';

@@ -5,7 +5,9 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA dbm TO pg_monitor;
 
-GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_detached, dbm.partition_set, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.upkeep_log, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.job, dbm.job_run, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.score_history, dbm.suppression, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_copy, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION
@@ -24,6 +26,7 @@ GRANT EXECUTE ON FUNCTION
     dbm.advise(text),
     dbm.advise_workload(bigint, integer, interval, text),
     dbm.index_type_for(regclass, text[], text),
+    dbm.partition_copy_status(),
     dbm.ddl_rules(),
     dbm.explain_ddl(text),
     dbm.lint_migration(text, text),
@@ -35,8 +38,12 @@ GRANT EXECUTE ON FUNCTION
     dbm.captured_queries(),
     dbm.capture_status(),
     dbm.backfill_status(),
+    dbm.partition_boundaries(text, text, timestamp with time zone, timestamp with time zone, text),
+    dbm.jobs(),
+    dbm.worker_status(),
 
     dbm.migration_file(bigint),
+    dbm.partition_status(regclass),
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
     dbm.progress(),

@@ -165,10 +165,15 @@ fn shop(order: impl Iterator<Item = usize>, gap: usize) -> Sample {
         faulty_pair(&mut sample, number);
         with_statements(&mut sample, statements(number, true));
     }
+    let sheet = sample.keyed_table("sheets");
+    for number in 0..120 {
+        sample.column(sheet, &format!("cell_{number}"), builtin::TEXT);
+    }
     let server = &mut sample.snapshot.server;
     server.closed_databases = vec![("shut".into(), false)];
     server.prepared = vec![Prepared { name: "left".into(), owner: "app".into(), at: 0 }];
     server.logical_slots = vec!["stream".into()];
+    sample.snapshot.settings.insert("dbm.ddl_guard".into(), Setting { value: "off".into() });
     sample
 }
 

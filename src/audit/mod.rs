@@ -34,6 +34,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         .chain(crate::index::RULES)
         .chain(crate::query::rules::RULES)
         .chain(crate::migration::rules::RULES)
+        .chain(crate::partition::rules::RULES)
 }
 
 /// The rule of that id.

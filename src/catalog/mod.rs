@@ -28,6 +28,7 @@ mod summary;
 pub mod target;
 pub mod types;
 pub mod workload;
+pub mod zone;
 
 #[cfg(test)]
 pub mod sample;

@@ -81,6 +81,10 @@ pub struct Snapshot {
     pub trigger_runs: Runs,
     /// The queries that ran, as far as somebody counted them.
     pub statements: super::workload::Statements,
+    /// Partitioned tables with the bounds of their partitions, by OID; read for the audit alone.
+    pub partition_sets: Vec<super::partition::Set>,
+    /// How those are kept that are, by the OID of their table.
+    pub partition_policies: Vec<super::partition::StoredPolicy>,
     /// Columns that views, rules, policies or functions depend on, so that their type cannot simply change.
     pub depended_columns: FxHashSet<(Oid, ColumnNumber)>,
 }

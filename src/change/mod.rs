@@ -3,7 +3,9 @@
 
 #[cfg(feature = "postgres")]
 pub mod api;
+pub mod batch;
 pub mod index_ddl;
 pub mod names;
 pub mod plan;
+pub mod proof;
 pub mod run;

@@ -332,3 +332,6 @@ pub fn fits(every: Every, kind: KeyKind) -> bool {
         (Every::Months(number) | Every::Days(number), _) => number > 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! Where a set is cut: boundaries counted from one origin, never from the boundary before.
 
+#[cfg(feature = "postgres")]
+pub mod api;
+
 use super::key::{Edge, KeyKind, Position, Range};
 use super::line::{self, DAY, EPOCH_DAYS, MOMENTS};
 use super::set::{Every, Policy};
@@ -334,3 +337,6 @@ pub fn origin_through(kind: KeyKind, every: Every, edge: Position, zone: &dyn Zo
         .find(|&origin| Grid::new(kind, every, origin, zone).is_boundary(edge))
         .unwrap_or(edge)
 }
+
+#[cfg(test)]
+mod tests;

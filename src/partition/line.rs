@@ -278,3 +278,6 @@ pub fn bounds(kind: KeyKind, range: &Range, columns: usize) -> String {
     };
     format!("FROM {} TO {}", side(&range.low), side(&range.high))
 }
+
+#[cfg(test)]
+mod tests;

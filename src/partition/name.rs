@@ -85,7 +85,7 @@ fn suffix(low: Position, grid: &Grid, style: NameStyle) -> String {
     let on_grid = (grid.boundary(number) == Some(low)).then(|| grid.nominal_wall(number)).flatten();
     let is_in_utc = matches!(grid.every, Every::Microseconds(_));
     let (form, wall) = match on_grid {
-        Some(wall) if is_in_utc => (form_of_grid(grid).max(form_of(grid.every, wall)), utc_wall(low, grid)),
+        Some(_) if is_in_utc => in_utc(low, grid),
         Some(wall) => match form_of(grid.every, wall) {
             form if form <= Form::Day => (form, wall),
             // The origin is not at midnight.
@@ -108,16 +108,19 @@ fn utc_wall(low: Position, grid: &Grid) -> i128 {
     in_utc.wall_of(low).unwrap_or(0)
 }
 
+/// The time in UTC, in the form that its neighbours have, or a finer one if it has to be.
+fn in_utc(low: Position, grid: &Grid) -> (Form, i128) {
+    let wall = utc_wall(low, grid);
+    (form_of_time(wall.rem_euclid(i128::from(DAY))).max(form_of_grid(grid)), wall)
+}
+
 /// An edge that is no boundary: its day if it is a midnight of the zone, else its time in UTC.
 fn off_grid(low: Position, grid: &Grid) -> (Form, i128) {
     let is_midnight =
         |wall: &i128| wall.rem_euclid(i128::from(DAY)) == 0 && grid.position_of_wall(*wall) == Some(low);
     match grid.wall_of(low).filter(is_midnight) {
         Some(wall) if !matches!(grid.every, Every::Microseconds(_)) => (Form::Day, wall),
-        _ => {
-            let wall = utc_wall(low, grid);
-            (form_of_time(wall.rem_euclid(i128::from(DAY))).max(form_of_grid(grid)), wall)
-        }
+        _ => in_utc(low, grid),
     }
 }
 
@@ -243,3 +246,6 @@ fn integer_suffix(low: Position, bytes: u8) -> String {
         (false, false) => format!("_q{digits:0>19}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

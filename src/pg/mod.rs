@@ -4,6 +4,7 @@ pub mod backends;
 pub mod backfill;
 pub mod background;
 pub mod capture;
+pub mod claim;
 pub mod ddl;
 pub mod definitions;
 pub mod encoding;
@@ -27,8 +28,10 @@ pub mod settings;
 pub mod shared_memory;
 pub mod snapshot;
 pub mod thresholds;
+pub mod upkeep;
 pub mod value;
 pub mod workload;
+pub mod zone;
 
 /// Whether the server loads us as it starts, from shared_preload_libraries.
 fn is_preloading() -> bool {

@@ -16,6 +16,14 @@ pub fn from_timestamp(timestamp: pg_sys::TimestampTz) -> Moment {
     }
 }
 
+/// Microseconds since 1970 as a moment of the server; infinities stay at the ends.
+pub fn to_timestamp(moment: Moment) -> pg_sys::TimestampTz {
+    match moment {
+        Moment::MIN | Moment::MAX => moment,
+        finite => finite.saturating_sub(EPOCH_DIFFERENCE),
+    }
+}
+
 /// A moment as SQL's timestamp with time zone; what SQL cannot hold comes out as an infinity.
 pub fn timestamp(moment: Moment) -> TimestampWithTimeZone {
     TimestampWithTimeZone::try_from(moment.saturating_sub(EPOCH_DIFFERENCE))

@@ -72,6 +72,36 @@ pub const BACKFILL_CHECKING: &str = "looking for rows left";
 pub static BACKFILL: Act =
     Act { number: 5, name: "backfill", steps: &[BACKFILL_CHANGING, BACKFILL_WAITING, BACKFILL_CHECKING] };
 
+/// The steps of [`COPY`].
+pub const COPY_PREPARING: &str = "preparing";
+/// As above.
+pub const COPY_COPYING: &str = "copying rows";
+/// As above.
+pub const COPY_COMPLETING: &str = "building indexes";
+/// As above.
+pub const COPY_CATCHING_UP: &str = "catching up";
+/// As above.
+pub const COPY_COMPARING: &str = "comparing";
+/// As above.
+pub const COPY_SWAPPING: &str = "swapping";
+/// As above.
+pub const COPY_CLEANING: &str = "cleaning";
+
+/// A copy of a table: `dbm.partition_drain()`, `CALL dbm.partition_copy()`.
+pub static COPY: Act = Act {
+    number: 8,
+    name: "partition_copy",
+    steps: &[
+        COPY_PREPARING,
+        COPY_COPYING,
+        COPY_COMPLETING,
+        COPY_CATCHING_UP,
+        COPY_COMPARING,
+        COPY_SWAPPING,
+        COPY_CLEANING,
+    ],
+};
+
 /// `dbm.apply()`: the steps are the phases of a plan.
 pub static APPLY: Act = Act { number: 3, name: "apply", steps: &PHASES };
 
@@ -82,7 +112,7 @@ pub static UNDO: Act = Act { number: 4, name: "undo", steps: &PHASES };
 const PHASES: [&str; 7] = ["prepare", "expand", "sync", "backfill", "validate", "switch", "contract"];
 
 /// Every act, so that a reader can say what a number means.
-static ACTS: [&Act; 5] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL];
+static ACTS: [&Act; 6] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL, &COPY];
 
 #[derive(Clone, Copy)]
 struct State {

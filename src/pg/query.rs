@@ -1,8 +1,11 @@
 //! Queries on our own tables, with the caller's rights.
 
+use std::cell::OnceCell;
+use std::thread::LocalKey;
+
 use pgrx::datum::DatumWithOid;
-use pgrx::spi::SpiHeapTupleData;
-use pgrx::{PgSqlErrorCode, Spi};
+use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
+use pgrx::{PgOid, PgSqlErrorCode, Spi};
 
 use super::error::raise;
 
@@ -54,4 +57,54 @@ pub fn rows_writing(sql: &str, arguments: &[DatumWithOid<'_>]) -> usize {
 /// Writes to our own tables.
 pub fn write(sql: &str, arguments: &[DatumWithOid<'_>]) {
     rows_writing(sql, arguments);
+}
+
+/// A statement that this process plans once, for what is run many times in a row.
+pub type Kept = OnceCell<OwnedPreparedStatement>;
+
+/// As [`rows`], planned once.
+pub fn rows_of_kept<T>(
+    kept: &'static LocalKey<Kept>,
+    sql: &str,
+    arguments: &[DatumWithOid<'_>],
+    mut read: impl FnMut(&SpiHeapTupleData<'_>) -> Result<T, pgrx::spi::SpiError>,
+) -> Vec<T> {
+    let result = Spi::connect(|client| {
+        kept.with(|kept| {
+            if kept.get().is_none() {
+                let _ = kept.set(client.prepare(sql, &types_of(arguments))?.keep());
+            }
+            let Some(statement) = kept.get() else { return Ok(Vec::new()) };
+            client
+                .select(statement, None, arguments)?
+                .map(|row| read(&row))
+                .collect::<Result<Vec<T>, pgrx::spi::SpiError>>()
+        })
+    });
+    match result {
+        Ok(rows) => rows,
+        Err(error) => raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, &error.to_string(), "", ""),
+    }
+}
+
+/// As [`write`], planned once.
+pub fn write_kept(kept: &'static LocalKey<Kept>, sql: &str, arguments: &[DatumWithOid<'_>]) {
+    let result = Spi::connect_mut(|client| {
+        kept.with(|kept| {
+            if kept.get().is_none() {
+                let _ = kept.set(client.prepare_mut(sql, &types_of(arguments))?.keep());
+            }
+            if let Some(statement) = kept.get() {
+                client.update(statement, None, arguments)?;
+            }
+            Ok::<(), pgrx::spi::SpiError>(())
+        })
+    });
+    if let Err(error) = result {
+        raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, &error.to_string(), "", "");
+    }
+}
+
+fn types_of(arguments: &[DatumWithOid<'_>]) -> Vec<PgOid> {
+    arguments.iter().map(|argument| PgOid::from(argument.oid())).collect()
 }

@@ -19,3 +19,9 @@ pub fn name(role: pg_sys::Oid) -> Option<String> {
     // SAFETY: returns a C string or null.
     unsafe { crate::pg::scan::text_of_c_string(pg_sys::GetUserNameFromId(role, true)) }.map(String::from)
 }
+
+/// Whether whoever calls has the rights of this role.
+pub fn is_member(role: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the catalogs of roles.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+}

@@ -74,6 +74,28 @@ static APPLY_TRIES: GucSetting<i32> = GucSetting::<i32>::new(30);
 /// Kills the worker of a plan on purpose, so that a test can see it go on.
 static FAULT_IN_STEP: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// The databases that the worker looks after: those with the extension, unless somebody says otherwise.
+static DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
+
+/// How long a new database or a new extension may wait that nobody called for. Fifty databases without the extension,
+/// looked into that often, cost less than a thousandth of a core.
+static DISCOVERY_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(900);
+
+/// One that is busy for long leaves another for the rest, and both leave most of the server's eight to others.
+static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
+
+/// As autovacuum: the role that initdb made.
+static WORKER_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// In minutes: thirty days.
+static JOB_HISTORY: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
+/// How long whoever comes after us may have to queue behind us: short of the half second that users begin to notice, and
+/// below deadlock_timeout, at which an autovacuum in the way would be asked to end.
+static UPKEEP_LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(200);
+
+/// In days. A quarter: long enough to see what the last monthly run did.
+static UPKEEP_LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90);
+
 /// Registers all settings. Called once, when the library is loaded.
 pub fn register() {
     if super::is_preloading() {
@@ -103,6 +125,8 @@ pub fn register() {
         GucFlags::NO_SHOW_ALL,
     );
     register_apply();
+    register_worker();
+    register_upkeep();
     // SAFETY: a C string; called while the library loads.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"dbm".as_ptr()) };
 }
@@ -200,6 +224,80 @@ fn register_apply() {
     );
 }
 
+/// Registers the settings of the worker.
+fn register_worker() {
+    GucRegistry::define_string_guc(
+        c"dbm.databases",
+        c"The databases that the worker looks after: their names, between commas, or * for all that have the extension.",
+        c"A name with blanks or commas stands in double quotes. Never templates, nor databases that allow no connections.",
+        &DATABASES,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.discovery_interval",
+        c"How often the worker looks for new databases, and into those without the extension.",
+        c"dbm.schedule() and dbm.worker_start() call it at once.",
+        &DISCOVERY_INTERVAL,
+        1,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.max_workers",
+        c"In how many databases at once jobs are run.",
+        c"Each takes one of max_worker_processes, besides the launcher, which has one always. 0: none are run.",
+        &MAX_WORKERS,
+        0,
+        1024,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"dbm.worker_role",
+        c"The role as which the worker connects; empty for the one that initdb made, as autovacuum does.",
+        c"Whichever it is, a partition set is kept with the rights of its owner and a plan run with those of whoever made it. If set, only sets are kept whose owner the role is a member of. Before PostgreSQL 17 it needs LOGIN.",
+        &WORKER_ROLE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.job_history",
+        c"How long the runs of jobs are kept in dbm.job_run.",
+        c"The last run of each job stays. 0: all stay.",
+        &JOB_HISTORY,
+        0,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_MIN,
+    );
+}
+
+/// Registers the settings of upkeep.
+fn register_upkeep() {
+    GucRegistry::define_int_guc(
+        c"dbm.upkeep_lock_timeout",
+        c"How long upkeep of partitions waits for its locks before it lets others pass.",
+        c"Where an action needs several, they share it. What is not had then is skipped, with whoever is in the way, and tried again by the next run.",
+        &UPKEEP_LOCK_TIMEOUT,
+        1,
+        3_600_000,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"dbm.upkeep_log_retention",
+        c"How many days dbm.upkeep_log is kept.",
+        c"0 keeps it for ever.",
+        &UPKEEP_LOG_RETENTION,
+        0,
+        36_500,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+}
+
 /// Registers the settings of the capture, which there is only where the library is preloaded.
 fn register_capture() {
     GucRegistry::define_bool_guc(
@@ -238,6 +336,32 @@ fn register_capture() {
         GucContext::Postmaster,
         GucFlags::UNIT_BYTE,
     );
+}
+
+/// The databases that the worker looks after.
+pub fn databases() -> String {
+    DATABASES.get().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// How often to look for new ones.
+pub fn discovery_interval() -> Duration {
+    Duration::from_secs(u64::try_from(DISCOVERY_INTERVAL.get()).unwrap_or(1))
+}
+
+/// In how many databases at once jobs are run.
+pub fn max_workers() -> usize {
+    usize::try_from(MAX_WORKERS.get()).unwrap_or(0)
+}
+
+/// The role as which workers connect, if not the one that initdb made.
+pub fn worker_role() -> Option<String> {
+    WORKER_ROLE.get().map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
+}
+
+/// How long runs of jobs are kept; `None` for ever.
+pub fn job_history() -> Option<Duration> {
+    let minutes = u64::try_from(JOB_HISTORY.get()).unwrap_or(0);
+    (minutes > 0).then(|| Duration::from_secs(minutes * 60))
 }
 
 /// What is done about unsafe DDL.
@@ -305,4 +429,14 @@ pub fn fault_in(rule: &str) -> Option<String> {
     let fault = FAULT.get()?;
     let (wanted, how) = fault.to_str().ok()?.rsplit_once(':')?;
     (wanted == rule).then(|| how.to_owned())
+}
+
+/// How long upkeep waits for the locks of an action.
+pub fn upkeep_lock_timeout() -> Duration {
+    Duration::from_millis(u64::try_from(UPKEEP_LOCK_TIMEOUT.get()).unwrap_or(0))
+}
+
+/// How many days the log of upkeep is kept; 0 for ever.
+pub fn upkeep_log_retention() -> i32 {
+    UPKEEP_LOG_RETENTION.get()
 }

@@ -54,6 +54,17 @@ pub fn quote_literal(value: &str) -> String {
     quoted
 }
 
+/// A string between dollar signs.
+pub fn dollar_quoted(text: &str) -> String {
+    let mut tag = String::from("$dbm$");
+    let mut number = 0;
+    while text.contains(&tag) {
+        number += 1;
+        tag = format!("$dbm{number}$");
+    }
+    format!("{tag}{text}{tag}")
+}
+
 /// Whether `name` can be written without quotes, keywords aside.
 pub fn is_plain(name: &str) -> bool {
     let mut bytes = name.bytes();
@@ -105,6 +116,26 @@ pub fn unused_name(parts: &[&str], taken: impl Fn(&str) -> bool) -> String {
         }
         number += 1;
     }
+}
+
+/// The first bytes of a text, whole characters.
+pub fn cut(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let mut end = bytes;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A name for the time between two steps of a plan, told apart by what it is for.
+pub fn between(name: &str, purpose: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    // Whatever is cut, the purpose stays: two of them must never become one.
+    let ending = format!("dbm_{purpose}");
+    let stem = cut(name, MAXIMUM_BYTES - ending.len() - 1 - 4);
+    unused_name(&[stem, &ending], is_taken)
 }
 
 #[cfg(test)]

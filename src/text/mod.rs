@@ -7,4 +7,4 @@ pub mod keywords;
 pub mod size;
 pub mod words;
 
-pub use identifier::{quote_identifier, quote_literal, quote_qualified, truncate_identifier};
+pub use identifier::{dollar_quoted, quote_identifier, quote_literal, quote_qualified, truncate_identifier};

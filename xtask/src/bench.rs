@@ -3,7 +3,7 @@
 //! A benchmark finds PGHOST, PGPORT, PGUSER and PATH set, and an empty folder in BENCH_SCRATCH; it works in its own
 //! folder, makes its own databases, and what it prints is the result. `pg_test/bench/NAME/postgresql.conf`, if there,
 //! is added to the cluster's settings. `pg_test/bench/NAME/needs`, if there, names what else it needs, one word a line:
-//! `hypopg`, or `tpch` and `tpcds`, whose folders it then finds in DBMASTERY_TPCH and DBMASTERY_TPCDS, of the scale
+//! `hypopg`, `partman`, or `tpch` and `tpcds`, whose folders it then finds in DBMASTERY_TPCH and DBMASTERY_TPCDS, of the scale
 //! that SCALE says (1).
 
 use std::env;
@@ -36,6 +36,7 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
         server: true,
         wheel: extras.iter().any(|extras| !extras.sets.is_empty()),
         hypopg: extras.iter().any(|extras| extras.hypopg),
+        partman: extras.iter().any(|extras| extras.partman),
         ..Needs::default()
     };
     let machine = setup::prepare(place, &mut console, needs)?;
@@ -92,6 +93,7 @@ pub fn run(place: &Place, name: Option<&str>) -> Outcome {
 struct Extras {
     sets: Vec<Set>,
     hypopg: bool,
+    partman: bool,
 }
 
 impl Extras {
@@ -101,6 +103,7 @@ impl Extras {
             match Set::ALL.into_iter().find(|set| set.name() == word) {
                 Some(set) => extras.sets.push(set),
                 None if word == "hypopg" => extras.hypopg = true,
+                None if word == "partman" => extras.partman = true,
                 None => return Err(Failure::new(format!("a benchmark needs {word}, which nobody knows"))),
             }
         }
@@ -134,7 +137,10 @@ mod tests {
     #[test]
     fn what_a_benchmark_needs_is_read_word_by_word() {
         assert_eq!(Extras::parse(""), Ok(Extras::default()));
-        assert_eq!(Extras::parse("tpch\nhypopg\n"), Ok(Extras { sets: vec![Set::TpcH], hypopg: true }));
+        assert_eq!(
+            Extras::parse("tpch\nhypopg\n"),
+            Ok(Extras { sets: vec![Set::TpcH], hypopg: true, partman: false })
+        );
         assert!(Extras::parse("tpcd").is_err());
     }
 

@@ -27,6 +27,8 @@ pub struct Needs {
     pub wheel: bool,
     /// The peer of the what-if planner, beside the distribution's PostgreSQL.
     pub hypopg: bool,
+    /// The peer of upkeep, beside the distribution's PostgreSQL.
+    pub partman: bool,
 }
 
 /// A machine that has everything.
@@ -155,6 +157,9 @@ fn wanted(needs: Needs, major: u32) -> Vec<Package> {
     }
     if needs.hypopg {
         wanted.push((format!("postgresql-{major}-hypopg"), "what a benchmark compares with"));
+    }
+    if needs.partman {
+        wanted.push((format!("postgresql-{major}-partman"), "what a benchmark compares with"));
     }
     wanted.into_iter().map(|(name, why)| Package { name, why }).collect()
 }

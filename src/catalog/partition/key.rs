@@ -43,7 +43,75 @@ pub enum EpochUnit {
     Nanoseconds,
 }
 
+impl EpochUnit {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Seconds, Self::Milliseconds, Self::Microseconds, Self::Nanoseconds];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+            Self::Nanoseconds => "nanoseconds",
+        }
+    }
+}
+
 impl KeyKind {
+    /// Its name in SQL: that of the type, and what it counts where that is a moment: `timestamptz`, `bigint`,
+    /// `bigint milliseconds`, `uuid`, `ulid`.
+    pub fn name(self) -> String {
+        let integer = |bytes| match bytes {
+            2 => "smallint",
+            4 => "integer",
+            _ => "bigint",
+        };
+        match self {
+            Self::Date => "date".to_owned(),
+            Self::Timestamp => "timestamp".to_owned(),
+            Self::TimestampWithTimeZone => "timestamptz".to_owned(),
+            Self::Integer { bytes } => integer(bytes).to_owned(),
+            Self::Epoch { bytes, unit } => format!("{} {}", integer(bytes), unit.name()),
+            Self::UuidV7 => "uuid".to_owned(),
+            Self::Ulid => "ulid".to_owned(),
+        }
+    }
+
+    /// The kind of that name, or of a type as `format_type()` writes it; text is a ULID.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let name = name.trim().to_lowercase();
+        let bytes = |name| match name {
+            "smallint" | "int2" => Some(2),
+            "integer" | "int" | "int4" => Some(4),
+            "bigint" | "int8" => Some(8),
+            _ => None,
+        };
+        if let Some(bytes) = bytes(&name) {
+            return Some(Self::Integer { bytes });
+        }
+        if let Some((integer, counted)) = name.split_once(' ')
+            && let Some(unit) = EpochUnit::ALL.into_iter().find(|unit| unit.name() == counted.trim())
+        {
+            return bytes(integer).filter(|&bytes| bytes > 2).map(|bytes| Self::Epoch { bytes, unit });
+        }
+        // The precision of a timestamp changes nothing.
+        let plain = match (name.find('('), name.find(')')) {
+            (Some(open), Some(close)) if open < close => format!("{}{}", &name[..open], &name[close + 1..]),
+            _ => name,
+        };
+        match &*plain {
+            "date" => Some(Self::Date),
+            "timestamp" | "timestamp without time zone" => Some(Self::Timestamp),
+            "timestamptz" | "timestamp with time zone" => Some(Self::TimestampWithTimeZone),
+            "uuid" | "uuidv7" => Some(Self::UuidV7),
+            "ulid" | "text" | "character varying" | "varchar" | "character" | "char" | "bpchar" => {
+                Some(Self::Ulid)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a value is a moment or a day, so that intervals cut it; else it is a number, and numbers cut it.
     pub fn is_time(self) -> bool {
         !matches!(self, Self::Integer { .. })
@@ -77,5 +145,39 @@ impl Range {
     /// Between two positions.
     pub fn between(low: Position, high: Position) -> Self {
         Self { low: Edge::At(low), high: Edge::At(high) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_their_names() {
+        let mut kinds = vec![
+            KeyKind::Date,
+            KeyKind::Timestamp,
+            KeyKind::TimestampWithTimeZone,
+            KeyKind::UuidV7,
+            KeyKind::Ulid,
+        ];
+        kinds.extend([2, 4, 8].map(|bytes| KeyKind::Integer { bytes }));
+        for bytes in [4, 8] {
+            kinds.extend(EpochUnit::ALL.map(|unit| KeyKind::Epoch { bytes, unit }));
+        }
+        for kind in kinds {
+            assert_eq!(KeyKind::of_name(&kind.name()), Some(kind));
+        }
+        for (name, kind) in [
+            ("timestamp(3) with time zone", Some(KeyKind::TimestampWithTimeZone)),
+            ("character(26)", Some(KeyKind::Ulid)),
+            (" INT8  Seconds ", Some(KeyKind::Epoch { bytes: 8, unit: EpochUnit::Seconds })),
+            ("smallint seconds", None),
+            ("numeric", None),
+            ("bigint fortnights", None),
+            ("", None),
+        ] {
+            assert_eq!(KeyKind::of_name(name), kind, "{name}");
+        }
     }
 }

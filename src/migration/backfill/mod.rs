@@ -10,9 +10,7 @@ mod live;
 
 pub mod batches;
 pub mod lag;
-pub mod pace;
 pub mod range;
 pub mod record;
-pub mod setback;
 pub mod target;
 pub mod watch;

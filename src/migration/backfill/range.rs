@@ -1,29 +1,7 @@
 //! The statements of a batch: where it ends, and what it changes.
 
+pub use crate::change::batch::key::{Key, KeyColumn, Place};
 use crate::text::{quote_identifier, quote_literal};
-
-/// A column of the key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyColumn {
-    /// Its bare name.
-    pub name: String,
-    /// Its type, qualified and quoted, without a length.
-    pub sql_type: String,
-    /// The collation of the index where it is not the column's: qualified and quoted.
-    pub collation: Option<String>,
-    /// The schema of the operators that order it.
-    pub operator_schema: String,
-}
-
-/// The unique key along which batches are cut.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Key {
-    /// In the index's order.
-    pub columns: Vec<KeyColumn>,
-}
-
-/// A value of the key: as the types of its columns write them.
-pub type Place = Vec<String>;
 
 /// A table or partition whose rows are changed.
 #[derive(Clone, Debug, Default)]

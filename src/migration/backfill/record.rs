@@ -1,7 +1,7 @@
 //! The statements that keep dbm.backfill_job, dbm.backfill_part and dbm.backfill_batch.
 
-use super::pace::Batch;
 use super::range::Place;
+use crate::change::batch::pace::Batch;
 use crate::text::quote_literal;
 
 /// A text, or NULL.

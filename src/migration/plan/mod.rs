@@ -28,7 +28,6 @@ mod names;
 mod not_null;
 mod partition;
 mod policy;
-mod proof;
 mod recipe;
 mod refused;
 mod rename;
@@ -39,6 +38,7 @@ mod words;
 #[cfg(test)]
 mod sample;
 
+use crate::change::proof;
 pub use combine::plan;
 pub use file::file;
 pub use recipe::NoPlan;

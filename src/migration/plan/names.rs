@@ -1,21 +1,9 @@
 //! Names: those that the server would choose, so that the end is the same as that of the direct way, and names for the
 //! time between.
 
-use crate::text::identifier::{MAXIMUM_BYTES, unused_name};
+use crate::text::identifier::{MAXIMUM_BYTES, cut};
 
-/// What every name for the time between holds.
-const MARK: &str = "dbm";
-
-fn cut(text: &str, bytes: usize) -> &str {
-    if text.len() <= bytes {
-        return text;
-    }
-    let mut end = bytes;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
+pub use crate::text::identifier::between;
 
 /// `first_second_label`, the longer of both names cut until all fits: the server's `makeObjectName`.
 fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
@@ -60,14 +48,6 @@ pub fn joined<S: AsRef<str>>(columns: &[S]) -> String {
         }
     }
     joined
-}
-
-/// A name for the time between, told apart by what it is for.
-pub fn between(name: &str, purpose: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    // Whatever is cut, the purpose stays: two of them must never become one.
-    let ending = format!("{MARK}_{purpose}");
-    let stem = cut(name, MAXIMUM_BYTES - ending.len() - 1 - 4);
-    unused_name(&[stem, &ending], is_taken)
 }
 
 #[cfg(test)]

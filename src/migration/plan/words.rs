@@ -2,6 +2,7 @@
 //! the server's affair; it has parsed them before.
 
 use crate::syntax::tokens::{Kind, Token, tokens};
+pub use crate::text::dollar_quoted;
 use crate::text::quote_identifier;
 
 /// The tokens without comments.
@@ -122,17 +123,6 @@ pub fn with_column(text: &str, from: &str, to: &str) -> String {
 /// Those of the columns that the text uses.
 pub fn columns_used<'a>(text: &str, columns: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     columns.filter(|column| uses(text, column)).collect()
-}
-
-/// A string between dollar signs.
-pub fn dollar_quoted(text: &str) -> String {
-    let mut tag = String::from("$dbm$");
-    let mut number = 0;
-    while text.contains(&tag) {
-        number += 1;
-        tag = format!("$dbm{number}$");
-    }
-    format!("{tag}{text}{tag}")
 }
 
 #[cfg(test)]

@@ -1,5 +1,17 @@
 //! What is due: from what is there, what is wanted and the time, the actions in their order. Pure.
 
+#[cfg(feature = "postgres")]
+pub mod api;
+mod create;
+mod cutoff;
+mod decide;
+mod retire;
+#[cfg(test)]
+mod tests;
+
+pub use cutoff::moment_before;
+pub use decide::{Cuts, Detached, Now, due, high_of, low_of, number_cutoff};
+
 use super::key::Range;
 use crate::catalog::Oid;
 

@@ -60,6 +60,13 @@ impl Conversation {
         }
     }
 
+    /// Runs a statement and returns how many rows it had to do with.
+    pub fn execute(&self, sql: &str) -> u64 {
+        self.run(sql);
+        // SAFETY: reads what the statement has left.
+        unsafe { pg_sys::SPI_processed }
+    }
+
     /// Runs a statement of which one row is expected; that row.
     pub fn row(&self, sql: &str) -> Row {
         self.run(sql).into_iter().next().unwrap_or_default()

@@ -6,20 +6,28 @@ use pgrx::{IntoDatum, direct_function_call, pg_sys};
 pub const CLASS: i32 = 0x6462_6d62;
 
 /// The lock of the session that fills a table; kept over commits, and given back when dropped, also by an ERROR.
-pub struct TargetLock(i32);
+pub struct TargetLock {
+    class: i32,
+    key: i32,
+}
 
 impl TargetLock {
     /// Takes it; none where another session has it.
     pub fn take(target: u32) -> Option<Self> {
-        let key = target as i32;
+        Self::take_of(CLASS, target)
+    }
+
+    /// Takes that of another class of work.
+    pub fn take_of(class: i32, number: u32) -> Option<Self> {
+        let key = number as i32;
         // SAFETY: a function of the server with two integers.
         let taken = unsafe {
             direct_function_call::<bool>(
                 pg_sys::pg_try_advisory_lock_int4,
-                &[CLASS.into_datum(), key.into_datum()],
+                &[class.into_datum(), key.into_datum()],
             )
         };
-        (taken == Some(true)).then_some(Self(key))
+        (taken == Some(true)).then_some(Self { class, key })
     }
 }
 
@@ -41,7 +49,7 @@ impl Drop for TargetLock {
         unsafe {
             direct_function_call::<bool>(
                 pg_sys::pg_advisory_unlock_int4,
-                &[CLASS.into_datum(), self.0.into_datum()],
+                &[self.class.into_datum(), self.key.into_datum()],
             );
         }
     }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
 use super::worker::{Begun, Description, Handle, NoWorker, begin};
+use crate::pg::capture;
 use crate::pg::error::raise;
 use crate::pg::guard;
 use crate::pg::local_settings::set_for_process;
@@ -39,7 +40,7 @@ pub fn install(work: Work) {
 
 impl Errand<'_> {
     /// Registers the worker that does it, in `database`, once `begun` has ended.
-    fn register(&self, database: pg_sys::Oid, begun: Begun) -> Result<Handle, NoWorker> {
+    pub(super) fn register(&self, database: pg_sys::Oid, begun: Begun) -> Result<Handle, NoWorker> {
         if self.payload.len() > MAX_PAYLOAD {
             raise(
                 PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -96,16 +97,20 @@ pub extern "C-unwind" fn dbmastery_run_errand(_argument: pg_sys::Datum) {
     let (Some((kind, begun, payload)), Some(work)) = (read(&told.extra), WORK.get()) else { return };
     told.connect();
     let done = settle().and_then(|()| begun.wait()).and_then(|()| {
-        // The DDL of ours is judged where it is written.
-        guard::trusting(|| caught(|| work(kind, payload)))
+        // The DDL of ours is judged where it is written, and our queries are nobody's workload.
+        guard::trusting(|| capture::ignoring(|| caught(|| work(kind, payload))))
     });
     if let Err(failure) = done {
+        if here() == pg_sys::InvalidOid {
+            // With an error it is started again.
+            failure.raise();
+        }
         pgrx::log!("dbmastery: {kind} stopped: {}", failure.text());
     }
 }
 
-/// Settings of the role or of the database must not change what the work means.
-fn settle() -> Result<(), Failure> {
+/// Puts settings in force that settings of the role or of the database, or work that is done, must not change.
+pub fn settle() -> Result<(), Failure> {
     if here() == pg_sys::InvalidOid {
         return Ok(());
     }

@@ -80,6 +80,15 @@ impl Description<'_> {
     }
 }
 
+impl Description<'_> {
+    /// Registers the worker with the server that is about to start, which keeps it running.
+    pub fn register_at_start(&self) {
+        let mut worker = self.worker();
+        // SAFETY: called while the server preloads the library; the server copies the description.
+        unsafe { pg_sys::RegisterBackgroundWorker(&raw mut worker) };
+    }
+}
+
 /// Writes text into a field of the server's, which stays terminated by a zero byte.
 fn write(field: &mut [c_char], text: &str) {
     let room = field.len() - 1;
@@ -98,6 +107,26 @@ impl Handle {
         // SAFETY: the handle is ours.
         let status = unsafe { pg_sys::WaitForBackgroundWorkerStartup(self.0, &raw mut process) };
         (status == pg_sys::BgwHandleStatus::BGWH_STARTED).then_some(process)
+    }
+
+    /// Whether the worker is gone.
+    pub fn is_over(&self) -> bool {
+        let mut process = 0;
+        // SAFETY: the handle is ours.
+        let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &raw mut process) };
+        status == pg_sys::BgwHandleStatus::BGWH_STOPPED
+    }
+
+    /// Ends the worker, without waiting for that.
+    pub fn end(&self) {
+        // SAFETY: the handle is ours.
+        unsafe { pg_sys::TerminateBackgroundWorker(self.0) };
+    }
+
+    /// Forgets the worker, for whoever lives long.
+    pub fn free(self) {
+        // SAFETY: it was allocated by the server when the worker was registered, and nobody uses it any more.
+        unsafe { pg_sys::pfree(self.0.cast()) };
     }
 
     /// Waits for the end of the worker; if the wait is ended, so is the worker.

@@ -3,7 +3,7 @@
 
 mod alter;
 mod attempt;
-mod blockers;
+pub mod blockers;
 pub mod cache;
 mod column;
 mod constraint;
@@ -17,6 +17,7 @@ mod size;
 mod text;
 mod touched;
 pub mod tracker;
+pub mod trial;
 mod written;
 
 use pgrx::pg_sys;

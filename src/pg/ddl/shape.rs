@@ -42,6 +42,11 @@ pub fn around(statement: &Statement, session: &Session) -> Surroundings {
     })
 }
 
+/// A table by its OID; `None` where it is gone.
+pub fn of(oid: Oid) -> Option<TableShape> {
+    with_empty_search_path(|| table(oid))
+}
+
 fn texts(sql: &str, arguments: &[DatumWithOid<'_>]) -> Vec<String> {
     rows(sql, arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).collect()
 }

@@ -16,7 +16,7 @@ mod undo;
 mod worker;
 
 pub use claim::runner_of;
-pub use plan::{confirm, seen};
-pub use start::{apply_in_background, run_and_wait};
+pub use plan::{confirm, may_schedule, seen};
+pub use start::{apply_in_background, apply_scheduled, run_and_wait};
 pub use store::{StoredPlan, store};
 pub use transaction::{Failure, caught, transaction};

@@ -73,6 +73,11 @@ fn own(number: i64, message: &str) -> StoredPlan {
     plan
 }
 
+/// Refuses whoever may not have the plan run.
+pub fn may_schedule(number: i64) {
+    own(number, "schedule");
+}
+
 /// The role with whose rights the plan is to be run; `None` where there is nothing to do, which is said.
 pub fn to_run(number: i64, direction: Direction) -> Option<pg_sys::Oid> {
     // SAFETY: reads a flag.
@@ -211,6 +216,14 @@ pub fn ended(number: i64, run: i64) -> Ended {
 }
 
 impl Ended {
+    /// In one word.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Run(plan) => plan.status.name(),
+            Self::NotBegun { .. } => "not begun",
+        }
+    }
+
     /// Says it: nothing, a NOTICE of what people have to do, or an ERROR.
     pub fn say(&self, direction: Direction) {
         let plan = match self {

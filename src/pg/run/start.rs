@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use pgrx::pg_sys;
 
+use super::owner::as_owner;
 use super::plan::{self, Ended};
+use super::transaction::{Failure, caught, transaction};
 use crate::change::run::{Direction, Patience};
 use crate::pg::background::{Begun, Description, Handle, Told};
 use crate::pg::settings;
@@ -138,4 +140,22 @@ pub fn apply_in_background(number: i64) -> Option<i32> {
     }
     Ended::NotBegun { plan: number, running: None }.say(Direction::Apply);
     None
+}
+
+/// Applies a plan from a worker, where no transaction is open, and waits for its end; returns what became of it, for
+/// people. With whose rights a plan is run, and by whom, was settled when it was made and when it was scheduled.
+pub fn apply_scheduled(number: i64) -> Result<String, Failure> {
+    let direction = Direction::Apply;
+    let order = transaction(|| {
+        as_owner(|| plan::to_run(number, direction).map(|role| order(number, direction, role)))
+    })?;
+    let Some(order) = order else { return Ok("there was nothing to do".to_owned()) };
+    caught(|| register(&order).wait_for_end())?;
+    transaction(|| {
+        as_owner(|| {
+            let ended = plan::ended(number, order.run);
+            ended.say(direction);
+            ended.status().to_owned()
+        })
+    })
 }

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use std::cell::Cell;
+use std::ffi::CStr;
 
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
@@ -11,7 +12,8 @@ use super::owner::Identity;
 use crate::pg::error::{code_of, raise, sqlstate_of};
 
 thread_local! {
-    static CREATOR: Cell<Option<pg_sys::Oid>> = const { Cell::new(None) };
+    /// The role, and what it may not change meanwhile.
+    static CREATOR: Cell<Option<(pg_sys::Oid, u32)>> = const { Cell::new(None) };
 }
 
 /// From now on transactions have the rights of this role, as in a function with its owner's rights: the session's own
@@ -21,16 +23,42 @@ thread_local! {
 /// transactions by itself takes the rights along into the next, which the server foresees but asserts never happens:
 /// a server built with assertions stops there.
 pub fn work_for(creator: pg_sys::Oid) {
-    CREATOR.set(Some(creator));
+    CREATOR.set(Some((creator, pg_sys::SECURITY_LOCAL_USERID_CHANGE)));
+}
+
+/// Runs `work`, whose transactions have the rights of this role as in a maintenance command of the server: with them
+/// nothing can be left behind in the session.
+pub fn working_for<T>(role: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<(pg_sys::Oid, u32)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CREATOR.set(self.0);
+        }
+    }
+    let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+    // A server built to check itself does not bear a transaction that begins with restricted rights, as the second of a
+    // statement does that has several.
+    let restricted = if checks_itself() { 0 } else { restricted };
+    let _restore = Restore(CREATOR.replace(Some((role, restricted))));
+    work()
+}
+
+/// Whether the server is one built with assertions, for its own tests.
+fn checks_itself() -> bool {
+    // SAFETY: reads a setting; its value lives as long as the backend.
+    unsafe {
+        let value = pg_sys::GetConfigOption(c"debug_assertions".as_ptr(), true, false);
+        !value.is_null() && CStr::from_ptr(value) == c"on"
+    }
 }
 
 /// Takes the rights of the creator, in the transaction that has just begun. What was in force before is so again when
 /// the answer is dropped.
 pub fn as_creator() -> Identity {
     let before = Identity::current();
-    if let Some(creator) = CREATOR.get() {
+    if let Some((creator, restricted)) = CREATOR.get() {
         // SAFETY: the role exists, or the server says so when it looks.
-        unsafe { pg_sys::SetUserIdAndSecContext(creator, pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32) };
+        unsafe { pg_sys::SetUserIdAndSecContext(creator, restricted as i32) };
     }
     before
 }

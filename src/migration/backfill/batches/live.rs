@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use pgrx::PgSqlErrorCode;
 use serde_json::Value;
 
+use crate::change::batch::pace::{Batch, Pace, rest, told_of_wal};
+use crate::change::batch::setback::{Response, back_off, response};
 use crate::migration::backfill::lag::Positions;
 use crate::migration::backfill::live::{Job, State, Wanted, new_part};
-use crate::migration::backfill::pace::{Batch, Pace, rest, told_of_wal};
 use crate::migration::backfill::range::{Change, Place};
 use crate::migration::backfill::record::{self, Recorded};
-use crate::migration::backfill::setback::{Response, back_off, response};
 use crate::migration::backfill::target::live::{Leaf, number, text};
 use crate::pg::backfill::attempt::attempt;
 use crate::pg::backfill::conversation::{Conversation, Row, sleep};

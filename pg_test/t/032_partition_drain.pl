@@ -1,0 +1,322 @@
+# A default partition is drained beside writers and readers: no row is lost, none is seen twice, none is out of sight, and
+# whoever is killed in the middle leaves nothing that the next one could not go on with.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(rows utf8_locale);
+use IPC::Run;
+use Partitions qw(keep maintain partitions statuses_of);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Session;
+use Test::More;
+use Time::HiRes qw(time usleep);
+use Writers;
+
+my $node = PostgreSQL::Test::Cluster->new('drain');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'alice' ]);
+$node->append_conf('postgresql.conf',
+	"restart_after_crash = on\ntimezone = 'UTC'\nmax_wal_size = 4GB\nshared_buffers = 256MB\nmax_worker_processes = 16");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION dbmastery;
+CREATE ROLE alice LOGIN;
+GRANT USAGE ON SCHEMA dbm TO alice;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA dbm TO alice;
+CREATE SCHEMA shop AUTHORIZATION alice;
+CREATE TABLE shop.fired (what text);
+GRANT ALL ON shop.fired TO alice;
+SQL
+
+sub sql { return $node->safe_psql('postgres', @_) }
+
+sub fault
+{
+	my ($place) = @_;
+	$node->append_conf('postgresql.conf', "dbm.fault_in_step = '$place'");
+	$node->reload;
+	usleep(300_000);
+	return;
+}
+
+sub wait_for_server
+{
+	my ($out, $error);
+	for (1 .. 600)
+	{
+		return
+		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('postgres'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$error);
+		usleep(100_000);
+	}
+	die "the server did not come back: $error";
+}
+
+# What dbm.partition_drain() says.
+sub drain
+{
+	my ($table, %options) = @_;
+	return rows($node, 'postgres', "SELECT * FROM dbm.partition_drain('$table')", %options);
+}
+
+# What is left of copies.
+sub leftovers
+{
+	return sql(<<'SQL');
+SELECT count(*) FROM (
+    SELECT relname FROM pg_class WHERE relname LIKE 'partition\_journal\_%' OR relname LIKE 'dbm\_staging%' OR relname LIKE 'dbm\_rest%' OR relname LIKE 'dbm\_hold%'
+    UNION ALL SELECT tgname FROM pg_trigger WHERE tgname LIKE 'dbm\_journal%'
+    UNION ALL SELECT conname FROM pg_constraint WHERE conname = 'dbm_bound') AS x
+SQL
+}
+
+# A set whose default holds so many rows of ten days, with all that a table can have, and a plain table with the same rows.
+sub make
+{
+	my ($name, $rows, $key) = @_;
+	$key //= 'PRIMARY KEY (id, at)';
+	$node->safe_psql('postgres', <<"SQL");
+SET ROLE alice;
+CREATE TABLE shop.$name (gone int, id bigint NOT NULL, at timestamptz, n int, twice int GENERATED ALWAYS AS (n * 2) STORED,
+    note text, body text, $key) PARTITION BY RANGE (at);
+ALTER TABLE shop.$name DROP COLUMN gone;
+ALTER TABLE shop.$name ALTER body SET STORAGE EXTERNAL;
+CREATE INDEX ON shop.$name (n);
+CREATE TABLE shop.${name}_2026_03_20 PARTITION OF shop.$name FOR VALUES FROM ('2026-03-20') TO ('2026-03-21');
+CREATE TABLE shop.${name}_default PARTITION OF shop.$name DEFAULT;
+CREATE OR REPLACE FUNCTION shop.${name}_fires() RETURNS trigger LANGUAGE plpgsql AS
+    \$\$ BEGIN IF coalesce(NEW.note, OLD.note) = 'old' AND TG_OP <> 'UPDATE' THEN INSERT INTO shop.fired VALUES (TG_OP); END IF; RETURN NULL; END \$\$;
+ALTER TABLE shop.$name ENABLE ROW LEVEL SECURITY;
+INSERT INTO shop.$name (id, at, n, note, body) SELECT i, '2026-03-01'::timestamptz + i % 14400 * interval '1 minute', i % 1000, 'old',
+    CASE WHEN i % 1000 = 0 THEN repeat(md5(i::text), 100) ELSE 'short' END FROM generate_series(1, $rows) AS i;
+CREATE TRIGGER fires AFTER INSERT OR UPDATE OR DELETE ON shop.$name FOR EACH ROW EXECUTE FUNCTION shop.${name}_fires();
+CREATE TABLE shop.${name}_mirror AS SELECT * FROM shop.$name;
+CREATE INDEX ON shop.${name}_mirror (id);
+GRANT SELECT ON shop.$name TO PUBLIC;
+SQL
+	keep($node, 'postgres', "shop.$name", on_missing => 'default', premake => 1);
+	sql("VACUUM ANALYZE shop.$name, shop.${name}_mirror");
+	return;
+}
+
+# Whether the set and its mirror hold the same rows, each once.
+sub is_same
+{
+	my ($name, $message) = @_;
+	my $columns = 'id, at, n, twice, note, body';
+	is(sql(<<"SQL"), '0 0 0', $message);
+SELECT (SELECT count(*) FROM (SELECT $columns FROM shop.$name EXCEPT ALL SELECT $columns FROM shop.${name}_mirror) x) || ' ' ||
+       (SELECT count(*) FROM (SELECT $columns FROM shop.${name}_mirror EXCEPT ALL SELECT $columns FROM shop.$name) x) || ' ' ||
+       (SELECT count(*) FROM (SELECT id FROM shop.$name GROUP BY id HAVING count(*) > 1) x)
+SQL
+	return;
+}
+
+# --- A few rows: moved in the swap itself; whatever has no place stays
+
+make('small', 500);
+sql(<<'SQL');
+ALTER TABLE shop.small DROP CONSTRAINT small_pkey;
+ALTER TABLE shop.small ALTER at DROP NOT NULL;
+INSERT INTO shop.small (id, at, n) VALUES (1001, NULL, 1), (1002, 'infinity', 1), (1003, '-infinity', 1), (1004, '2126-01-01', 1);
+ALTER TABLE shop.small_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY nothing ON shop.small_default USING (id < 0);
+INSERT INTO shop.small_mirror (id, at, n, twice) VALUES (1001, NULL, 1, 2), (1002, 'infinity', 1, 2), (1003, '-infinity', 1, 2), (1004, '2126-01-01', 1, 2);
+SQL
+my @done = drain('shop.small', role => 'alice');
+is(statuses_of(@done), 'drain done', 'a small default partition is drained') or diag explain \@done;
+like($done[0]->{detail}, qr/^500 rows moved into shop\.small_2026_03_01; 0 changed meanwhile; everybody waited \d+ ms$/, 'which is said');
+is_same('small', 'all rows are there');
+is(sql('SELECT count(*) FROM ONLY shop.small_default'), 4, 'those without a day stay');
+is(leftovers(), 0, 'nothing is left over');
+is(sql("SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE tablename ~ '^small_2026'"), 'alice', 'the owner of the parent owns what was made');
+is(statuses_of(drain('shop.small')), 'drain done', 'a second time it does no harm');
+
+# --- Many rows beside writers and readers
+
+my $began = time();
+make('busy', 200_000);
+sql('DELETE FROM shop.fired');
+my $writing = <<'SQL';
+\set id random(1, 200000)
+\set n random(1, 1000)
+\set new random(1000000, 900000000)
+\set minute random(0, 14399)
+\set kind random(1, 100)
+BEGIN;
+\if :kind <= 40
+INSERT INTO shop.busy (id, at, n, note) VALUES (:new, '2026-03-01'::timestamptz + :minute * interval '1 minute', :n, 'new') ON CONFLICT DO NOTHING;
+INSERT INTO shop.busy_mirror SELECT id, at, n, twice, note, body FROM shop.busy b WHERE id = :new AND NOT EXISTS (SELECT FROM shop.busy_mirror m WHERE m.id = :new);
+\elif :kind <= 75
+UPDATE shop.busy SET n = :n WHERE id = :id;
+UPDATE shop.busy_mirror SET n = :n, twice = :n * 2 WHERE id = :id;
+\elif :kind <= 90
+DELETE FROM shop.busy WHERE id = :id AND id % 10 = 1;
+DELETE FROM shop.busy_mirror WHERE id = :id AND id % 10 = 1;
+\else
+UPDATE shop.busy SET at = '2026-03-01'::timestamptz + :minute * interval '1 minute', note = 'moved' WHERE id = :id AND id % 10 = 2;
+UPDATE shop.busy_mirror SET at = '2026-03-01'::timestamptz + :minute * interval '1 minute', note = 'moved' WHERE id = :id AND id % 10 = 2;
+\endif
+COMMIT;
+SQL
+my $writers = Writers::start($node, 'postgres', $writing, 3);
+# A third of the rows is never changed in number: each reader has to see them all, always.
+my $reading = 'SELECT 1 / (CASE WHEN count(*) = 180000 THEN 1 ELSE 0 END) FROM shop.busy WHERE id <= 200000 AND id % 10 <> 1;';
+my $readers = Writers::start($node, 'postgres', $reading, 1);
+usleep(500_000);
+my $start = time();
+@done = drain('shop.busy');
+my $took = time() - $start;
+usleep(500_000);
+my ($longest, $transactions, $errors) = Writers::stop($writers);
+my (undef, $looks, $dips) = Writers::stop($readers);
+is(statuses_of(@done), 'drain done', 'beside writers a default partition is drained') or diag explain \@done;
+is($errors, '', 'no writer meets an error');
+is($dips, '', 'and no reader misses a row');
+cmp_ok($transactions, '>', 100, 'writers did write');
+cmp_ok($looks, '>', 3, 'and readers read');
+is_same('busy', 'each row is there as the writers left it, once');
+is(sql('SELECT count(*) FROM ONLY shop.busy_default'), 0, 'the default partition is empty');
+is(scalar(partitions($node, 'postgres', 'shop.busy')), 12, 'a partition for each day') or diag join ', ', partitions($node, 'postgres', 'shop.busy');
+is(leftovers(), 0, 'nothing is left over');
+is(sql("SELECT count(*) FROM shop.fired WHERE what = 'INSERT'"), 0, 'no trigger of the table saw the rows move');
+is(sql(<<'SQL'), 't', 'each partition has the indexes of the parent, attached and valid');
+SELECT bool_and(n = 2) FROM (SELECT i.indrelid, count(h.inhparent) AS n FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid WHERE c.relname ~ '^busy_(2026|default)' AND i.indisvalid GROUP BY 1) x
+SQL
+my ($copy) = rows($node, 'postgres', 'SELECT * FROM dbm.partition_copy_status() LIMIT 1');
+is($copy->{phase}, 'cleaned', 'its copy is done');
+cmp_ok($copy->{rows_verified}, '>', 150_000, 'and was compared');
+cmp_ok($longest, '<', 1_000, 'no writer waited longer than a second');
+diag(sprintf '200000 rows beside %d transactions: %.1f s, %s keys replayed, lock held %s, longest transaction of a writer %.0f ms; %s',
+	$transactions, $took, $copy->{rows_replayed}, $copy->{lock_held}, $longest, $done[0]->{detail});
+
+# --- Killed in each phase, beside writers: the next one goes on
+
+for my $place ('prepared', 'batch', 'copying:2', 'catching_up', 'replayed', 'ready', 'uncommitted', 'swapped', 'verified')
+{
+	my $name = "killed_$place" =~ s/\W/_/r;
+	make($name, 30_000);
+	my $script = $writing =~ s/busy/$name/gr =~ s/200000/30000/gr;
+	my $beside = Writers::start($node, 'postgres', $script, 2);
+	usleep(200_000);
+	fault("copy:$place");
+	$node->psql('postgres', "SELECT dbm.partition_drain('shop.$name')");
+	eval { Writers::stop($beside) };
+	wait_for_server();
+	fault('');
+	is_same($name, "killed at $place: all rows are there");
+	$beside = Writers::start($node, 'postgres', $script, 2);
+	@done = drain("shop.$name");
+	(undef, undef, $errors) = Writers::stop($beside);
+	is(statuses_of(@done), 'drain done', "killed at $place: the next one ends it") or diag explain \@done;
+	is($errors, '', "killed at $place: no writer meets an error afterwards");
+	is_same($name, "killed at $place: and all rows are there");
+	@done = drain("shop.$name");
+	is(sql("SELECT count(*) FROM ONLY shop.${name}_default"), 0, "killed at $place: the default partition is empty");
+	is(leftovers(), 0, "killed at $place: nothing is left over");
+	sql("DROP TABLE shop.$name, shop.${name}_mirror");
+}
+
+# --- Truncated, rewritten, altered while it is copied
+
+{
+	make('odd', 30_000);
+	fault('copy:copying:1');
+	$node->psql('postgres', "SELECT dbm.partition_drain('shop.odd')");
+	wait_for_server();
+	fault('');
+	sql('TRUNCATE shop.odd_default; TRUNCATE shop.odd_mirror');
+	sql("INSERT INTO shop.odd (id, at, n, note) SELECT i, '2026-03-02', i, 'again' FROM generate_series(1, 5000) i; INSERT INTO shop.odd_mirror SELECT * FROM shop.odd");
+	is(statuses_of(drain('shop.odd')), 'drain done', 'truncated in the middle: it begins anew');
+	is_same('odd', 'and only what came afterwards is there');
+	sql('DROP TABLE shop.odd, shop.odd_mirror; DROP FUNCTION shop.odd_fires()');
+
+	make('odd', 30_000);
+	fault('copy:batch');
+	$node->psql('postgres', "SELECT dbm.partition_drain('shop.odd')");
+	wait_for_server();
+	fault('');
+	sql('DELETE FROM shop.odd WHERE id % 3 = 0; DELETE FROM shop.odd_mirror WHERE id % 3 = 0');
+	sql('VACUUM FULL shop.odd_default');
+	is(statuses_of(drain('shop.odd')), 'drain done', 'rewritten in the middle: it begins anew');
+	is_same('odd', 'and no row is lost or doubled');
+	sql('DROP TABLE shop.odd, shop.odd_mirror; DROP FUNCTION shop.odd_fires()');
+
+	make('odd', 30_000);
+	fault('copy:copying:1');
+	$node->psql('postgres', "SELECT dbm.partition_drain('shop.odd')");
+	wait_for_server();
+	fault('');
+	sql('ALTER TABLE shop.odd ADD COLUMN late int');
+	@done = drain('shop.odd');
+	is(statuses_of(@done), 'drain failed', 'altered in the middle: it stops');
+	like($done[0]->{detail}, qr/columns of shop\.odd_default changed while it was copied/, 'and says why');
+	is(leftovers(), 0, 'and takes all back');
+	is(statuses_of(drain('shop.odd')), 'drain done', 'the next one begins anew');
+	is(sql('SELECT count(*) FROM ONLY shop.odd_default'), 0, 'and ends');
+	sql('DROP TABLE shop.odd, shop.odd_mirror; DROP FUNCTION shop.odd_fires()');
+}
+
+# --- Somebody who holds the parent: nobody waits behind us longer than the limit, and it is done once he lets go
+
+{
+	make('held', 30_000);
+	my $holder = Session->new($node, 'postgres');
+	$holder->must('BEGIN; SELECT count(*) FROM shop.held WHERE id < 0');
+	my $reads = Writers::start($node, 'postgres', "SELECT count(*) FROM shop.held WHERE at = '2026-03-20'", 1);
+	my $psql = $node->background_psql('postgres', on_error_stop => 0);
+	$psql->query_until(qr/sent/, "\\echo sent\nSELECT status FROM dbm.partition_drain('shop.held');\n");
+	$node->poll_query_until('postgres', "SELECT waits_for IS NOT NULL FROM dbm.partition_copy_status() WHERE source = 'shop.held_default'")
+	  or die 'it does not say that it waits';
+	$holder->must('COMMIT');
+	$psql->quit;
+	my ($wait) = Writers::stop($reads);
+	cmp_ok($wait, '<', 1_000, sprintf 'a reader waited %.0f ms at most', $wait);
+	is(sql('SELECT count(*) FROM ONLY shop.held_default'), 0, 'it is done once he lets go');
+	is_same('held', 'with all rows');
+	$holder->quit;
+}
+
+# --- What cannot be drained says why
+
+{
+	make('keyless', 30_000, 'CHECK (true)');
+	@done = drain('shop.keyless');
+	is(statuses_of(@done), 'drain failed', 'many rows without a key are refused');
+	like($done[0]->{detail}, qr/more than 20000 rows and no key/, 'and it is said why');
+	is(leftovers(), 0, 'nothing is left over');
+	my (undef, undef, $error) = $node->psql('postgres', "SELECT dbm.partition_drain('shop.fired')");
+	like($error, qr/is not a partitioned table/, 'a plain table is refused');
+	(undef, undef, $error) = $node->psql('postgres', 'SELECT dbm.partition_drain(NULL)');
+	like($error, qr/must not be null/, 'and nothing');
+}
+
+# --- Foreign keys, both ways
+
+{
+	sql(<<'SQL');
+CREATE TABLE shop.customer (id int PRIMARY KEY);
+INSERT INTO shop.customer SELECT generate_series(1, 100);
+CREATE TABLE shop.bound (id int, at date, customer int REFERENCES shop.customer, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE shop.bound_default PARTITION OF shop.bound DEFAULT;
+INSERT INTO shop.bound SELECT i, '2026-03-01'::date + i % 5, i % 100 + 1 FROM generate_series(1, 5000) i;
+CREATE TABLE shop.item (id int, at date, FOREIGN KEY (id, at) REFERENCES shop.bound);
+INSERT INTO shop.item SELECT id, at FROM shop.bound;
+SQL
+	keep($node, 'postgres', 'shop.bound', key_kind => 'date', origin => '2000-01-01', on_missing => 'default', premake => 1);
+	@done = drain('shop.bound');
+	is(statuses_of(@done), 'drain done', 'foreign keys from and to the set') or diag explain \@done;
+	is(sql('SELECT count(*) FROM shop.bound') . ' ' . sql('SELECT count(*) FROM ONLY shop.bound_default'), '5000 0', 'all rows moved');
+	my (undef, undef, $error) = $node->psql('postgres', 'DELETE FROM shop.bound WHERE id = 7');
+	like($error, qr/violates foreign key constraint/, 'the one to it holds');
+	(undef, undef, $error) = $node->psql('postgres', 'DELETE FROM shop.customer WHERE id = 7');
+	like($error, qr/violates foreign key constraint/, 'and the one from it');
+}
+
+diag(sprintf 'all: %.0f s', time() - $began);
+$node->stop;
+done_testing();

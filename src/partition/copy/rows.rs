@@ -1,0 +1,262 @@
+//! The statements that copy rows, and those that compare them.
+
+use super::job::{Definition, JournalColumn};
+use crate::text::{quote_identifier, quote_literal};
+
+/// Keys that go into one statement.
+pub const CHUNK: usize = 5_000;
+
+/// A key as the journal has it: the text of each column, or null.
+pub type Key = Vec<Option<String>>;
+
+/// Whether it stands for a TRUNCATE.
+pub fn is_gap(key: &Key) -> bool {
+    key.iter().all(Option::is_none)
+}
+
+/// The keys as a table `k` whose columns are called `k0`, `k1`, …
+fn table(columns: &[JournalColumn], keys: &[&Key]) -> String {
+    let arrays: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(position, column)| {
+            let values: Vec<String> =
+                keys.iter().map(|key| element(key.get(position).and_then(Option::as_deref))).collect();
+            let array = quote_literal(&format!("{{{}}}", values.join(",")));
+            format!("pg_catalog.unnest({array}::{}[])", column.sql_type)
+        })
+        .collect();
+    let names: Vec<String> = (0..columns.len()).map(|position| format!("k{position}")).collect();
+    format!("ROWS FROM ({}) AS k ({})", arrays.join(", "), names.join(", "))
+}
+
+/// An element of an array as the server reads it.
+fn element(value: Option<&str>) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some(value) => format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
+/// The condition that the row `alias` has the key in `k`. `all`: by all columns of the journal, which finds the row's
+/// partition, or by those of the key alone.
+fn same(columns: &[JournalColumn], alias: &str, all: bool) -> String {
+    let conditions: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| all || column.is_key)
+        .map(|(position, column)| {
+            let name = quote_identifier(&column.name);
+            let collation =
+                column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            let schema = quote_identifier(&column.operator_schema);
+            format!("{alias}.{name}{collation} OPERATOR({schema}.=) k.k{position}")
+        })
+        .collect();
+    conditions.join(" AND ")
+}
+
+/// The columns, each of `alias` where one is given.
+fn listed(columns: &[String], alias: &str) -> String {
+    let columns: Vec<String> =
+        columns.iter().map(|column| format!("{alias}{}", quote_identifier(column))).collect();
+    columns.join(", ")
+}
+
+fn insert(wanted: &Definition) -> String {
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} AS s",
+        wanted.target,
+        listed(&wanted.columns, ""),
+        listed(&wanted.columns, "s."),
+        wanted.source
+    )
+}
+
+/// Copies the rows in blocks from `first` up to, without, `end`, or in all that follow; without those whose keys stand in
+/// the journal: they are copied when it is replayed.
+pub fn copy(wanted: &Definition, first: u64, end: Option<u64>, without: &[Key]) -> String {
+    let mut sql = format!("{} WHERE s.ctid >= '({first},0)'::pg_catalog.tid", insert(wanted));
+    if let Some(end) = end {
+        sql.push_str(&format!(" AND s.ctid < '({end},0)'::pg_catalog.tid"));
+    }
+    if let Some(excluded) = excluded(wanted, "s", without) {
+        sql.push_str(&format!(" AND {excluded}"));
+    }
+    sql
+}
+
+/// Copies all rows.
+pub fn copy_all(wanted: &Definition) -> String {
+    insert(wanted)
+}
+
+/// That a row has none of the keys; `None` where there is no key.
+fn excluded(wanted: &Definition, alias: &str, keys: &[Key]) -> Option<String> {
+    let keys: Vec<&Key> = keys.iter().filter(|key| !is_gap(key)).collect();
+    (!keys.is_empty()).then(|| {
+        format!(
+            "NOT EXISTS (SELECT FROM {} WHERE {})",
+            table(&wanted.journal, &keys),
+            same(&wanted.journal, alias, false)
+        )
+    })
+}
+
+/// Deletes the rows of keys from the copy. A key whose partition is not known, for it has a null there, is looked for in
+/// all.
+pub fn delete(wanted: &Definition, keys: &[Key]) -> Vec<String> {
+    let (whole, other): (Vec<&Key>, Vec<&Key>) =
+        keys.iter().filter(|key| !is_gap(key)).partition(|key| key.iter().all(Option::is_some));
+    [(whole, true), (other, false)]
+        .into_iter()
+        .flat_map(|(keys, all)| {
+            let statements: Vec<String> = keys
+                .chunks(CHUNK)
+                .map(|keys| {
+                    format!(
+                        "DELETE FROM {} AS t USING {} WHERE {}",
+                        wanted.target,
+                        table(&wanted.journal, keys),
+                        same(&wanted.journal, "t", all)
+                    )
+                })
+                .collect();
+            statements
+        })
+        .collect()
+}
+
+/// The keys alone, each once.
+fn keys_alone(wanted: &Definition, keys: &[Key]) -> Vec<Key> {
+    let mut only: Vec<Key> =
+        keys.iter().filter(|key| !is_gap(key)).map(|key| key_alone(wanted, key)).collect();
+    only.sort_unstable();
+    only.dedup();
+    only
+}
+
+/// Deletes the rows of keys from the copy where they are now.
+///
+/// The journal names where a row was and where it came to; but the journals take turns, and an older entry can be read
+/// after a newer one: then the row is where no entry in hand says. Nothing to do where the key itself tells the partition.
+pub fn delete_current(wanted: &Definition, keys: &[Key]) -> Vec<String> {
+    if wanted.journal.iter().all(|column| column.is_key) {
+        return Vec::new();
+    }
+    let condition = |only_key: bool| -> String {
+        let conditions: Vec<String> = wanted
+            .journal
+            .iter()
+            .filter(|column| column.is_key || !only_key)
+            .map(|column| {
+                let name = quote_identifier(&column.name);
+                let collation =
+                    column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+                let schema = quote_identifier(&column.operator_schema);
+                format!("t.{name}{collation} OPERATOR({schema}.=) s.{name}")
+            })
+            .collect();
+        conditions.join(" AND ")
+    };
+    let nulls: Vec<String> = wanted
+        .journal
+        .iter()
+        .filter(|column| !column.is_key)
+        .map(|column| format!("s.{} IS NULL", quote_identifier(&column.name)))
+        .collect();
+    let only = keys_alone(wanted, keys);
+    let only: Vec<&Key> = only.iter().collect();
+    only.chunks(CHUNK)
+        .flat_map(|keys| {
+            let using = format!(
+                "DELETE FROM {} AS t USING {}, ONLY {} AS s WHERE {}",
+                wanted.target,
+                table(&wanted.journal, keys),
+                wanted.source,
+                same(&wanted.journal, "s", false)
+            );
+            [
+                format!("{using} AND {}", condition(false)),
+                format!("{using} AND ({}) AND {}", nulls.join(" OR "), condition(true)),
+            ]
+        })
+        .collect()
+}
+
+/// Copies the rows of keys as they are now. `before`: only those in blocks before it, for others will be copied later.
+pub fn insert_again(wanted: &Definition, keys: &[Key], before: Option<u64>) -> Vec<String> {
+    let only = keys_alone(wanted, keys);
+    let only: Vec<&Key> = only.iter().collect();
+    only.chunks(CHUNK)
+        .map(|keys| {
+            let mut sql = format!(
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}, ONLY {} AS s WHERE {}",
+                wanted.target,
+                listed(&wanted.columns, ""),
+                listed(&wanted.columns, "s."),
+                table(&wanted.journal, keys),
+                wanted.source,
+                same(&wanted.journal, "s", false)
+            );
+            if let Some(before) = before {
+                sql.push_str(&format!(" AND s.ctid < '({before},0)'::pg_catalog.tid"));
+            }
+            sql
+        })
+        .collect()
+}
+
+/// Copies all rows of one table into another.
+pub fn pour(wanted: &Definition, from: &str, into: &str) -> String {
+    let columns = listed(&wanted.columns, "");
+    format!("INSERT INTO {into} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {from}")
+}
+
+/// The key without what is beside it.
+fn key_alone(wanted: &Definition, key: &Key) -> Key {
+    key.iter().zip(&wanted.journal).map(|(value, column)| value.clone().filter(|_| column.is_key)).collect()
+}
+
+/// How many rows the two tables have, and one number made of all their values, without the rows that the journal names.
+/// `by_hash`: by the values' own hashes, or by their texts where a type has none.
+pub fn compared(wanted: &Definition, without: &[Key], by_hash: bool) -> String {
+    let side = |relation: &str, alias: &str| {
+        let columns = listed(&wanted.columns, &format!("{alias}."));
+        let hash = if by_hash {
+            format!("pg_catalog.hash_record_extended(ROW({columns}), 0)")
+        } else {
+            format!("pg_catalog.hashtextextended(ROW({columns})::pg_catalog.text, 0)")
+        };
+        let without = excluded(wanted, alias, without)
+            .map_or_else(String::new, |excluded| format!(" WHERE {excluded}"));
+        format!(
+            "(SELECT pg_catalog.count(*), COALESCE(pg_catalog.sum({hash}), 0) FROM {relation} AS {alias}{without})"
+        )
+    };
+    format!(
+        "SELECT a.rows, b.rows, a.total = b.total FROM {} AS a (rows, total), {} AS b (rows, total)",
+        side(&format!("ONLY {}", wanted.source), "s"),
+        side(&wanted.target, "t")
+    )
+}
+
+/// What the source is now: its file, its blocks, its shape.
+pub fn source(oid: u32) -> String {
+    format!(
+        "SELECT pg_catalog.pg_relation_filenode({oid}), pg_catalog.pg_relation_size({oid}) / \
+                pg_catalog.current_setting('block_size')::pg_catalog.int8,
+                (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.format('%s %s %s %s', a.attname, a.atttypid,
+                        a.atttypmod, a.attgenerated), ',' ORDER BY a.attnum))
+                 FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped)"
+    )
+}
+
+/// Whether rows can be in each other's way by another unique index or an exclusion constraint than the key.
+pub fn has_other_keys(source: u32) -> String {
+    format!(
+        "SELECT pg_catalog.count(*) > 1 FROM pg_catalog.pg_index i
+         WHERE i.indrelid = {source} AND (i.indisunique OR i.indisexclusion)"
+    )
+}

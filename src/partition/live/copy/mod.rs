@@ -1,0 +1,312 @@
+//! Copies at work: phase after phase, each transaction with what it did written down in it, so that whoever comes after a
+//! crash goes on where it ended.
+
+mod door;
+pub mod drain;
+mod rows;
+mod swap;
+
+use std::time::{Duration, Instant};
+
+use pgrx::PgSqlErrorCode;
+
+pub use door::{Status, call, status};
+
+use crate::change::batch::pace::Pace;
+use crate::change::batch::setback::{Response, back_off, response};
+use crate::partition::copy::job::{Definition, Job, Phase};
+use crate::partition::copy::{journal, record, rows as text};
+use crate::pg::backfill::conversation::{Conversation, Row, sleep};
+use crate::pg::backfill::lock::TargetLock;
+use crate::pg::error::raise;
+use crate::pg::partition::copy::session::{Sees, Session, as_extension, as_role, fault};
+use crate::pg::planner::Refusal;
+use crate::pg::progress::{self, Progress};
+use crate::pg::query;
+
+/// The first half of the advisory lock's key, "dbmc"; the second is the number of the copy.
+const CLASS: i32 = 0x6462_6d63;
+/// How long a batch should take.
+const BATCH_TIME: Duration = Duration::from_millis(250);
+/// Rows of the first batch.
+const BATCH_ROWS: u64 = 5_000;
+/// How long to wait for what stands in nobody's way: tables of ours, journals that writers leave.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it waits for what keeps others waiting, and when it gives up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a lock that others wait behind.
+    pub lock_timeout: Duration,
+    /// Without getting any further.
+    pub give_up_after: Duration,
+}
+
+/// What a copy came to.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Rows copied in batches or in the swap.
+    pub copied: u64,
+    /// Keys copied again.
+    pub replayed: u64,
+    /// How long the swap held its locks.
+    pub held: Duration,
+}
+
+/// A copy under way.
+struct Engine<'a> {
+    session: &'a Session,
+    job: Job,
+    limits: Limits,
+    pace: Pace,
+    /// Rows in a block, as batches found them.
+    rows_per_block: f64,
+    /// The letters and numbers of the journals.
+    journals: Vec<(char, u32)>,
+    /// Whether rows can be in each other's way by more than the key.
+    has_other_keys: bool,
+    progress: Progress,
+    outcome: Outcome,
+}
+
+/// Plans a copy in the transaction that is open; its number. `owner`: with whose rights it will work, the table's owner's.
+pub fn store(wanted: &Definition, source: u32, owner: u32) -> i64 {
+    let sql = record::create(wanted, source, owner);
+    let numbers = as_extension(|| query::rows_mutable(&sql, &[], |row| row.get::<i64>(1)));
+    numbers.into_iter().flatten().next().unwrap_or_default()
+}
+
+/// Reads a copy.
+pub fn load(talk: &Conversation, id: i64) -> Job {
+    let row = as_extension(|| talk.row(&record::load(id)));
+    let wanted = serde_json::from_str(field(&row, 2)).ok();
+    let (Some(wanted), Some(phase)) = (wanted, Phase::parse(field(&row, 3))) else {
+        raise(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, &format!("there is no copy {id}"), "", "");
+    };
+    Job {
+        id,
+        source: number(&row, 0),
+        owner: number(&row, 1),
+        wanted,
+        phase,
+        done: number(&row, 4),
+        next_block: row.get(5).and_then(Option::as_deref).and_then(|block| block.parse().ok()),
+        file: number(&row, 6),
+        shape: field(&row, 7).to_owned(),
+    }
+}
+
+/// Carries a copy on to a phase, or as far as it gets; what fails is written down and comes back.
+pub fn run(session: &Session, id: i64, upto: Phase, limits: Limits) -> Result<Outcome, Refusal> {
+    let Some(_lock) = TargetLock::take_of(CLASS, id as u32) else {
+        return Err(Refusal::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            format!("copy {id} is carried on by another process"),
+        ));
+    };
+    let job = session.transaction(Sees::Newest, PATIENCE, |talk| load(talk, id))?;
+    let mut engine = Engine {
+        session,
+        job,
+        limits,
+        pace: Pace::new(BATCH_ROWS, BATCH_TIME),
+        rows_per_block: 50.0,
+        journals: Vec::new(),
+        has_other_keys: false,
+        progress: Progress::begin(&progress::COPY),
+        outcome: Outcome::default(),
+    };
+    let result = if upto == Phase::Aborted { engine.abort() } else { engine.go(upto) };
+    if let Err(refusal) = &result {
+        let error = refusal.reason();
+        session.transaction(Sees::Newest, PATIENCE, |talk| {
+            as_extension(|| talk.run(&record::failed(id, &error)));
+        })?;
+    }
+    result.map(|()| engine.outcome)
+}
+
+impl Engine<'_> {
+    fn go(&mut self, upto: Phase) -> Result<(), Refusal> {
+        if self.job.phase >= Phase::Prepared {
+            self.look_at_source()?;
+        }
+        while self.job.phase < upto && !self.job.phase.is_over() {
+            match self.job.phase {
+                Phase::Planned => self.prepare()?,
+                Phase::Prepared => self.enter(Phase::Copying)?,
+                Phase::Copying => self.copy()?,
+                Phase::CatchingUp => self.compare()?,
+                Phase::Ready => self.swap()?,
+                Phase::Swapped => self.enter(Phase::Verified)?,
+                Phase::Verified => self.clean()?,
+                Phase::Cleaned | Phase::Aborted => {}
+            }
+            fault(&format!("copy:{}", self.job.phase.name()));
+        }
+        Ok(())
+    }
+
+    /// One transaction.
+    fn transaction<T>(&self, sees: Sees, work: impl FnOnce(&Conversation) -> T) -> Result<T, Refusal> {
+        let result = self.session.transaction(sees, PATIENCE, work);
+        self.progress.again();
+        result
+    }
+
+    /// Tries again while somebody is in the way, until nothing was got done for too long.
+    fn patiently<T>(
+        &mut self,
+        what: &str,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (since, mut attempts) = (Instant::now(), 0);
+        loop {
+            let refusal = match attempt(self) {
+                Ok(result) => return Ok(result),
+                Err(refusal) => refusal,
+            };
+            let is_passing = response(&refusal.sqlstate) == Response::Retry && refusal.sqlstate != "57014";
+            if !is_passing || since.elapsed() >= self.limits.give_up_after {
+                return Err(refusal);
+            }
+            if attempts == 2 {
+                self.say(&format!("a lock of another session, {what}"))?;
+            }
+            let chance = f64::from(since.elapsed().subsec_nanos() % 1_000) / 1_000.0;
+            sleep(back_off(attempts, chance));
+            attempts += 1;
+        }
+    }
+
+    fn say(&self, reason: &str) -> Result<(), Refusal> {
+        let sql = record::waits(self.job.id, reason);
+        self.transaction(Sees::Newest, |talk| as_extension(|| drop(talk.run(&sql))))
+    }
+
+    fn enter(&mut self, phase: Phase) -> Result<(), Refusal> {
+        let sql = record::phase(self.job.id, phase);
+        self.transaction(Sees::Newest, |talk| as_extension(|| drop(talk.run(&sql))))?;
+        self.entered(phase);
+        Ok(())
+    }
+
+    fn entered(&mut self, phase: Phase) {
+        self.job.phase = phase;
+        self.job.done = 0;
+    }
+
+    /// Runs statements that are not done yet, each in its own transaction with what is done.
+    fn statements(&mut self, statements: &[String], step: &str) -> Result<(), Refusal> {
+        for place in self.job.done..statements.len() {
+            self.progress.report(step, place, statements.len());
+            self.patiently(step, |engine| {
+                let (owner, id, sql) = (engine.job.owner, engine.job.id, &statements[place]);
+                engine.session.transaction(Sees::Newest, engine.limits.lock_timeout, |talk| {
+                    // What is built over the rows is of the parent as it is now.
+                    if engine.job.phase == Phase::Copying {
+                        as_extension(|| drop(Source::of(talk, engine.job.source).check(&engine.job)));
+                    }
+                    as_role(owner, || drop(talk.run(sql)));
+                    as_extension(|| drop(talk.run(&record::done(id, place + 1))));
+                })
+            })?;
+            self.job.done = place + 1;
+            fault(&format!("copy:{}:{}", self.job.phase.name(), place + 1));
+        }
+        Ok(())
+    }
+
+    /// Makes the tables, then the journal; from then on every change is known.
+    fn prepare(&mut self) -> Result<(), Refusal> {
+        let statements: Vec<String> = self.job.wanted.prepare.iter().map(|one| one.sql.clone()).collect();
+        self.statements(&statements, progress::COPY_PREPARING)?;
+        if self.job.wanted.journal.is_empty() {
+            return self.enter(Phase::Ready);
+        }
+        let (id, source) = (self.job.id, self.job.source);
+        let create = journal::create(id, &self.job.wanted);
+        self.patiently("to create the trigger", |engine| {
+            engine.session.transaction(Sees::Newest, engine.limits.lock_timeout, |talk| {
+                as_extension(|| {
+                    create.iter().for_each(|sql| drop(talk.run(sql)));
+                    let seen = Source::of(talk, source);
+                    talk.run(&record::begun(id, seen.file, &seen.shape, false));
+                    talk.run(&record::phase(id, Phase::Prepared));
+                });
+            })
+        })?;
+        self.entered(Phase::Prepared);
+        self.look_at_source()
+    }
+
+    /// What later phases need to know.
+    fn look_at_source(&mut self) -> Result<(), Refusal> {
+        let (id, source) = (self.job.id, self.job.source);
+        let (job, journals, has_other_keys) = self.transaction(Sees::Newest, |talk| {
+            let job = load(talk, id);
+            let journals = as_extension(|| talk.run(&journal::numbers(id)));
+            let other = as_extension(|| talk.row(&text::has_other_keys(source)));
+            (job, journals, field(&other, 0) == "t")
+        })?;
+        self.journals = journals
+            .iter()
+            .map(|row| (field(row, 0).chars().next().unwrap_or_default(), number(row, 1)))
+            .collect();
+        self.has_other_keys = has_other_keys;
+        self.job = job;
+        if !self.job.wanted.journal.is_empty() && self.job.phase < Phase::Swapped && self.journals.len() != 2
+        {
+            return Err(Refusal::new(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the journal of copy {id} is gone: it cannot go on"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What the source is in a moment.
+struct Source {
+    file: u32,
+    blocks: u64,
+    shape: String,
+}
+
+impl Source {
+    fn of(talk: &Conversation, source: u32) -> Self {
+        let row = talk.row(&text::source(source));
+        if row.get(2).cloned().flatten().is_none() {
+            raise(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                "the table that is being copied is gone",
+                &format!("Its number was {source}."),
+                "",
+            );
+        }
+        Self { file: number(&row, 0), blocks: number(&row, 1), shape: field(&row, 2).to_owned() }
+    }
+
+    /// Ends the transaction where the table has other columns than when copying began.
+    fn check(self, job: &Job) -> Self {
+        if self.shape != job.shape {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("columns of {} changed while it was copied", job.wanted.source),
+                "",
+                &format!("CALL dbm.partition_copy({}, 'aborted'), and begin anew.", job.id),
+            );
+        }
+        self
+    }
+}
+
+/// The text of a column; empty for NULL.
+fn field(row: &Row, column: usize) -> &str {
+    row.get(column).and_then(Option::as_deref).unwrap_or_default()
+}
+
+/// The number in a column; the type's zero for NULL.
+fn number<T: std::str::FromStr + Default>(row: &Row, column: usize) -> T {
+    field(row, column).parse().unwrap_or_default()
+}

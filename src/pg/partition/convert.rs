@@ -1,0 +1,72 @@
+//! What a conversion has to know of a table, asked of the catalogs and of its rows with the caller's rights.
+//!
+//! Deparsing takes ACCESS SHARE on the tables: conversions are planned when somebody has time.
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
+
+use crate::catalog::Oid;
+use crate::pg::local_settings::{with_empty_search_path, with_settings};
+use crate::pg::query::rows;
+use crate::pg::value::Text;
+
+const TABLE: &str = include_str!("convert/table.sql");
+const AROUND: &str = include_str!("convert/around.sql");
+
+/// A file of more blocks (1 GB) is read only where an index leads to the answer.
+const LARGE: i64 = 131_072;
+
+fn texts(sql: &str, arguments: &[DatumWithOid<'_>]) -> Vec<String> {
+    rows(sql, arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).collect()
+}
+
+/// The table, and what stands around it, as JSON documents; `None` where there is no such relation. `print` is the query
+/// that tells what hangs on `{table}`.
+pub fn documents(table: Oid, print: &str) -> Option<(String, String)> {
+    let print = print.replace("{table}", "c.oid");
+    let ask = |sql: &str| texts(sql, &[DatumWithOid::from(pg_sys::Oid::from(table))]).into_iter().next();
+    with_empty_search_path(|| Some((ask(&TABLE.replace("{print}", &print))?, ask(AROUND)?)))
+}
+
+/// What the rows say of the column by which to partition.
+pub struct Keys {
+    /// The greatest, as text in ISO style and UTC; `None` where there is none or nobody looked.
+    pub newest: Option<String>,
+    /// Whether a row has none.
+    pub has_null: bool,
+    /// Whether all that is known by looking at rows, and not by statistics.
+    pub is_exact: bool,
+}
+
+/// Asks the rows, where that is cheap, else the statistics. Table and column are quoted; `is_indexed`: whether an index
+/// begins with the column.
+pub fn keys(table: &str, column: &str, is_nullable: bool, is_indexed: bool, blocks: i64) -> Keys {
+    let settings =
+        [(c"search_path", c"pg_catalog, pg_temp"), (c"DateStyle", c"ISO, YMD"), (c"TimeZone", c"UTC")];
+    with_settings(&settings, || {
+        let is_exact = is_indexed || blocks <= LARGE;
+        if is_exact {
+            let newest = texts(
+                &format!(
+                    "SELECT x.{column}::text FROM ONLY {table} AS x WHERE x.{column} IS NOT NULL ORDER BY x.{column} DESC LIMIT 1"
+                ),
+                &[],
+            );
+            let nulls = format!("SELECT 'null' FROM ONLY {table} AS x WHERE x.{column} IS NULL LIMIT 1");
+            let has_null = is_nullable && !texts(&nulls, &[]).is_empty();
+            return Keys { newest: newest.into_iter().next(), has_null, is_exact };
+        }
+        let arguments = [Text::from(table).into(), Text::from(column).into()];
+        let bounds = texts(
+            "SELECT (s.histogram_bounds::text::text[])[array_upper(s.histogram_bounds::text::text[], 1)] FROM pg_stats s
+             WHERE format('%I.%I', s.schemaname, s.tablename) = $1 AND quote_ident(s.attname) = $2",
+            &arguments,
+        );
+        let nulls = texts(
+            "SELECT 'null' FROM pg_stats s
+             WHERE format('%I.%I', s.schemaname, s.tablename) = $1 AND quote_ident(s.attname) = $2 AND s.null_frac > 0",
+            &arguments,
+        );
+        Keys { newest: bounds.into_iter().next(), has_null: is_nullable && !nulls.is_empty(), is_exact }
+    })
+}
