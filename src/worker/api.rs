@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use super::job::{Job, NAMES};
 use super::live::{status, store};
+use crate::catalog::Moment;
 use crate::pg::background::{self, board};
 use crate::pg::error::raise;
 use crate::pg::value::Text;
@@ -114,13 +115,16 @@ fn jobs() -> TableIterator<
         name!(message, Option<Text>),
     ),
 > {
-    TableIterator::new(all().into_iter().map(|each| {
+    let now = moment::now();
+    TableIterator::new(all().into_iter().map(move |each| {
         let last = each.history.map(|history| history.last);
+        // What never ran is due, and has been since nobody knows when.
+        let earliest = if last.is_some() { Moment::MIN } else { now };
         (
             Text::from(each.job.name()),
             each.schedule.every.and_then(moment::interval),
             each.is_enabled,
-            each.next_run.map(moment::timestamp),
+            each.next_run.map(|next| moment::timestamp(next.max(earliest))),
             last.map(|run| moment::timestamp(run.start)),
             last.map(|run| run.outcome.name()),
             each.history.map_or(0, |history| i32::try_from(history.failures).unwrap_or(i32::MAX)),
