@@ -253,6 +253,19 @@ pub fn source(oid: u32) -> String {
     )
 }
 
+/// Whether rows of a table can be looked up by an index that begins with the first column of the key.
+pub fn is_indexed(wanted: &Definition, table: &str) -> String {
+    let column = wanted.journal.first().map_or("", |column| &*column.name);
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+             WHERE i.indrelid = pg_catalog.to_regclass({}) AND i.indisvalid AND i.indpred IS NULL
+               AND a.attname = {})",
+        quote_literal(table),
+        quote_literal(column)
+    )
+}
+
 /// Whether rows can be in each other's way by another unique index or an exclusion constraint than the key.
 pub fn has_other_keys(source: u32) -> String {
     format!(

@@ -10,7 +10,9 @@ use crate::partition::copy::job::Phase;
 use crate::partition::copy::rows::{self, Key};
 use crate::partition::copy::{journal, record};
 use crate::pg::backfill::conversation::Conversation;
-use crate::pg::partition::copy::session::{Sees, as_extension, as_role, fault, lock_journal, silently};
+use crate::pg::partition::copy::session::{
+    Sees, as_extension, as_role, by_index, fault, lock_journal, silently,
+};
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
 
@@ -177,10 +179,17 @@ impl Engine<'_> {
         })
     }
 
+    /// Runs `work`, which looks rows of a table up by their keys and writes them.
+    pub(super) fn by_index<T>(&self, talk: &Conversation, table: &str, work: impl FnOnce() -> T) -> T {
+        let row = as_extension(|| talk.row(&rows::is_indexed(&self.job.wanted, table)));
+        // Without an index each would be a look at all rows.
+        if field(&row, 0) == "t" { silently(|| by_index(work)) } else { silently(work) }
+    }
+
     /// Copies rows again as they are now.
     pub(super) fn copy_again(&self, talk: &Conversation, keys: &[Key]) {
         let wanted = &self.job.wanted;
-        silently(|| {
+        self.by_index(talk, &wanted.target, || {
             as_role(self.job.owner, || {
                 rows::delete(wanted, keys).iter().for_each(|sql| drop(talk.run(sql)));
                 rows::delete_current(wanted, keys).iter().for_each(|sql| drop(talk.run(sql)));

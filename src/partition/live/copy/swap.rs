@@ -154,15 +154,19 @@ impl Engine<'_> {
                     for sql in &wanted.swap {
                         talk.run(sql);
                     }
-                    if let Some(handover) = wanted.handover.as_ref().filter(|_| !late.is_empty()) {
+                });
+            });
+            if let Some(handover) = wanted.handover.as_ref().filter(|_| !late.is_empty()) {
+                self.by_index(talk, &handover.into, || {
+                    as_role(owner, || {
                         let into = Definition { target: handover.into.clone(), ..wanted.clone() };
                         rows::delete(&into, &late).iter().for_each(|sql| drop(talk.run(sql)));
                         let held = Definition { source: handover.hold.clone(), ..into };
                         rows::delete_current(&held, &late).iter().for_each(|sql| drop(talk.run(sql)));
                         talk.run(&rows::pour(wanted, &handover.hold, &handover.into));
-                    }
+                    });
                 });
-            });
+            }
             as_extension(|| drop(talk.run(&record::phase(id, Phase::Swapped))));
             fault("copy:uncommitted");
             Became::Swapped { copied }

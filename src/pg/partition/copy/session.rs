@@ -119,6 +119,12 @@ pub fn as_extension<T>(work: impl FnOnce() -> T) -> T {
     owner::as_owner(work)
 }
 
+/// Runs `work`, which looks few rows up by an index, so that it does even where the planner thinks that dear: it knows
+/// nothing of partitions that are passed by, and would read all rows instead.
+pub fn by_index<T>(work: impl FnOnce() -> T) -> T {
+    with(&[(c"enable_seqscan", c"off"), (c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off")], work)
+}
+
 /// Runs `work` with the rights of the table's owner, whose functions in indexes, constraints and generated columns it may
 /// run.
 pub fn as_role<T>(role: u32, work: impl FnOnce() -> T) -> T {
