@@ -64,5 +64,14 @@ DO $$ BEGIN
         END;
     END IF;
 END $$;
+
+-- An operator that anybody may make is not run by whoever audits.
+\set VERBOSITY terse
+CREATE FUNCTION public.taken(oid, integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'taken'; END $$;
+CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = integer, FUNCTION = public.taken);
+CREATE TABLE public.sorted (word text COLLATE ucs_basic);
+CREATE INDEX ON public.sorted (word);
+SELECT count(*) FROM pg_catalog.pg_collation WHERE oid = 950;
+SELECT count(*) AS broken FROM dbm.audit() WHERE status = 'error';
 \c postgres
 DROP DATABASE dbm_hostile;

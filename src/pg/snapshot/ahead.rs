@@ -1,13 +1,17 @@
 //! What stands before the next change or upgrade and is in no catalog that rules read row by row: transactions that are
 //! prepared, collations that sort otherwise than when their indexes were built, databases that nobody can enter.
 
+use pgrx::datum::TimestampWithTimeZone;
+
 use crate::catalog::{CollationVersion, DEFAULT_COLLATION, Oid, Prepared, Snapshot};
+use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::moment::from_timestamp;
 use crate::pg::query::rows;
 use crate::pg::value::Text;
 
 /// Of this database, since only its tables are judged.
 const PREPARED: &str = "SELECT p.gid, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(p.ownerid)),
-            pg_catalog.date_part('epoch', p.prepared)
+            p.prepared
      FROM pg_catalog.pg_prepared_xact() AS p (transaction, gid, prepared, ownerid, dbid)
      JOIN pg_catalog.pg_database d ON d.oid = p.dbid AND d.datname = pg_catalog.current_database()
      ORDER BY p.prepared, p.gid";
@@ -19,13 +23,16 @@ const OF_DATABASE: &str = "SELECT d.datcollversion, pg_catalog.pg_database_colla
 const CLOSED: &str = "SELECT d.datname::pg_catalog.text, d.datconnlimit = -2 FROM pg_catalog.pg_database d
      WHERE d.datconnlimit = -2 OR (NOT d.datallowconn AND d.datname <> 'template0') ORDER BY d.datname";
 
-/// Reads all three.
+/// Reads all three, with nothing but `pg_catalog` to look operators up in: whoever may make one elsewhere must not be run by
+/// an audit.
 pub fn read(snapshot: &mut Snapshot) {
+    with_empty_search_path(|| read_all(snapshot));
+}
+
+fn read_all(snapshot: &mut Snapshot) {
     let text = |text: Option<Text>| text.map(Text::into_string).unwrap_or_default().into_boxed_str();
     snapshot.server.prepared = rows(PREPARED, &[], |row| {
-        let seconds: f64 = row.get(3)?.unwrap_or_default();
-        #[allow(clippy::cast_possible_truncation)]
-        let at = (seconds * 1e6) as i64;
+        let at = row.get::<TimestampWithTimeZone>(3)?.map_or(0, |at| from_timestamp(at.into()));
         Ok(Prepared { name: text(row.get(1)?), owner: text(row.get(2)?), at })
     });
     snapshot.server.closed_databases =
