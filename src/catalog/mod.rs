@@ -63,3 +63,9 @@ pub type Moment = i64;
 
 /// Microseconds in a day.
 pub const DAY: Moment = 86_400_000_000;
+
+/// Days from 1970-01-01, from which we count, to 2000-01-01, from which the server does.
+pub const EPOCH_DAYS: i64 = 10_957;
+
+/// The same in microseconds.
+pub const EPOCH_DIFFERENCE: Moment = EPOCH_DAYS * DAY;

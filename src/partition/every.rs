@@ -1,9 +1,10 @@
 //! `every`: how wide a partition is, from the words of people and back.
 
 use super::key::{EpochUnit, KeyKind};
-use super::line::{DAY, HOUR, SECOND};
+use super::line::{HOUR, SECOND};
 use super::refusal::Refusal;
 use super::set::Every;
+use crate::catalog::DAY;
 
 /// The longest span in months: as long as four digits of years.
 const LONGEST_MONTHS: u64 = 9_999 * 12;

@@ -4,9 +4,10 @@
 pub mod api;
 
 use super::key::{Edge, KeyKind, Position, Range};
-use super::line::{self, DAY, EPOCH_DAYS, MOMENTS};
+use super::line::{self, MOMENTS};
 use super::set::{Every, Policy};
 use super::zone::Zone;
+use crate::catalog::{DAY, EPOCH_DAYS};
 use crate::text::date::{Date, days_in_month};
 
 /// The weekday of ISO 8601 on which weeks begin unless somebody says otherwise: Monday.

@@ -2,20 +2,15 @@
 
 use super::key::{Edge, EpochUnit, KeyKind, Position, Range};
 use super::zone::Zone;
+use crate::catalog::{DAY, EPOCH_DAYS, EPOCH_DIFFERENCE};
 use crate::text::date::{Date, days_in_month};
 use crate::text::quote_literal;
 
-/// Microseconds a day.
-pub const DAY: i64 = 86_400_000_000;
 /// Microseconds an hour.
 pub const HOUR: i64 = 3_600_000_000;
 /// Microseconds a second.
 pub const SECOND: i64 = 1_000_000;
 
-/// Days from 1970-01-01, where our calendar counts from, to 2000-01-01, where the server does.
-pub(super) const EPOCH_DAYS: i64 = 10_957;
-/// Microseconds between the same.
-const EPOCH: i64 = EPOCH_DAYS * DAY;
 /// 4714-11-24 BC, the first day of the server's dates and timestamps.
 const FIRST_DAY: i64 = -2_451_545;
 /// 5874897-12-31, the last day of its dates.
@@ -74,7 +69,7 @@ pub(super) fn saturated(number: i128) -> i64 {
 /// The first place at or after a moment on the line of a kind that tells moments.
 pub(super) fn from_moment(kind: KeyKind, moment: i64) -> i128 {
     let step = nanoseconds(kind).max(1);
-    let shift = if kind == KeyKind::TimestampWithTimeZone { 0 } else { EPOCH };
+    let shift = if kind == KeyKind::TimestampWithTimeZone { 0 } else { EPOCH_DIFFERENCE };
     let since = (i128::from(moment) + i128::from(shift)) * 1_000;
     -(-since).div_euclid(step)
 }
@@ -130,7 +125,7 @@ pub fn moment_of_position(kind: KeyKind, position: Position, zone: &dyn Zone) ->
 
 /// The first whole microsecond at or after a place of a kind that tells moments.
 fn after_of(kind: KeyKind, position: i128) -> i128 {
-    let shift = if kind == KeyKind::TimestampWithTimeZone { 0 } else { EPOCH };
+    let shift = if kind == KeyKind::TimestampWithTimeZone { 0 } else { EPOCH_DIFFERENCE };
     -(-position * nanoseconds(kind)).div_euclid(1_000) - i128::from(shift)
 }
 

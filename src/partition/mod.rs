@@ -24,6 +24,7 @@ pub mod refusal;
 pub mod rules;
 pub mod set;
 pub mod sets;
+pub mod span_of_calendar;
 pub mod status;
 pub mod upkeep;
 pub mod zone;

@@ -2,8 +2,9 @@
 
 use super::grid::{Grid, date_of};
 use super::key::{Edge, KeyKind, Position, Range};
-use super::line::{DAY, HOUR, SECOND};
+use super::line::{HOUR, SECOND};
 use super::set::{Every, NameStyle};
+use crate::catalog::DAY;
 use crate::text::date::{Date, iso_week};
 use crate::text::identifier::MAXIMUM_BYTES;
 use crate::text::truncate_identifier;

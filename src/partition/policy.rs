@@ -6,12 +6,11 @@ use super::line;
 use super::name_pattern::Pattern;
 use super::refusal::Refusal;
 use super::set::{Distance, NameStyle, OnMissing, Policy, RetentionAction, Set, StoredPolicy, Strategy};
+use crate::catalog::DAY;
 
 /// `every` and `key_kind` of a set that is looked at and never changed.
 pub const WATCHED: &str = "watched";
 
-/// Microseconds in a day, as far as a time of grace goes.
-const DAY: i64 = 86_400_000_000;
 /// Days in a month, as far as a time of grace goes.
 const MONTH_DAYS: i64 = 30;
 

@@ -10,17 +10,14 @@ use super::key::{Edge, KeyKind, Position, Range};
 use super::line;
 use super::policy::{WATCHED, checked};
 use super::set::{Distance, OnMissing, Partition, Policy, Set, StoredPolicy, Strategy};
+use super::span_of_calendar::moved;
 use super::zone::{Utc, Zone};
-use crate::catalog::Moment;
-use crate::text::date::{Date, days_in_month};
+use crate::catalog::{DAY, EPOCH_DIFFERENCE, Moment};
 use crate::text::size::grouped;
 
 /// Microseconds.
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
-/// From 1970 to 2000.
-const EPOCH_DAYS: i64 = 10_957;
 /// What is due longer than this and was not tried has nobody who does it.
 const PATIENCE: i64 = HOUR;
 /// What is too old longer than this should be gone.
@@ -174,21 +171,6 @@ fn may_hold_rows(partition: &Partition) -> bool {
     if partition.is_partitioned || partition.is_foreign { partition.rows > 0.0 } else { partition.blocks > 0 }
 }
 
-/// The moment that lies by a span of the calendar after another, as the server adds an interval in that zone.
-fn moment_after(moment: i64, (months, days, microseconds): (i32, i32, i64), zone: &dyn Zone) -> Option<i64> {
-    let wall = zone.wall(moment);
-    let date = Date::from_days(wall.div_euclid(DAY).checked_add(EPOCH_DAYS)?);
-    let month = date.year.checked_mul(12)?.checked_add(i64::from(date.month) - 1 + i64::from(months))?;
-    let (year, month) = (month.div_euclid(12), u8::try_from(month.rem_euclid(12) + 1).ok()?);
-    if !(-4_000..=290_000).contains(&year) {
-        return None;
-    }
-    let day = date.day.min(days_in_month(year, month));
-    let first = Date { year, month, day }.days().checked_sub(EPOCH_DAYS)?.checked_add(i64::from(days))?;
-    let wall = first.checked_mul(DAY)?.checked_add(wall.rem_euclid(DAY))?;
-    zone.moment(wall).checked_add(microseconds)
-}
-
 /// When a range becomes too old; `None`: never.
 fn expires(range: &Range, policy: &Policy, zone: &dyn Zone) -> Option<i64> {
     let (Edge::At(high), Some(Distance::Time { months, days, microseconds })) =
@@ -196,7 +178,8 @@ fn expires(range: &Range, policy: &Policy, zone: &dyn Zone) -> Option<i64> {
     else {
         return None;
     };
-    moment_after(line::moment_of_position(policy.key, *high, zone)?, (months, days, microseconds), zone)
+    let end = line::moment_of_position(policy.key, *high, zone)?;
+    moved(end, (months.into(), days.into(), microseconds), zone)
 }
 
 /// A span for people, in its largest unit.
@@ -423,7 +406,7 @@ fn due(
 
 /// A moment since 1970 as one since 2000.
 fn since_2000(moment: Moment) -> i64 {
-    moment.saturating_sub(EPOCH_DAYS * DAY)
+    moment.saturating_sub(EPOCH_DIFFERENCE)
 }
 
 fn finish(mut status: Status, mut problems: Problems, stored: Option<&StoredPolicy>, now: i64) -> Status {

@@ -14,6 +14,8 @@ pub enum Class {
     Plan = 0x6470,
     /// To run a job.
     Job = 0x6471,
+    /// To keep a partition set; the key is the number of its parent.
+    Set = 0x6475,
     /// To be the launcher of one database; the key is where its shared memory is found.
     Launcher = 0x6472,
 }
@@ -31,10 +33,10 @@ fn halves(key: i64) -> (u32, u32) {
     ((bits >> 32) as u32, bits as u32)
 }
 
-/// Takes that lock for this process if nobody has one that it cannot be beside.
-fn take(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
-    // SAFETY: the tag is read; the lock is the session's, and nothing waits for it.
-    let result = unsafe { pg_sys::LockAcquire(tag, mode as pg_sys::LOCKMODE, true, true) };
+/// Takes that lock, for this process or else for its transaction, if nobody has one that it cannot be beside.
+fn take(tag: &pg_sys::LOCKTAG, mode: u32, is_for_process: bool) -> bool {
+    // SAFETY: the tag is read; nothing waits for the lock.
+    let result = unsafe { pg_sys::LockAcquire(tag, mode as pg_sys::LOCKMODE, is_for_process, true) };
     result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
@@ -64,7 +66,12 @@ impl Claim {
 
     /// Takes it, or finds that another process has it. Taking it again does no harm.
     pub fn take(self) -> bool {
-        take(&self.tag(), pg_sys::ExclusiveLock)
+        take(&self.tag(), pg_sys::ExclusiveLock, true)
+    }
+
+    /// Takes it until the transaction that is open ends.
+    pub fn take_for_transaction(self) -> bool {
+        take(&self.tag(), pg_sys::ExclusiveLock, false)
     }
 
     /// Gives it up, once for each time that it was taken.
@@ -106,7 +113,7 @@ pub fn is_database_needed(database: u32) -> bool {
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     };
     // The lock that every session takes while it connects.
-    let is_free = take(&tag, pg_sys::RowExclusiveLock);
+    let is_free = take(&tag, pg_sys::RowExclusiveLock, true);
     if is_free {
         // SAFETY: it was just taken.
         unsafe { pg_sys::LockRelease(&raw const tag, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE, true) };

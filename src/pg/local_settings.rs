@@ -6,6 +6,20 @@ use pgrx::pg_sys;
 
 /// Runs `work` with these settings in force.
 pub fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
+    with_settings_of(pg_sys::GucContext::PGC_USERSET, settings, work)
+}
+
+/// Runs `work` with settings that only a superuser may set.
+pub fn with_protected_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
+    with_settings_of(pg_sys::GucContext::PGC_SUSET, settings, work)
+}
+
+/// Runs `work` with settings, set with the rights of `context`.
+fn with_settings_of<T>(
+    context: pg_sys::GucContext::Type,
+    settings: &[(&CStr, &CStr)],
+    work: impl FnOnce() -> T,
+) -> T {
     // SAFETY: as for a function's own SET: on ERROR the end of the (sub)transaction takes it back.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
@@ -13,7 +27,7 @@ pub fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -
             pg_sys::set_config_option(
                 name.as_ptr(),
                 value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
+                context,
                 pg_sys::GucSource::PGC_S_SESSION,
                 pg_sys::GucAction::GUC_ACTION_SAVE,
                 true,

@@ -10,6 +10,7 @@ pub mod definitions;
 pub mod encoding;
 pub mod error;
 pub mod facts;
+pub mod fault;
 pub mod file;
 pub mod guard;
 pub mod isolation;
@@ -21,11 +22,13 @@ pub mod planner;
 pub mod procedure;
 pub mod progress;
 pub mod query;
+pub mod random;
 pub mod roles;
 pub mod run;
 pub mod scan;
 pub mod settings;
 pub mod shared_memory;
+pub mod sleep;
 pub mod snapshot;
 pub mod thresholds;
 pub mod upkeep;
@@ -37,4 +40,19 @@ pub mod zone;
 fn is_preloading() -> bool {
     // SAFETY: reads a variable that the server sets while it starts.
     unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Whether this server is a standby, on which nothing can be written.
+pub fn is_standby() -> bool {
+    // SAFETY: reads a flag.
+    unsafe { pgrx::pg_sys::RecoveryInProgress() }
+}
+
+/// Whether the server is one built with assertions, for its own tests.
+fn checks_itself() -> bool {
+    // SAFETY: reads a setting; its value lives as long as the backend.
+    unsafe {
+        let value = pgrx::pg_sys::GetConfigOption(c"debug_assertions".as_ptr(), true, false);
+        !value.is_null() && std::ffi::CStr::from_ptr(value) == c"on"
+    }
 }

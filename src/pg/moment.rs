@@ -3,10 +3,7 @@
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys;
 
-use crate::catalog::{DAY, Moment};
-
-/// Microseconds between the two epochs.
-const EPOCH_DIFFERENCE: Moment = 946_684_800_000_000;
+use crate::catalog::{DAY, EPOCH_DIFFERENCE, Moment};
 
 /// A moment of the server as microseconds since 1970; infinities stay at the ends.
 pub fn from_timestamp(timestamp: pg_sys::TimestampTz) -> Moment {

@@ -6,14 +6,13 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::error::raise;
 use crate::catalog::zone::Zone;
+use crate::catalog::{DAY, EPOCH_DAYS, EPOCH_DIFFERENCE};
 use crate::text::date::Date;
 
-/// Microseconds a second and a day.
+/// Microseconds a second.
 const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
-/// From 1970-01-01, where zones and our calendar count from, to 2000-01-01, where the server does: in days and seconds.
-const EPOCH_DAYS: i64 = 10_957;
-const EPOCH_SECONDS: i64 = EPOCH_DAYS * 86_400;
+/// From 1970-01-01, where zones count from, to 2000-01-01, where the server does.
+const EPOCH_SECONDS: i64 = EPOCH_DIFFERENCE / SECOND;
 
 /// A time zone that the server knows.
 #[derive(Clone, Copy, Debug)]

@@ -68,6 +68,27 @@ impl Token<'_> {
 /// The signs that operators are made of.
 const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
 
+/// The tokens of a text without its comments.
+pub fn words(text: &str) -> Vec<Token<'_>> {
+    tokens(text).into_iter().filter(|token| token.kind != Kind::Comment).collect()
+}
+
+/// The place of the token that closes what the one at `open` opens.
+pub fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (place, token) in tokens.iter().enumerate().skip(open) {
+        if token.is_sign("(") || token.is_sign("[") {
+            depth += 1;
+        } else if token.is_sign(")") || token.is_sign("]") {
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                return Some(place);
+            }
+        }
+    }
+    None
+}
+
 /// Splits a text into tokens; what is not closed goes to the end.
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();

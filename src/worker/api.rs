@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::job::{Job, NAMES};
 use super::live::{status, store};
 use crate::catalog::Moment;
+use crate::pg;
 use crate::pg::background::{self, board};
 use crate::pg::error::raise;
 use crate::pg::value::Text;
@@ -42,7 +43,7 @@ fn caller() -> Text {
 
 /// Refuses to go on where nothing can be written.
 fn demand_primary(what: &str) {
-    if background::is_standby() {
+    if pg::is_standby() {
         raise(
             PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
             &format!("{what} on a standby"),

@@ -26,8 +26,8 @@ pub use shape::{
     ColumnSequence, ColumnShape, ConstraintShape, DomainShape, EnumShape, IndexShape, PartShape,
     PartitionShape, Surroundings, TableShape,
 };
-pub use touched::{LockTaken, Touched, TouchedKind};
-pub use view::{ViewColumn, ViewShape};
+pub use touched::{LockTaken, MOST_LOCKS_NAMED, Touched, TouchedKind};
+pub use view::{VIEW_RIGHTS, ViewColumn, ViewShape};
 
 use super::Moment;
 

@@ -173,6 +173,18 @@ pub struct PartShape {
     pub state: Option<char>,
 }
 
+impl PartShape {
+    /// Whether and when it works, as ALTER TABLE says it; `None` where that is how it is made.
+    pub fn state_words(&self) -> Option<&'static str> {
+        match self.state {
+            Some('D') => Some("DISABLE"),
+            Some('R') => Some("ENABLE REPLICA"),
+            Some('A') => Some("ENABLE ALWAYS"),
+            _ => None,
+        }
+    }
+}
+
 /// A table with everything that is part of it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]

@@ -84,6 +84,10 @@ impl Touched {
     }
 }
 
+/// So many relations that go along with an action, by CASCADE or as partitions, are named among its locks; whoever finds as
+/// many knows that there may be more.
+pub const MOST_LOCKS_NAMED: usize = 32;
+
 /// A relation and how a statement locks it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockTaken {

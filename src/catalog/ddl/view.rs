@@ -4,6 +4,11 @@ use serde::Deserialize;
 
 use super::shape::PartShape;
 
+/// What [`ViewShape::rights`] is, of a view `c` in pg_class, to be asked with nothing but `pg_catalog` to look names up in.
+pub const VIEW_RIGHTS: &str = "md5(concat_ws('|', c.relacl::text, c.reloptions::text, pg_get_userbyid(c.relowner), \
+                               (SELECT string_agg(a.attname || a.attacl::text, '|' ORDER BY a.attnum) \
+                               FROM pg_attribute a WHERE a.attrelid = c.oid)))";
+
 /// A column of a view.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]

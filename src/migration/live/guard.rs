@@ -2,7 +2,7 @@
 
 use super::allowance;
 use super::policy::InForce;
-use crate::catalog::ddl::{Kind, Session, Statement, WorkKind};
+use crate::catalog::ddl::{Kind, MOST_LOCKS_NAMED, Session, Statement, WorkKind};
 use crate::finding::Severity;
 use crate::migration::assessment::{Assessment, first_step};
 use crate::migration::judge::{self, Effect, Judged};
@@ -12,9 +12,6 @@ use crate::text::identifier::quote_literal;
 
 /// How much of a statement HINT repeats, in characters.
 const SHOWN: usize = 300;
-
-/// So many locks of an action are named at least, where there are as many.
-const MOST_LOCKS: usize = 32;
 
 /// Decides. Runs inside the guard's doors.
 pub fn decide(statement: &Statement, session: &mut Session) -> Decision {
@@ -80,7 +77,7 @@ fn drops<'a>(statement: &Statement, found: impl Iterator<Item = &'a Judged>) -> 
         if !matches!(action.kind, Kind::Drop(_)) {
             continue;
         }
-        if action.locks.len() >= MOST_LOCKS {
+        if action.locks.len() >= MOST_LOCKS_NAMED {
             return Drops::Whatever;
         }
         known.extend(action.target.iter().map(|target| target.oid));

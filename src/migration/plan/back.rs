@@ -242,13 +242,7 @@ fn options(text: &str, former: &str, prefix: &str) -> Option<String> {
 pub fn part(table: &str, kind: &str, part: &PartShape) -> String {
     let name = quote_identifier(&part.name);
     let mut sql = vec![part.definition.clone()];
-    let state = match part.state {
-        Some('D') => Some("DISABLE"),
-        Some('R') => Some("ENABLE REPLICA"),
-        Some('A') => Some("ENABLE ALWAYS"),
-        _ => None,
-    };
-    sql.extend(state.map(|state| format!("ALTER TABLE {table} {state} {kind} {name}")));
+    sql.extend(part.state_words().map(|state| format!("ALTER TABLE {table} {state} {kind} {name}")));
     if let Some(comment) = &part.comment {
         sql.push(format!("COMMENT ON {kind} {name} ON {table} IS {}", quote_literal(comment)));
     }

@@ -118,11 +118,8 @@ pub fn alteration(asked: &Asked<'_>, alteration: &Alteration) -> Result<Recipe, 
         Alteration::ValidateConstraint(facts) => return Ok(validate(table, &facts.name)),
         Alteration::Trigger { scope: TriggerScope::Named(name), is_enabled } => {
             let trigger = table.triggers.iter().find(|trigger| trigger.name == *name);
-            let former = match trigger.and_then(|trigger| trigger.state) {
-                Some('D') => "DISABLE",
-                Some('A') => "ENABLE ALWAYS",
-                Some('R') => "ENABLE REPLICA",
-                Some(_) => "ENABLE",
+            let former = match trigger.filter(|trigger| trigger.state.is_some()) {
+                Some(trigger) => trigger.state_words().unwrap_or("ENABLE"),
                 None if *is_enabled => "DISABLE",
                 None => "ENABLE",
             };

@@ -67,13 +67,11 @@ pub fn add(asked: &Asked<'_>, facts: &AddConstraint) -> Result<Recipe, NoPlan> {
         ));
     };
     let label = if is_primary { "pkey" } else { "key" };
-    if exclusion::is_without_overlaps(&text.body) {
-        let named = with_included(&columns, &rest);
-        let name = text.name.clone().unwrap_or_else(|| chosen(asked, table, &named, label));
-        return Ok(exclusion::in_place(asked, table, &name, &text.body, "a key WITHOUT OVERLAPS"));
-    }
     let named = with_included(&columns, &rest);
     let name = text.name.clone().unwrap_or_else(|| chosen(asked, table, &named, label));
+    if exclusion::is_without_overlaps(&text.body) {
+        return Ok(exclusion::in_place(asked, table, &name, &text.body, "a key WITHOUT OVERLAPS"));
+    }
     let wanted = wanted(is_primary, name, columns, &rest);
     let nullable: Vec<String> = if is_primary { facts.nullable_columns.clone() } else { Vec::new() };
     Ok(steps(asked, table, &wanted, &nullable))

@@ -4,7 +4,7 @@
 
 use super::back;
 use super::words::dollar_quoted;
-use crate::catalog::ddl::ViewShape;
+use crate::catalog::ddl::{VIEW_RIGHTS, ViewShape};
 use crate::text::{quote_identifier, quote_literal};
 
 /// Why they cannot be made anew by the plan; `None` where they can.
@@ -25,10 +25,6 @@ pub fn obstacle(views: &[ViewShape]) -> Option<String> {
 pub fn listed(views: &[ViewShape]) -> String {
     views.iter().map(|view| &*view.name).collect::<Vec<_>>().join(", ")
 }
-
-/// What [`ViewShape::rights`] is, of a view `c`. Names are looked up in `pg_catalog` alone.
-const RIGHTS: &str = "md5(concat_ws('|', c.relacl::text, c.reloptions::text, pg_get_userbyid(c.relowner), (SELECT string_agg(a.attname || \
-                      a.attacl::text, '|' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid)))";
 
 /// Fails if somebody has changed one of them since the plan was made: what it would be made anew from is old.
 /// `is_first`: not yet made anew by the plan, so that its rights are still those which the plan has seen.
@@ -60,7 +56,7 @@ fn checks(view: &ViewShape, is_first: bool) -> String {
     );
     if is_first && !view.rights.is_empty() {
         text.push_str(&format!(
-            "  IF (SELECT {RIGHTS} FROM pg_class c WHERE c.oid = to_regclass({name})) IS DISTINCT FROM {} THEN\n{}",
+            "  IF (SELECT {VIEW_RIGHTS} FROM pg_class c WHERE c.oid = to_regclass({name})) IS DISTINCT FROM {} THEN\n{}",
             quote_literal(&view.rights),
             raise("privileges, options or owner of")
         ));

@@ -1,29 +1,14 @@
 //! The caller's words taken apart: a sub-command at its clauses, an expression at its names. What the words mean is
 //! the server's affair; it has parsed them before.
 
-use crate::syntax::tokens::{Kind, Token, tokens};
+pub use crate::syntax::tokens::words;
+use crate::syntax::tokens::{self, Kind, Token};
 pub use crate::text::dollar_quoted;
 use crate::text::quote_identifier;
 
-/// The tokens without comments.
-pub fn words(text: &str) -> Vec<Token<'_>> {
-    tokens(text).into_iter().filter(|token| token.kind != Kind::Comment).collect()
-}
-
 /// The place of the token that closes what the one at `open` opens; the last place if nothing does.
 pub fn closing(tokens: &[Token<'_>], open: usize) -> usize {
-    let mut depth = 0_usize;
-    for (place, token) in tokens.iter().enumerate().skip(open) {
-        if token.is_sign("(") || token.is_sign("[") {
-            depth += 1;
-        } else if token.is_sign(")") || token.is_sign("]") {
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                return place;
-            }
-        }
-    }
-    tokens.len().saturating_sub(1)
+    tokens::closing(tokens, open).unwrap_or(tokens.len().saturating_sub(1))
 }
 
 /// The text from the first to the last of these tokens.

@@ -1,11 +1,10 @@
 //! What the values of a column are, by their type, the width that is wanted and the newest of them.
 
 use super::facts::Column;
+use crate::catalog::EPOCH_DIFFERENCE;
 use crate::partition::key::{EpochUnit, KeyKind, Position};
 use crate::partition::line::{milliseconds_of_ulid, milliseconds_of_uuid, position_of_text};
 
-/// Microseconds from 1970 to 2000.
-pub const EPOCH: i64 = 946_684_800_000_000;
 /// An integer that is a moment within so many microseconds of now tells the time.
 const NEAR: i128 = 20 * 366 * 86_400_000_000;
 
@@ -30,7 +29,7 @@ pub fn kind(column: &Column, is_span: bool, newest: Option<&str>, now: i64) -> O
 /// The unit in which the newest value is a moment near now.
 fn epoch(bytes: u8, newest: Option<&str>, now: i64) -> Option<KeyKind> {
     let newest: i128 = newest?.parse().ok()?;
-    let now = i128::from(now) + i128::from(EPOCH);
+    let now = i128::from(now) + i128::from(EPOCH_DIFFERENCE);
     let units = [
         (EpochUnit::Seconds, 1_000_000_000_i128),
         (EpochUnit::Milliseconds, 1_000_000),

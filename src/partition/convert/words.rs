@@ -1,7 +1,7 @@
 //! Statements and parts of them.
 
 use super::facts::Privilege;
-use crate::syntax::tokens::{Kind, Token, tokens};
+use crate::syntax::tokens::{closing, words};
 use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
 
 /// `ALTER TABLE`, the name and one sub-command.
@@ -46,26 +46,6 @@ pub fn grants<'a>(what: &'a str, privileges: &'a [Privilege]) -> impl Iterator<I
 pub fn block(declarations: &str, body: &str) -> String {
     let declare = if declarations.is_empty() { String::new() } else { format!("DECLARE\n{declarations}") };
     format!("DO {}", dollar_quoted(&format!("\n{declare}BEGIN\n{body}END\n")))
-}
-
-fn words(text: &str) -> Vec<Token<'_>> {
-    tokens(text).into_iter().filter(|token| token.kind != Kind::Comment).collect()
-}
-
-/// The place of the parenthesis that closes the one at `open`.
-fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (place, token) in tokens.iter().enumerate().skip(open) {
-        if token.is_sign("(") || token.is_sign("[") {
-            depth += 1;
-        } else if token.is_sign(")") || token.is_sign("]") {
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                return Some(place);
-            }
-        }
-    }
-    None
 }
 
 /// The text with one more column, quoted, in its first list: `USING btree (a) WHERE b` as `USING btree (a, k) WHERE b`.

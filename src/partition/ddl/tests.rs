@@ -3,6 +3,7 @@ use super::super::sample;
 use super::super::set::{Shape, ShapePart};
 use super::super::upkeep::Action;
 use super::*;
+use crate::catalog::ReplicaIdentity;
 
 const DAY: KeyKind = KeyKind::Date;
 

@@ -7,13 +7,14 @@ use super::in_the_way;
 use super::pattern;
 use super::record::{self, Entry, Status};
 use super::survey::{Surveyed, share_of};
-use crate::catalog::Oid;
+use crate::catalog::{Oid, ReplicaIdentity};
 use crate::partition::bounds;
-use crate::partition::ddl::{self, ReplicaIdentity};
+use crate::partition::ddl;
 use crate::partition::key::{Edge, Range};
 use crate::partition::set::{Partition, RetentionAction};
 use crate::partition::upkeep::Action;
 use crate::pg::query;
+use crate::pg::random;
 use crate::pg::run::Failure;
 use crate::pg::run::statement::run as run_statement;
 use crate::pg::upkeep::{self, Place, alone, in_transaction};
@@ -97,7 +98,7 @@ impl Turn<'_> {
                 Err(failure) if failure.sqlstate == NO_LOCK => {}
                 result => return result,
             }
-            upkeep::sleep(pause.mul_f64(0.75 + upkeep::random_share() / 2.0))?;
+            upkeep::pause(pause.mul_f64(0.75 + random::share() / 2.0))?;
             pause *= 3;
         }
         if !matches!(self.place, Place::Worker { .. }) {

@@ -10,8 +10,10 @@ use super::survey::{self, Scope};
 use super::{copy, demand};
 use crate::catalog::Oid;
 use crate::partition::upkeep::Action;
+use crate::pg;
 use crate::pg::background::{Errand, run_and_wait};
 use crate::pg::error::raise;
+use crate::pg::random;
 use crate::pg::run::{Failure, caught, transaction};
 use crate::pg::settings;
 use crate::pg::upkeep::{self, Claim, Place};
@@ -32,7 +34,7 @@ pub fn drain(turn: &Turn<'_>) -> Result<Outcome, Failure> {
 
 /// Drains one set for a session: what was done, as a run of upkeep writes it down.
 pub fn drain_now(parent: Oid, at: i64) -> Vec<Told> {
-    if upkeep::is_standby() {
+    if pg::is_standby() {
         raise(
             PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
             "partitions cannot be kept on a standby",
@@ -41,7 +43,7 @@ pub fn drain_now(parent: Oid, at: i64) -> Vec<Told> {
         );
     }
     demand(parent);
-    let (run, role) = (upkeep::random_number(), upkeep::caller());
+    let (run, role) = (random::number(), upkeep::caller());
     let payload = format!("{run} {parent} {at} {role} {}", settings::upkeep_lock_timeout().as_millis());
     let errand = Errand {
         kind: "drain",

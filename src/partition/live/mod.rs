@@ -26,9 +26,11 @@ use survey::{Found, Scope, Surveyed, name_or_number, survey};
 use crate::catalog::{Moment, Oid};
 use crate::partition::upkeep::Action;
 use crate::partition::{bounds, ddl};
+use crate::pg;
 use crate::pg::background::{Errand, run_and_wait};
 use crate::pg::error::raise;
 use crate::pg::partition::{policy, set};
+use crate::pg::random;
 use crate::pg::run::{Failure, caught, transaction};
 use crate::pg::upkeep::{self, Claim, Place, in_transaction};
 use crate::pg::{guard, moment, planner, settings};
@@ -81,7 +83,7 @@ impl Tally {
 
 /// Runs upkeep for a session; `at` in microseconds since 2000-01-01 00:00 UTC.
 pub fn maintain(parent: Option<Oid>, at: i64, is_dry_run: bool) -> Vec<Told> {
-    if upkeep::is_standby() && !is_dry_run {
+    if pg::is_standby() && !is_dry_run {
         raise(
             PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
             "partitions cannot be kept on a standby",
@@ -124,7 +126,7 @@ pub fn maintain(parent: Option<Oid>, at: i64, is_dry_run: bool) -> Vec<Told> {
     if is_dry_run || !has_work {
         return answer;
     }
-    let run = upkeep::random_number();
+    let run = random::number();
     let payload = format!(
         "{run} {} {at} {} {}",
         parent.unwrap_or(0),
@@ -269,7 +271,7 @@ pub fn keep_all() -> Result<Tally, Failure> {
 /// down and the others go on.
 pub fn pass(at: i64, role: Oid) -> Result<Tally, Failure> {
     let scope = Scope { parent: None, role, is_impatient: false };
-    let run = upkeep::random_number();
+    let run = random::number();
     let limit = settings::upkeep_lock_timeout();
     guard::trusting(|| run_pass(Place::Worker { is_awaited: false }, run, scope, at, limit))
 }
@@ -391,7 +393,7 @@ fn keep(
     let not_before = match (failures, tally.skipped) {
         (0, 0) => None,
         // Locks are let go of soon.
-        (0, _) => Some(moment::now() + 10_000_000 + (upkeep::random_share() * 5_000_000.0) as Moment),
+        (0, _) => Some(moment::now() + 10_000_000 + (random::share() * 5_000_000.0) as Moment),
         (failures, _) => Some(back_off(failures)),
     };
     in_transaction(place, set.owner, lock_timeout, || {
@@ -404,7 +406,7 @@ fn keep(
 fn back_off(failures: i32) -> Moment {
     let minutes = 1_i64 << (failures - 1).clamp(0, 6);
     let pause = minutes.min(60) * 60_000_000;
-    moment::now() + (pause as f64 * (0.875 + upkeep::random_share() / 4.0)) as Moment
+    moment::now() + (pause as f64 * (0.875 + random::share() / 4.0)) as Moment
 }
 
 fn conclude(parent: Oid, at: i64, result: &str, failures: i32, not_before: Option<Moment>) {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::catalog::Oid;
-use crate::partition::ddl::{Pattern, ReplicaIdentity, Source};
+use crate::catalog::{Oid, ReplicaIdentity};
+use crate::partition::ddl::{Pattern, Source};
 use crate::partition::set::{Partition, Policy, Set, Shape};
 use crate::pg::query::{self, Kept};
 use crate::pg::value::Text;

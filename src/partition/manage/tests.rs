@@ -1,6 +1,7 @@
 //! What is asked becomes a policy, or a refusal that says what to do.
 
 use super::{Asked, agreement, every, key, origin, policy};
+use crate::catalog::DAY;
 use crate::partition::grid::Grid;
 use crate::partition::key::{EpochUnit, KeyKind};
 use crate::partition::policy::checked;
@@ -20,8 +21,6 @@ impl Zone for Ahead {
         wall - self.0 * 3_600_000_000
     }
 }
-
-const DAY: i64 = 86_400_000_000;
 
 fn asked(every: &str) -> Asked {
     Asked {

@@ -1,6 +1,7 @@
 //! Sets that end before long, whoever makes their partitions.
 
 use super::{each_set, maintain, now};
+use crate::catalog::DAY;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::partition::key::{Edge, KeyKind};
 use crate::partition::line;
@@ -8,8 +9,6 @@ use crate::partition::set::{Set, StoredPolicy, Strategy};
 use crate::partition::status::{chain, position, readable, span};
 use crate::partition::zone::Utc;
 use crate::text::quote_literal;
-
-const DAY: i64 = 86_400_000_000;
 
 /// `schema.partition_ends_soon`: before long no partition takes new rows.
 pub const PARTITION_ENDS_SOON: Rule = Rule {

@@ -15,16 +15,13 @@ pub use too_many::TOO_MANY_PARTITIONS;
 use super::set::{Set, StoredPolicy};
 use super::status::{Status, Subject, status};
 use super::zone::Utc;
-use crate::catalog::{Relation, Snapshot};
+use crate::catalog::{EPOCH_DIFFERENCE, Relation, Snapshot};
 use crate::finding::{Facts, Rule};
 use crate::text::quote_literal;
 
 /// All rules of this room.
 pub const RULES: &[Rule] =
     &[PARTITION_ENDS_SOON, PARTITION_GAP, TOO_MANY_PARTITIONS, RETENTION_OVERDUE, PARTITION_SET_FAILING];
-
-/// From 1970 to 2000, in microseconds.
-const EPOCH_DIFFERENCE: i64 = 946_684_800_000_000;
 
 /// Microseconds since 2000-01-01 00:00 UTC.
 fn now(snapshot: &Snapshot) -> i64 {

@@ -3,18 +3,16 @@
 use pgrx::PgSqlErrorCode;
 use pgrx::datum::TimestampWithTimeZone;
 
+use crate::catalog::Oid;
 use crate::catalog::partition::Set;
-use crate::catalog::{Moment, Oid};
 use crate::partition::refusal::Refusal;
+use crate::pg;
 use crate::pg::ddl::cache::{class, relation_name};
 use crate::pg::error::raise;
 use crate::pg::moment;
 use crate::pg::partition::set;
-use crate::pg::{roles, upkeep};
+use crate::pg::roles;
 use crate::text::{quote_identifier, quote_literal, quote_qualified};
-
-/// Microseconds from 1970 to 2000.
-const EPOCH_DIFFERENCE: Moment = 946_684_800_000_000;
 
 /// A refusal with the code of its error.
 pub struct Refused {
@@ -106,22 +104,17 @@ pub fn demand_owner(set: &Set) -> Result<(), Refused> {
 
 /// The server's clock: microseconds since 2000-01-01 00:00 UTC.
 pub fn now() -> i64 {
-    since_2000(moment::now())
-}
-
-/// A moment since 1970 as one since 2000.
-pub fn since_2000(moment: Moment) -> i64 {
-    moment.saturating_sub(EPOCH_DIFFERENCE)
+    moment::to_timestamp(moment::now())
 }
 
 /// A moment since 2000 as SQL's.
 pub fn timestamp(moment: i64) -> TimestampWithTimeZone {
-    moment::timestamp(moment.saturating_add(EPOCH_DIFFERENCE))
+    moment::timestamp(moment::from_timestamp(moment))
 }
 
 /// Nothing is kept otherwise on a standby.
 pub fn demand_primary() -> Result<(), Refused> {
-    if !upkeep::is_standby() {
+    if !pg::is_standby() {
         return Ok(());
     }
     Err(Refused::new(

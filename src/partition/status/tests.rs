@@ -1,14 +1,12 @@
 //! What is told of sets that stand well and of others.
 
 use super::{FINE, Status, Subject, sort, span, status};
+use crate::catalog::{DAY, EPOCH_DIFFERENCE as EPOCH};
 use crate::partition::key::{Edge, KeyKind, Range};
 use crate::partition::sample::{partition, set, set_of, stored};
 use crate::partition::set::{Set, StoredPolicy};
 use crate::partition::zone::Utc;
 
-const DAY: i64 = 86_400_000_000;
-/// From 1970 to 2000.
-const EPOCH: i64 = 946_684_800_000_000;
 /// Noon of day 100.
 const NOW: i64 = 100 * DAY + DAY / 2;
 

@@ -5,7 +5,8 @@ use jiff::civil;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::catalog::zone::Zone;
-use crate::partition::line::{DAY, EPOCH_DAYS, SECOND};
+use crate::catalog::{DAY, EPOCH_DAYS};
+use crate::partition::line::SECOND;
 use crate::text::date::Date;
 
 /// Zones that have been odd: skipped days and midnights, half hours, quarters, changed sides of the date line.

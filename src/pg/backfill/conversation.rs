@@ -1,10 +1,10 @@
 //! SPI over several transactions. Every value comes back as text.
 
 use std::ffi::CStr;
-use std::time::Duration;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use crate::pg::checks_itself;
 use crate::pg::encoding;
 use crate::pg::error::raise;
 use crate::pg::planner::server_text;
@@ -82,13 +82,8 @@ impl Conversation {
     /// only: autovacuum would not see a table that is changed for hours. Nothing must have been done in this
     /// transaction.
     pub fn report_statistics(&self) {
-        // SAFETY: reads a setting; its value lives as long as the backend.
-        let checks_itself = unsafe {
-            let value = pg_sys::GetConfigOption(c"debug_assertions".as_ptr(), true, false);
-            !value.is_null() && CStr::from_ptr(value) == c"on"
-        };
-        // A server built to check itself takes it for a mistake that a transaction has begun.
-        if !checks_itself {
+        // Such a server takes it for a mistake that a transaction has begun.
+        if !checks_itself() {
             // SAFETY: no change is pending in this transaction. The second transaction forgets the moment that the
             // report took for its end.
             unsafe { pg_sys::pgstat_report_stat(true) };
@@ -116,24 +111,5 @@ unsafe fn value(tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc, column:
         let copy = encoding::from_server(CStr::from_ptr(text).to_bytes()).into_owned();
         pg_sys::pfree(text.cast());
         Some(copy)
-    }
-}
-
-/// Waits without a snapshot; ends early with the ERROR of a cancel.
-pub fn sleep(duration: Duration) {
-    let end = std::time::Instant::now() + duration;
-    loop {
-        pgrx::check_for_interrupts!();
-        let left = end.saturating_duration_since(std::time::Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-        let milliseconds = left.as_millis().clamp(1, 60_000) as i64;
-        // SAFETY: this backend's own latch.
-        unsafe {
-            pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
-            pg_sys::ResetLatch(pg_sys::MyLatch);
-        }
     }
 }

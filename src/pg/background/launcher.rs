@@ -124,18 +124,6 @@ pub fn reload() -> bool {
     true
 }
 
-/// A number from 0 to 1.
-pub fn random() -> f64 {
-    // SAFETY: the server's generator of this process.
-    unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) }
-}
-
-/// Whether this server is a standby, on which nothing can be written.
-pub fn is_standby() -> bool {
-    // SAFETY: reads a flag.
-    unsafe { pg_sys::RecoveryInProgress() }
-}
-
 /// Whether this database has the extension, in a version that has jobs.
 pub fn has_jobs() -> bool {
     // SAFETY: look-ups in the system caches by names that are C strings.

@@ -8,7 +8,6 @@ mod worker;
 
 pub use errand::{Errand, install, run_and_wait, settle, start};
 pub use launcher::{
-    Database, Login, databases, has_jobs, install_launcher, is_standby, nap, random, reload, role, send,
-    showing, start_launcher,
+    Database, Login, databases, has_jobs, install_launcher, nap, reload, role, send, showing, start_launcher,
 };
 pub use worker::{Begun, Description, Handle, NoWorker, Told, begin};

@@ -8,7 +8,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::catalog::Oid;
 use crate::catalog::ddl::{
     Alteration, DomainShape, EnumShape, Kind, Session, Statement, Surroundings, TableShape, Touched,
-    ViewShape,
+    VIEW_RIGHTS, ViewShape,
 };
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_empty_search_path;
@@ -121,7 +121,7 @@ fn views(statement: &Statement) -> Vec<ViewShape> {
     let Some((table, column)) = changed else { return Vec::new() };
     let arguments =
         [DatumWithOid::from(pg_sys::Oid::from(table)), DatumWithOid::from(Text::from(column.as_str()))];
-    texts(VIEW, &arguments)
+    texts(&VIEW.replace("{rights}", VIEW_RIGHTS), &arguments)
         .iter()
         .map(|document| serde_json::from_str(document).unwrap_or_else(|error| refuse(&error)))
         .collect()

@@ -92,7 +92,13 @@ pub fn of(relation: pg_sys::Oid) -> Option<Touched> {
 pub fn of_and_alone(relation: pg_sys::Oid) -> Option<(Touched, Touched)> {
     let members = tree(relation);
     let whole = described(relation, &members)?;
-    let by_itself = if members.len() == 1 { whole.clone() } else { alone(relation)? };
+    if members.len() == 1 {
+        return Some((whole.clone(), whole));
+    }
+    let mut by_itself = described(relation, &[relation])?;
+    if by_itself.kind == TouchedKind::PartitionedTable {
+        by_itself.is_empty = whole.is_empty;
+    }
     Some((whole, by_itself))
 }
 

@@ -50,7 +50,7 @@ unsafe extern "C-unwind" fn accessed(
         }
         let is_relation =
             access == pg_sys::ObjectAccessType::OAT_DROP && class == pg_sys::RelationRelationId && part == 0;
-        if is_relation && running::is_watching_drops() && presence::is_on_duty() {
+        if is_relation && running::is_unforeseen_drop(object.to_u32()) && presence::is_on_duty() {
             dropping(object, argument.cast());
         }
     }

@@ -13,6 +13,7 @@ use crate::catalog::{LockMode, Moment};
 use crate::pg::isolation::isolated;
 use crate::pg::value::Text;
 use crate::pg::{encoding, moment, query};
+use crate::text::identifier::cut;
 
 /// How much of a statement is kept, in bytes.
 const STATEMENT_BYTES: usize = 1000;
@@ -110,13 +111,13 @@ impl Entry {
             user_role: user_role(),
             // SAFETY: reads a variable of this backend.
             pid: unsafe { pg_sys::MyProcPid },
-            application: cut(&application(), TEXT_BYTES),
+            application: cut(&application(), TEXT_BYTES).to_owned(),
             tag: statement.tag.clone(),
-            statement: cut(&statement.text, STATEMENT_BYTES),
+            statement: cut(&statement.text, STATEMENT_BYTES).to_owned(),
             rule: record.rule.clone(),
-            object: cut(&record.object, TEXT_BYTES),
+            object: cut(&record.object, TEXT_BYTES).to_owned(),
             verdict: record.verdict,
-            reason: cut(&record.reason, TEXT_BYTES),
+            reason: cut(&record.reason, TEXT_BYTES).to_owned(),
             lock: record.lock.map_or("", LockMode::name).to_owned(),
             rows: record.rows,
             bytes: record.bytes,
@@ -126,7 +127,7 @@ impl Entry {
 
     /// The same for what it has done.
     pub fn done(self, deeds: Vec<String>) -> Self {
-        let done = deeds.iter().map(|deed| cut(deed, TEXT_BYTES)).collect();
+        let done = deeds.iter().map(|deed| cut(deed, TEXT_BYTES).to_owned()).collect();
         Self { verdict: Verdict::Done, done, ..self }
     }
 
@@ -188,15 +189,6 @@ fn application() -> String {
             encoding::from_server(CStr::from_ptr(name).to_bytes()).into_owned()
         }
     }
-}
-
-/// The beginning of a text, cut between characters.
-fn cut(text: &str, bytes: usize) -> String {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
 }
 
 /// Keeps what a decision says is to be kept.

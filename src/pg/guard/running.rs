@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::record::{Entry, Verdict};
 use super::{Decision, Drops};
+use crate::catalog::Oid;
 use crate::catalog::ddl::{Statement, Touched, WorkKind};
 
 /// So many objects are named of what a statement did; the rest is counted.
@@ -24,7 +25,7 @@ pub struct Running {
     drops: Drops,
     /// Of the first finding for which it would have been refused, if the guard enforced or nobody had allowed it.
     let_through: Option<Entry>,
-    /// Tables with rows that it dropped, as they were before.
+    /// Tables with rows that it dropped though the judge had not foreseen it, as they were before.
     dropped: Vec<Touched>,
     deeds: Vec<String>,
     more_deeds: usize,
@@ -114,12 +115,16 @@ pub fn knows_rewrite() -> bool {
     CURRENT.get() == Current::LetThrough || at_current(|running| running.knows_rewrite).unwrap_or(false)
 }
 
-/// Whether tables that are dropped now are of interest.
-pub fn is_watching_drops() -> bool {
-    at_current(|running| running.dropped.len() < MOST_TABLES).unwrap_or(false)
+/// Whether the judge had not foreseen that this table is dropped, and it is one of the first of that kind.
+pub fn is_unforeseen_drop(table: Oid) -> bool {
+    let is_unforeseen = at_current(|running| match &running.drops {
+        Drops::Whatever => false,
+        Drops::Only(known) => running.dropped.len() < MOST_TABLES && !known.contains(&table),
+    });
+    is_unforeseen.unwrap_or(false)
 }
 
-/// Notes a table with rows that is dropped now.
+/// Notes a table with rows that is dropped now and that nobody had foreseen.
 pub fn note_dropped(table: Touched) {
     at_current(|running| running.dropped.push(table));
 }
@@ -131,14 +136,7 @@ pub fn has_dropped_tables() -> bool {
 
 /// What was dropped and the judge had not foreseen; forgotten with that.
 pub fn unforeseen_drops() -> Vec<Touched> {
-    let found = at_current(|running| {
-        let dropped = std::mem::take(&mut running.dropped);
-        match &running.drops {
-            Drops::Whatever => Vec::new(),
-            Drops::Only(known) => dropped.into_iter().filter(|table| !known.contains(&table.oid)).collect(),
-        }
-    });
-    found.unwrap_or_default()
+    at_current(|running| std::mem::take(&mut running.dropped)).unwrap_or_default()
 }
 
 /// Whether the statement was found unsafe and runs all the same, so that what it does is kept.

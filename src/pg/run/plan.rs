@@ -8,6 +8,7 @@ use super::store::{self, StoredPlan, StoredStep};
 use super::transaction::Failure;
 use crate::change::plan::{Phase, Runs};
 use crate::change::run::{Direction, PlanStatus, StepStatus, next_to_apply, next_to_undo};
+use crate::pg;
 use crate::pg::error::{code_of, raise};
 
 /// `pg_monitor`, whose number is fixed; every version has it.
@@ -80,8 +81,7 @@ pub fn may_schedule(number: i64) {
 
 /// The role with whose rights the plan is to be run; `None` where there is nothing to do, which is said.
 pub fn to_run(number: i64, direction: Direction) -> Option<pg_sys::Oid> {
-    // SAFETY: reads a flag.
-    if unsafe { pg_sys::RecoveryInProgress() } {
+    if pg::is_standby() {
         raise(
             PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
             &format!("plan {number} cannot be run on a standby"),

@@ -9,6 +9,8 @@ use super::plan::{self, Ended};
 use super::transaction::{Failure, caught, transaction};
 use crate::change::run::{Direction, Patience};
 use crate::pg::background::{Begun, Description, Handle, Told};
+use crate::pg::fault::kill_itself;
+use crate::pg::random;
 use crate::pg::settings;
 
 /// What a worker is told. It is handed over as text in the little room that the server has for it.
@@ -62,27 +64,21 @@ impl Order {
 
     /// Kills this process without further ado if a test wants it here.
     pub fn fault(&self, step: i32, place: &str) {
-        unsafe extern "C" {
-            fn raise(signal: i32) -> i32;
-        }
         let is_here =
             self.fault.split_once(':').is_some_and(|(wanted, at)| wanted.parse() == Ok(step) && at == place);
         if is_here {
-            // SAFETY: ends this process.
-            unsafe { raise(pg_sys::SIGKILL as i32) };
+            kill_itself();
         }
     }
 }
 
 fn order(plan: i64, direction: Direction, role: pg_sys::Oid) -> Order {
-    // SAFETY: the server's generator of this process.
-    let random = unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) };
     Order {
         plan,
         direction,
         role,
         login: plan::login_of(role),
-        run: (random * 9.0e15) as i64,
+        run: random::number(),
         patience: Patience { lock_timeout: settings::apply_lock_timeout(), tries: settings::apply_tries() },
         begun: Begun::NOTHING,
         fault: settings::fault_in_step().unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! One step of a plan: looked at, written down, run, checked.
 
 use std::ffi::CString;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pgrx::{check_for_interrupts, pg_sys};
+use pgrx::pg_sys;
 
 use super::statement::{is_true, run as run_statement, run_alone};
 use super::store::{StoredStep, set_error, set_step};
@@ -13,6 +13,8 @@ use crate::catalog::LockMode;
 use crate::change::plan::{Runs, Step, runs_alone};
 use crate::change::run::{Before, StepStatus, before, is_worth_another_try};
 use crate::pg::local_settings::set_for_process;
+use crate::pg::random;
+use crate::pg::sleep::sleep;
 
 /// A failure of ours: the state of the database is not what the step needs.
 fn prerequisite(message: String, detail: &str, hint: String) -> Failure {
@@ -51,17 +53,18 @@ pub fn patiently(
         };
         run.progress.again();
         tries += 1;
-        // SAFETY: the server's generator of this process.
-        let random = unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) };
-        let pause =
-            run.order.patience.pause(tries, random).filter(|_| is_worth_another_try(&failure.sqlstate));
+        let pause = run
+            .order
+            .patience
+            .pause(tries, random::share())
+            .filter(|_| is_worth_another_try(&failure.sqlstate));
         let Some(pause) = pause else { return Err((failure, status)) };
         let meanwhile = if status == StepStatus::Failed { StepStatus::Running } else { before };
         let said = transaction(|| {
             set_error(run.order.plan, stored.number, meanwhile, &failure.sqlstate, &failure.text());
         });
         run.progress.again();
-        said.and_then(|()| sleep(pause)).map_err(|failure| (failure, status))?;
+        said.and_then(|()| caught(|| sleep(pause))).map_err(|failure| (failure, status))?;
     }
 }
 
@@ -184,23 +187,6 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
         if unsafe { pg_sys::GetUserId() } != run.order.role {
             prerequisite("the plan is not run with the rights of its creator".to_owned(), "", String::new())
                 .raise();
-        }
-    })
-}
-
-/// Sleeps, and wakes for signals.
-fn sleep(pause: Duration) -> Result<(), Failure> {
-    caught(|| {
-        let start = Instant::now();
-        while let Some(rest) = pause.checked_sub(start.elapsed()).filter(|rest| !rest.is_zero()) {
-            let wakes = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-            let milliseconds = i64::try_from(rest.as_millis()).unwrap_or(0).max(1);
-            // SAFETY: this process's own latch.
-            unsafe {
-                pg_sys::WaitLatch(pg_sys::MyLatch, wakes as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
-                pg_sys::ResetLatch(pg_sys::MyLatch);
-            }
-            check_for_interrupts!();
         }
     })
 }

@@ -3,12 +3,12 @@
 use std::panic::AssertUnwindSafe;
 
 use std::cell::Cell;
-use std::ffi::CStr;
 
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
 use super::owner::Identity;
+use crate::pg::checks_itself;
 use crate::pg::error::{code_of, raise, sqlstate_of};
 
 thread_local! {
@@ -41,15 +41,6 @@ pub fn working_for<T>(role: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     let restricted = if checks_itself() { 0 } else { restricted };
     let _restore = Restore(CREATOR.replace(Some((role, restricted))));
     work()
-}
-
-/// Whether the server is one built with assertions, for its own tests.
-fn checks_itself() -> bool {
-    // SAFETY: reads a setting; its value lives as long as the backend.
-    unsafe {
-        let value = pg_sys::GetConfigOption(c"debug_assertions".as_ptr(), true, false);
-        !value.is_null() && CStr::from_ptr(value) == c"on"
-    }
 }
 
 /// Takes the rights of the creator, in the transaction that has just begun. What was in force before is so again when

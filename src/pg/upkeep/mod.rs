@@ -6,8 +6,8 @@ mod place;
 mod rights;
 
 pub use claim::{Claim, holder_of};
-pub use place::{Place, alone, asynchronously, give_way, in_transaction, patience_of_server, probed, sleep};
-pub use rights::{as_role, caller, can_act_for, is_standby};
+pub use place::{Place, alone, asynchronously, give_way, in_transaction, patience_of_server, pause, probed};
+pub use rights::{as_role, caller, can_act_for};
 
 use std::ffi::CStr;
 
@@ -34,19 +34,6 @@ pub fn is_taken(schema: &str, name: &str) -> bool {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         schema != pg_sys::InvalidOid && pg_sys::get_relname_relid(name.as_ptr(), schema) != pg_sys::InvalidOid
     }
-}
-
-/// A random number above zero, by which a run is known.
-pub fn random_number() -> i64 {
-    // SAFETY: the server's generator of this process.
-    let random = unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) };
-    (random * 9.0e15) as i64 + 1
-}
-
-/// A random share, 0..1.
-pub fn random_share() -> f64 {
-    // SAFETY: the server's generator of this process.
-    unsafe { pg_sys::pg_prng_double(&raw mut pg_sys::pg_global_prng_state) }
 }
 
 /// Runs `work` with a snapshot of this moment: what other processes have committed meanwhile is seen, whatever the

@@ -2,9 +2,9 @@
 //! be had.
 
 use std::ffi::{CStr, CString};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pgrx::{check_for_interrupts, pg_sys};
+use pgrx::pg_sys;
 
 use super::rights::as_role;
 use crate::catalog::Oid;
@@ -13,6 +13,7 @@ use crate::pg::planner::{Refusal, kept, refusable, rolled_back};
 use crate::pg::run::statement::run_alone;
 use crate::pg::run::transaction::working_for;
 use crate::pg::run::{Failure, caught, transaction};
+use crate::pg::sleep::sleep;
 
 /// Where actions run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,28 +81,15 @@ pub fn give_way(after: Duration) -> Result<(), Failure> {
     transaction(|| set_for_process(c"deadlock_timeout", &after))
 }
 
-/// Sleeps, and wakes for signals.
-pub fn sleep(pause: Duration) -> Result<(), Failure> {
-    let wait = || {
-        let start = Instant::now();
-        while let Some(rest) = pause.checked_sub(start.elapsed()).filter(|rest| !rest.is_zero()) {
-            let wakes = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-            let milliseconds = i64::try_from(rest.as_millis()).unwrap_or(0).max(1);
-            // SAFETY: this process's own latch.
-            unsafe {
-                pg_sys::WaitLatch(pg_sys::MyLatch, wakes as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
-                pg_sys::ResetLatch(pg_sys::MyLatch);
-            }
-            check_for_interrupts!();
-        }
-    };
-    // A session's transaction stays open, and an ERROR is its own.
+/// Sleeps, and wakes for signals. In a worker an ERROR comes back as its reason; a session's transaction stays open, and an
+/// ERROR is its own.
+pub fn pause(duration: Duration) -> Result<(), Failure> {
     // SAFETY: reads a flag.
     if unsafe { pg_sys::IsTransactionState() } {
-        wait();
+        sleep(duration);
         return Ok(());
     }
-    caught(wait)
+    caught(|| sleep(duration))
 }
 
 /// What `look` finds with the rights of a role; leaves nothing behind, no lock either. An ERROR comes back as its reason.

@@ -27,9 +27,3 @@ pub fn can_act_for(role: Oid, owner: Oid) -> bool {
     // SAFETY: look-ups in the catalogs of roles.
     unsafe { pg_sys::has_privs_of_role(role.into(), owner.into()) }
 }
-
-/// Whether the server only repeats what another does.
-pub fn is_standby() -> bool {
-    // SAFETY: reads a flag.
-    unsafe { pg_sys::RecoveryInProgress() }
-}

@@ -204,7 +204,6 @@ fn is_clock_time(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
-/// A number as an operand.
 #[cfg(test)]
 mod tests {
     use super::*;

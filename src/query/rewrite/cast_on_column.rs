@@ -197,7 +197,6 @@ fn floor(text: &str) -> Option<(i64, bool)> {
     Some((if whole.starts_with('-') { number.checked_sub(1)? } else { number }, false))
 }
 
-/// A number as an operand.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::pg::background::board::{self, Board};
 use crate::pg::background::{self, Errand, Handle};
+use crate::pg::random;
 use crate::pg::{claim, moment, settings};
 use crate::worker::databases::Wanted;
 use crate::worker::roster::{Found, Now, Roster};
@@ -246,7 +247,7 @@ impl Launcher {
                     });
                 }
                 Err(_) => {
-                    let wait = self.roster.refused(now, background::random());
+                    let wait = self.roster.refused(now, random::share());
                     pgrx::warning!(
                         "dbmastery: no background worker is left for its jobs; it asks again in {} s",
                         wait.as_secs()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::store;
 use crate::catalog::Moment;
-use crate::pg::background;
+use crate::pg;
 use crate::pg::background::board::{self, Word};
 use crate::pg::local_settings::with_settings;
 use crate::pg::query;
@@ -39,7 +39,7 @@ pub fn rows() -> Vec<Row> {
         let launcher = board.and_then(|board| board.launcher());
         let (state, problem) = match launcher {
             Some(_) => ("running", None),
-            None if background::is_standby() => {
+            None if pg::is_standby() => {
                 ("standby", Some("This server is a standby: jobs are run once it is promoted."))
             }
             None if board::shared().is_some() => (

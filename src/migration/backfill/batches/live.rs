@@ -15,12 +15,13 @@ use crate::migration::backfill::range::{Change, Place};
 use crate::migration::backfill::record::{self, Recorded};
 use crate::migration::backfill::target::live::{Leaf, number, text};
 use crate::pg::backfill::attempt::attempt;
-use crate::pg::backfill::conversation::{Conversation, Row, sleep};
+use crate::pg::backfill::conversation::{Conversation, Row};
 use crate::pg::backfill::owner::as_owner;
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_settings;
 use crate::pg::planner::Refusal;
 use crate::pg::progress::{self, Progress};
+use crate::pg::sleep::sleep;
 
 /// Keys are written so that they are read again as they were, and found by the index even where it seems dear.
 const EXACT: [(&std::ffi::CStr, &std::ffi::CStr); 6] = [

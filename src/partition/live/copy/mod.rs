@@ -16,13 +16,14 @@ use crate::change::batch::pace::Pace;
 use crate::change::batch::setback::{Response, back_off, response};
 use crate::partition::copy::job::{Definition, Job, Phase};
 use crate::partition::copy::{journal, record, rows as text};
-use crate::pg::backfill::conversation::{Conversation, Row, sleep};
+use crate::pg::backfill::conversation::{Conversation, Row};
 use crate::pg::backfill::lock::TargetLock;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::{Sees, Session, as_extension, as_role, fault};
 use crate::pg::planner::Refusal;
 use crate::pg::progress::{self, Progress};
 use crate::pg::query;
+use crate::pg::sleep::sleep;
 
 /// The first half of the advisory lock's key, "dbmc"; the second is the number of the copy.
 const CLASS: i32 = 0x6462_6d63;

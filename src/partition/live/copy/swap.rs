@@ -8,11 +8,11 @@ use super::{Engine, Source, number};
 use crate::change::batch::setback::back_off;
 use crate::partition::copy::job::{Definition, Phase};
 use crate::partition::copy::{journal, record, rows};
-use crate::pg::backfill::conversation::sleep;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::{Sees, as_extension, as_role, fault, giving_way, silently};
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
+use crate::pg::sleep::sleep;
 
 /// No more keys than this are copied again while everybody waits.
 const MOST_IN_SWAP: usize = 1_000;

@@ -26,11 +26,8 @@ pub use whole::table_of;
 
 use super::{blockers, touched};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, Blocker, Kind, LockTaken, Renamed, TouchedKind};
+use crate::catalog::ddl::{Action, Blocker, Kind, LockTaken, MOST_LOCKS_NAMED, Renamed, TouchedKind};
 use crate::syntax::long_names::long_names;
-
-/// So many partitions are named among the locks; all of them are looked at for who is in the way.
-const MOST_PARTITIONS: usize = 32;
 
 /// What it does; nothing for what is no change of the database.
 ///
@@ -174,7 +171,7 @@ fn also_locks(action: &mut Action, relation: pg_sys::Oid, mode: LockMode) {
 
 /// Adds locks on the partitions and children below a relation.
 fn also_locks_below(action: &mut Action, relation: pg_sys::Oid, mode: LockMode) {
-    for member in touched::tree(relation).into_iter().skip(1).take(MOST_PARTITIONS) {
+    for member in touched::tree(relation).into_iter().skip(1).take(MOST_LOCKS_NAMED) {
         also_locks(action, member, mode);
     }
 }

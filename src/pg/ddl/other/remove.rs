@@ -7,14 +7,11 @@ use super::names::{Named, find_type, pointers, quoted, range_variable, strings, 
 use super::whole::table_of;
 use super::{also_locks, also_locks_below, constraint, dependents, function, remove_whole, uses};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, DropObject, DroppedKind, Kind, Touched, TouchedKind};
+use crate::catalog::ddl::{Action, DropObject, DroppedKind, Kind, MOST_LOCKS_NAMED, Touched, TouchedKind};
 use crate::pg::ddl::alter::default_partition;
 use crate::pg::ddl::{cache, touched};
 use crate::pg::scan::CatalogScan;
 use crate::text::{quote_identifier, quote_qualified};
-
-/// So many relations of a schema are named among the locks.
-const MOST_RELATIONS: usize = 32;
 
 /// DROP of one or several objects.
 ///
@@ -167,7 +164,7 @@ unsafe fn together(statement: *const pg_sys::DropStmt) -> Vec<pg_sys::Oid> {
 
 /// Locks on the first of the relations that CASCADE changes.
 pub fn also_lock_all(action: &mut Action, relations: &[pg_sys::Oid]) {
-    for &relation in relations.iter().take(MOST_RELATIONS) {
+    for &relation in relations.iter().take(MOST_LOCKS_NAMED) {
         also_locks(action, relation, LockMode::AccessExclusive);
     }
 }
@@ -213,7 +210,7 @@ unsafe fn index(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List) ->
         let is_there = object.is_there;
         let mut action = named.action(Kind::Drop(object), mode);
         if is_there {
-            for member in touched::tree(oid).into_iter().take(MOST_RELATIONS) {
+            for member in touched::tree(oid).into_iter().take(MOST_LOCKS_NAMED) {
                 if let Some(table) = table_of(member) {
                     also_locks(&mut action, table, mode);
                 }

@@ -23,8 +23,7 @@ SELECT json_build_object(
     'owner', quote_ident(pg_get_userbyid(c.relowner)),
     'owned_here', pg_has_role(c.relowner, 'USAGE'),
     'comment', obj_description(c.oid, 'pg_class'),
-    'rights', md5(concat_ws('|', c.relacl::text, c.reloptions::text, pg_get_userbyid(c.relowner), (
-        SELECT string_agg(a.attname || a.attacl::text, '|' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid))),
+    'rights', {rights},
     'columns', (
         SELECT coalesce(json_agg(json_build_object(
                    'name', a.attname,

@@ -8,7 +8,9 @@ use pgrx::pg_sys;
 
 use crate::pg::backfill::attempt::attempt;
 use crate::pg::backfill::conversation::Conversation;
+use crate::pg::fault::kill_itself;
 use crate::pg::guard;
+use crate::pg::local_settings::with_protected_settings;
 use crate::pg::planner::Refusal;
 use crate::pg::run::owner::Identity;
 use crate::pg::run::statement::run_alone;
@@ -65,7 +67,9 @@ impl Session {
         };
         // SAFETY: the transaction has just begun and has no snapshot yet; the next one begins with the session's own.
         unsafe { pg_sys::XactIsoLevel = level as i32 };
-        let result = attempt(lock_timeout, LONGEST, || guard::trusting(|| with(&EXACT, || work(&self.talk))));
+        let result = attempt(lock_timeout, LONGEST, || {
+            guard::trusting(|| with_protected_settings(&EXACT, || work(&self.talk)))
+        });
         self.talk.commit();
         result
     }
@@ -76,7 +80,11 @@ pub fn in_worker<T>(lock_timeout: Duration, work: impl FnOnce(&Conversation) -> 
     let limit = CString::new(lock_timeout.as_millis().max(1).to_string()).unwrap_or_default();
     transaction(|| {
         let talk = Conversation::open();
-        guard::trusting(|| with(&EXACT, || with(&[(c"lock_timeout", &limit)], || work(&talk))))
+        guard::trusting(|| {
+            with_protected_settings(&EXACT, || {
+                with_protected_settings(&[(c"lock_timeout", &limit)], || work(&talk))
+            })
+        })
     })
 }
 
@@ -91,29 +99,6 @@ pub fn carry_on(id: i64, upto: &str, lock_timeout: Duration, give_up_after: Dura
     })
 }
 
-/// Runs `work` with settings that only a superuser may set.
-fn with<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
-    // SAFETY: as for a function's own SET: on ERROR the end of the subtransaction takes it back.
-    unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in settings {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let result = work();
-        pg_sys::AtEOXact_GUC(true, level);
-        result
-    }
-}
-
 /// Runs `work`, statements of ours on our own tables and on triggers of ours, with the rights of the extension's owner.
 pub fn as_extension<T>(work: impl FnOnce() -> T) -> T {
     owner::as_owner(work)
@@ -122,7 +107,10 @@ pub fn as_extension<T>(work: impl FnOnce() -> T) -> T {
 /// Runs `work`, which looks few rows up by an index, so that it does even where the planner thinks that dear: it knows
 /// nothing of partitions that are passed by, and would read all rows instead.
 pub fn by_index<T>(work: impl FnOnce() -> T) -> T {
-    with(&[(c"enable_seqscan", c"off"), (c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off")], work)
+    with_protected_settings(
+        &[(c"enable_seqscan", c"off"), (c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off")],
+        work,
+    )
 }
 
 /// Runs `work` with the rights of the table's owner, whose functions in indexes, constraints and generated columns it may
@@ -143,23 +131,19 @@ pub fn as_role<T>(role: u32, work: impl FnOnce() -> T) -> T {
 /// Runs `work`, which copies rows that are in the database already: no trigger fires, no foreign key is looked up, and row
 /// security that would hide rows is an ERROR.
 pub fn silently<T>(work: impl FnOnce() -> T) -> T {
-    with(&[(c"session_replication_role", c"replica"), (c"row_security", c"off")], work)
+    with_protected_settings(&[(c"session_replication_role", c"replica"), (c"row_security", c"off")], work)
 }
 
 /// Runs `work`, in which an autovacuum in the way is asked to end after so long.
 pub fn giving_way<T>(after: Duration, work: impl FnOnce() -> T) -> T {
     let text = CString::new(after.as_millis().max(1).to_string()).unwrap_or_default();
-    with(&[(c"deadlock_timeout", &text)], work)
+    with_protected_settings(&[(c"deadlock_timeout", &text)], work)
 }
 
 /// Ends this process without further ado if a test wants it here.
 pub fn fault(place: &str) {
-    unsafe extern "C" {
-        fn raise(signal: i32) -> i32;
-    }
     if settings::fault_in_step().is_some_and(|wanted| wanted == place) {
-        // SAFETY: ends this process.
-        unsafe { raise(pg_sys::SIGKILL as i32) };
+        kill_itself();
     }
 }
 
