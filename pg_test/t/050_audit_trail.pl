@@ -42,7 +42,7 @@ sub logged
 
 sql('CREATE TABLE item (id int PRIMARY KEY, name text, price numeric(10,2), note text)');
 is(sql("SELECT dbm.install_audit_trigger('item')"), 'public.item is watched by statement triggers', 'a table is put under the trail');
-is(sql("SELECT string_agg(tgname || tgenabled, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'item'::regclass"),
+is(sql("SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'item'::regclass"),
 	'00_dbm_audit_deleteA 00_dbm_audit_insertA 00_dbm_audit_truncateA 00_dbm_audit_updateA', 'by four triggers that fire for everybody');
 sql("INSERT INTO item VALUES (1, 'pen', 1.50, NULL), (2, 'ink', 3, 'blue')");
 is(logged(), <<'ROWS' =~ s/\n\z//r, 'inserted rows are whole');
@@ -63,7 +63,7 @@ sql('DELETE FROM item WHERE id = 3');
 is(logged(), 'D|{"id": 3}|{"id": 3, "name": "pen", "note": null, "price": 2.50}', 'a deleted row');
 sql('TRUNCATE item');
 is(logged(), 'T', 'TRUNCATE');
-sql('INSERT INTO item SELECT 1 WHERE false; UPDATE item SET note = 1; DELETE FROM item');
+sql('INSERT INTO item SELECT 1 WHERE false; UPDATE item SET note = id; DELETE FROM item');
 is(logged(), '', 'statements without rows');
 
 # --- However it is made
@@ -73,8 +73,8 @@ is(sql("SELECT count(*) FROM dbm_trail.change WHERE change_id > $seen"), 2, 'COP
 logged();
 sql("INSERT INTO item VALUES (1, 'x'), (9, 'new') ON CONFLICT (id) DO UPDATE SET name = excluded.name");
 is(logged(), <<'ROWS' =~ s/\n\z//r, 'ON CONFLICT');
-I|{"id": 9}|{"id": 9, "name": "new", "note": null, "price": null}
 U|{"id": 1}|{"name": "a"}|{"name": "x"}
+I|{"id": 9}|{"id": 9, "name": "new", "note": null, "price": null}
 ROWS
 sql(<<'SQL');
 MERGE INTO item USING (VALUES (1), (2), (7)) v(id) ON item.id = v.id
@@ -180,7 +180,7 @@ is(sql("SELECT count(*) FROM dbm_trail.change WHERE change_id > $seen"), 12, 'of
 # What is stored is what jsonb itself would store of the same text, byte for byte.
 is(sql(<<"SQL"), 0, 'and it is stored as the server stores it');
 SELECT count(*) FROM dbm_trail.change c, LATERAL (VALUES (key), (old), (new)) v(j)
-WHERE j IS NOT NULL AND NOT ROW(j) *= ROW(j::text::jsonb)
+WHERE j IS NOT NULL AND NOT record_image_eq(ROW(j), ROW(j::text::jsonb))
 SQL
 my $native = sql(<<"SQL");
 SET TimeZone = 'UTC';
@@ -192,13 +192,13 @@ is($native, 'b d f4 f8 i2 i4 n t ts tt u', 'the plain types are plain');
 sql("INSERT INTO every VALUES (4, $values)");
 is(sql(<<"SQL"), 0, 'they are what to_jsonb() makes of them in UTC');
 SET TimeZone = 'UTC'; SET search_path = ''; SET IntervalStyle = postgres; SET extra_float_digits = 1;
-SELECT count(*) FROM (SELECT new FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1) c, public.every e, jsonb_each(to_jsonb(e)) j
-WHERE e.id = 4 AND j.key NOT IN ('js', 'ai', 'af', 'at', 'p', 'o', 'm', 'tz', 'r') AND new -> j.key IS DISTINCT FROM j.value
+SELECT count(*) FROM (SELECT new FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1) c, public.every whole, jsonb_each(to_jsonb(whole)) j
+WHERE whole.id = 4 AND j.key NOT IN ('js', 'ai', 'af', 'at', 'p', 'o', 'm', 'tz', 'r') AND new -> j.key IS DISTINCT FROM j.value
 SQL
 # And they give the row back: all types by their text, jsonb as it is.
 is(sql(<<'SQL'), 't', 'the row can be made again, byte for byte');
 SET TimeZone = 'UTC'; SET search_path = ''; SET lc_monetary = 'C';
-SELECT format('SELECT ROW(e.*) *= ROW(%s) FROM public.every e WHERE id = 4', string_agg(
+SELECT format('SELECT record_image_eq(whole, ROW(%s)) FROM public.every whole WHERE id = 4', string_agg(
 	CASE WHEN a->>'type' = 'pg_catalog.jsonb' THEN format('(%L::pg_catalog.jsonb)', c.new->(a->>'name'))
 	     ELSE format('%L::%s', c.new->>(a->>'name'), a->>'type') END, ', ' ORDER BY (a->>'number')::int))
 FROM (SELECT * FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1) c JOIN dbm_trail.shape s USING (shape_id), jsonb_array_elements(s.attributes) a \gexec
@@ -216,9 +216,9 @@ SQL
 is(sql(<<"SQL"), 0, 'specials and JSON of every form are what the server makes of them');
 SET TimeZone = 'UTC';
 SELECT count(*) FROM dbm_trail.change c JOIN special s ON s.id = (c.key->>'id')::int, jsonb_each(to_jsonb(s)) j
-WHERE c.change_id > $seen AND NOT ROW(new -> j.key) *= ROW(j.value)
+WHERE c.change_id > $seen AND NOT record_image_eq(ROW(new -> j.key), ROW(j.value))
 SQL
-is(sql("SELECT count(*) FROM dbm_trail.change WHERE change_id > $seen AND NOT ROW(new) *= ROW(new::text::jsonb)"), 0, 'to the byte');
+is(sql("SELECT count(*) FROM dbm_trail.change WHERE change_id > $seen AND NOT record_image_eq(ROW(new), ROW(new::text::jsonb))"), 0, 'to the byte');
 logged();
 
 # --- Wide, long, and stored elsewhere
@@ -239,7 +239,7 @@ is(sql("SELECT length(old->>'long'), length(new->>'long'), new ? 'other' FROM db
 sql('CREATE TABLE columns (id int PRIMARY KEY, ' . join(', ', map { "c$_ int" } 1 .. 100) . ')');
 sql("SELECT dbm.install_audit_trigger('columns')");
 sql('INSERT INTO columns (id, c50) VALUES (1, 7)');
-is(sql('SELECT count(*) FILTER (WHERE NOT ROW(new) *= ROW(new::text::jsonb)), count(*) FROM dbm_trail.change ORDER BY 1 DESC'), '0|' . sql('SELECT count(*) FROM dbm_trail.change'), 'a hundred columns');
+is(sql('SELECT count(*) FILTER (WHERE NOT record_image_eq(ROW(new), ROW(new::text::jsonb))), count(*) FROM dbm_trail.change ORDER BY 1 DESC'), '0|' . sql('SELECT count(*) FROM dbm_trail.change'), 'a hundred columns');
 $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
 
 # --- Many rows
@@ -369,7 +369,7 @@ $seen = 0;
 sql("UPDATE item SET note = 'late'");
 is(sql("SELECT new->>'note' FROM dbm_trail.change_default"), 'late', 'without its partition a change goes into the default one');
 sql('ALTER TABLE dbm_trail.change DETACH PARTITION dbm_trail.change_default');
-like(refused('UPDATE item SET note = 2'), qr/^55000: cannot write to dbm_trail.change/, 'without that the write is refused');
+like(refused('UPDATE item SET note = id'), qr/^55000: cannot write to dbm_trail.change/, 'without that the write is refused');
 is(sql('SELECT note FROM item'), 'late', 'and changes nothing');
 
 done_testing();

@@ -68,14 +68,14 @@ for my $what ("dbm.install_audit_trigger('shop.orders')", "dbm.remove_audit_trig
 {
 	is(told('maker', "SELECT $what"), '42501', "with it only on one's own: $what");
 }
-is(told('maker', 'SELECT dbm.write_audit_trail()'), '0A000', 'a trigger function is none to call');
+is(told('maker', 'SELECT dbm.write_audit_trail()'), '39P01', 'a trigger function is none to call');
 is(told('maker', 'CREATE TABLE public.x (a int)') , '42501', 'nowhere to stand') if 0;
 told('maker', 'CREATE SCHEMA mine; CREATE TABLE mine.t (a int PRIMARY KEY); CREATE TRIGGER x AFTER INSERT ON mine.t FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()');
 is(told('maker', 'INSERT INTO mine.t VALUES (1)'), '55000', 'a trigger made by hand writes nothing');
 is(told('maker', "SELECT dbm.install_audit_trigger('mine.t')"), 'mine.t is watched by statement triggers', "a table's owner may") if 0;
 for my $table (qw(relation shape activity change event redaction change_default))
 {
-	for my $statement ("SELECT count(*) FROM dbm_trail.$table", "INSERT INTO dbm_trail.$table DEFAULT VALUES", "DELETE FROM dbm_trail.$table", "TRUNCATE dbm_trail.$table", "DROP TABLE dbm_trail.$table", "LOCK TABLE dbm_trail.$table")
+	for my $statement ("SELECT count(*) FROM dbm_trail.$table", "INSERT INTO dbm_trail.$table DEFAULT VALUES", "DELETE FROM dbm_trail.$table", "TRUNCATE dbm_trail.$table", "DROP TABLE dbm_trail.$table", "BEGIN; LOCK TABLE dbm_trail.$table")
 	{
 		is(told('writer', $statement), '42501', "writer: $statement");
 	}

@@ -121,7 +121,7 @@ $publisher->safe_psql('postgres', 'CREATE TABLE copied (id int PRIMARY KEY, v te
 sql("CREATE TABLE copied (id int PRIMARY KEY, v text); SELECT dbm.install_audit_trigger('copied')");
 is(sql("SELECT level FROM dbm.audit_triggers() WHERE table_name = 'public.copied'"), 'statement', 'a plain table');
 logged();
-sql("CREATE SUBSCRIPTION s CONNECTION '" . $publisher->connstr('postgres') . "' PUBLICATION p");
+sql('CREATE SUBSCRIPTION s CONNECTION $$' . $publisher->connstr('postgres') . '$$ PUBLICATION p');
 is(sql("SELECT level FROM dbm.audit_triggers() WHERE table_name = 'public.copied'"), 'row', 'becomes one that is watched row by row as it is subscribed');
 $publisher->safe_psql('postgres', "INSERT INTO copied VALUES (1, 'a')");
 $publisher->wait_for_catchup('s');
