@@ -85,7 +85,7 @@ pgrx::extension_sql_file!(
     requires = ["partition"]
 );
 #[cfg(feature = "postgres")]
-pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job"]);
+pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job", "partition_copy"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",

@@ -248,7 +248,7 @@ sql('CREATE TABLE many (id int PRIMARY KEY, v text)');
 sql("SELECT dbm.install_audit_trigger('many')");
 my $before = sql('SELECT pg_current_xact_id()');
 sql("INSERT INTO many SELECT i, 'v' || i FROM generate_series(1, 50000) i; UPDATE many SET v = v || 'x'; DELETE FROM many WHERE id % 2 = 0");
-cmp_ok(sql('SELECT pg_current_xact_id()') - $before, '<=', 4, 'no transaction number a row');
+cmp_ok(sql('SELECT pg_current_xact_id()') - $before, '<=', 5, 'no transaction number a row');
 is(sql("SELECT string_agg(format('%s %s', operation, n), ', ' ORDER BY operation) FROM (SELECT operation, count(*) n FROM dbm_trail.change WHERE change_id > $seen GROUP BY 1) c"), 'D 25000, I 50000, U 50000', 'in batches');
 is(sql(qq{SELECT count(*) FROM dbm_trail.change WHERE change_id > $seen AND operation = 'U' AND (old->>'v' <> 'v' || (key->>'id') OR new->>'v' <> 'v' || (key->>'id') || 'x')}), 0, 'each before paired with its after');
 is(sql("SELECT count(*) FROM dbm_trail.change WHERE key_hash IS DISTINCT FROM jsonb_hash_extended(key, 0)"), 0, 'found by the hash of its key');
@@ -268,11 +268,12 @@ sql(q{SET application_name = 'pay roll'; INSERT INTO person VALUES (1, 'Ada', 's
 my @redacted = split /\n/, sql("SELECT new FROM dbm_trail.change WHERE change_id > $seen ORDER BY change_id");
 like($redacted[0], qr/^\{"id": 1, "ssn": "redacted:[0-9a-f]{32}", "name": "Ada"\}$/, 'left out and redacted');
 is(join(' ', map { /redacted:(\w+)/ ? $1 : '' } @redacted[0, 1]) =~ /^(\w+) \1$/ ? 'same' : 'other', 'same', 'equal for equal');
-isnt($redacted[2] =~ /redacted:(\w+)/ && $1, $redacted[0] =~ /redacted:(\w+)/ && $1, 'and only for them');
+my ($first_hash, $third_hash) = map { /redacted:(\w+)/ } @redacted[0, 2];
+isnt($third_hash, $first_hash, 'and only for them');
 logged();
 sql(q{UPDATE person SET "Secret ""x""" = 't', seen = now()});
 is(logged(), '', 'what is left out alone is no change');
-is(sql("SELECT query, application_name FROM dbm_trail.activity WHERE query IS NOT NULL ORDER BY activity_id LIMIT 1") =~ /^SET application_name.*INSERT INTO person.*\|pay roll$/s, 1, 'the text of the query and who the client is');
+is(sql("SELECT query, application_name FROM dbm_trail.activity WHERE query IS NOT NULL ORDER BY activity_id LIMIT 1") =~ /^INSERT INTO person.*\|pay roll$/s, 1, 'the text of the query and who the client is');
 sql('ALTER TABLE person RENAME ssn TO social');
 sql('UPDATE person SET social = 9 WHERE id = 1');
 like(logged(), qr/^U\|\{"id": 1\}\|\{"social": "redacted:\w{32}"\}\|\{"social": "redacted:\w{32}"\}$/, 'a renamed column stays redacted');
@@ -304,7 +305,7 @@ TRUNCATE item CASCADE;
 SQL
 $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
 $node->safe_psql('postgres', <<'SQL', extra_params => [ '-U', 'app' ]);
-SET dbm_trail.user = 'liar';
+SET dbm_trail.actor = 'liar';
 BEGIN;
 INSERT INTO item VALUES (1, 'a');
 SELECT dbm.set_context('user', 'mira');
@@ -334,7 +335,6 @@ is(sql("SELECT count(DISTINCT activity_id) FROM dbm_trail.change WHERE change_id
 is(sql("SELECT dbm.context()"), '{}', 'the context ends with the transaction');
 is(sql("BEGIN; SELECT dbm.set_context('a', 'b'); SELECT dbm.set_context('c', 'd'); SELECT dbm.set_context('a', NULL); SELECT dbm.context()") =~ s/\n//gr, '{"c": "d"}', 'entries can be taken back');
 is(refused("SELECT dbm.set_context('a', repeat('x', 9000))"), '54000: the context of a transaction must not have more than 8192 bytes', 'not too much');
-is(sql("SET dbm.context = '{\"user\": \"liar\"}'; SELECT dbm.context()"), '{}', 'no setting puts it there') if 0;
 
 # Order is that of the row's locks, not of the clock at BEGIN.
 my $first = $node->background_psql('postgres', on_error_stop => 1);

@@ -93,8 +93,8 @@ SQL
 is(logged(), <<'ROWS' =~ s/\n\z//r, 'triggers follow what the table becomes');
 I|{"k": 1, "id": 7}|{"k": 1, "v": "through the parent", "id": 7}
 I|{"id": 1}|{"v": 1, "id": 1}
-I|{"id": 2}|{"v": 1, "id": 2}
 U|{"id": 1}|{"v": 1}|{"v": 2}
+I|{"id": 2}|{"v": 1, "id": 2}
 U|{"id": 2}|{"v": 1}|{"v": 2}
 ROWS
 is(sql("SELECT string_agg(table_name || ' ' || level, ', ') FROM dbm.audit_triggers() WHERE table_name ~ 'reading_5|chained'"), 'public.chained row, public.reading_5 row', 'and are listed so');

@@ -56,6 +56,11 @@ pub fn end_of_ddl(tag: &str) {
         }
     }
     let Some(handler) = HANDLER.get() else { return };
+    // SAFETY: reads a flag.
+    if unsafe { pg_sys::creating_extension } {
+        // What it is to work with may not be there yet.
+        return;
+    }
     if !log::is_there() || IS_AT_WORK.replace(true) {
         return;
     }

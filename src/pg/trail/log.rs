@@ -522,8 +522,43 @@ pub unsafe fn write_one(table: &'static Table, at: i64, row: &[Value]) {
     writer.close();
 }
 
-/// Whether there is a log.
+/// Whether there is a log, made by the extension's owner. Statements of ours on it run with that owner's rights: on tables
+/// of somebody else they would run whatever those have for triggers.
 pub fn is_there() -> bool {
-    // SAFETY: a look-up.
-    unsafe { find(TABLES[0].name) != pg_sys::InvalidOid }
+    // SAFETY: look-ups in the system caches.
+    unsafe {
+        let registry = find(TABLES[0].name);
+        if registry == pg_sys::InvalidOid {
+            return false;
+        }
+        let owner = owner();
+        let schema = pg_sys::get_rel_namespace(registry);
+        owner_of(pg_sys::SysCacheIdentifier::RELOID, registry, |class: &pg_sys::FormData_pg_class| {
+            class.relowner
+        }) == Some(owner)
+            && owner_of(
+                pg_sys::SysCacheIdentifier::NAMESPACEOID,
+                schema,
+                |schema: &pg_sys::FormData_pg_namespace| schema.nspowner,
+            ) == Some(owner)
+    }
+}
+
+/// # Safety
+/// `T` must be what the rows of that cache are.
+unsafe fn owner_of<T>(
+    cache: pg_sys::SysCacheIdentifier::Type,
+    oid: pg_sys::Oid,
+    owner: impl Fn(&T) -> pg_sys::Oid,
+) -> Option<pg_sys::Oid> {
+    // SAFETY: as the caller vouches; the tuple is released after it was read.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(cache as i32, oid.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let owner = owner(&*pg_sys::GETSTRUCT(tuple).cast::<T>());
+        pg_sys::ReleaseSysCache(tuple);
+        Some(owner)
+    }
 }
