@@ -13,6 +13,8 @@ singles=${SINGLES:-3000}
 scratch=${BENCH_SCRATCH:-$(mktemp -d)}
 ways='none statement row classic'
 
+# The library is there in every session, whatever the way, and its DDL guard is silent.
+export PGOPTIONS='-c client_min_messages=error'
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 
 psql -X -q -c 'CREATE DATABASE bench_trail' postgres
@@ -50,6 +52,8 @@ fill="SELECT i, i % 1000, 'status ' || i % 7, i / 7.0, i % 10, '2026-01-01'::tim
 # timed WAY WHAT STATEMENT: appends seconds on a processor and bytes of WAL.
 timed() {
     sql <<SQL >> "$scratch/$2.$1"
+LOAD 'dbmastery';
+SET dbm.ddl_guard = off;
 SET synchronous_commit = off;
 CHECKPOINT;
 SELECT pg_backend_pid() AS pid \gset
@@ -82,7 +86,7 @@ for way in $ways; do
 done
 for round in $(seq $((2 * rounds))); do
     for way in $ways; do
-        PGOPTIONS='-c synchronous_commit=off' pgbench -n -M prepared -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
+        PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' pgbench -n -M prepared -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
             awk '/latency average/ { print $4 * 1000 }' >> "$scratch/latency.$way"
         timed "$way" single "PREPARE change(int) AS UPDATE t_$way SET amount = amount + 1 WHERE id = \$1;
 \\o /dev/null
