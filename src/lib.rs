@@ -21,6 +21,7 @@ pub mod migration;
 pub mod monitor;
 pub mod partition;
 pub mod query;
+pub mod trail;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
@@ -84,6 +85,8 @@ pgrx::extension_sql_file!(
     requires = ["partition"]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job", "partition_copy"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
@@ -96,6 +99,7 @@ pgrx::extension_sql_file!(
         "plan",
         "progress",
         "suppression",
+        "trail",
         "workload",
         audit::api::audit,
         audit::api::catalog_summary,
@@ -150,6 +154,12 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        trail::api::audit_triggers,
+        trail::api::context,
+        trail::api::install_audit_trigger,
+        trail::api::install_audit_triggers,
+        trail::api::remove_audit_trigger,
+        trail::api::set_context,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,
@@ -169,6 +179,8 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::install();
     pg::capture::install();
     pg::guard::install(migration::live::guard::decide);
+    pg::trail::install();
+    pg::trail::install_handler(trail::live::ddl::ended);
     pg::background::install(worker::live::errand);
     pg::background::install_launcher();
 }
