@@ -26,6 +26,7 @@ mod server;
 mod snapshot;
 mod summary;
 pub mod target;
+pub mod trail;
 pub mod types;
 pub mod workload;
 pub mod zone;

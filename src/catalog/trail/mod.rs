@@ -1,0 +1,3 @@
+//! Facts of the audit trail: how its log is laid out, and how values are written into it.
+
+pub mod layout;
