@@ -31,6 +31,7 @@ pub mod shared_memory;
 pub mod sleep;
 pub mod snapshot;
 pub mod thresholds;
+pub mod trail;
 pub mod upkeep;
 pub mod value;
 pub mod workload;

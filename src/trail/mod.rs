@@ -12,6 +12,8 @@
 //! So `(value #>> '{}')::type` under these settings gives every value back but `jsonb`, which is there itself.
 //! A redacted value is the string `redacted:` and 32 hexadecimal digits, equal for equal values of one log.
 
+#[cfg(feature = "postgres")]
+pub mod live;
 pub mod log;
 pub mod read;
 pub mod revert;

@@ -2,9 +2,11 @@
 //!
 //! A column keeps its number as long as it lives, whatever its name, and no other gets the number; so the number tells
 //! which column of two shapes is the same one. But a restored table is made anew and counts from 1 without gaps: a
-//! shape that has a number which the one before had passed over is such a one, and there names tell.
+//! shape that has a number which the one before had passed over is such a one, and there names tell. Partitions count
+//! their columns each for itself, and have the names of the parent at all times: so each is followed back from what it
+//! is called now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -50,10 +52,15 @@ pub struct Shape {
     pub attributes: Vec<Attribute>,
     /// The names of the columns that tell its rows apart; none where the whole row does.
     pub key: Vec<String>,
+    /// Which table held the rows: the same for all shapes of a table, another for each of its partitions.
+    pub holder: String,
 }
 
-/// The number of the shape that the table has now.
+/// The number of the shape that the table has now; those of its partitions are below it, from [`FIRST_LIVE`].
 pub const LIVE: i32 = i32::MAX;
+
+/// No shape in the log has this number or a higher one.
+pub const FIRST_LIVE: i32 = i32::MAX - 1_000_000;
 
 /// What a shape calls the columns.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +69,8 @@ pub struct Names {
     pub columns: Vec<(ColumnId, Attribute)>,
     /// Those of the key.
     pub key: Vec<ColumnId>,
+    /// Whether that is the whole row, for want of a key.
+    pub is_whole_row: bool,
     seen_at: i64,
 }
 
@@ -86,32 +95,28 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// From the shapes of one table, in any order.
+    /// From the shapes of one table, with those of its partitions and with the live ones, in any order.
     pub fn new(mut shapes: Vec<Shape>) -> Self {
-        shapes.sort_by_key(|shape| shape.id);
-        let mut lineage = Self::default();
-        let mut before: Vec<(ColumnId, Attribute)> = Vec::new();
-        for shape in shapes {
-            let is_restored = is_restored(&before, &shape.attributes);
-            let mut columns = Vec::with_capacity(shape.attributes.len());
-            for attribute in shape.attributes {
-                let same = before.iter().find(|(_, old)| {
-                    if is_restored { old.name == attribute.name } else { old.number == attribute.number }
-                });
-                let id = same.map_or(lineage.width, |&(id, _)| id);
-                lineage.width = lineage.width.max(id + 1);
-                columns.push((id, attribute));
+        // The live shape of the table itself comes first: what the columns are called now holds for all.
+        shapes.sort_by_key(|shape| std::cmp::Reverse((shape.id == LIVE, shape.id)));
+        let mut holders: Vec<&str> = Vec::new();
+        for shape in &shapes {
+            if !holders.contains(&&*shape.holder) {
+                holders.push(&shape.holder);
             }
-            let names = Names { columns, key: Vec::new(), seen_at: shape.seen_at };
-            let key = if shape.key.is_empty() {
-                names.columns.iter().map(|&(id, _)| id).collect()
-            } else {
-                shape.key.iter().filter_map(|name| names.id(name)).collect()
-            };
-            before.clone_from(&names.columns);
-            lineage.shapes.insert(shape.id, Names { key, ..names });
         }
-        lineage
+        let holders: Vec<String> = holders.into_iter().map(str::to_owned).collect();
+        let mut chains: Vec<Vec<Shape>> = holders.iter().map(|_| Vec::new()).collect();
+        for shape in shapes {
+            if let Some(place) = holders.iter().position(|holder| *holder == shape.holder) {
+                chains[place].push(shape);
+            }
+        }
+        let mut builder = Builder::default();
+        for chain in chains {
+            builder.follow(chain);
+        }
+        Self { shapes: builder.shapes, width: builder.width }
     }
 
     /// What that shape calls them.
@@ -128,7 +133,7 @@ impl Lineage {
         {
             return Some(live);
         }
-        let seen = self.shapes.iter().filter(|&(&id, _)| id != LIVE).map(|(_, names)| names);
+        let seen = self.shapes.range(..FIRST_LIVE).map(|(_, names)| names);
         let by_then = seen.clone().rfind(|names| names.seen_at <= moment);
         by_then.or_else(|| seen.clone().next()).or_else(|| self.shapes.values().next())
     }
@@ -139,16 +144,87 @@ impl Lineage {
     }
 }
 
-/// Whether the table was made anew between two shapes: one has a number that the other had passed over.
-fn is_restored(before: &[(ColumnId, Attribute)], after: &[Attribute]) -> bool {
-    let highest = before.iter().map(|(_, attribute)| attribute.number).max().unwrap_or(0);
-    after.iter().any(|attribute| {
-        attribute.number < highest && before.iter().all(|(_, old)| old.number != attribute.number)
+/// Gives columns their ids, from now back to the first shape.
+#[derive(Default)]
+struct Builder {
+    shapes: BTreeMap<i32, Names>,
+    width: usize,
+    /// The columns by the names that they have at the end, and those that were gone before it: by name, the last first.
+    last: HashMap<String, ColumnId>,
+    gone: HashMap<(String, usize), ColumnId>,
+}
+
+impl Builder {
+    fn new_column(&mut self) -> ColumnId {
+        self.width += 1;
+        self.width - 1
+    }
+
+    /// The shapes of one table, the last first.
+    fn follow(&mut self, chain: Vec<Shape>) {
+        let mut later: Option<Vec<(ColumnId, Attribute)>> = None;
+        let mut gone_here: HashMap<String, usize> = HashMap::new();
+        for shape in chain {
+            let is_restored = later.as_ref().is_some_and(|later| is_restored(&shape.attributes, later));
+            let mut columns = Vec::with_capacity(shape.attributes.len());
+            for attribute in shape.attributes {
+                let id = match &later {
+                    None => self.last.get(&attribute.name).copied().unwrap_or_else(|| {
+                        let id = self.new_column();
+                        self.last.insert(attribute.name.clone(), id);
+                        id
+                    }),
+                    Some(later) => {
+                        let same = later.iter().find(|(_, new)| {
+                            if is_restored {
+                                new.name == attribute.name
+                            } else {
+                                new.number == attribute.number
+                            }
+                        });
+                        match same {
+                            Some(&(id, _)) => id,
+                            None => {
+                                let nth = gone_here.entry(attribute.name.clone()).or_default();
+                                *nth += 1;
+                                let name = (attribute.name.clone(), *nth);
+                                self.gone.get(&name).copied().unwrap_or_else(|| {
+                                    let id = self.new_column();
+                                    self.gone.insert(name, id);
+                                    id
+                                })
+                            }
+                        }
+                    }
+                };
+                columns.push((id, attribute));
+            }
+            later = Some(columns.clone());
+            let is_whole_row = shape.key.is_empty();
+            let names = Names { columns, key: Vec::new(), is_whole_row, seen_at: shape.seen_at };
+            let mut key: Vec<ColumnId> = if shape.key.is_empty() {
+                names.columns.iter().map(|&(id, _)| id).collect()
+            } else {
+                shape.key.iter().filter_map(|name| names.id(name)).collect()
+            };
+            key.sort_unstable();
+            self.shapes.insert(shape.id, Names { key, ..names });
+        }
+    }
+}
+
+/// Whether the table was made anew between two shapes: the later has a number that the earlier had passed over.
+fn is_restored(earlier: &[Attribute], later: &[(ColumnId, Attribute)]) -> bool {
+    let highest = earlier.iter().map(|attribute| attribute.number).max().unwrap_or(0);
+    later.iter().any(|(_, attribute)| {
+        attribute.number < highest && earlier.iter().all(|old| old.number != attribute.number)
     })
 }
 
 #[cfg(test)]
 pub mod sample {
+    //! Hand-made shapes.
+
     use super::*;
 
     /// A shape from `number name` words; the first column is the key.
@@ -163,7 +239,7 @@ pub mod sample {
             })
             .collect::<Vec<_>>();
         let key = columns.first().map(|&(_, name)| name.to_owned()).into_iter().collect();
-        Shape { id, seen_at, attributes, key }
+        Shape { id, seen_at, attributes, key, holder: "t".to_owned() }
     }
 }
 
@@ -199,6 +275,22 @@ mod tests {
         for name in ["id", "a", "b"] {
             assert_eq!(id(&lineage, 1, name), id(&lineage, LIVE, name), "{name}");
         }
+        assert_eq!(lineage.width, 3);
+    }
+
+    #[test]
+    fn partitions_count_each_for_itself() {
+        let of = |holder: &str, shape: Shape| Shape { holder: holder.to_owned(), ..shape };
+        let lineage = Lineage::new(vec![
+            of("a", shape(1, 10, &[(1, "id"), (2, "name"), (3, "size")])),
+            of("b", shape(2, 20, &[(2, "id"), (1, "size"), (4, "label")])),
+            of("t", shape(LIVE, 99, &[(1, "id"), (2, "label")])),
+            of("a", shape(LIVE - 1, 99, &[(1, "id"), (2, "label")])),
+            of("b", shape(LIVE - 2, 99, &[(2, "id"), (4, "label")])),
+        ]);
+        assert_eq!(id(&lineage, 1, "name"), id(&lineage, LIVE, "label"));
+        assert_eq!(id(&lineage, 2, "label"), id(&lineage, LIVE, "label"));
+        assert_eq!(id(&lineage, 1, "size"), id(&lineage, 2, "size"));
         assert_eq!(lineage.width, 3);
     }
 

@@ -6,7 +6,5 @@ pub mod api;
 pub mod change;
 pub mod document;
 pub mod lineage;
-#[cfg(feature = "postgres")]
-pub mod live;
 pub mod rewind;
 pub mod row;

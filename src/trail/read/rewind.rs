@@ -6,6 +6,7 @@
 //! where they came from.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use super::change::{Change, Operation};
 use super::lineage::{ColumnId, Lineage};
@@ -39,18 +40,18 @@ enum Fate {
 }
 
 /// Changes taken back, the last first.
-pub struct Rewind<'a> {
-    lineage: &'a Lineage,
+pub struct Rewind {
+    lineage: Rc<Lineage>,
     /// What tells the table's rows apart now.
     key: Vec<ColumnId>,
     reached: HashMap<Key, Vec<Source>>,
     fates: HashMap<Key, Vec<Fate>>,
 }
 
-impl<'a> Rewind<'a> {
+impl Rewind {
     /// From now, where these columns tell rows apart.
-    pub fn new(lineage: &'a Lineage, key: Vec<ColumnId>) -> Self {
-        Self { lineage, key, reached: HashMap::new(), fates: HashMap::new() }
+    pub fn new(lineage: &Rc<Lineage>, key: Vec<ColumnId>) -> Self {
+        Self { lineage: Rc::clone(lineage), key, reached: HashMap::new(), fates: HashMap::new() }
     }
 
     fn take(&mut self, key: Key) -> Source {
@@ -132,17 +133,18 @@ impl<'a> Rewind<'a> {
 }
 
 /// Changes made again, the first first.
-pub struct Replay<'a> {
-    lineage: &'a Lineage,
+pub struct Replay {
+    lineage: Rc<Lineage>,
     rows: BTreeMap<Key, Vec<Row>>,
     /// How many rows were met of which the log does not know where they came from.
     pub strangers: usize,
+    begins_empty: bool,
 }
 
-impl<'a> Replay<'a> {
+impl Replay {
     /// From nothing.
-    pub fn new(lineage: &'a Lineage) -> Self {
-        Self { lineage, rows: BTreeMap::new(), strangers: 0 }
+    pub fn new(lineage: &Rc<Lineage>) -> Self {
+        Self { lineage: Rc::clone(lineage), rows: BTreeMap::new(), strangers: 0, begins_empty: false }
     }
 
     fn take(&mut self, key: &Key) -> Row {
@@ -158,6 +160,7 @@ impl<'a> Replay<'a> {
         if change.operation == Operation::Truncate {
             self.rows.clear();
             self.strangers = 0;
+            self.begins_empty = true;
             return Ok(());
         }
         let names = self.lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
@@ -176,6 +179,16 @@ impl<'a> Replay<'a> {
             Operation::Truncate => {}
         }
         Ok(())
+    }
+
+    /// Whether a TRUNCATE was among the changes: then nothing can have been there before.
+    pub fn begins_empty(&self) -> bool {
+        self.begins_empty
+    }
+
+    /// The rows that are there, taken out.
+    pub fn into_rows(self) -> Vec<Row> {
+        self.rows.into_values().flatten().collect()
     }
 
     /// The rows that are there.
@@ -215,12 +228,12 @@ mod tests {
     }
 
     /// One table: a column renamed, one dropped, one added, on the way.
-    fn lineage() -> Lineage {
-        Lineage::new(vec![
+    fn lineage() -> Rc<Lineage> {
+        Rc::new(Lineage::new(vec![
             shape(1, 10, &[(1, "id"), (2, "name"), (3, "size")]),
             shape(2, 40, &[(1, "id"), (2, "label"), (4, "price")]),
             shape(LIVE, 99, &[(1, "id"), (2, "label"), (4, "price")]),
-        ])
+        ]))
     }
 
     fn history() -> Vec<Change> {
@@ -250,7 +263,7 @@ mod tests {
             .collect()
     }
 
-    fn back(lineage: &Lineage, until: i64) -> Vec<Row> {
+    fn back(lineage: &Rc<Lineage>, until: i64) -> Vec<Row> {
         let key = key_columns(lineage.names(LIVE).unwrap());
         let mut rewind = Rewind::new(lineage, key);
         for change in history().iter().rev().filter(|change| change.id > until) {
@@ -262,7 +275,7 @@ mod tests {
         rows
     }
 
-    fn forward(lineage: &Lineage, until: i64) -> Vec<Row> {
+    fn forward(lineage: &Rc<Lineage>, until: i64) -> Vec<Row> {
         let mut replay = Replay::new(lineage);
         for change in history().iter().filter(|change| change.id <= until) {
             replay.apply(change).unwrap();
@@ -283,10 +296,7 @@ mod tests {
         }
         assert!(back(&lineage, 0).is_empty());
         // What the price was before the column was there is what the table says; the shape of then leaves it out.
-        assert_eq!(
-            texts(&lineage, 2, back(&lineage, 5)),
-            [r#"{"id": 3, "label": "c", "price": null}"#],
-        );
+        assert_eq!(texts(&lineage, 2, back(&lineage, 5)), [r#"{"id": 3, "label": "c", "price": null}"#],);
         // The size, which is gone, is told by the changes alone.
         assert_eq!(
             texts(&lineage, 1, back(&lineage, 2)),
@@ -328,7 +338,8 @@ mod tests {
     fn equal_rows_without_a_key_are_as_many_as_they_were() {
         let mut whole = shape(1, 10, &[(1, "a"), (2, "b")]);
         whole.key.clear();
-        let lineage = Lineage::new(vec![whole.clone(), super::super::lineage::Shape { id: LIVE, ..whole }]);
+        let live = super::super::lineage::Shape { id: LIVE, ..whole.clone() };
+        let lineage = Rc::new(Lineage::new(vec![whole, live]));
         let names = lineage.names(LIVE).unwrap();
         let key = key_columns(names);
         let insert = |id| change(id, 1, "I", "{}", "{}", r#"{"a": 1, "b": 2}"#);

@@ -35,6 +35,13 @@ impl Row {
         }
     }
 
+    /// Nobody knows the value of this column.
+    pub fn forget(&mut self, column: ColumnId) {
+        if let Some(place) = self.0.get_mut(column) {
+            *place = None;
+        }
+    }
+
     /// Takes these values over.
     pub fn overlay(&mut self, names: &Names, members: &Members) {
         for (name, value) in members {
@@ -87,6 +94,18 @@ impl Row {
     }
 }
 
+/// A row as the text of a composite, which record_in reads.
+pub fn literal(values: impl Iterator<Item = Option<String>>) -> String {
+    let values: Vec<String> = values
+        .map(|value| {
+            value.map_or_else(String::new, |text| {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+            })
+        })
+        .collect();
+    format!("({})", values.join(","))
+}
+
 /// What tells a row apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Rc<str>);
@@ -105,4 +124,15 @@ pub fn images(change: &Change, names: &Names, width: usize) -> (Row, Row) {
     before.overlay(names, &change.old);
     after.overlay(names, &change.new);
     (before, after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_composite_keeps_its_values() {
+        let values = [Some(r#"a"b\c,("#), None, Some(""), Some("1.0")].map(|value| value.map(str::to_owned));
+        assert_eq!(literal(values.into_iter()), r#"("a""b\\c,(",,"","1.0")"#);
+    }
 }
