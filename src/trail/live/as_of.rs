@@ -259,14 +259,15 @@ impl Way<'_> {
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at <= {}
                AND c.change_id >= coalesce((
                    SELECT max(t.change_id) FROM dbm_trail.change t
-                   WHERE t.shape_id = ANY ($1::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
+                   WHERE t.shape_id = ANY ($3::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
                      AND t.changed_at <= {}), 0)
              ORDER BY c.change_id",
             change_columns(),
             moment(2),
             moment(2)
         );
-        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string())]) {
+        let whole = self.shapes.iter().filter(|&&shape| self.lineage.is_whole_table(shape));
+        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string()), list(whole)]) {
             if let Err(barred) = replay.apply(&change) {
                 bar(&self.name(), barred);
             }

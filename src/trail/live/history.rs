@@ -225,13 +225,20 @@ impl Teller<'_> {
         // The change after which no row had this key.
         let mut end = 0;
         let mut truncates = self.truncates.iter().filter(|entry| entry.id < before).peekable();
+        let lineage = &self.subject.lineage;
+        // Whether a TRUNCATE took the row that was last seen in that shape.
+        let takes = |truncate: &Entry, shape: i32| {
+            lineage.is_whole_table(truncate.shape) || lineage.is_same_holder(truncate.shape, shape)
+        };
+        let mut shape = LIVE;
         for entry in own {
             while let Some(truncate) = truncates.next_if(|truncate| truncate.id < entry.id) {
-                if is_there {
+                if is_there && takes(truncate, shape) {
                     told.push(truncate.clone());
+                    (is_there, end) = (false, truncate.id);
                 }
-                (is_there, end) = (false, truncate.id);
             }
+            shape = entry.shape;
             if entry.operation != Operation::Insert.name() && !is_there {
                 told.extend(self.before_it_came(values, end, entry.id));
             }
@@ -246,10 +253,10 @@ impl Teller<'_> {
             told.push(entry);
         }
         for truncate in truncates {
-            if is_there {
+            if is_there && takes(truncate, shape) {
                 told.push(truncate.clone());
+                (is_there, end) = (false, truncate.id);
             }
-            (is_there, end) = (false, truncate.id);
         }
         if !is_there {
             told.extend(self.before_it_came(values, end, before));

@@ -71,6 +71,8 @@ pub struct Names {
     pub key: Vec<ColumnId>,
     /// Whether that is the whole row, for want of a key.
     pub is_whole_row: bool,
+    /// Which table held the rows.
+    pub holder: String,
     seen_at: i64,
 }
 
@@ -138,6 +140,18 @@ impl Lineage {
         by_then.or_else(|| seen.clone().next()).or_else(|| self.shapes.values().next())
     }
 
+    /// Whether a TRUNCATE that found this shape emptied the table as a whole, and not one of its partitions.
+    pub fn is_whole_table(&self, shape: i32) -> bool {
+        let own = self.shapes.get(&LIVE).map(|names| &names.holder);
+        self.shapes.get(&shape).is_none_or(|names| own.is_none_or(|own| *own == names.holder))
+    }
+
+    /// Whether two shapes are of the same table or partition.
+    pub fn is_same_holder(&self, one: i32, other: i32) -> bool {
+        let holder = |shape| self.shapes.get(&shape).map(|names: &Names| &names.holder);
+        holder(one) == holder(other)
+    }
+
     /// What the table calls them now, or called them last.
     pub fn last(&self) -> Option<&Names> {
         self.shapes.values().next_back()
@@ -201,7 +215,13 @@ impl Builder {
             }
             later = Some(columns.clone());
             let is_whole_row = shape.key.is_empty();
-            let names = Names { columns, key: Vec::new(), is_whole_row, seen_at: shape.seen_at };
+            let names = Names {
+                columns,
+                key: Vec::new(),
+                is_whole_row,
+                holder: shape.holder,
+                seen_at: shape.seen_at,
+            };
             let mut key: Vec<ColumnId> = if shape.key.is_empty() {
                 names.columns.iter().map(|&(id, _)| id).collect()
             } else {

@@ -135,7 +135,8 @@ impl Rewind {
 /// Changes made again, the first first.
 pub struct Replay {
     lineage: Rc<Lineage>,
-    rows: BTreeMap<Key, Vec<Row>>,
+    /// The rows by key, each with the shape in which it was written last.
+    rows: BTreeMap<Key, Vec<(Row, i32)>>,
     /// How many rows were met of which the log does not know where they came from.
     pub strangers: usize,
     begins_empty: bool,
@@ -149,7 +150,7 @@ impl Replay {
 
     fn take(&mut self, key: &Key) -> Row {
         let found = self.rows.get_mut(key).and_then(Vec::pop);
-        found.unwrap_or_else(|| {
+        found.map(|(row, _)| row).unwrap_or_else(|| {
             self.strangers += 1;
             Row::unknown(self.lineage.width)
         })
@@ -158,22 +159,31 @@ impl Replay {
     /// Makes one change.
     pub fn apply(&mut self, change: &Change) -> Result<(), Barred> {
         if change.operation == Operation::Truncate {
-            self.rows.clear();
-            self.strangers = 0;
-            self.begins_empty = true;
+            if self.lineage.is_whole_table(change.shape) {
+                self.rows.clear();
+                self.strangers = 0;
+                self.begins_empty = true;
+            } else {
+                let lineage = &self.lineage;
+                for rows in self.rows.values_mut() {
+                    rows.retain(|&(_, shape)| !lineage.is_same_holder(shape, change.shape));
+                }
+            }
             return Ok(());
         }
         let names = self.lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
         let key = key_columns(names);
         let (before, after) = images(change, names, self.lineage.width);
         match change.operation {
-            Operation::Insert => self.rows.entry(after.key(&key)).or_default().push(after),
+            Operation::Insert => {
+                self.rows.entry(after.key(&key)).or_default().push((after, change.shape));
+            }
             Operation::Update => {
                 let mut row = self.take(&before.key(&key));
                 // What the change tells of the row before it counts as well: a stranger is known by it.
                 row.complete(&before);
                 row.overlay_row(&after);
-                self.rows.entry(after.key(&key)).or_default().push(row);
+                self.rows.entry(after.key(&key)).or_default().push((row, change.shape));
             }
             Operation::Delete => drop(self.take(&before.key(&key))),
             Operation::Truncate => {}
@@ -188,17 +198,17 @@ impl Replay {
 
     /// The rows that are there, taken out.
     pub fn into_rows(self) -> Vec<Row> {
-        self.rows.into_values().flatten().collect()
+        self.rows.into_values().flatten().map(|(row, _)| row).collect()
     }
 
     /// The rows that are there.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values().flatten()
+        self.rows.values().flatten().map(|(row, _)| row)
     }
 
     /// The row of that key that is there.
     pub fn row(&self, key: &Key) -> Option<&Row> {
-        self.rows.get(key).and_then(|rows| rows.last())
+        self.rows.get(key).and_then(|rows| rows.last()).map(|(row, _)| row)
     }
 }
 
@@ -316,6 +326,23 @@ mod tests {
         }
         replay.apply(&truncate).unwrap();
         assert_eq!(replay.rows().count(), 0);
+    }
+
+    #[test]
+    fn truncate_of_a_partition_leaves_the_others() {
+        let of = |holder: &str, id| super::super::lineage::Shape {
+            holder: holder.to_owned(),
+            ..shape(id, 10, &[(1, "id")])
+        };
+        let lineage = Rc::new(Lineage::new(vec![of("a", 1), of("b", 2), of("t", 3), of("t", LIVE)]));
+        let mut replay = Replay::new(&lineage);
+        replay.apply(&change(1, 1, "I", r#"{"id": 1}"#, "{}", r#"{"id": 1}"#)).unwrap();
+        replay.apply(&change(2, 2, "I", r#"{"id": 2}"#, "{}", r#"{"id": 2}"#)).unwrap();
+        replay.apply(&change(3, 1, "T", "{}", "{}", "{}")).unwrap();
+        assert_eq!(texts(&lineage, 1, replay.rows().cloned().collect()), [r#"{"id": 2}"#]);
+        assert!(!replay.begins_empty());
+        replay.apply(&change(4, 3, "T", "{}", "{}", "{}")).unwrap();
+        assert_eq!((replay.rows().count(), replay.begins_empty()), (0, true));
     }
 
     #[test]
