@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 
-use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::book::{Book, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
@@ -175,7 +175,8 @@ impl Way<'_> {
         let mut rewind = Rewind::new(self.lineage, key.clone());
         let sql = format!(
             "SELECT {} FROM dbm_trail.change c
-             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} ORDER BY c.change_id DESC",
+             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
+             ORDER BY {PLACE} DESC, c.statement_no DESC, c.change_id DESC",
             change_columns(),
             moment(2)
         );
@@ -261,7 +262,7 @@ impl Way<'_> {
                    SELECT max(t.change_id) FROM dbm_trail.change t
                    WHERE t.shape_id = ANY ($3::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
                      AND t.changed_at <= {}), 0)
-             ORDER BY c.change_id",
+             ORDER BY {PLACE}, c.statement_no, c.change_id",
             change_columns(),
             moment(2),
             moment(2)

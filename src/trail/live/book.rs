@@ -283,10 +283,15 @@ pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -
     Lineage::new(shapes)
 }
 
+/// The place of a change among all, to be ordered by before `statement_no` and `change_id`: where a trigger of somebody's
+/// changed a row again, that was logged before the statement which set it off, and the commands tell the order.
+pub const PLACE: &str = "min(c.change_id) OVER (PARTITION BY c.transaction_id, c.key_hash
+     ORDER BY c.statement_no DESC, c.change_id DESC ROWS UNBOUNDED PRECEDING)";
+
 /// The columns of a change in a query, for [`change`]: `c` is the table.
 pub fn change_columns() -> String {
     format!(
-        "c.change_id, {}, c.transaction_id, c.shape_id, c.operation, c.key, c.old, c.new",
+        "c.change_id, {}, c.transaction_id, c.shape_id, c.operation, c.key, c.old, c.new, c.statement_no",
         micros("c.changed_at")
     )
 }
@@ -298,6 +303,7 @@ pub fn change(row: &[Option<String>]) -> Option<Change> {
         id: number(row, 0),
         at: number(row, 1),
         transaction: number(row, 2),
+        statement: number(row, 8),
         shape: number(row, 3),
         operation: Operation::of_letter(text(row, 4)?)?,
         key: document(5)?,

@@ -11,7 +11,7 @@ use crate::pg::error::raise;
 use crate::pg::trail::reading::Argument;
 use crate::pg::trail::reading::table::{Column, Table};
 use crate::text::quote_literal;
-use crate::trail::read::change::{Change, Operation};
+use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::{Members, members, object};
 use crate::trail::read::lineage::{ColumnId, LIVE};
 
@@ -38,13 +38,15 @@ pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
 
 /// The same, of a table of which the caller sees all, as they are in the log.
 pub fn row_changes(book: &Book, subject: &Subject, key: &str) -> Vec<Change> {
-    let ids = list(entries(book, subject, key).iter().map(|entry| entry.id));
+    let ids: Vec<i64> = entries(book, subject, key).iter().map(|entry| entry.id).collect();
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
          WHERE c.change_id = ANY ($1::pg_catalog.int8[]) ORDER BY c.change_id",
         change_columns()
     );
-    cursor(book, &sql, &[ids]).collect()
+    let mut changes: Vec<Change> = cursor(book, &sql, &[list(&ids)]).collect();
+    changes.sort_by_key(|change| ids.iter().position(|&id| id == change.id));
+    changes
 }
 
 fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
@@ -168,6 +170,7 @@ impl Teller<'_> {
             })
             .collect();
         found.sort_by_key(|entry| entry.id);
+        settle(&mut found, |entry| (entry.transaction, entry.statement, entry.id));
         found
     }
 

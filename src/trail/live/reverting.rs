@@ -12,7 +12,7 @@ use crate::pg::run;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::rows;
 use crate::text::quote_literal;
-use crate::trail::read::change::{Change, Operation};
+use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::object;
 use crate::trail::read::lineage::{LIVE, Logged};
 use crate::trail::read::row::{Key, Row, images, key_columns};
@@ -208,6 +208,10 @@ pub fn of_transaction(transaction: i64) -> i64 {
             refuse(&format!("change {} cannot be read", change.id), "Its row of dbm_trail.shape is gone.", "")
         })
     };
+    settle_rows(&mut changes, |change| {
+        let place = place_of(change);
+        (place, tables[place].images(change).0.key(&tables[place].key))
+    });
     let undone: Vec<Undone> =
         changes.iter().map(|change| tables[place_of(change)].undone(change, place_of(change))).collect();
     refuse_later(&book, transaction, &changes, &tables, &places);
@@ -217,6 +221,21 @@ pub fn of_transaction(transaction: i64) -> i64 {
     };
     let tables: Vec<Table> = tables.into_iter().map(|table| table.table).collect();
     run::store(&plan(asked, &tables, &undone))
+}
+
+/// Puts the changes of each row in the order of their commands, in the places that they have among all.
+fn settle_rows(changes: &mut [Change], row: impl Fn(&Change) -> (usize, Key)) {
+    let mut rows: HashMap<(usize, Key), Vec<usize>> = HashMap::new();
+    for (place, change) in changes.iter().enumerate() {
+        rows.entry(row(change)).or_default().push(place);
+    }
+    for places in rows.into_values() {
+        let mut own: Vec<Change> = places.iter().map(|&place| changes[place].clone()).collect();
+        settle(&mut own, |change| (change.transaction, change.statement, change.id));
+        for (place, change) in places.into_iter().zip(own) {
+            changes[place] = change;
+        }
+    }
 }
 
 fn no_such(transaction: i64) -> ! {
@@ -249,7 +268,7 @@ fn refuse_later(
             touched.insert((place, after));
         }
     }
-    let first = changes.first().map_or(0, |change| change.id);
+    let first = changes.iter().map(|change| change.id).min().unwrap_or(0);
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
          WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.change_id > $2::pg_catalog.int8

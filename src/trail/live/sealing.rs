@@ -228,9 +228,8 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
     let mut previous = last.map_or([0; 32], |last| last.digest);
     let mut id = last.map_or(0, |last| last.seal.id);
     let before = last.filter(|_| is_home).map_or(0, |last| last.seal.until);
-    let is_due = is_home && before == now.until;
     let mut sealed = Vec::new();
-    while waiting.iter().any(|leaves| !leaves.is_empty()) || (sealed.is_empty() && !is_due) {
+    while waiting.iter().any(|leaves| !leaves.is_empty()) {
         let parts: [Vec<Leaf>; 3] = [0, 1, 2].map(|place| {
             let count = waiting[place].len().min(MOST);
             waiting[place].drain(..count).collect()

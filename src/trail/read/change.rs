@@ -47,6 +47,8 @@ pub struct Change {
     pub at: i64,
     /// Its transaction.
     pub transaction: i64,
+    /// The command within it.
+    pub statement: i32,
     /// The shape that its table had.
     pub shape: i32,
     /// What was done.
@@ -57,4 +59,27 @@ pub struct Change {
     pub old: Members,
     /// Values after it.
     pub new: Members,
+}
+
+/// Puts changes of one row in order, which are in that of their numbers: where a trigger changed the row again before the
+/// statement that set it off was logged, the commands of the transaction tell. `of` gives transaction, command, number.
+pub fn settle<T>(changes: &mut [T], of: impl Fn(&T) -> (i64, i32, i64)) {
+    for block in changes.chunk_by_mut(|one, next| of(one).0 == of(next).0) {
+        block.sort_by_key(|change| {
+            let (_, statement, id) = of(change);
+            (statement, id)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settle;
+
+    #[test]
+    fn commands_tell_the_order_within_a_transaction() {
+        let mut changes = [(1, 1, 1), (2, 3, 2), (2, 1, 3), (1, 0, 4)];
+        settle(&mut changes, |&change| change);
+        assert_eq!(changes, [(1, 1, 1), (2, 1, 3), (2, 3, 2), (1, 0, 4)]);
+    }
 }

@@ -229,6 +229,7 @@ mod tests {
             id,
             at: id * 10,
             transaction: id,
+            statement: 0,
             shape,
             operation: Operation::of_letter(operation).unwrap(),
             key: of(key),
