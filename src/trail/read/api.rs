@@ -1,5 +1,6 @@
 //! The door of reading.
 
+use pgrx::AnyElement;
 use pgrx::prelude::*;
 
 use crate::pg::moment::{from_timestamp, timestamp};
