@@ -122,7 +122,8 @@ pub const NEEDS_ROWS: &str = "c.relkind = 'p' OR c.relispartition
     OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid OR i.inhparent = c.oid)
     OR EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid)
     OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
-        AND t.tgtype & 67 = 1 AND t.tgfoid <> 'dbm.write_audit_trail()'::pg_catalog.regprocedure)";
+        AND t.tgtype & 67 = 1 AND t.tgfoid NOT IN ('dbm.write_audit_trail()'::pg_catalog.regprocedure,
+            'dbm.partition_journal()'::pg_catalog.regprocedure))";
 
 #[cfg(test)]
 mod tests {

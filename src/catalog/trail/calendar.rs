@@ -60,7 +60,7 @@ pub fn write_time_with_zone(out: &mut Vec<u8>, microseconds: i64, zone: i32) {
     let seconds = zone.unsigned_abs();
     let sign = if zone <= 0 { '+' } else { '-' };
     let _ = write!(out, "{sign}{:02}:{:02}", seconds / 3_600, seconds / 60 % 60);
-    if seconds % 60 != 0 {
+    if !seconds.is_multiple_of(60) {
         let _ = write!(out, ":{:02}", seconds % 60);
     }
 }

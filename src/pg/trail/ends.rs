@@ -4,7 +4,7 @@ use std::ptr::null_mut;
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::{activity, context, log, registry, watched};
+use super::{activity, context, log, watched};
 
 pub fn install() {
     // SAFETY: functions that live as long as the process, registered once in each.
@@ -17,13 +17,13 @@ pub fn install() {
 
 /// A table changed; 0: any may have.
 #[pg_guard]
-unsafe extern "C-unwind" fn at_change(_: pg_sys::Datum, relation: pg_sys::Oid) {
+unsafe extern "C-unwind" fn at_change(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     watched::forget(relation);
     log::forget(relation);
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _: *mut std::ffi::c_void) {
+unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
     let is_committed = match event {
         pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => true,
         pg_sys::XactEvent::XACT_EVENT_ABORT => false,
@@ -32,15 +32,14 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _: *mut std::
     activity::forget();
     context::clear();
     watched::settle(is_committed);
-    registry::settle();
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end_of_subtransaction(
     event: pg_sys::SubXactEvent::Type,
-    _: pg_sys::SubTransactionId,
-    _: pg_sys::SubTransactionId,
-    _: *mut std::ffi::c_void,
+    _subtransaction: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _argument: *mut std::ffi::c_void,
 ) {
     // SAFETY: reads the depth of this process.
     let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };

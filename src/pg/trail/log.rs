@@ -262,7 +262,7 @@ unsafe fn verify(relation: pg_sys::Relation, table: &Table) {
         if !is_parent && kind != pg_sys::RELKIND_RELATION {
             refuse(&name, "It is no table.");
         }
-        if !is_parent && class.relam != pg_sys::Oid::from(pg_sys::HEAP_TABLE_AM_OID) {
+        if !is_parent && class.relam != pg_sys::HEAP_TABLE_AM_OID {
             refuse(&name, "Its access method is not heap.");
         }
         if class.relpersistence as u8 != pg_sys::RELPERSISTENCE_PERMANENT {
@@ -310,8 +310,7 @@ unsafe fn verify_indexes(relation: pg_sys::Relation, name: &str) {
             let index = (*(*list).elements.add(place as usize)).oid_value;
             let open = pg_sys::index_open(index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
             let method = (*(*open).rd_rel).relam;
-            let is_known = method == pg_sys::Oid::from(pg_sys::BTREE_AM_OID)
-                || method == pg_sys::Oid::from(pg_sys::BRIN_AM_OID);
+            let is_known = method == pg_sys::BTREE_AM_OID || method == pg_sys::BRIN_AM_OID;
             let is_plain = (*open).rd_indextuple.is_null()
                 || (pg_sys::RelationGetIndexExpressions(open).is_null()
                     && pg_sys::RelationGetIndexPredicate(open).is_null());

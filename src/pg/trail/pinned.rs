@@ -47,7 +47,30 @@ pub fn depends_on_settings(type_oid: pg_sys::Oid) -> bool {
     kind != b'e' && !INDEPENDENT.contains(&number)
 }
 
+/// Whether a setting has a value by which texts come out as under ours.
+fn is_as_good(name: &CStr, ours: &CStr) -> bool {
+    // SAFETY: returns a C string that lives as long as the setting stays, or null.
+    let current = unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        if value.is_null() {
+            return false;
+        }
+        CStr::from_ptr(value).to_bytes()
+    };
+    match name.to_bytes() {
+        // How dates are read is no matter.
+        b"DateStyle" => current.starts_with(b"ISO"),
+        b"extra_float_digits" => matches!(current, b"1" | b"2" | b"3"),
+        _ => current == ours.to_bytes(),
+    }
+}
+
 /// Runs `work` with them in force.
 pub fn pinned<T>(is_needed: bool, work: impl FnOnce() -> T) -> T {
-    if is_needed { with_settings(&PINNED, work) } else { work() }
+    if !is_needed {
+        return work();
+    }
+    let others: Vec<(&CStr, &CStr)> =
+        PINNED.iter().copied().filter(|(name, ours)| !is_as_good(name, ours)).collect();
+    if others.is_empty() { work() } else { with_settings(&others, work) }
 }

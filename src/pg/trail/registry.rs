@@ -29,16 +29,11 @@ pub fn home() -> String {
     home
 }
 
-/// Nothing of a transaction is remembered.
-pub fn settle() {}
-
 /// A relation that is watched.
 #[derive(Clone, Debug)]
 pub struct Registered {
     /// Its number in the log.
     pub relation_id: i32,
-    /// Its OID.
-    pub relid: pg_sys::Oid,
     /// Whether whole rows are kept.
     pub is_full: bool,
     /// The names of the columns that alone are logged.
@@ -90,7 +85,6 @@ fn registered(row: &[Value], relid: pg_sys::Oid) -> Registered {
     let list = |name: &str| settings.get(name).and_then(|list| names(list, relid));
     Registered {
         relation_id: integer(at(0)),
-        relid,
         is_full: text(at(8)) == "full",
         only: list("only"),
         exclude: list("exclude").unwrap_or_default(),

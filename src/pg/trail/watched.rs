@@ -196,7 +196,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
                 continue;
             }
             let name = text_of(&attribute.attname);
-            let is_among = |list: &[String]| list.iter().any(|other| *other == name);
+            let is_among = |list: &[String]| list.contains(&name);
             // A virtual column holds nothing.
             let is_logged = registered.only.as_deref().is_none_or(is_among)
                 && !is_among(&registered.exclude)
@@ -319,7 +319,7 @@ unsafe fn key_of(relation: pg_sys::Relation) -> Option<Vec<usize>> {
     // SAFETY: as the caller vouches; the list is ours.
     unsafe {
         let mut indexes = oids(pg_sys::RelationGetIndexList(relation));
-        indexes.sort_unstable();
+        indexes.sort_unstable_by_key(|index| index.to_u32());
         let (primary, identity) = ((*relation).rd_pkindex, (*relation).rd_replidindex);
         let first = [primary, identity].into_iter().filter(|&index| index != pg_sys::InvalidOid);
         first.chain(indexes).find_map(|index| unique_key(relation, index))

@@ -38,10 +38,6 @@ fn letter(row: &SpiHeapTupleData<'_>, place: usize) -> Result<char, SpiError> {
     Ok(text(row, place)?.chars().next().unwrap_or('\0'))
 }
 
-pub fn regclass(relid: u32) -> pgrx::pg_sys_oid::Oid {
-    pgrx::pg_sys_oid::Oid::from(relid)
-}
-
 /// A relation by its number.
 pub fn table(relid: u32) -> Table {
     let sql = format!(

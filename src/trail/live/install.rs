@@ -191,7 +191,6 @@ fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Va
     let known = query::rows(&known, &[text(&home)], |row| row.get::<i32>(1)).into_iter().flatten().next();
     let arguments = [
         text(&home),
-        facts::regclass(table.relid).into(),
         text(&table.schema),
         text(&table.name),
         text(&asked.mode),
@@ -199,17 +198,19 @@ fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Va
         text(&asked.store),
         Document::from(settings).into(),
     ];
+    let relid = table.relid;
     let sql = match known {
         Some(known) => format!(
-            "UPDATE dbm_trail.relation SET home = $1, relid = $2, schema_name = $3, table_name = $4, mode = $5, \
-                 level = $6, store = $7, settings = $8, installed_at = pg_catalog.clock_timestamp(), removed_at = NULL \
+            "UPDATE dbm_trail.relation SET home = $1, relid = {relid}, schema_name = $2, table_name = $3, mode = $4, \
+                 level = $5, store = $6, settings = $7, installed_at = pg_catalog.clock_timestamp(), removed_at = NULL \
              WHERE relation_id = {known} RETURNING relation_id"
         ),
-        None => "INSERT INTO dbm_trail.relation (relation_id, home, relid, schema_name, table_name, mode, level, store, \
+        None => format!(
+            "INSERT INTO dbm_trail.relation (relation_id, home, relid, schema_name, table_name, mode, level, store, \
                  settings, installed_at) \
-             SELECT pg_catalog.nextval('dbm_trail.relation_id')::pg_catalog.int4, $1, $2, $3, $4, $5, $6, $7, $8, \
+             SELECT pg_catalog.nextval('dbm_trail.relation_id')::pg_catalog.int4, $1, {relid}, $2, $3, $4, $5, $6, $7, \
                  pg_catalog.clock_timestamp() RETURNING relation_id"
-            .to_owned(),
+        ),
     };
     let numbers = query::rows_mutable(&sql, &arguments, |row| row.get::<i32>(1));
     numbers.into_iter().flatten().next().unwrap_or(0)

@@ -15,15 +15,25 @@ use crate::trail::watch::Asked;
 
 /// A row of `dbm.audit_triggers()`.
 pub struct Listed {
+    /// The table, quoted.
     pub table: String,
+    /// What was asked for.
     pub mode: String,
+    /// What its triggers are.
     pub level: String,
+    /// What is kept of an update.
     pub store: String,
+    /// The columns that alone are logged.
     pub columns: Option<Vec<String>>,
+    /// Those that are not.
     pub excluded: Vec<String>,
+    /// Those of which a hash is.
     pub redacted: Vec<String>,
+    /// Whether the text of queries is kept.
     pub keeps_query: bool,
+    /// Since when.
     pub since: Option<TimestampWithTimeZone>,
+    /// What is wrong.
     pub problem: Option<String>,
 }
 
@@ -75,7 +85,7 @@ pub fn install_all(schemas: &[String], include_new: bool) -> Vec<(String, String
         );
         let Some(owner) = found.into_iter().flatten().next() else {
             raise(
-                PgSqlErrorCode::ERRCODE_UNDEFINED_SCHEMA,
+                PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
                 &format!("schema \"{schema}\" does not exist"),
                 "",
                 "Names are taken as they are: no quotes, and capitals count.",
