@@ -85,6 +85,8 @@ pgrx::extension_sql_file!(
     requires = ["partition"]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
@@ -97,6 +99,7 @@ pgrx::extension_sql_file!(
         "plan",
         "progress",
         "suppression",
+        "trail",
         "workload",
         audit::api::audit,
         audit::api::catalog_summary,
@@ -151,6 +154,12 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        trail::api::audit_triggers,
+        trail::api::context,
+        trail::api::install_audit_trigger,
+        trail::api::install_audit_triggers,
+        trail::api::remove_audit_trigger,
+        trail::api::set_context,
         trail::read::api::as_of,
         trail::read::api::changes,
         trail::read::api::row_history,
@@ -179,6 +188,8 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::install();
     pg::capture::install();
     pg::guard::install(migration::live::guard::decide);
+    pg::trail::install();
+    pg::trail::install_handler(trail::live::ddl::ended);
     pg::background::install(worker::live::errand);
     pg::background::install_launcher();
 }

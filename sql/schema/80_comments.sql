@@ -341,6 +341,30 @@ premake: partitions made ahead, and kept ahead by upkeep. retention: what is old
 accept: what has to be named because it promises less afterwards: primary_key, unique (they gain the key), foreign_keys (those of other tables gain a column, which a trigger fills). Whatever is not accepted is listed in an error of SQLSTATE 55000.
 Raises 0A000 for what cannot be converted and why, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_convert_plan TO somebody.';
 
+COMMENT ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) IS
+    'Has every INSERT, UPDATE, DELETE and TRUNCATE of a table written to the log of the audit trail (schema dbm_trail) from now on, whoever makes it. Called again, it changes how. Returns what was done.
+columns: those that alone are logged; exclude: those that are not; redact: those of which a hash is logged, equal for equal values. An UPDATE that changes nothing that is logged is not logged.
+mode: statement (once for a statement, fast), row (once for a row), auto: statement, but row for partitioned tables, partitions, inheritance, tables of subscriptions and tables with row triggers of others; kept right as that changes.
+store: diff (of an UPDATE the columns that changed, before and after) or full (whole rows). query: the text of the client''s query, too.
+The first call makes the log, which is no part of the extension: DROP EXTENSION dbmastery CASCADE takes the triggers away and leaves it. Its owner alone may read and write it. Only for the owner of the table; not granted to anybody. Raises 42501 for another''s table, 42703 for a column that is not there, 0A000 where statements would miss changes.';
+
+COMMENT ON FUNCTION dbm.remove_audit_trigger(regclass) IS
+    'Takes a table out of the audit trail; its history stays. False where it was not watched. Only for the owner of the table; not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.install_audit_triggers(text[], boolean) IS
+    'Puts all tables of schemas under the audit trail, in mode auto, and with include_new those to come as they are made; include_new => false: those to come no more. What is watched stays as it is; tables of extensions are left out. One row for each table that was not watched.
+For the owner of the schemas; not granted to anybody. Raises 3F000 for a schema that is not there, 42501 for another''s.';
+
+COMMENT ON FUNCTION dbm.audit_triggers() IS
+    'The tables under the audit trail, by name: how they were asked to be watched (mode), by what they are (level), what is logged, since when.
+problem: what is wrong, e.g. a trigger that is gone or switched off; null: nothing. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.set_context(text, text) IS
+    'Says something of who acts, e.g. dbm.set_context(''user'', ''mira''), for the rest of the transaction: the audit trail writes it beside each change. Null takes it back; ROLLBACK TO undoes it. Since it ends with the transaction, it is safe behind a pooler. No setting can put it there. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_context(text, text) TO the role of the application. Raises 54000 above 8 kB.';
+
+COMMENT ON FUNCTION dbm.context() IS
+    'What dbm.set_context() said in this transaction. Not granted to anybody but by GRANT.';
+
 COMMENT ON FUNCTION dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint) IS
     'What was changed in tables under the audit trail, the last change first: of one table or of all (null), from since on and before until, by one actor, at most max_rows.
 actor: who had logged in, which nobody can say of himself; context: what dbm.set_context() said. table_name: as it is called now. key: that of before the change. old, new: what changed, or whole rows where store is full; a column that is absent did not change or is not logged. statement_no grows within its transaction, with gaps.

@@ -30,7 +30,6 @@ pub fn statements(now: Moment) -> Vec<String> {
             "CREATE UNIQUE INDEX relation_pkey ON dbm_trail.relation (relation_id)",
             "ALTER TABLE dbm_trail.relation ADD CONSTRAINT relation_pkey PRIMARY KEY USING INDEX relation_pkey",
             "CREATE INDEX idx_relation_relid ON dbm_trail.relation (relid)",
-            "CREATE INDEX idx_relation_name ON dbm_trail.relation (table_name, schema_name)",
             "CREATE UNIQUE INDEX shape_pkey ON dbm_trail.shape (shape_id)",
             "ALTER TABLE dbm_trail.shape ADD CONSTRAINT shape_pkey PRIMARY KEY USING INDEX shape_pkey",
             "CREATE INDEX idx_shape_relation_id ON dbm_trail.shape (relation_id, fingerprint)",

@@ -13,8 +13,13 @@
 //! A redacted value is the string `redacted:` and 32 hexadecimal digits, equal for equal values of one log.
 
 #[cfg(feature = "postgres")]
+pub mod api;
+#[cfg(feature = "postgres")]
 pub mod live;
 pub mod log;
 pub mod read;
 pub mod revert;
 pub mod seal;
+pub mod survey;
+pub mod triggers;
+pub mod watch;

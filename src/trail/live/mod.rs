@@ -1,9 +1,14 @@
-//! The trail on the running server: read, taken back, sealed.
+//! The audit trail at work: tables put under it and taken out of it, what is noticed of them; the log read, taken back and
+//! sealed.
 
 mod as_of;
 mod book;
 mod changes;
+pub mod ddl;
+mod facts;
 mod history;
+pub mod install;
+pub mod list;
 pub mod reverting;
 pub mod sealing;
 

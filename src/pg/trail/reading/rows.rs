@@ -10,8 +10,8 @@ use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use crate::catalog::Oid;
 use crate::pg::encoding;
 use crate::pg::error::raise;
-use crate::pg::local_settings::with_settings;
 use crate::pg::planner::server_text;
+use crate::pg::trail::pinned::pinned as settled;
 use crate::pg::upkeep::as_role;
 use crate::pg::value::Text;
 
@@ -21,21 +21,11 @@ pub type Argument = Option<String>;
 /// Rows: each value as text, `None` for NULL.
 pub type Rows = Vec<Vec<Option<String>>>;
 
-const PINNED: [(&CStr, &CStr); 7] = [
-    (c"DateStyle", c"ISO, YMD"),
-    (c"IntervalStyle", c"postgres"),
-    (c"TimeZone", c"UTC"),
-    (c"extra_float_digits", c"1"),
-    (c"bytea_output", c"hex"),
-    (c"lc_monetary", c"C"),
-    (c"search_path", c""),
-];
-
 /// Runs `work` as that role, or as the caller, with those settings.
 pub fn pinned<T>(role: Option<Oid>, work: impl FnOnce() -> T) -> T {
     match role {
-        Some(role) => as_role(role, || with_settings(&PINNED, work)),
-        None => with_settings(&PINNED, work),
+        Some(role) => as_role(role, || settled(true, work)),
+        None => settled(true, work),
     }
 }
 
