@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 
-use super::book::{Book, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
@@ -174,7 +174,7 @@ impl Way<'_> {
         let key = self.key();
         let mut rewind = Rewind::new(self.lineage, key.clone());
         let sql = format!(
-            "SELECT {} FROM dbm_trail.change c
+            "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
              ORDER BY {PLACE} DESC, c.statement_no DESC, c.change_id DESC",
             change_columns(),
@@ -256,7 +256,7 @@ impl Way<'_> {
     fn forward_quietly(&self) -> Replay {
         let mut replay = Replay::new(self.lineage);
         let sql = format!(
-            "SELECT {} FROM dbm_trail.change c
+            "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at <= {}
                AND c.change_id >= coalesce((
                    SELECT max(t.change_id) FROM dbm_trail.change t

@@ -186,27 +186,8 @@ impl Subject {
             );
         }
         let table = tables.remove(0);
-        let visible = book.visible(Some(target));
-        if visible == Visible::Nothing {
-            raise(
-                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-                &format!("permission denied for the changes of {}", table.qualified()),
-                "Whoever may SELECT a table, and is bound by no row-level security there, may see its changes.",
-                "",
-            );
-        }
         let watched = book.watched(Some(target));
-        if watched.is_empty() {
-            raise(
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                &format!("table {} is not in the audit log", table.qualified()),
-                "",
-                &format!(
-                    "SELECT dbm.install_audit_trigger({}) watches it from now on.",
-                    crate::text::quote_literal(&table.qualified())
-                ),
-            );
-        }
+        let visible = must_be_told(book, target, &watched);
         let logged: Vec<Shape> = book.shapes(&watched).into_iter().map(|found| found.shape).collect();
         let shapes: Vec<i32> = logged.iter().map(|shape| shape.id).collect();
         let lineage = lineage_of(&table, &tables, logged);
@@ -222,6 +203,41 @@ impl Subject {
     pub fn seen_columns(&self, shape: i32) -> Option<HashSet<String>> {
         seen_columns(&self.lineage, &self.visible, shape)
     }
+}
+
+/// What the caller may see of a table; an ERROR where that is nothing, or where it was never watched.
+pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
+    let name = || match with_partitions(target).first() {
+        Some(table) => table.qualified(),
+        None => raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+            &format!("table with OID {target} does not exist"),
+            "",
+            "",
+        ),
+    };
+    let visible = book.visible(Some(target));
+    if visible == Visible::Nothing {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("permission denied for the changes of {}", name()),
+            "Whoever may SELECT a table, and is bound by no row-level security there, may see its changes.",
+            "",
+        );
+    }
+    if watched.is_empty() {
+        let name = name();
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &format!("table {name} is not in the audit log"),
+            "",
+            &format!(
+                "SELECT dbm.install_audit_trigger({}) watches it from now on.",
+                crate::text::quote_literal(&name)
+            ),
+        );
+    }
+    visible
 }
 
 /// The columns that the caller may see, by what they are called in a shape; `None` for all.
@@ -284,9 +300,15 @@ pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -
 }
 
 /// The place of a change among all, to be ordered by before `statement_no` and `change_id`: where a trigger of somebody's
-/// changed a row again, that was logged before the statement which set it off, and the commands tell the order.
-pub const PLACE: &str = "min(c.change_id) OVER (PARTITION BY c.transaction_id, c.key_hash
+/// changed a row again, that was logged before the statement which set it off, and the commands tell the order. After a
+/// restore transactions count anew: when one began tells two of the same number apart. `a` is activity.
+pub const PLACE: &str =
+    "min(c.change_id) OVER (PARTITION BY c.transaction_id, a.transaction_started_at, c.key_hash
      ORDER BY c.statement_no DESC, c.change_id DESC ROWS UNBOUNDED PRECEDING)";
+
+/// Change and activity together, as `c` and `a`.
+pub const CHANGES: &str = "dbm_trail.change c
+     LEFT JOIN dbm_trail.activity a ON a.transaction_id = c.transaction_id AND a.activity_id = c.activity_id";
 
 /// The columns of a change in a query, for [`change`]: `c` is the table.
 pub fn change_columns() -> String {

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::book::{Book, LoggedShape, Watched, lineage_of, list, micros, moment, number, seen_columns, text};
+use super::book::{
+    Book, CHANGES, LoggedShape, Watched, lineage_of, list, micros, moment, must_be_told, number,
+    seen_columns, text,
+};
 use crate::catalog::{Moment, Oid};
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::with_partitions;
@@ -51,6 +54,8 @@ pub struct Entry {
     pub statement: i32,
     /// What the application said of itself.
     pub context: Option<String>,
+    /// When its transaction began.
+    pub began: Moment,
 }
 
 /// What the caller sees of a shape's changes.
@@ -66,11 +71,10 @@ pub struct View {
 pub fn select() -> String {
     format!(
         "SELECT c.change_id, {}, c.operation, c.shape_id, c.transaction_id, c.statement_no, c.key, c.old, c.new,
-                a.session_user_name, a.context
-         FROM dbm_trail.change c
-         LEFT JOIN dbm_trail.activity a
-             ON a.transaction_id = c.transaction_id AND a.activity_id = c.activity_id ",
-        micros("c.changed_at")
+                a.session_user_name, a.context, {}
+         FROM {CHANGES} ",
+        micros("c.changed_at"),
+        micros("a.transaction_started_at")
     )
 }
 
@@ -98,6 +102,7 @@ pub fn entry(row: &[Option<String>], views: &HashMap<i32, View>) -> Option<Entry
         transaction: number(row, 4),
         statement: number(row, 5),
         context: text(row, 10).map(str::to_owned),
+        began: number(row, 11),
     })
 }
 
@@ -137,6 +142,10 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
 pub fn changes(asked: &Asked) -> impl Iterator<Item = Entry> + use<> {
     let book = Book::open();
     let watched = book.watched(asked.target);
+    if let Some(target) = asked.target {
+        // Silence would read as if nothing had been changed.
+        must_be_told(&book, target, &watched);
+    }
     let views = views(&book, &watched);
     let mut sql = select();
     sql.push_str("WHERE c.shape_id = ANY ($1::pg_catalog.int4[])");

@@ -170,7 +170,7 @@ impl Teller<'_> {
             })
             .collect();
         found.sort_by_key(|entry| entry.id);
-        settle(&mut found, |entry| (entry.transaction, entry.statement, entry.id));
+        settle(&mut found, |entry| ((entry.transaction, entry.began), entry.statement, entry.id));
         found
     }
 

@@ -180,8 +180,11 @@ pub fn of_transaction(transaction: i64) -> i64 {
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
          WHERE c.transaction_id = $1::pg_catalog.xid8
-           AND c.changed_at >= coalesce((SELECT min(a.transaction_started_at) FROM dbm_trail.activity a
-                                         WHERE a.transaction_id = $1::pg_catalog.xid8), '-infinity')
+           -- After a restore transactions count anew: of two with this number the last is meant.
+           AND c.activity_id = ANY (ARRAY(
+               SELECT a.activity_id FROM dbm_trail.activity a WHERE a.transaction_id = $1::pg_catalog.xid8
+                  AND a.transaction_started_at = (SELECT max(b.transaction_started_at) FROM dbm_trail.activity b
+                                                  WHERE b.transaction_id = $1::pg_catalog.xid8)))
          ORDER BY c.change_id",
         change_columns()
     );

@@ -4,7 +4,7 @@ use pgrx::AnyElement;
 use pgrx::prelude::*;
 
 use crate::pg::moment::{from_timestamp, timestamp};
-use crate::pg::trail::reading::typed;
+use crate::pg::trail::reading::typed::{self, FunctionCallInfo};
 use crate::pg::value::{JsonText, RegClass, Text};
 use crate::trail::live::{self, Asked, Entry};
 
@@ -108,7 +108,7 @@ fn as_of(target: RegClass, at: TimestampWithTimeZone) -> SetOfIterator<'static, 
 fn rows_as_of(
     row: Option<AnyElement>,
     at: Option<TimestampWithTimeZone>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: FunctionCallInfo,
 ) -> SetOfIterator<'static, AnyElement> {
     drop(row);
     let Some(at) = at else { return SetOfIterator::empty() };

@@ -63,7 +63,7 @@ pub struct Change {
 
 /// Puts changes of one row in order, which are in that of their numbers: where a trigger changed the row again before the
 /// statement that set it off was logged, the commands of the transaction tell. `of` gives transaction, command, number.
-pub fn settle<T>(changes: &mut [T], of: impl Fn(&T) -> (i64, i32, i64)) {
+pub fn settle<T, Transaction: PartialEq>(changes: &mut [T], of: impl Fn(&T) -> (Transaction, i32, i64)) {
     for block in changes.chunk_by_mut(|one, next| of(one).0 == of(next).0) {
         block.sort_by_key(|change| {
             let (_, statement, id) = of(change);

@@ -7,8 +7,10 @@ use crate::catalog::Oid;
 use crate::pg::error::raise;
 use crate::pg::planner::server_text;
 
+pub use pgrx::pg_sys::FunctionCallInfo;
+
 /// The type of the first argument, and the table whose rows are of it.
-pub fn row_type(call: pg_sys::FunctionCallInfo) -> (pg_sys::Oid, Oid) {
+pub fn row_type(call: FunctionCallInfo) -> (pg_sys::Oid, Oid) {
     // SAFETY: the frame of the call that we are in; look-ups in the catalogs.
     let (row_type, table) = unsafe {
         let row_type = pg_sys::get_fn_expr_argtype((*call).flinfo, 0);
