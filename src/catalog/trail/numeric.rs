@@ -8,7 +8,7 @@ const SHORT_SCALE_SHIFT: u16 = 7;
 const SHORT_WEIGHT_NEGATIVE: u16 = 0x0040;
 const SHORT_WEIGHT_MASK: u16 = 0x003f;
 const NEGATIVE: u16 = 0x4000;
-const SPECIAL_MASK: u16 = 0xf000;
+const SPECIAL_MASK: u16 = 0xc000;
 const SPECIAL: u16 = 0xc000;
 
 /// Why a `numeric` is no number of JSON.
@@ -204,6 +204,12 @@ mod tests {
             assert!(!write_double(&mut out, value));
         }
         assert_eq!(float_name(-0.0), "-0");
+        for (header, name) in [(0xc000_u16, "NaN"), (0xd000, "Infinity"), (0xf000, "-Infinity")] {
+            assert_eq!(special_name(&header.to_ne_bytes()), Some(name));
+        }
+        assert_eq!(special_name(&0x8000_u16.to_ne_bytes()), None);
+        assert_eq!(special_name(&0xa000_u16.to_ne_bytes()), None);
+        assert_eq!(special_name(&0x4000_u16.to_ne_bytes()), None);
         assert!(out.is_empty());
     }
 

@@ -30,9 +30,10 @@ pub fn ended(tag: &str) {
                 keep_triggers("true");
                 return;
             }
-            // The table itself, or the partitioned table above it.
+            // The table itself, what inherits from it, what it inherits from, and the partitioned table far above it.
             keep_triggers(&format!(
-                "c.oid IN ({list}) OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p \
+                "c.oid IN ({list}) OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND \
+                 i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p \
                  WHERE p.relid IN ({list}))"
             ));
             if tag.starts_with("CREATE TABLE") || tag == "SELECT INTO" || tag == "ALTER TABLE" {
