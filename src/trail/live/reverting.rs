@@ -191,7 +191,8 @@ pub fn of_transaction(transaction: i64) -> i64 {
     if transaction < 0 {
         no_such(transaction);
     }
-    let changes: Vec<Change> = cursor(&book, &sql, &[Some(transaction.to_string())]).take(MOST + 1).collect();
+    let mut changes: Vec<Change> =
+        cursor(&book, &sql, &[Some(transaction.to_string())]).take(MOST + 1).collect();
     if changes.is_empty() {
         no_such(transaction);
     }
