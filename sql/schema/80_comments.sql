@@ -364,3 +364,38 @@ COMMENT ON FUNCTION dbm.set_context(text, text) IS
 
 COMMENT ON FUNCTION dbm.context() IS
     'What dbm.set_context() said in this transaction. Not granted to anybody but by GRANT.';
+
+COMMENT ON FUNCTION dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint) IS
+    'What was changed in tables under the audit trail, the last change first: of one table or of all (null), from since on and before until, by one actor, at most max_rows.
+actor: who had logged in, which nobody can say of himself; context: what dbm.set_context() said. table_name: as it is called now. key: that of before the change. old, new: what changed, or whole rows where store is full; a column that is absent did not change or is not logged. statement_no grows within its transaction, with gaps.
+The caller sees the changes of tables that he may SELECT, of columns that he may SELECT, and nothing of tables whose row-level security binds him; the owner of the log sees all. Works on standbys. Granted to pg_monitor. Raises 55000 where there is no audit log.';
+
+COMMENT ON FUNCTION dbm.row_history(regclass, jsonb) IS
+    'What became of one row, the first change first, by its key as it is now or was last, e.g. ''{"id": 7}''; of a table without a key, by any of its columns. While the row had another key is told as well. Columns as those of dbm.changes(), and the same rights.
+Raises 22023 for what is no key of the table, 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.as_of(regclass, timestamp with time zone) IS
+    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known.
+A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched.';
+
+COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
+    'As dbm.as_of(), as rows of the table as it is now: SELECT * FROM dbm.rows_as_of(NULL::public.orders, now() - interval ''1 hour''). Columns are followed through renames; those that came since, that are not logged or that the caller may not SELECT are NULL. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.revert_plan(bigint) IS
+    'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change.
+Raises 55000, and says which, where later changes would be lost, and for TRUNCATE; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, timestamp with time zone) IS
+    'A plan that makes one row, given by its key, what it was at a moment, by taking back what was changed of it since; returns its number. As dbm.revert_plan(bigint) otherwise. Raises 55000 where nothing changed since, or where the table was not watched then.';
+
+COMMENT ON FUNCTION dbm.seal_audit_log() IS
+    'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal; none where nothing is new. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.
+Digests are worth most outside: see dbm.audit_log_digests().';
+
+COMMENT ON FUNCTION dbm.verify_audit_log(jsonb) IS
+    'Looks at all of the log and its seals and returns what is not as it was sealed, row by row: altered, removed, added (after its transaction had been sealed), seal altered, seal removed. No row: all is as it was; a NOTICE says how much that is, and how many rows no seal has yet. What went with old partitions counts as gone by right.
+digests: what dbm.audit_log_digests() said earlier, as an object of digests by seal_id or an array of its rows. Without them, who can write the log can also make its seals anew, and nothing here tells.
+Reads every row of the log. Works on standbys. Granted to pg_monitor. Raises 22023 for what are no digests.';
+
+COMMENT ON FUNCTION dbm.audit_log_digests() IS
+    'The digest of every seal, the first first. Kept where nobody who can write the log can write, the last of them proves all before it: dbm.verify_audit_log() takes them. Granted to pg_monitor.';

@@ -40,6 +40,12 @@ GRANT EXECUTE ON FUNCTION
     dbm.backfill_status(),
     dbm.partition_boundaries(text, text, timestamp with time zone, timestamp with time zone, text),
     dbm.audit_triggers(),
+    dbm.as_of(regclass, timestamp with time zone),
+    dbm.audit_log_digests(),
+    dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint),
+    dbm.row_history(regclass, jsonb),
+    dbm.rows_as_of(anyelement, timestamp with time zone),
+    dbm.verify_audit_log(jsonb),
     dbm.jobs(),
     dbm.worker_status(),
 
