@@ -21,6 +21,7 @@ pub mod migration;
 pub mod monitor;
 pub mod partition;
 pub mod query;
+pub mod security;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;

@@ -30,6 +30,7 @@ pub mod settings;
 pub mod shared_memory;
 pub mod sleep;
 pub mod snapshot;
+pub mod tenancy;
 pub mod thresholds;
 pub mod upkeep;
 pub mod value;

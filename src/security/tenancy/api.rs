@@ -1,0 +1,56 @@
+//! The door of tenancy.
+
+use pgrx::prelude::*;
+
+use super::live;
+use crate::pg::error::raise;
+use crate::pg::tenancy;
+use crate::pg::value::{RegClass, Text};
+
+/// `dbm.set_tenant()`: whose rows this transaction may see from now on.
+#[pg_extern(volatile, parallel_unsafe)]
+fn set_tenant(tenant: Option<Text>, is_local: default!(Option<bool>, "true")) {
+    let tenant = tenant.map(Text::into_string).unwrap_or_default();
+    tenancy::set(&tenant, is_local.unwrap_or(true));
+}
+
+/// `dbm.current_tenant()`: whose rows this transaction may see; NULL for nobody's.
+#[pg_extern(stable, parallel_safe)]
+fn current_tenant() -> Option<Text> {
+    tenancy::current().map(Text::from)
+}
+
+fn present<T>(elements: Option<Vec<Option<T>>>, what: &str) -> Option<Vec<T>> {
+    let elements = elements?;
+    let count = elements.len();
+    let present: Vec<T> = elements.into_iter().flatten().collect();
+    if present.len() < count {
+        raise(
+            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            &format!("{what} must not contain nulls"),
+            "",
+            "",
+        );
+    }
+    Some(present)
+}
+
+/// `dbm.tenant_leak_test()`: whether a tenant can see, touch or guess what belongs to another. Nothing of it stays.
+#[pg_extern(volatile, parallel_unsafe)]
+fn tenant_leak_test(
+    targets: default!(Option<Vec<Option<RegClass>>>, "NULL"),
+    tenant_column: default!(Text, "'tenant_id'"),
+    roles: default!(Option<Vec<Option<Text>>>, "NULL"),
+) -> TableIterator<
+    'static,
+    (name!(target, Text), name!(r#check, Text), name!(status, Text), name!(detail, Text)),
+> {
+    let targets = present(targets, "targets")
+        .map(|targets| targets.iter().map(|target| target.oid().to_u32()).collect::<Vec<_>>());
+    let roles =
+        present(roles, "roles").map(|roles| roles.into_iter().map(Text::into_string).collect::<Vec<_>>());
+    let lines = live::leak::test(targets.as_deref(), &tenant_column.into_string(), roles.as_deref());
+    TableIterator::new(lines.into_iter().map(|(target, line)| {
+        (target.into(), line.check.into(), line.status.name().into(), line.detail.into())
+    }))
+}
