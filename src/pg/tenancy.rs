@@ -135,6 +135,44 @@ pub fn tables_with(column: &str) -> Vec<Oid> {
     .collect()
 }
 
+/// The relation of that name, as it is written.
+pub fn relation_named(name: &str) -> Option<Oid> {
+    named("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", name, |row| row.get::<pg_sys::Oid>(1))
+        .map(|oid| oid.to_u32())
+}
+
+/// The type of that name, as the server writes it.
+pub fn type_named(name: &str) -> Option<String> {
+    with_empty_search_path(|| {
+        named(
+            "SELECT pg_catalog.format_type(t, NULL) || coalesce(pg_catalog.substring($1, '\\([0-9, ]+\\)$'), '')
+               FROM (SELECT pg_catalog.to_regtype(pg_catalog.regexp_replace($1, '\\([0-9, ]+\\)$', ''))::pg_catalog.oid) AS x(t) WHERE t IS NOT NULL",
+            name,
+            |row| row.get::<Text>(1),
+        )
+    })
+    .map(Text::into_string)
+}
+
+fn named<T>(
+    sql: &str,
+    name: &str,
+    read: impl FnMut(&pgrx::spi::SpiHeapTupleData<'_>) -> Result<Option<T>, pgrx::spi::SpiError>,
+) -> Option<T> {
+    rows(sql, &[Text::from(name).into()], read).into_iter().flatten().next()
+}
+
+/// Whether the caller can run that; nothing of it stays.
+pub fn tried_by_caller(sql: &str) -> Result<(), Refusal> {
+    refusable(|| {
+        rolled_back(|| {
+            super::local_settings::with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], || {
+                rows(sql, &[], |row| row.get::<Text>(1));
+            });
+        });
+    })
+}
+
 /// In whose place a probe is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum As {

@@ -35,6 +35,35 @@ fn present<T>(elements: Option<Vec<Option<T>>>, what: &str) -> Option<Vec<T>> {
     Some(present)
 }
 
+/// `dbm.tenancy_plan()`: how tables in use become those of many tenants, as a plan that `dbm.apply()` runs; returns its
+/// number.
+#[pg_extern(volatile, parallel_unsafe)]
+fn tenancy_plan(
+    targets: Vec<Option<RegClass>>,
+    tenant_column: default!(Text, "'tenant_id'"),
+    tenant_type: default!(Option<Text>, "NULL"),
+    source: default!(Option<pgrx::JsonB>, "NULL"),
+    tenants: default!(Option<RegClass>, "NULL"),
+    accept: default!(Vec<Option<Text>>, "'{}'"),
+) -> i64 {
+    live::plan::tenancy(&live::plan::Request {
+        targets: present(Some(targets), "targets")
+            .unwrap_or_default()
+            .iter()
+            .map(|target| target.oid().to_u32())
+            .collect(),
+        column: tenant_column.into_string(),
+        type_name: tenant_type.map(Text::into_string),
+        source: source.map(|source| source.0),
+        tenants: tenants.map(|tenants| tenants.oid().to_u32()),
+        accept: present(Some(accept), "accept")
+            .unwrap_or_default()
+            .into_iter()
+            .map(Text::into_string)
+            .collect(),
+    })
+}
+
 /// `dbm.tenant_leak_test()`: whether a tenant can see, touch or guess what belongs to another. Nothing of it stays.
 #[pg_extern(volatile, parallel_unsafe)]
 fn tenant_leak_test(

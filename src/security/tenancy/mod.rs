@@ -7,3 +7,4 @@ pub mod facts;
 pub mod leak;
 #[cfg(feature = "postgres")]
 mod live;
+pub mod plan;

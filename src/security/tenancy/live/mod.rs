@@ -1,6 +1,7 @@
 //! Tenancy on the running server.
 
 pub mod leak;
+pub mod plan;
 
 use pgrx::PgSqlErrorCode;
 
