@@ -85,6 +85,8 @@ pgrx::extension_sql_file!(
     requires = ["partition"]
 );
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["partition_copy"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
@@ -94,6 +96,7 @@ pgrx::extension_sql_file!(
         "job",
         "partition",
         "partition_copy",
+        "patterns",
         "plan",
         "progress",
         "suppression",
@@ -111,6 +114,8 @@ pgrx::extension_sql_file!(
         change::api::plan_status,
         change::api::plan_steps,
         change::api::undo,
+        design::soft_delete::api::soft_delete_plan,
+        design::versioning::api::row_versioning_plan,
         index::api::duplicate_indexes,
         index::api::index_health,
         audit::api::missing_indexes,
@@ -151,6 +156,10 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        security::tenancy::api::current_tenant,
+        security::tenancy::api::set_tenant,
+        security::tenancy::api::tenancy_plan,
+        security::tenancy::api::tenant_leak_test,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,

@@ -65,10 +65,27 @@ unsafe fn versioned(event: &pg_sys::TriggerData) -> pg_sys::HeapTuple {
         let version = column(event, CStr::from_ptr(names[0]), pg_sys::INT8OID);
         let time = column(event, CStr::from_ptr(names[1]), pg_sys::TIMESTAMPTZOID);
         match bits & pg_sys::TRIGGER_EVENT_OPMASK {
-            pg_sys::TRIGGER_EVENT_INSERT => written(event, event.tg_trigtuple, version, time, 1),
+            pg_sys::TRIGGER_EVENT_INSERT => {
+                let first = version.map_or(1, |column| first_version(event, column));
+                written(event, event.tg_trigtuple, version, time, first)
+            }
             pg_sys::TRIGGER_EVENT_UPDATE => updated(event, version, time),
             _ => protocol("dbm.row_version() is a trigger for INSERT and UPDATE"),
         }
+    }
+}
+
+/// The version of a new row: 1, but in a partition, to which a row may come by an UPDATE, and then has its version.
+///
+/// # Safety
+/// As [`versioned`]; of an INSERT, and a column of type bigint.
+unsafe fn first_version(event: &pg_sys::TriggerData, column: i32) -> i64 {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if !(*(*event.tg_relation).rd_rel).relispartition {
+            return 1;
+        }
+        value(event, event.tg_trigtuple, column).filter(|&version| version >= 1).unwrap_or(1)
     }
 }
 
@@ -102,11 +119,7 @@ unsafe fn column(event: &pg_sys::TriggerData, name: &CStr, of: pg_sys::Oid) -> O
 
 /// # Safety
 /// As [`versioned`]; of an UPDATE.
-unsafe fn updated(
-    event: &pg_sys::TriggerData,
-    version: Option<i32>,
-    time: Option<i32>,
-) -> pg_sys::HeapTuple {
+unsafe fn updated(event: &pg_sys::TriggerData, version: Option<i32>, time: Option<i32>) -> pg_sys::HeapTuple {
     let (before, after) = (event.tg_trigtuple, event.tg_newtuple);
     // SAFETY: as the caller vouches.
     unsafe {

@@ -19,7 +19,6 @@ use super::settings;
 use super::value::Text;
 use crate::catalog::Oid;
 
-const TABLE: &str = include_str!("tenancy/table.sql");
 const ROLE: &str = include_str!("tenancy/role.sql");
 
 thread_local! {
@@ -83,14 +82,6 @@ fn put(value: &CStr, action: pg_sys::GucAction::Type) {
             false,
         );
     }
-}
-
-/// What a table is, as a JSON document; `None` where there is none of that number.
-pub fn document(table: Oid, tenant_column: &str) -> Option<String> {
-    with_empty_search_path(|| {
-        let arguments = [DatumWithOid::from(pg_sys::Oid::from(table)), Text::from(tenant_column).into()];
-        rows(TABLE, &arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).next()
-    })
 }
 
 /// What a role can do to a table, its views, partitions and functions, as a JSON document; `None` where there is no such
@@ -230,6 +221,24 @@ pub fn probed(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, R
     refusable(|| rolled_back(|| asked(who, tenant, sql)))
 }
 
+/// The same, and what another statement then says in the place of another; both are taken back.
+pub fn probed_then(
+    who: As,
+    tenant: &str,
+    sql: &str,
+    owner: As,
+    then: &str,
+) -> Result<Vec<Option<String>>, Refusal> {
+    refusable(|| {
+        rolled_back(|| {
+            let before = super::run::owner::Identity::current();
+            asked(who, tenant, sql);
+            drop(before);
+            asked(owner, "", then)
+        })
+    })
+}
+
 /// Runs a statement in somebody's place within the subtransaction of [`beside`], which takes it back.
 pub fn prepared(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
     refusable(|| {
@@ -247,10 +256,14 @@ pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     rolled_back(work)
 }
 
+/// What a statement answers: its first column, or else a word for each row that it changed.
 fn asked(who: As, tenant: &str, sql: &str) -> Vec<Option<String>> {
     // Nothing that is put off can be checked in somebody's place.
     super::query::write("SET CONSTRAINTS ALL IMMEDIATE", &[]);
     take_place_of(who, tenant);
+    if !sql.starts_with("SELECT ") && !sql.contains(" RETURNING ") {
+        return vec![Some("row".to_owned()); super::query::rows_writing(sql, &[])];
+    }
     super::query::rows_mutable(sql, &[], |row| row.get::<Text>(1))
         .into_iter()
         .map(|text| text.map(Text::into_string))

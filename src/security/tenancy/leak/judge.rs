@@ -10,6 +10,9 @@ pub fn judge(table: &Table, roles: &[Role], tenant: &str) -> Vec<Line> {
     lines.extend(roles.iter().flat_map(of_role));
     lines.push(partition(table, roles));
     lines.push(unique(table));
+    if !table.indexes.iter().any(super::super::facts::Index::tells) {
+        lines.push(Line::new("on_conflict", Status::Ok, "every key holds the tenant"));
+    }
     lines.push(foreign_key(table, tenant));
     lines.extend(views(table, roles));
     lines.push(functions(table, roles));
@@ -45,6 +48,18 @@ fn policy(table: &Table, tenant: &str) -> Line {
             CHECK,
             Status::Leak,
             format!("policy {} believes a setting, which anybody can set", quote_identifier(&policy.name)),
+        );
+    }
+    if let Some(policy) = table.policies.iter().find(|policy| {
+        asks_tenant(policy.using.as_ref()) && policy.check.is_some() && !asks_tenant(policy.check.as_ref())
+    }) {
+        return Line::new(
+            CHECK,
+            Status::Leak,
+            format!(
+                "policy {} reads rows of the tenant, and lets rows of any be written",
+                quote_identifier(&policy.name)
+            ),
         );
     }
     if table.policies.iter().any(|policy| confines(policy, tenant)) {

@@ -2,11 +2,11 @@
 
 use pgrx::PgSqlErrorCode;
 
-use super::{read, table};
 use crate::catalog::Oid;
 use crate::pg::error::raise;
 use crate::pg::planner::Refusal;
 use crate::pg::roles;
+use crate::pg::surroundings::{read, surroundings as table};
 use crate::pg::tenancy::{self, As};
 use crate::security::tenancy::facts::{Role, Table};
 use crate::security::tenancy::leak::judge::judge;
@@ -129,10 +129,11 @@ fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
                     )));
                     continue;
                 }
-                lines.extend(probes.iter().map(|probe| {
-                    let probe = probe.for_role(role);
-                    probe::read(&probe, &role.name, &answer(&probe, role.oid))
-                }));
+                lines.extend(
+                    probes.iter().map(|probe| {
+                        probe::read(probe, &role.name, &answer(probe, role.oid, table.owner_oid))
+                    }),
+                );
             }
             lines
         }
@@ -143,8 +144,12 @@ fn answered(result: Result<Vec<Option<String>>, Refusal>) -> Answer {
     result.map_err(|refusal| (refusal.sqlstate, refusal.message))
 }
 
-fn answer(probe: &Probe, role: Oid) -> Answer {
-    answered(tenancy::probed(As::Role { role, is_open: probe.is_open }, &probe.tenant, &probe.sql))
+fn answer(probe: &Probe, role: Oid, owner: Oid) -> Answer {
+    let role = As::Role { role, is_open: probe.is_open };
+    answered(match &probe.then {
+        Some(then) => tenancy::probed_then(role, &probe.tenant, &probe.sql, As::Owner(owner), then),
+        None => tenancy::probed(role, &probe.tenant, &probe.sql),
+    })
 }
 
 /// Two tenants with rows: those that are there, else some made up; and two rows whose keys are known.

@@ -2,9 +2,9 @@
 
 use pgrx::PgSqlErrorCode;
 
-use super::table;
 use crate::catalog::Oid;
 use crate::pg::error::raise;
+use crate::pg::surroundings::surroundings as table;
 use crate::pg::{run, tenancy};
 use crate::security::tenancy::facts::Table;
 use crate::security::tenancy::plan::{Accept, Given, Kind, Refused, Source, Wish, plan, refusal, targets};

@@ -1,11 +1,11 @@
 //! The column: there, filled with each row that is written, filled in all others, NOT NULL.
 
 use super::source::{Source, Target};
-use super::words::{alter, validate};
 use super::{Wish, between};
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Step};
 use crate::change::proof;
+use crate::change::words::{alter, validate};
 use crate::security::tenancy::facts::Table;
 use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
 

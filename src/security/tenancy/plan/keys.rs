@@ -1,10 +1,10 @@
 //! Keys that hold the tenant: unique indexes beside the old ones, foreign keys beside the old ones, and the switch.
 
-use super::words::{all_of, alter, list, validate, with_first_column};
 use super::{Wish, between};
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Step};
 use crate::change::proof;
+use crate::change::words::{all_of, alter, concurrently, list, validate, with_first_column};
 use crate::security::tenancy::facts::{ForeignKey, Index, Table};
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -18,25 +18,6 @@ fn telling(table: &Table) -> impl Iterator<Item = &Index> {
     table.indexes.iter().filter(|index| index.tells() && index.is_unique)
 }
 
-fn concurrently(table: &Table, name: &str, is_unique: bool, tail: &str) -> Step {
-    let own = quote_qualified(&table.schema, name);
-    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {own}");
-    let unique = if is_unique { "UNIQUE " } else { "" };
-    Step::alone(
-        Phase::Expand,
-        format!(
-            "CREATE {unique}INDEX CONCURRENTLY {} ON {} {tail}",
-            quote_identifier(name),
-            table.qualified()
-        ),
-    )
-    .lock(LockMode::ShareUpdateExclusive)
-    .undo(drop.clone())
-    .verify(proof::has_valid_index(&own))
-    .leftover(proof::has_invalid_index(&own), drop)
-    .note("waits for transactions that are older than it; reads the table twice while others read and write")
-}
-
 /// Indexes with the tenant in front, built beside the writers.
 pub fn indexes(wish: &Wish, table: &Table) -> Vec<Step> {
     let column = wish.quoted();
@@ -44,7 +25,7 @@ pub fn indexes(wish: &Wish, table: &Table) -> Vec<Step> {
         .filter_map(|index| {
             let tail = with_first_column(&index.tail, &column)?;
             let name = beside(table, index);
-            let step = concurrently(table, &name, true, &tail);
+            let step = concurrently(&table.schema, &table.qualified(), &name, true, &tail);
             // Once it has taken the place of the old one it has another name.
             let own = quote_qualified(&table.schema, &name);
             Some(step.verify(format!(
@@ -59,7 +40,7 @@ pub fn indexes(wish: &Wish, table: &Table) -> Vec<Step> {
         let name = crate::text::identifier::unused_name(&[&table.name, &wish.column, "idx"], |name| {
             table.taken.iter().any(|taken| taken == name)
         });
-        steps.push(concurrently(table, &name, false, &format!("({column})")));
+        steps.push(concurrently(&table.schema, &table.qualified(), &name, false, &format!("({column})")));
     }
     steps
 }

@@ -8,13 +8,13 @@ mod keys;
 mod policies;
 mod refusals;
 mod source;
-mod words;
 
 #[cfg(test)]
 mod tests;
 
 use super::facts::Table;
 use crate::change::plan::{Phase, Plan, Risk, Step};
+use crate::change::words;
 use crate::text::{dollar_quoted, quote_identifier, quote_literal};
 
 pub use refusals::{Accept, Kind, Refused, refusal};

@@ -3,9 +3,9 @@
 use super::Wish;
 use super::column::Filler;
 use super::source::Target;
-use super::words::alter;
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Step};
+use crate::change::words::alter;
 use crate::security::tenancy::facts::{Table, View};
 use crate::text::{quote_identifier, quote_literal};
 

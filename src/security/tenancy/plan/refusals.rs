@@ -1,8 +1,8 @@
 //! What cannot be divided between tenants, and what is done only if somebody says that it is meant.
 
 use super::source::Source;
-use super::words::without_modifier;
 use super::{Wish, policies};
+use crate::change::words::without_modifier;
 use crate::security::tenancy::facts::Table;
 use crate::text::quote_identifier;
 

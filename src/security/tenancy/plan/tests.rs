@@ -1,6 +1,5 @@
 //! Plans for hand-made tables.
 
-use super::words::{with_first_column, without_modifier};
 use super::*;
 use crate::change::plan::{Runs, runs_alone};
 use crate::security::tenancy::facts::{Column, ForeignKey, Function, Grant, Incoming, Index, View};
@@ -227,17 +226,6 @@ fn views_and_functions_are_named() {
         Accept { functions: false, views: false, materialized_views: false, ..ALL },
     ));
     assert_eq!(refused.unwrap().hint, "If that is meant: accept => '{functions,materialized_views,views}'.");
-}
-
-#[test]
-fn words() {
-    assert_eq!(
-        with_first_column("USING btree (lower(a), b) WHERE c", "t"),
-        Some("USING btree (t, lower(a), b) WHERE c".to_owned())
-    );
-    assert_eq!(without_modifier("character varying(40)"), "character varying");
-    assert_eq!(without_modifier("timestamp(3) with time zone"), "timestamp with time zone");
-    assert_eq!(without_modifier("bigint"), "bigint");
 }
 
 #[test]
