@@ -2,7 +2,8 @@
 
 use pgrx::prelude::*;
 
-use super::live;
+use super::leak;
+use super::plan;
 use crate::pg::error::raise;
 use crate::pg::tenancy;
 use crate::pg::value::{RegClass, Text};
@@ -46,7 +47,7 @@ fn tenancy_plan(
     tenants: default!(Option<RegClass>, "NULL"),
     accept: default!(Vec<Option<Text>>, "'{}'"),
 ) -> i64 {
-    live::plan::tenancy(&live::plan::Request {
+    plan::live::tenancy(&plan::live::Request {
         targets: present(Some(targets), "targets")
             .unwrap_or_default()
             .iter()
@@ -78,7 +79,7 @@ fn tenant_leak_test(
         .map(|targets| targets.iter().map(|target| target.oid().to_u32()).collect::<Vec<_>>());
     let roles =
         present(roles, "roles").map(|roles| roles.into_iter().map(Text::into_string).collect::<Vec<_>>());
-    let lines = live::leak::test(targets.as_deref(), &tenant_column.into_string(), roles.as_deref());
+    let lines = leak::live::test(targets.as_deref(), &tenant_column.into_string(), roles.as_deref());
     TableIterator::new(lines.into_iter().map(|(target, line)| {
         (target.into(), line.check.into(), line.status.name().into(), line.detail.into())
     }))

@@ -5,6 +5,4 @@
 pub mod api;
 pub mod facts;
 pub mod leak;
-#[cfg(feature = "postgres")]
-mod live;
 pub mod plan;

@@ -4,6 +4,8 @@
 //! and rows of two tenants, in a subtransaction of which nothing stays ([`probe`] writes the statements).
 
 pub mod judge;
+#[cfg(feature = "postgres")]
+pub mod live;
 pub mod probe;
 pub mod values;
 

@@ -5,6 +5,8 @@
 
 mod column;
 mod keys;
+#[cfg(feature = "postgres")]
+pub mod live;
 mod policies;
 mod refusals;
 mod source;

@@ -1,4 +1,0 @@
-//! Tenancy on the running server.
-
-pub mod leak;
-pub mod plan;
