@@ -179,10 +179,10 @@ unsafe fn is_same(before: pg_sys::HeapTuple, after: pg_sys::HeapTuple) -> bool {
     }
 }
 
-/// `HEAP_NATTS_MASK`.
-const NUMBER_OF_COLUMNS: u16 = 0x07FF;
-/// `HEAP_XACT_MASK`: what of a row's flags tells of transactions.
-const OF_VISIBILITY: u16 = 0xFFF0;
+/// What of a row's flags is the number of its columns.
+const NUMBER_OF_COLUMNS: u16 = pg_sys::HEAP_NATTS_MASK as u16;
+/// What of a row's flags tells of transactions.
+const OF_VISIBILITY: u16 = pg_sys::HEAP_XACT_MASK as u16;
 
 /// The row with its version and the time of now.
 ///

@@ -270,8 +270,15 @@ fn asked(who: As, tenant: &str, sql: &str) -> Vec<Option<String>> {
         .collect()
 }
 
-/// Whether whoever calls may act as this role.
+/// Whether whoever calls may act as this role: by SET ROLE.
 pub fn may_act_as(role: Oid) -> bool {
     // SAFETY: look-ups in the catalogs of roles.
-    unsafe { pg_sys::superuser() || pg_sys::is_member_of_role(pg_sys::GetUserId(), role.into()) }
+    unsafe {
+        let caller = pg_sys::GetUserId();
+        #[cfg(feature = "pg15")]
+        let may_become = pg_sys::is_member_of_role(caller, role.into());
+        #[cfg(not(feature = "pg15"))]
+        let may_become = pg_sys::member_can_set_role(caller, role.into());
+        pg_sys::superuser() || may_become
+    }
 }
