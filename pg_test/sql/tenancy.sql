@@ -66,21 +66,21 @@ SELECT title, change, risk, array_to_string(requires, E'\n') AS requires FROM db
 \x off
 
 \echo == the leak test
-SELECT "check", status, detail FROM dbm.tenant_leak_test('{shop.orders}', 'tenant');
+SELECT check_name, status, detail FROM dbm.tenant_leak_test('{shop.orders}', 'tenant');
 CREATE TABLE shop.tight (tenant_id bigint NOT NULL, id int, PRIMARY KEY (tenant_id, id));
 ALTER TABLE shop.tight OWNER TO dbm_tenancy_owner;
 ALTER TABLE shop.tight ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON shop.tight AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::bigint);
 CREATE POLICY access ON shop.tight USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON shop.tight TO dbm_tenancy_app;
-SELECT target, "check", status, detail FROM dbm.tenant_leak_test('{shop.tight}');
+SELECT target, check_name, status, detail FROM dbm.tenant_leak_test('{shop.tight}');
 SELECT count(*) FROM shop.tight;
 SELECT DISTINCT target FROM dbm.tenant_leak_test() ORDER BY target;
 SELECT * FROM dbm.tenant_leak_test('{shop.tight}', roles => '{dbm_tenancy_nobody}');
 SELECT * FROM dbm.tenant_leak_test('{shop.grouped}');
 SELECT * FROM dbm.tenant_leak_test('{0}');
-SELECT "check", status, detail FROM dbm.tenant_leak_test('{shop.tight}', 'tenant') WHERE "check" IN ('policy', 'read', 'not_null');
-SELECT "check", status FROM dbm.tenant_leak_test('{shop.tight}', roles => '{}') WHERE status <> 'ok' ORDER BY 1;
+SELECT check_name, status, detail FROM dbm.tenant_leak_test('{shop.tight}', 'tenant') WHERE check_name IN ('policy', 'read', 'not_null');
+SELECT check_name, status FROM dbm.tenant_leak_test('{shop.tight}', roles => '{}') WHERE status <> 'ok' ORDER BY 1;
 
 \echo == whose the transaction is
 SET ROLE dbm_tenancy_app;

@@ -77,13 +77,13 @@ SQL
 is(leaks($node, 'quiet', 'public.wide'), 'copy no_context policy read row_security_off', 'a table that is open to all');
 # The plan.
 my $accept = 'foreign_keys,functions,materialized_views,primary_key,unique,views';
-like(call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.notes,shop.lines,shop.orders}', source => '{"shop.orders": "account % 5 + 1"}', tenant_type => 'bigint')}),
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.notes,shop.lines,shop.orders}', source => '{"shop.orders": "account % 5 + 1"}', tenant_type => 'bigint')}))[0],
 	qr/ERROR:  dividing these tables between tenants changes what has to be accepted\nDETAIL:  .*primary key orders_pkey of shop\.orders gains tenant_id.*\nHINT:  If that is meant: accept => '\{foreign_keys,materialized_views,primary_key,unique,views\}'/s,
 	'what changes is named first');
-like(call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders}', tenant_type => 'bigint')}), qr/ERROR:  whose the rows of shop\.orders are is not known/, 'and so is what nobody knows');
-like(call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders}', tenant_type => 'bigint', source => '{"shop.orders": "nothing + 1"}', accept => '{primary_key,unique,foreign_keys,views,materialized_views}')}),
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders}', tenant_type => 'bigint')}))[0], qr/ERROR:  whose the rows of shop\.orders are is not known/, 'and so is what nobody knows');
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders}', tenant_type => 'bigint', source => '{"shop.orders": "nothing + 1"}', accept => '{primary_key,unique,foreign_keys,views,materialized_views}')}))[0],
 	qr/ERROR:  (?:shop\.lines points to|the source of shop\.orders cannot be used)/, 'what is not there');
-like(call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders,shop.lines,shop.notes}', source => '{"shop.orders": "account"}')}),
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders,shop.lines,shop.notes}', source => '{"shop.orders": "account"}')}))[0],
 	qr/ERROR:  of which type tenant_id is to be is not known/, 'a type has to be known');
 my $number = plan_tenancy($node, 'quiet');
 is(schema_of($node, 'quiet', '--exclude-table=public.wide'), $before, 'a plan changes nothing');
@@ -91,7 +91,7 @@ is(carry($node, 'quiet', $number, 'apply'), '', 'applied');
 is(tenants_agree($node, 'quiet'), '0', 'every row has its tenant');
 is($node->safe_psql('quiet', q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname LIKE '%dbm%' AND relnamespace = 'shop'::regnamespace}),
 	'', 'nothing is called by a name for the time between');
-is($node->safe_psql('quiet', q{SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal}), '0', 'and no trigger is left');
+is($node->safe_psql('quiet', q{SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relnamespace = 'shop'::regnamespace}), '0', 'and no trigger is left');
 for my $table ('orders', 'lines', 'notes')
 {
 	is(leaks($node, 'quiet', "shop.$table"), '', "nothing leaks from $table");
@@ -101,7 +101,7 @@ is(leaks($node, 'quiet', 'shop.orders', status => 'weak'), 'materialized_view', 
 is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) || ' ' || count(DISTINCT account % 5 + 1) FROM shop.orders}), "\n" . $rows / 5 . ' 1', 'a tenant sees his rows');
 is(sees('app', q{SELECT count(*) FROM shop.orders}), '0', 'nobody sees none');
 is(sees('alice', q{SELECT count(*) FROM shop.orders}), '0', 'nor does the owner');
-is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) FROM shop.large_orders WHERE tenant_id <> 2; SELECT shop.how_many()}), "\n0\n" . $rows / 5, 'also through views and functions') or
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(DISTINCT account % 5) FROM shop.large_orders; SELECT shop.how_many()}), "\n1\n" . $rows / 5, 'also through views and functions') or
 	diag(sees('app', 'SELECT * FROM shop.large_orders LIMIT 1'));
 like(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); INSERT INTO shop.lines (order_id, line) VALUES (5, 9)}), qr/violates foreign key constraint "lines_order_id_fkey"/,
 	'no row points into another tenant');
@@ -167,10 +167,10 @@ is(leaks($node, 'quiet', 'shop.events'), 'partition', 'one is');
 $node->safe_psql('quiet', 'ALTER TABLE shop.events_old ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON shop.events_old USING (true)');
 is(leaks($node, 'quiet', 'shop.events'), 'partition', 'also where its own policies let through what those of the table do not');
 is($node->safe_psql('quiet', 'SELECT count(*) FROM shop.events'), '0', 'no row stays');
-like($node->safe_psql('quiet', q{SELECT detail FROM dbm.tenant_leak_test('{shop.odd}') WHERE "check" = 'read'}), qr/nobody knows a value of type polygon/, 'what cannot be tried is said');
+like($node->safe_psql('quiet', q{SELECT detail FROM dbm.tenant_leak_test('{shop.odd}') WHERE check_name = 'read'}), qr/nobody knows a value of type polygon/, 'what cannot be tried is said');
 like(sees('alice', q{SELECT string_agg(DISTINCT detail, ' ') FROM dbm.tenant_leak_test('{shop.events}') WHERE status = 'unknown'}),
 	qr/^only superusers and members of app may try as that role$/, 'who may not become a role does not try as it');
-like(sees('alice', q{SELECT count(*) FROM dbm.tenant_leak_test('{pg_class}') WHERE status = 'ok' AND "check" = 'read'}), qr/^0$/, 'nor prepares rows of another\'s table');
+like(sees('alice', q{SELECT count(*) FROM dbm.tenant_leak_test('{pg_class}') WHERE status = 'ok' AND check_name = 'read'}), qr/^0$/, 'nor prepares rows of another\'s table');
 is(sees('app', 'SELECT * FROM dbm.tenant_leak_test()') =~ /permission denied for function/, 1, 'the test is for whom it was granted to');
 
 # There and back.

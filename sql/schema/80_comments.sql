@@ -356,7 +356,7 @@ Raises 55000 where nobody knows whose the rows are, 0A000 for what there is no w
 
 COMMENT ON FUNCTION dbm.tenant_leak_test(regclass[], text, text[]) IS
     'Whether a tenant can see, touch or guess what belongs to another: of these tables, or of all that have the column (null). Tried with the rights of these roles, or of all that were granted something on the table (null), and with rows of two tenants, made up where there are none, in a subtransaction of which nothing stays. One row for each table and check, the worst first.
-check: policy, force, role, context, no_context, read, insert, update, delete, move, on_conflict, merge, row_security_off, copy, truncate, privileges, partition, unique, foreign_key, view, materialized_view, function, publication, not_null. status: leak; weak (nothing comes through, but one more grant or policy would let it); unknown (it could not be tried, detail says why); ok.
+check_name: policy, force, role, context, no_context, read, insert, update, delete, move, on_conflict, merge, row_security_off, copy, truncate, privileges, partition, unique, foreign_key, view, materialized_view, function, publication, not_null. status: leak; weak (nothing comes through, but one more grant or policy would let it); unknown (it could not be tried, detail says why); ok.
 For superusers, and for owners who are members of the roles; triggers of the table fire with the rights of those roles. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.tenant_leak_test TO somebody.';
 
 COMMENT ON FUNCTION dbm.row_versioning_plan(regclass, text, text) IS

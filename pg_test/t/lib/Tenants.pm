@@ -130,7 +130,7 @@ sub leaks
 	my $status = $options{status} // 'leak';
 	my $roles = $options{roles} ? ", roles => '{$options{roles}}'" : '';
 	return $node->safe_psql($database,
-		qq{SELECT string_agg("check", ' ' ORDER BY "check") FROM dbm.tenant_leak_test('{$target}'$roles) WHERE status = '$status'});
+		qq{SELECT string_agg(check_name, ' ' ORDER BY check_name) FROM dbm.tenant_leak_test('{$target}'$roles) WHERE status = '$status'});
 }
 
 1;

@@ -73,7 +73,7 @@ fn tenant_leak_test(
     roles: default!(Option<Vec<Option<Text>>>, "NULL"),
 ) -> TableIterator<
     'static,
-    (name!(target, Text), name!(r#check, Text), name!(status, Text), name!(detail, Text)),
+    (name!(target, Text), name!(check_name, Text), name!(status, Text), name!(detail, Text)),
 > {
     let targets = present(targets, "targets")
         .map(|targets| targets.iter().map(|target| target.oid().to_u32()).collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 use pgrx::PgSqlErrorCode;
 
 use crate::catalog::Oid;
+use crate::change::words::without_modifier;
 use crate::pg::error::raise;
 use crate::pg::surroundings::surroundings as table;
 use crate::pg::{run, tenancy};
@@ -65,6 +66,18 @@ pub fn tenancy(request: &Request) -> i64 {
     }
     let tenants = request.tenants.map(|oid| tenants(oid, &request.column));
     let type_name = type_name(request, &tables, tenants.as_ref().map(|(_, _, type_name)| &**type_name));
+    if let Some((name, key, of_key)) = &tenants
+        && without_modifier(of_key) != without_modifier(&type_name)
+    {
+        refuse(&Refused::new(
+            Kind::Prerequisite,
+            format!(
+                "{} of {name} is of type {of_key}, and the tenant of type {type_name}",
+                quote_identifier(key)
+            ),
+            "A foreign key needs one type.",
+        ));
+    }
     let find = |oid: Oid| given.iter().find(|(table, _)| *table == oid).map(|(_, given)| given.clone());
     let targets = targets(tables, &request.column, find).unwrap_or_else(|why| refuse(&why));
     let wish = Wish {

@@ -114,9 +114,9 @@ fn leak_test(wish: &Wish) -> Step {
         .iter()
         .map(|target| format!("{}::pg_catalog.regclass", quote_literal(&target.table.qualified())))
         .collect();
-    let left = if wish.accept.functions { " AND t.\"check\" <> 'function'" } else { "" };
+    let left = if wish.accept.functions { " AND t.check_name <> 'function'" } else { "" };
     let body = format!(
-        "\nDECLARE\n  found text;\nBEGIN\n  SELECT pg_catalog.string_agg(pg_catalog.format('%s, %s: %s', t.target, t.\"check\", t.detail), E'\\n') INTO found\n    \
+        "\nDECLARE\n  found text;\nBEGIN\n  SELECT pg_catalog.string_agg(pg_catalog.format('%s, %s: %s', t.target, t.check_name, t.detail), E'\\n') INTO found\n    \
          FROM dbm.tenant_leak_test(ARRAY[{}], {}) AS t WHERE t.status = 'leak'{left};\n  IF found IS NOT NULL THEN\n    \
          RAISE EXCEPTION 'something of other tenants comes through' USING DETAIL = found, ERRCODE = 'insufficient_privilege';\n  END IF;\nEND\n",
         names.join(", "),
