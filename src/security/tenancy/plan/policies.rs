@@ -80,17 +80,15 @@ pub fn step(wish: &Wish, target: &Target) -> Step {
         .note("from here on a transaction sees and writes the rows of its tenant alone, and none without a tenant")
 }
 
-/// Views that go past the policies of the table; after the switch of its owner's rights they do not.
-pub fn leaking<'a>(wish: &'a Wish, table: &'a Table) -> impl Iterator<Item = &'a View> {
-    let _ = wish;
-    // By then policies are forced: what is left are views of superusers and of BYPASSRLS, and those of the owner need
-    // no change. Nobody knows who will own them tomorrow: all of them are asked to use the caller's rights.
+/// Views that use the rights of their owner. Policies are forced upon that of the table, but nobody knows who will own a view
+/// tomorrow: all of them are asked to use the rights of whoever asks them.
+pub fn with_rights_of_their_owner(table: &Table) -> impl Iterator<Item = &View> {
     table.views.iter().filter(|view| view.kind == 'v' && !view.is_invoker)
 }
 
 /// Views use the rights of whoever asks; materialized views are nobody's but their owner's.
 pub fn views(wish: &Wish, table: &Table) -> Vec<Step> {
-    let mut steps: Vec<Step> = leaking(wish, table)
+    let mut steps: Vec<Step> = with_rights_of_their_owner(table)
         .filter(|view| is_first(wish, table, view))
         .map(|view| {
             Step::new(Phase::Switch, format!("ALTER VIEW {} SET (security_invoker = true)", view.name))
