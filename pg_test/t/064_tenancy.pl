@@ -40,8 +40,10 @@ is(sees('app', "SELECT $mine"), 'nobody', 'without a word a transaction is nobod
 is(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT $mine; COMMIT; SELECT $mine"), "\n2\nnobody", 'a tenant lasts for the transaction');
 is(sees('app', "SELECT dbm.set_tenant('2', false); SELECT $mine; BEGIN; SELECT dbm.set_tenant('3'); SELECT $mine; COMMIT; SELECT $mine"),
 	"\n2\n\n3\n2", 'or for the session');
-is(sees('app', "BEGIN; SAVEPOINT s; SELECT dbm.set_tenant('2'); ROLLBACK TO s; SELECT $mine; SELECT dbm.set_tenant('3'); SELECT $mine"),
-	"\nnobody\n\n3", 'a savepoint takes it back');
+is(sees('app', "BEGIN; SAVEPOINT s; SELECT dbm.set_tenant('2'); ROLLBACK TO s; SELECT $mine; SELECT dbm.set_tenant('2'); SELECT $mine"),
+	"\nnobody\n\n2", 'a savepoint takes it back');
+like(sees('app', "BEGIN; SAVEPOINT s; SELECT dbm.set_tenant('2'); ROLLBACK TO s; SELECT dbm.set_tenant('3')"), qr/belongs to tenant "2"/, 'but no other comes after it');
+like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); RESET ALL; SELECT dbm.set_tenant('3')"), qr/belongs to tenant "2"/, 'nor after a reset');
 is(sees('app', "SELECT dbm.set_tenant('2', false); DISCARD ALL; SELECT $mine"), "\nnobody", 'and so does whoever cleans up a session');
 like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT dbm.set_tenant('3')"), qr/ERROR:  this transaction belongs to tenant "2"/,
 	'a transaction has one tenant');

@@ -4,7 +4,7 @@
 //! transaction. Only a superuser may set it as a setting; everybody else by the functions of the extension, for which
 //! they need to be granted. A session that gave the setting a value before the library was loaded loses it then.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 
 use pgrx::datum::DatumWithOid;
@@ -22,8 +22,20 @@ use crate::catalog::Oid;
 const ROLE: &str = include_str!("tenancy/role.sql");
 
 thread_local! {
-    /// When the transaction began that set the tenant last.
-    static SET_IN: Cell<i64> = const { Cell::new(0) };
+    /// The transaction that has a tenant, and which.
+    static OF_TRANSACTION: RefCell<Option<(u32, String)>> = const { RefCell::new(None) };
+}
+
+/// The number of the transaction within this session.
+fn transaction() -> u32 {
+    // SAFETY: our own entry among the server's processes.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        let number = (*pg_sys::MyProc).lxid;
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        let number = (*pg_sys::MyProc).vxid.lxid;
+        number
+    }
 }
 
 /// The tenant of the transaction; `None` where there is none.
@@ -35,15 +47,16 @@ pub fn current() -> Option<String> {
 
 /// Sets the tenant, until the transaction ends or for the rest of the session.
 ///
-/// Within one transaction there is one tenant: whoever gets a statement into somebody's transaction cannot go on to
-/// the rows of another tenant in it. A superuser may.
+/// Within one transaction there is one tenant, whatever is reset or rolled back in it: whoever gets a statement into
+/// somebody's transaction cannot go on to the rows of another tenant in it. A superuser may.
 pub fn set(tenant: &str, is_local: bool) {
+    let transaction = transaction();
     // SAFETY: reads variables of this process.
-    let (began, is_superuser, is_alone) = unsafe {
-        (pg_sys::GetCurrentTransactionStartTimestamp(), pg_sys::superuser(), !pg_sys::IsTransactionBlock())
-    };
-    if let Some(before) = current().filter(|before| before != tenant)
-        && SET_IN.get() == began
+    let (is_superuser, is_alone) = unsafe { (pg_sys::superuser(), !pg_sys::IsTransactionBlock()) };
+    let before = OF_TRANSACTION.with_borrow(|of| {
+        of.as_ref().filter(|(number, _)| *number == transaction).map(|(_, tenant)| tenant.clone())
+    });
+    if let Some(before) = before.filter(|before| before != tenant)
         && !is_superuser
     {
         raise(
@@ -65,7 +78,9 @@ pub fn set(tenant: &str, is_local: bool) {
         &value,
         if is_local { pg_sys::GucAction::GUC_ACTION_LOCAL } else { pg_sys::GucAction::GUC_ACTION_SET },
     );
-    SET_IN.set(began);
+    if !tenant.is_empty() {
+        OF_TRANSACTION.replace(Some((transaction, tenant.to_owned())));
+    }
 }
 
 fn put(value: &CStr, action: pg_sys::GucAction::Type) {
