@@ -12,6 +12,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::encoding;
 use super::error::raise;
+use super::guard::local_transaction;
 use super::local_settings::with_empty_search_path;
 use super::planner::{Refusal, refusable, rolled_back};
 use super::query::rows;
@@ -26,18 +27,6 @@ thread_local! {
     static OF_TRANSACTION: RefCell<Option<(u32, String)>> = const { RefCell::new(None) };
 }
 
-/// The number of the transaction within this session.
-fn transaction() -> u32 {
-    // SAFETY: our own entry among the server's processes.
-    unsafe {
-        #[cfg(any(feature = "pg15", feature = "pg16"))]
-        let number = (*pg_sys::MyProc).lxid;
-        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-        let number = (*pg_sys::MyProc).vxid.lxid;
-        number
-    }
-}
-
 /// The tenant of the transaction; `None` where there is none.
 pub fn current() -> Option<String> {
     let value = settings::tenant()?;
@@ -50,7 +39,7 @@ pub fn current() -> Option<String> {
 /// Within one transaction there is one tenant, whatever is reset or rolled back in it: whoever gets a statement into
 /// somebody's transaction cannot go on to the rows of another tenant in it. A superuser may.
 pub fn set(tenant: &str, is_local: bool) {
-    let transaction = transaction();
+    let transaction = local_transaction();
     // SAFETY: reads variables of this process.
     let (is_superuser, is_alone) = unsafe { (pg_sys::superuser(), !pg_sys::IsTransactionBlock()) };
     let before = OF_TRANSACTION.with_borrow(|of| {
