@@ -31,8 +31,7 @@ INSERT INTO shop.versioned VALUES (1), (2) RETURNING id, v, at IS NOT NULL AS at
 UPDATE shop.versioned SET id = 10 WHERE id = 1 RETURNING id, v;
 UPDATE shop.versioned SET id = 10 WHERE id = 10 RETURNING id, v;
 UPDATE shop.versioned SET id = 11, v = 2 WHERE id = 10 RETURNING id, v;
-\set VERBOSITY verbose
-\set SHOW_CONTEXT never
+\set VERBOSITY sqlstate
 UPDATE shop.versioned SET id = 12, v = 2 WHERE id = 11 RETURNING id, v;
 \set VERBOSITY default
 ALTER TABLE shop.versioned DROP COLUMN at;
