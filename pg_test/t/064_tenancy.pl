@@ -175,8 +175,27 @@ like(sees('alice', q{SELECT string_agg(DISTINCT detail, ' ') FROM dbm.tenant_lea
 like(sees('alice', q{SELECT count(*) FROM dbm.tenant_leak_test('{pg_class}') WHERE status = 'ok' AND check_name = 'read'}), qr/^0$/, 'nor prepares rows of another\'s table');
 is(sees('app', 'SELECT * FROM dbm.tenant_leak_test()') =~ /permission denied for function/, 1, 'the test is for whom it was granted to');
 
+# A partitioned table that has its keys.
+$node->safe_psql('quiet', <<'SQL');
+CREATE TABLE shop.parted (tenant_id bigint, id int, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (id);
+CREATE TABLE shop.parted_0 PARTITION OF shop.parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE shop.parted_1 PARTITION OF shop.parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+ALTER TABLE shop.parted OWNER TO alice;
+ALTER TABLE shop.parted_0 OWNER TO alice;
+ALTER TABLE shop.parted_1 OWNER TO alice;
+GRANT SELECT, INSERT, UPDATE, DELETE ON shop.parted, shop.parted_0 TO app;
+INSERT INTO shop.parted SELECT i % 3, i FROM generate_series(1, 30) AS i;
+SQL
+is(leaks($node, 'quiet', 'shop.parted') =~ /partition/, 1, 'a partition is open');
+my (undef, $parted) = call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.parted}')});
+chomp $parted;
+is(carry($node, 'quiet', $parted, 'apply'), '', 'a partitioned table is divided');
+is(leaks($node, 'quiet', 'shop.parted'), '', 'and closed with its partitions');
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) FROM shop.parted; SELECT count(*) FROM shop.parted_0}), "\n10\n0", 'which show nothing by themselves');
+is(carry($node, 'quiet', $parted, 'undo'), '', 'and taken back');
+
 # There and back.
-$node->safe_psql('quiet', 'DROP TABLE shop.events, shop.odd, public.wide');
+$node->safe_psql('quiet', 'DROP TABLE shop.events, shop.odd, shop.parted, public.wide');
 is(carry($node, 'quiet', $number, 'undo'), '', 'taken back');
 my $after = schema_of($node, 'quiet');
 is(join("\n", grep { !/totals|^--$|^$/ } split /\n/, $after), join("\n", grep { !/totals|^--$|^$/ } split /\n/, $before), 'to where it was, but for the materialized view');
