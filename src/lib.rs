@@ -22,6 +22,7 @@ pub mod monitor;
 pub mod partition;
 pub mod query;
 pub mod trail;
+pub mod security;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
@@ -86,6 +87,7 @@ pgrx::extension_sql_file!(
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job", "partition_copy"]);
+pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["partition_copy"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
@@ -96,6 +98,7 @@ pgrx::extension_sql_file!(
         "job",
         "partition",
         "partition_copy",
+        "patterns",
         "plan",
         "progress",
         "suppression",
@@ -114,6 +117,8 @@ pgrx::extension_sql_file!(
         change::api::plan_status,
         change::api::plan_steps,
         change::api::undo,
+        design::soft_delete::api::soft_delete_plan,
+        design::versioning::api::row_versioning_plan,
         index::api::duplicate_indexes,
         index::api::index_health,
         audit::api::missing_indexes,
@@ -169,6 +174,10 @@ pgrx::extension_sql_file!(
         trail::seal::api::audit_log_digests,
         trail::seal::api::seal_audit_log,
         trail::seal::api::verify_audit_log,
+        security::tenancy::api::current_tenant,
+        security::tenancy::api::set_tenant,
+        security::tenancy::api::tenancy_plan,
+        security::tenancy::api::tenant_leak_test,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,

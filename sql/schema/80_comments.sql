@@ -399,3 +399,30 @@ Reads every row of the log. Works on standbys. Granted to pg_monitor. Raises 220
 
 COMMENT ON FUNCTION dbm.audit_log_digests() IS
     'The digest of every seal, the first first. Kept where nobody who can write the log can write, the last of them proves all before it: dbm.verify_audit_log() takes them. Granted to pg_monitor.';
+COMMENT ON FUNCTION dbm.set_tenant(text, boolean) IS
+    'Says whose rows this transaction may see and write, where policies stand on dbm.current_tenant(); null for nobody''s. Until the transaction ends, so that it is safe behind poolers of transactions; with is_local false for the rest of the session.
+Whoever may call it can be any tenant: grant it to the role as which the application connects, and to no other. A transaction has one tenant: another one in the same transaction raises 55000, but for superusers. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_tenant TO somebody.';
+
+COMMENT ON FUNCTION dbm.current_tenant() IS
+    'Whose rows this transaction may see; null for nobody''s, so that a policy of column = dbm.current_tenant() lets nothing through. Parallel workers see it too. What somebody has put into a setting of that name, before the library was loaded or after, does not count. Granted to everybody, since policies and defaults call it in everybody''s statements.';
+
+COMMENT ON FUNCTION dbm.tenancy_plan(regclass[], text, text, jsonb, regclass, text[]) IS
+    'Makes a plan by which tables in use are divided between tenants: the column, filled with each row that is written and then in all others, NOT NULL, keys and foreign keys that hold it, so that no row can point into another tenant, indexes, and in the end a restrictive policy that is forced upon the owner too. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself. The plan waits once, for an application that calls dbm.set_tenant(); its last step is dbm.tenant_leak_test().
+tenant_type: the type of the column, where neither one of the tables nor the key of tenants has it. source: whose the rows are that are there, by table: an expression over its columns, or {"via": "a foreign key"}; without it the column itself, or the first foreign key to another of the tables that every row has. tenants: the table of tenants, to whose primary key the column points.
+accept: what has to be named because it changes what is promised: primary_key, unique, foreign_keys (they gain the column), views (they use the rights of whoever asks), materialized_views (closed to all but their owner), functions (those that run with rights to which no policy applies stay). Whatever is not accepted is listed in an error of SQLSTATE 55000.
+Raises 55000 where nobody knows whose the rows are, 0A000 for what there is no way for, 42501 without the owners'' rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.tenancy_plan TO somebody.';
+
+COMMENT ON FUNCTION dbm.tenant_leak_test(regclass[], text, text[]) IS
+    'Whether a tenant can see, touch or guess what belongs to another: of these tables, or of all that have the column (null). Tried with the rights of these roles, or of all that were granted something on the table (null), and with rows of two tenants, made up where there are none, in a subtransaction of which nothing stays. One row for each table and check, the worst first.
+check_name: policy, force, role, context, no_context, read, insert, update, delete, move, on_conflict, merge, row_security_off, copy, truncate, privileges, partition, unique, foreign_key, view, materialized_view, function, publication, not_null. status: leak; weak (nothing comes through, but one more grant or policy would let it); unknown (it could not be tried, detail says why); ok.
+For superusers, and for owners who are members of the roles; triggers of the table fire with the rights of those roles. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.tenant_leak_test TO somebody.';
+
+COMMENT ON FUNCTION dbm.row_versioning_plan(regclass, text, text) IS
+    'Makes a plan by which the versions of a table''s rows are numbered: a column that grows by one with each change, one that says when that was, and the trigger dbm.row_version(). Null for a column that is not wanted; one that is there is used if its type fits. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). No row is written by it.
+An UPDATE that sets the version to the one that was read is refused with SQLSTATE 40001 where the row has another by now: no update is lost. One that does not mention the version is not.
+Raises 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.row_versioning_plan TO somebody.';
+
+COMMENT ON FUNCTION dbm.soft_delete_plan(regclass, text, text, text[]) IS
+    'Makes a plan by which deleted rows of a table stay: a column that says since when, an index of those rows, a view of all others (live_ and the table''s name, unless view_name says another) in which DELETE marks a row, and unique keys that ignore deleted rows, so that their values can be used again; the primary key stays. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo().
+accept: unique, where unique keys become partial: ON CONFLICT then needs their WHERE, and no foreign key can point to them.
+Raises 55000 for what has to be accepted, 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.soft_delete_plan TO somebody.';

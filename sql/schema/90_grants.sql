@@ -9,6 +9,9 @@ GRANT SELECT ON TABLE dbm.audit_schema, dbm.backfill_batch, dbm.backfill_job, db
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.job, dbm.job_run, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.score_history, dbm.suppression, dbm.workload TO pg_monitor;
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_copy, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
+-- Policies and defaults call it in everybody's statements; it tells nobody more than whose transaction it is.
+GRANT EXECUTE ON FUNCTION dbm.current_tenant() TO PUBLIC;
+
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION
     dbm.version(),

@@ -25,6 +25,7 @@ mod sequence;
 mod server;
 mod snapshot;
 mod summary;
+pub mod surroundings;
 pub mod target;
 pub mod trail;
 pub mod types;

@@ -1,0 +1,3 @@
+//! Who may do what, and whose rows they see.
+
+pub mod tenancy;
