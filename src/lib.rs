@@ -21,6 +21,7 @@ pub mod migration;
 pub mod monitor;
 pub mod partition;
 pub mod query;
+pub mod security;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
@@ -150,6 +151,9 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        security::api::access_review,
+        security::api::role_plan,
+        security::api::who_can,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,

@@ -26,6 +26,7 @@ pub mod random;
 pub mod roles;
 pub mod run;
 pub mod scan;
+pub mod security;
 pub mod settings;
 pub mod shared_memory;
 pub mod sleep;
