@@ -2,7 +2,6 @@
 
 use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys;
 
 use super::review::{Access, Holder, access_review, who_can};
 use super::rights::Rights;
@@ -75,8 +74,8 @@ fn unknown(kind: ObjectKind, name: &str) -> ! {
 }
 
 fn number(sql: &str, name: &str) -> Option<Oid> {
-    let found = query::rows(sql, &[Text::from(name).into()], |row| row.get::<pg_sys::Oid>(1));
-    found.into_iter().flatten().next().map(|oid| oid.to_u32())
+    let found = query::rows(sql, &[Text::from(name).into()], |row| row.get::<i64>(1));
+    found.into_iter().flatten().next().and_then(|oid| Oid::try_from(oid).ok())
 }
 
 fn one(kind: ObjectKind, name: &str, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -> Protected {
@@ -88,7 +87,7 @@ fn one(kind: ObjectKind, name: &str, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -
 
 /// The object of that name, with the column where one is meant. Names are looked up as the session does.
 fn resolve(kind: ObjectKind, name: &str) -> (Protected, Option<ProtectedColumn>) {
-    let relation = |name: &str| number("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", name);
+    let relation = |name: &str| number("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8", name);
     let is_relation = |kind| matches!(kind, ObjectKind::Table | ObjectKind::Sequence);
     let by_number = |found: Option<Oid>, kinds: &dyn Fn(ObjectKind) -> bool| match found {
         Some(oid) => one(kind, name, &|own, other| kinds(own) && other == oid),
@@ -99,19 +98,19 @@ fn resolve(kind: ObjectKind, name: &str) -> (Protected, Option<ProtectedColumn>)
         ObjectKind::Table | ObjectKind::Sequence => by_number(relation(name), &is_relation),
         ObjectKind::Function => {
             let sql = if name.contains('(') {
-                "SELECT pg_catalog.to_regprocedure($1)::pg_catalog.oid"
+                "SELECT pg_catalog.to_regprocedure($1)::pg_catalog.oid::pg_catalog.int8"
             } else {
-                "SELECT pg_catalog.to_regproc($1)::pg_catalog.oid"
+                "SELECT pg_catalog.to_regproc($1)::pg_catalog.oid::pg_catalog.int8"
             };
             by_number(number(sql, name), &|own| own == kind)
         }
         ObjectKind::Schema => {
-            by_number(number("SELECT pg_catalog.to_regnamespace($1)::pg_catalog.oid", name), &|own| {
+            by_number(number("SELECT pg_catalog.to_regnamespace($1)::pg_catalog.oid::pg_catalog.int8", name), &|own| {
                 own == kind
             })
         }
         ObjectKind::Type => {
-            by_number(number("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid", name), &|own| own == kind)
+            by_number(number("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid::pg_catalog.int8", name), &|own| own == kind)
         }
         ObjectKind::Parameter => parameter(name),
         _ => {
@@ -160,9 +159,9 @@ fn column(name: &str) -> (Protected, Option<ProtectedColumn>) {
     let (table, _) = resolve(ObjectKind::Table, &table.join("."));
     let quoted = quote_identifier(&last);
     let exists = query::rows(
-        "SELECT true FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND NOT a.attisdropped
+        "SELECT true FROM pg_catalog.pg_attribute a WHERE a.attrelid::pg_catalog.int8 OPERATOR(pg_catalog.=) $1 AND NOT a.attisdropped
             AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name",
-        &[pg_sys::Oid::from(table.oid).into(), Text::from(&*last).into()],
+        &[i64::from(table.oid).into(), Text::from(&*last).into()],
         |row| row.get::<bool>(1),
     );
     if exists.is_empty() {

@@ -13,6 +13,7 @@ mod policies;
 mod roles;
 mod row_security;
 mod settings;
+mod system_functions;
 mod triggers;
 mod views;
 mod words;
@@ -28,9 +29,7 @@ pub const RULES: &[Rule] = &[
     functions::DEFINER_OPEN_TO_PUBLIC,
     functions::DEFINER_SEARCH_PATH_UNSAFE,
     functions::DEFINER_WITHOUT_SEARCH_PATH,
-    functions::FUNCTION_SHADOWS_SYSTEM,
     functions::LEAKPROOF_FUNCTION,
-    functions::SYSTEM_FUNCTION_GRANTED,
     functions::UNTRUSTED_LANGUAGE_OPEN,
     grants::OWNER_LOGS_IN,
     grants::PARAMETER_GRANTED,
@@ -67,6 +66,8 @@ pub const RULES: &[Rule] = &[
     row_security::ROW_SECURITY_SIDESTEPPED,
     row_security::ROW_SECURITY_WITHOUT_POLICY,
     settings::SERVER_SETTING,
+    system_functions::FUNCTION_SHADOWS_SYSTEM,
+    system_functions::SYSTEM_FUNCTION_GRANTED,
     triggers::AUDIT_TRIGGER_OFF,
     triggers::EVENT_TRIGGER_UNSAFE,
     triggers::TRIGGER_FUNCTION_OF_OTHERS,
