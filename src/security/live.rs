@@ -87,7 +87,8 @@ fn one(kind: ObjectKind, name: &str, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -
 
 /// The object of that name, with the column where one is meant. Names are looked up as the session does.
 fn resolve(kind: ObjectKind, name: &str) -> (Protected, Option<ProtectedColumn>) {
-    let relation = |name: &str| number("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8", name);
+    let relation =
+        |name: &str| number("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8", name);
     let is_relation = |kind| matches!(kind, ObjectKind::Table | ObjectKind::Sequence);
     let by_number = |found: Option<Oid>, kinds: &dyn Fn(ObjectKind) -> bool| match found {
         Some(oid) => one(kind, name, &|own, other| kinds(own) && other == oid),
@@ -104,14 +105,14 @@ fn resolve(kind: ObjectKind, name: &str) -> (Protected, Option<ProtectedColumn>)
             };
             by_number(number(sql, name), &|own| own == kind)
         }
-        ObjectKind::Schema => {
-            by_number(number("SELECT pg_catalog.to_regnamespace($1)::pg_catalog.oid::pg_catalog.int8", name), &|own| {
-                own == kind
-            })
-        }
-        ObjectKind::Type => {
-            by_number(number("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid::pg_catalog.int8", name), &|own| own == kind)
-        }
+        ObjectKind::Schema => by_number(
+            number("SELECT pg_catalog.to_regnamespace($1)::pg_catalog.oid::pg_catalog.int8", name),
+            &|own| own == kind,
+        ),
+        ObjectKind::Type => by_number(
+            number("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid::pg_catalog.int8", name),
+            &|own| own == kind,
+        ),
         ObjectKind::Parameter => parameter(name),
         _ => {
             let quoted = quote_identifier(name);

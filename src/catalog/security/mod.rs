@@ -133,8 +133,6 @@ pub struct Security {
     pub policies: FxHashMap<Oid, PolicyExpression>,
     /// The server's settings that matter here, by name; those that the caller may not see are left out.
     pub settings: FxHashMap<Box<str>, ServerSetting>,
-    /// Sequences with privileges of their own.
-    pub sequence_acls: FxHashMap<Oid, Box<[Grant]>>,
     /// Functions and owners of event triggers by name: `(owner, function)`.
     pub event_triggers: FxHashMap<Box<str>, (Oid, Oid)>,
 }

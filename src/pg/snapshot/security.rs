@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::dependency::{DEPEND, FormDepend};
 use crate::catalog::security::{
     CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, Protected, PublishedTable,
     Security, ServerSetting, Subscription, SystemFunction, UserMapping,
@@ -26,7 +27,6 @@ const EVENT_TRIGGER: u32 = 3466;
 const SUBSCRIPTION: u32 = 6100;
 const PUBLICATION_RELATION: u32 = 6106;
 const PARAMETER_ACL: u32 = 6243;
-const DEPEND: u32 = 2608;
 
 /// The settings that rules of security look at.
 const SETTINGS: [&CStr; 19] = [
@@ -71,7 +71,6 @@ pub fn read(snapshot: &mut Snapshot) {
         in_scratch_memory(|| step(snapshot, &mut security));
     }
     in_scratch_memory(|| read_event_triggers(&mut security));
-    in_scratch_memory(|| read_sequence_acls(snapshot, &mut security));
     security.hba = with_empty_search_path(hba::lines);
     snapshot.security = security;
 }
@@ -349,17 +348,14 @@ fn read_views(snapshot: &Snapshot, security: &mut Security) {
     }
     drop(scan);
     let mut scan = CatalogScan::open(DEPEND);
-    let class = scan.attribute(c"classid");
-    let object = scan.attribute(c"objid");
-    let referenced_class = scan.attribute(c"refclassid");
-    let referenced = scan.attribute(c"refobjid");
-    while let Some(row) = scan.next_row() {
-        if row.oid(class) == REWRITE
-            && row.oid(referenced_class) == pg_sys::RelationRelationId.to_u32()
-            && let Some(&view) = of_rules.get(&row.oid(object))
-            && view != row.oid(referenced)
+    // SAFETY: every attribute is fixed and never null; the struct is their layout.
+    while let Some(form) = unsafe { scan.next_struct::<FormDepend>() } {
+        if form.class.to_u32() == REWRITE
+            && form.referenced_class == pg_sys::RelationRelationId
+            && let Some(&view) = of_rules.get(&form.object.to_u32())
+            && view != form.referenced.to_u32()
         {
-            security.views.insert((view, row.oid(referenced)));
+            security.views.insert((view, form.referenced.to_u32()));
         }
     }
 }
@@ -420,22 +416,5 @@ fn read_event_triggers(security: &mut Security) {
     let function = scan.attribute(c"evtfoid");
     while let Some(row) = scan.next_row() {
         security.event_triggers.insert(row.name(name), (row.oid(owner), row.oid(function)));
-    }
-}
-
-fn read_sequence_acls(snapshot: &Snapshot, security: &mut Security) {
-    let sequences: FxHashSet<Oid> = snapshot.sequences.iter().map(|sequence| sequence.oid).collect();
-    if sequences.is_empty() {
-        return;
-    }
-    let mut scan = CatalogScan::open(pg_sys::RelationRelationId.to_u32());
-    let (oid, kind, acl) = (scan.attribute(c"oid"), scan.attribute(c"relkind"), scan.attribute(c"relacl"));
-    while let Some(row) = scan.next_row() {
-        if row.char(kind) == 'S'
-            && sequences.contains(&row.oid(oid))
-            && let Some(acl) = row.acl(acl)
-        {
-            security.sequence_acls.insert(row.oid(oid), acl);
-        }
     }
 }

@@ -141,7 +141,7 @@ fn public_table(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
     for sequence in &snapshot.sequences {
         (facts.interrupt)();
-        let Some(acl) = snapshot.security.sequence_acls.get(&sequence.oid) else { continue };
+        let Some(acl) = &sequence.acl else { continue };
         let is_own = sequence.persistence != Persistence::Temporary
             && !snapshot.is_extension_member(crate::catalog::RELATION_CLASS, sequence.oid);
         let taken = given(acl, ALL, is_public);

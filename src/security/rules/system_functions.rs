@@ -155,7 +155,10 @@ mod tests {
             let findings = run(&FUNCTION_SHADOWS_SYSTEM, &sample.finish()).0;
             assert_eq!(findings.len(), found);
             for finding in findings {
-                assert_eq!(finding.fix.as_deref(), Some("ALTER ROUTINE public.f30000(integer) RENAME TO f_own;"));
+                assert_eq!(
+                    finding.fix.as_deref(),
+                    Some("ALTER ROUTINE public.f30000(integer) RENAME TO f_own;")
+                );
             }
         }
     }
@@ -172,6 +175,9 @@ mod tests {
         }
         let found = run(&SYSTEM_FUNCTION_GRANTED, &sample.finish()).0;
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].fix.as_deref(), Some("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) FROM app;"));
+        assert_eq!(
+            found[0].fix.as_deref(),
+            Some("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) FROM app;")
+        );
     }
 }
