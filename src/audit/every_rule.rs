@@ -133,6 +133,7 @@ fn faulty_pair(sample: &mut Sample, number: usize) {
         sample.snapshot.roles.push(role);
         sample.snapshot.settings.insert("lock_timeout".into(), Setting { value: "0".into() });
     }
+    policy(sample, children, "forgotten", PolicyExpression::default());
     let trigger = sample.trigger(children, &format!("off{number}"), 0);
     sample.edit_trigger(trigger, |trigger| trigger.state = crate::catalog::TriggerState::Disabled);
 }
@@ -204,13 +205,12 @@ fn unsafe_pair(sample: &mut Sample, number: usize) {
     }
     sample.edit_table(view, |view| view.kind = RelationKind::View);
     sample.snapshot.security.views.insert((view, guarded[0]));
-    for (is_definer, is_leakproof, path) in
-        [(true, false, None), (true, false, Some("\"$user\"")), (false, true, None)]
-    {
-        let oid = sample.oid();
+    let kinds = [(true, false, None), (true, false, Some("\"$user\"")), (false, true, None)];
+    for (place, (is_definer, is_leakproof, path)) in (0..).zip(kinds) {
+        // The definitions of the sample tell functions by their OIDs, which therefore are the same in whatever order.
+        let oid = 50_000 + 10 * Oid::try_from(number).unwrap_or(0) + place;
         sample.snapshot.functions.push(Function {
             oid,
-            // All have one name, as the definitions of the sample tell them apart by their OIDs.
             name: "lower".into(),
             schema: 2200,
             owner: OWNER,
