@@ -289,6 +289,12 @@ case(rule => 'policy_column_without_index', object => 'shop.t.tenant', severity 
 	seed  => "$tenants; $on; INSERT INTO shop.t SELECT n, n % 10 FROM generate_series(1, 20000) n; ANALYZE shop.t",
 	right => 'CREATE TABLE shop.u (tenant int); CREATE INDEX ON shop.u (tenant); CREATE POLICY own ON shop.u USING (tenant = 1); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY; INSERT INTO shop.u SELECT generate_series(1, 20000); ANALYZE shop.u',
 	silent => ['shop.u.tenant'], clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+my $getter = "LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END'";
+case(rule => 'policy_function_per_row', object => 'own on shop.t', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.tenant() RETURNS int $getter; CREATE TABLE shop.t (tenant int); CREATE POLICY own ON shop.t USING (tenant = shop.tenant()); $on; INSERT INTO shop.t SELECT generate_series(1, 20000); ANALYZE shop.t",
+	right => 'CREATE TABLE shop.u (tenant int); CREATE POLICY own ON shop.u USING (tenant = (SELECT shop.tenant())); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY; INSERT INTO shop.u SELECT generate_series(1, 20000); ANALYZE shop.u',
+	silent => ['own on shop.u'], clear => 'ALTER POLICY own ON shop.t USING (tenant = (SELECT shop.tenant()))',
+	clean => 'DROP TABLE shop.t; DROP TABLE shop.u; DROP FUNCTION shop.tenant');
 case(rule => 'view_bypasses_row_security', object => 'shop.v', severity => 'critical',
 	seed  => "$tenants; $on; CREATE VIEW shop.v AS SELECT * FROM shop.t; GRANT SELECT ON shop.v TO app",
 	right => 'CREATE VIEW shop.w WITH (security_invoker = yes) AS SELECT * FROM shop.t; GRANT SELECT ON shop.w TO app; CREATE VIEW shop.own AS SELECT * FROM shop.t; CREATE VIEW shop.bound AS SELECT * FROM shop.t; ALTER VIEW shop.bound OWNER TO keeper; GRANT SELECT ON shop.bound TO app',

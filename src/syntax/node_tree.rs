@@ -132,6 +132,34 @@ pub fn functions(tree: &str) -> Vec<Oid> {
     found
 }
 
+/// The functions that a tree calls by name without any argument outside of subqueries: once for each row, though the answer is
+/// the same for all. Each once, in order of number.
+pub fn bare_calls_outside_subqueries(tree: &str) -> Vec<Oid> {
+    let mut found = Vec::new();
+    let mut braces: Vec<bool> = Vec::new();
+    let mut opened = false;
+    let mut function: Option<Oid> = None;
+    let mut stream = tokens(tree);
+    while let Some(token) = stream.next() {
+        if std::mem::take(&mut opened) {
+            braces.push(token == "QUERY");
+        }
+        match token {
+            "{" => opened = true,
+            "}" => drop(braces.pop()),
+            ":funcid" => function = stream.next().and_then(|value| value.parse().ok()),
+            ":args" => {
+                let is_bare = stream.next() == Some("<>") && !braces.contains(&true);
+                found.extend(function.take().filter(|_| is_bare));
+            }
+            _ => (),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// The columns of the table itself that a tree asks for outside of any subquery, each once, in order of number.
 pub fn columns_outside_subqueries(tree: &str) -> Vec<ColumnNumber> {
     let mut found = Vec::new();
@@ -240,6 +268,14 @@ mod tests {
         let both = format!("({LOWER_A} {subquery})");
         assert_eq!(columns_outside_subqueries(&both), [1]);
         assert_eq!(columns(&both), [1, 2]);
+    }
+
+    #[test]
+    fn bare_calls_are_told_from_those_with_arguments_and_in_subqueries() {
+        let bare = "{FUNCEXPR :funcid 9 :funcresulttype 23 :args <> :location 1}";
+        assert_eq!(bare_calls_outside_subqueries(&format!("({LOWER_A} {bare})")), [9]);
+        let wrapped = format!("{{SUBLINK :subselect {{QUERY :targetList ({bare})}}}}");
+        assert!(bare_calls_outside_subqueries(&wrapped).is_empty());
     }
 
     #[test]

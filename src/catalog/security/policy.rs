@@ -13,6 +13,10 @@ pub struct CalledFunction {
     pub is_system: bool,
     /// Its volatility.
     pub volatility: Volatility,
+    /// Whether it is called without arguments and outside of a subquery: for each row, with one and the same answer.
+    pub is_bare: bool,
+    /// Its language.
+    pub language: Oid,
 }
 
 /// USING and WITH CHECK of one policy.

@@ -364,7 +364,7 @@ fn read_policies(snapshot: &Snapshot, security: &mut Security) {
     if snapshot.policies.is_empty() {
         return;
     }
-    let mut found: Vec<(Oid, PolicyExpression, Vec<Oid>)> = Vec::new();
+    let mut found: Vec<(Oid, PolicyExpression, Vec<Oid>, Vec<Oid>)> = Vec::new();
     let mut scan = CatalogScan::open(POLICY);
     let oid = scan.attribute(c"oid");
     let using = scan.attribute(c"polqual");
@@ -382,21 +382,25 @@ fn read_policies(snapshot: &Snapshot, security: &mut Security) {
             functions: Vec::new(),
             columns: node_tree::columns_outside_subqueries(&using),
         };
-        found.push((row.oid(oid), expression, functions));
+        let mut bare = node_tree::bare_calls_outside_subqueries(&using);
+        bare.extend(node_tree::bare_calls_outside_subqueries(&check));
+        found.push((row.oid(oid), expression, functions, bare));
     }
     drop(scan);
-    for (oid, mut expression, functions) in found {
-        expression.functions = functions.into_iter().filter_map(called).collect();
+    for (oid, mut expression, functions, bare) in found {
+        expression.functions =
+            functions.into_iter().filter_map(|function| called(function, bare.contains(&function))).collect();
         security.policies.insert(oid, expression);
     }
 }
 
-fn called(function: Oid) -> Option<CalledFunction> {
+fn called(function: Oid, is_bare: bool) -> Option<CalledFunction> {
     let signature = signature(function)?;
     let number = pg_sys::Oid::from(function);
     // SAFETY: the function exists, as its signature says; should it go in between, both raise.
-    let (volatility, schema) =
-        unsafe { (pg_sys::func_volatile(number) as u8, pg_sys::get_func_namespace(number)) };
+    let (volatility, schema, language) = unsafe {
+        (pg_sys::func_volatile(number) as u8, pg_sys::get_func_namespace(number), language_of(number))
+    };
     Some(CalledFunction {
         oid: function,
         signature,
@@ -406,7 +410,25 @@ fn called(function: Oid) -> Option<CalledFunction> {
             b's' => Volatility::Stable,
             _ => Volatility::Volatile,
         },
+        is_bare,
+        language,
     })
+}
+
+/// # Safety
+/// To be called in a transaction.
+unsafe fn language_of(function: pg_sys::Oid) -> Oid {
+    // SAFETY: a syscache look-up, released after it was read.
+    unsafe {
+        let tuple =
+            pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as _, pg_sys::Datum::from(function));
+        if tuple.is_null() {
+            return 0;
+        }
+        let language = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>()).prolang.to_u32();
+        pg_sys::ReleaseSysCache(tuple);
+        language
+    }
 }
 
 fn read_event_triggers(security: &mut Security) {

@@ -23,24 +23,55 @@ fn lines<'a>(facts: &Facts<'a>, verdicts: &mut Verdicts<'_>) -> Option<&'a [HbaL
     }
 }
 
-/// Whether a line is about a role, as the server compares them.
-fn is_for_role(rights: &Rights<'_>, line: &HbaLine, role: &Role) -> bool {
-    line.users.iter().any(|user| match user.strip_prefix('+') {
-        // Superusers are in no group but those that they were put into.
-        Some(group) => rights
-            .becomes(role.oid)
-            .iter()
-            .any(|&oid| rights.role(oid).is_some_and(|role| *role.name == *group)),
-        None => &**user == "all" || **user == *role.name || user.starts_with('/'),
-    })
+/// A role with the names of those that it is in.
+struct Person<'a> {
+    role: &'a Role,
+    groups: Vec<&'a str>,
 }
 
-/// Whether it is about every role that `is_for_role` says, without a pattern in between that we do not match.
-fn is_surely_for(rights: &Rights<'_>, line: &HbaLine, role: &Role) -> bool {
-    is_for_role(rights, line, role)
-        && line.users.iter().any(|user| {
-            !user.starts_with('/') && { user.starts_with('+') || &**user == "all" || **user == *role.name }
+impl<'a> Person<'a> {
+    fn of(rights: &Rights<'a>, role: &'a Role) -> Self {
+        let groups = rights.becomes(role.oid).into_iter();
+        Self { role, groups: groups.filter_map(|oid| rights.role(oid)).map(|role| &*role.name).collect() }
+    }
+
+    /// Whether one of a line's words means the role: a name, `all`, `+group`.
+    fn is_named(&self, user: &str) -> bool {
+        match user.strip_prefix('+') {
+            Some(group) => self.groups.contains(&group),
+            None => user == "all" || *user == *self.role.name,
+        }
+    }
+
+    /// Whether a line may be about the role: a pattern is taken to match.
+    fn may_be_meant(&self, line: &HbaLine) -> bool {
+        line.users.iter().any(|user| user.starts_with('/') || self.is_named(user))
+    }
+
+    /// Whether it is about the role for certain.
+    fn is_meant(&self, line: &HbaLine) -> bool {
+        line.users.iter().any(|user| !user.starts_with('/') && self.is_named(user))
+    }
+
+    /// Whether the line at a place lets the role into a database: it fits, and no earlier one decides.
+    fn comes_in(&self, lines: &[HbaLine], place: usize, database: &str) -> bool {
+        let Some(line) = lines.get(place) else { return false };
+        let fits = line.error.is_none()
+            && &*line.method != "reject"
+            && self.may_be_meant(line)
+            && is_for_database(line, database);
+        fits && !lines[..place].iter().any(|earlier| {
+            earlier.error.is_none()
+                && earlier.connection.includes(line.connection)
+                && self.is_meant(earlier)
+                && is_surely_for_database(earlier, database)
+                && match (&earlier.address, &line.address) {
+                    (Some(wide), Some(narrow)) => wide.includes(narrow),
+                    (None, None) => true,
+                    _ => false,
+                }
         })
+    }
 }
 
 fn is_for_database(line: &HbaLine, database: &str) -> bool {
@@ -65,26 +96,11 @@ pub fn reachable<'l>(
     role: &Role,
     database: &str,
 ) -> impl Iterator<Item = &'l HbaLine> {
-    let mut open: Vec<&HbaLine> = Vec::new();
-    for (place, line) in lines.iter().enumerate() {
-        if line.error.is_some() || !is_for_role(rights, line, role) || !is_for_database(line, database) {
-            continue;
-        }
-        let is_decided_before = lines[..place].iter().any(|earlier| {
-            earlier.error.is_none()
-                && earlier.connection.includes(line.connection)
-                && is_surely_for(rights, earlier, role)
-                && is_surely_for_database(earlier, database)
-                && match (&earlier.address, &line.address) {
-                    (Some(wide), Some(narrow)) => wide.includes(narrow),
-                    (None, None) => true,
-                    _ => false,
-                }
-        });
-        if !is_decided_before && &*line.method != "reject" {
-            open.push(line);
-        }
-    }
+    let person = Person::of(rights, role);
+    let open: Vec<&HbaLine> = (0..lines.len())
+        .filter(|&place| person.comes_in(lines, place, database))
+        .map(|place| &lines[place])
+        .collect();
     open.into_iter()
 }
 
@@ -100,23 +116,30 @@ fn finding(line: &HbaLine, message: String) -> Finding {
     Finding::new(object(line), "", message).evidence("line", line.text())
 }
 
-/// Whether any role of the cluster comes in by a line, to this database or for replication.
-fn lets_somebody_in(facts: &Facts<'_>, rights: &Rights<'_>, lines: &[HbaLine], line: &HbaLine) -> bool {
+/// The lines by which some role of the cluster comes in, to this database, to one that they name, or for replication.
+fn open_lines<'l>(facts: &Facts<'_>, lines: &'l [HbaLine]) -> Vec<&'l HbaLine> {
     let snapshot = facts.snapshot;
-    let databases = line.databases.iter().map(|own| match &**own {
-        "all" | "sameuser" | "samerole" | "samegroup" => &*snapshot.server.database,
-        other => other,
-    });
-    let databases: Vec<&str> = databases.collect();
-    snapshot.roles.iter().filter(|role| role.logs_in).any(|role| {
-        databases
-            .iter()
-            .filter(|database| **database != "replication" || role.replicates || role.is_superuser)
-            .any(|database| {
-                reachable(rights, lines, role, database)
-                    .any(|open| open.number == line.number && open.file == line.file)
-            })
-    })
+    let rights = super::words::rights(snapshot);
+    let mut open = vec![false; lines.len()];
+    for role in snapshot.roles.iter().filter(|role| role.logs_in) {
+        (facts.interrupt)();
+        let person = Person::of(&rights, role);
+        for (place, line) in lines.iter().enumerate().filter(|(_, line)| line.error.is_none()) {
+            open[place] = open[place]
+                || line.databases.iter().any(|own| {
+                    let database = match &**own {
+                        "all" | "sameuser" | "samerole" | "samegroup" => &*snapshot.server.database,
+                        other => other,
+                    };
+                    let may = database != "replication" || role.replicates || role.is_superuser;
+                    may && person.comes_in(lines, place, database)
+                });
+        }
+        if open.iter().all(|&is_open| is_open) {
+            break;
+        }
+    }
+    lines.iter().zip(open).filter(|(_, is_open)| *is_open).map(|(line, _)| line).collect()
 }
 
 /// `security.superuser_over_network`: a line lets a superuser in over TCP/IP.
@@ -175,8 +198,7 @@ pub const HBA_WEAK_METHOD: Rule = Rule {
 
 fn weak_method(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let Some(lines) = lines(facts, verdicts) else { return };
-    let rights = super::words::rights(facts.snapshot);
-    for line in lines {
+    for line in open_lines(facts, lines) {
         (facts.interrupt)();
         let is_remote = line.address.as_ref().is_some_and(|address| !address.is_own());
         let (severity, what) = match (&*line.method, is_remote) {
@@ -193,9 +215,6 @@ fn weak_method(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             ("md5", true) => (Severity::Warning, "accepts MD5, whose hash opens without the password"),
             _ => continue,
         };
-        if line.error.is_some() || !lets_somebody_in(facts, &rights, lines, line) {
-            continue;
-        }
         let message = format!("line {} of pg_hba.conf {what}", line.number);
         let mut better = line.clone();
         better.method = "scram-sha-256".into();
@@ -222,15 +241,10 @@ pub const HBA_OPEN_TO_WORLD: Rule = Rule {
 
 fn open_to_world(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let Some(lines) = lines(facts, verdicts) else { return };
-    let rights = super::words::rights(facts.snapshot);
-    for line in lines {
+    for line in open_lines(facts, lines) {
         (facts.interrupt)();
         let is_open = line.address.as_ref().is_some_and(HbaAddress::is_anywhere);
-        if !is_open
-            || line.error.is_some()
-            || &*line.method == "cert"
-            || !lets_somebody_in(facts, &rights, lines, line)
-        {
+        if !is_open || &*line.method == "cert" {
             continue;
         }
         let message = format!("line {} of pg_hba.conf is for every address there is", line.number);
@@ -255,15 +269,10 @@ pub const HBA_UNENCRYPTED: Rule = Rule {
 
 fn unencrypted(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let Some(lines) = lines(facts, verdicts) else { return };
-    let rights = super::words::rights(facts.snapshot);
-    for line in lines {
+    for line in open_lines(facts, lines) {
         (facts.interrupt)();
         let is_remote = line.address.as_ref().is_some_and(|address| !address.is_own());
-        if !is_remote
-            || !line.connection.takes_plain()
-            || line.error.is_some()
-            || !lets_somebody_in(facts, &rights, lines, line)
-        {
+        if !is_remote || !line.connection.takes_plain() {
             continue;
         }
         let mut better = line.clone();
@@ -294,9 +303,16 @@ fn error(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     for line in lines {
         (facts.interrupt)();
         let Some(error) = &line.error else { continue };
-        let message = format!("line {} of pg_hba.conf is not understood: {error}", line.number);
+        // What was parsed and cannot match, say hostssl without ssl, keeps nothing from being loaded.
+        let (severity, what) = if line.method.is_empty() {
+            (Severity::Error, "is not understood")
+        } else {
+            (Severity::Info, "never matches")
+        };
+        let message = format!("line {} of pg_hba.conf {what}: {error}", line.number);
         verdicts.find(
             Finding::new(object(line), "", message)
+                .severity(severity)
                 .evidence("no_simple_fix_because", "the file is edited on the server"),
         );
     }

@@ -53,6 +53,7 @@ pub const RULES: &[Rule] = &[
     policies::POLICY_ALWAYS_TRUE,
     policies::POLICY_CALLS_VOLATILE,
     policies::POLICY_COLUMN_WITHOUT_INDEX,
+    policies::POLICY_FUNCTION_PER_ROW,
     roles::DANGEROUS_MEMBERSHIP,
     roles::EXTRA_SUPERUSER,
     roles::ROLE_BYPASSES_ROW_SECURITY,

@@ -156,11 +156,7 @@ fn column_without_index(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         // One that is looked up is enough.
-        let is_led = snapshot.indexes_of(table.oid).iter().any(|index| {
-            index.is_valid
-                && index.predicate.is_none()
-                && index.keys.first().is_some_and(|key| expression.columns.contains(&key.column))
-        });
+        let is_led = is_led(snapshot, table, expression);
         let Some(&number) = expression.columns.first().filter(|_| !is_led) else { continue };
         let Some(column) = snapshot.column(table.oid, number) else { continue };
         if told.contains(&(table.oid, number)) {
@@ -195,6 +191,74 @@ fn column_without_index(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         }
         verdicts.find(finding);
     }
+}
+
+/// `security.policy_function_per_row`: the same question asked anew for each row.
+pub const POLICY_FUNCTION_PER_ROW: Rule = Rule {
+    id: "security.policy_function_per_row",
+    dimension: Dimension::Security,
+    severity: Severity::Warning,
+    title: "Policy that asks the same function for each row",
+    why: "A function in PL/pgSQL without arguments is called for every row that is read, though its answer is the same for all: a \
+          scan takes several times as long. Inside (SELECT …) it is called once.",
+    thresholds: &[Threshold {
+        name: "rows",
+        default: 10_000.0,
+        range: (0.0, 1e12),
+        meaning: "rows from which a table counts",
+    }],
+    reference: "https://www.postgresql.org/docs/current/sql-createpolicy.html",
+    check: function_per_row,
+};
+
+fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let least = verdicts.threshold("rows");
+    for (table, policy, expression) in policies(facts, verdicts) {
+        let mut names: Vec<String> = expression
+            .functions
+            .iter()
+            .filter(|function| function.is_bare && function.volatility == Volatility::Stable)
+            .filter(|function| {
+                let language = snapshot.security.languages.get(&function.language);
+                // The planner writes what SQL functions say in their place; C is as fast as a call gets.
+                language.is_some_and(|language| !matches!(&*language.name, "c" | "internal" | "sql"))
+            })
+            .map(|function| function.signature.to_string())
+            .collect();
+        if names.is_empty()
+            || !table.row_security
+            || table.is_partition
+            || snapshot.rows(table).unwrap_or(0.0) < least
+        {
+            continue;
+        }
+        // Where an index leads to the tenant's rows, only those are asked about, and the planner should see the value.
+        if is_led(snapshot, table, expression) {
+            continue;
+        }
+        names.sort();
+        let object = object(snapshot, table, policy);
+        let message =
+            format!("policy {object} calls {} for each row, with one answer for all", listed(&names));
+        verdicts.find(
+            Finding::new(object, snapshot.schema_name(table.schema), message)
+                .evidence(
+                    "write_instead",
+                    names.iter().map(|name| format!("(SELECT {name})")).collect::<Vec<_>>(),
+                )
+                .evidence("no_simple_fix_because", "ALTER POLICY … USING (…) takes the whole expression"),
+        );
+    }
+}
+
+/// Whether a valid index begins with a column that the policy chooses by.
+fn is_led(snapshot: &Snapshot, table: &Relation, expression: &PolicyExpression) -> bool {
+    snapshot.indexes_of(table.oid).iter().any(|index| {
+        index.is_valid
+            && index.predicate.is_none()
+            && index.keys.first().is_some_and(|key| expression.columns.contains(&key.column))
+    })
 }
 
 #[cfg(test)]
@@ -251,7 +315,13 @@ mod tests {
     #[test]
     fn volatile_functions_are_mended_where_they_are_ours() {
         let called = |is_system, volatility| PolicyExpression {
-            functions: vec![CalledFunction { oid: 1, signature: "public.f()".into(), is_system, volatility }],
+            functions: vec![CalledFunction {
+                oid: 1,
+                signature: "public.f()".into(),
+                is_system,
+                volatility,
+                ..CalledFunction::default()
+            }],
             ..PolicyExpression::default()
         };
         let fix = |expression| {
@@ -284,5 +354,31 @@ mod tests {
             found[0].fix.as_deref(),
             Some("CREATE INDEX CONCURRENTLY idx_orders_tenant_id ON public.orders (tenant_id);")
         );
+    }
+
+    #[test]
+    fn what_is_asked_for_each_row_is_found_and_what_an_index_leads_to_is_right() {
+        let called = |is_bare, language| CalledFunction {
+            signature: "public.tenant()".into(),
+            volatility: Volatility::Stable,
+            is_bare,
+            language,
+            ..CalledFunction::default()
+        };
+        for (is_bare, language, column, found) in
+            [(true, 20, 2, 1), (false, 20, 2, 0), (true, 14, 2, 0), (true, 20, 1, 0)]
+        {
+            let expression = PolicyExpression {
+                functions: vec![called(is_bare, language)],
+                columns: vec![column],
+                ..PolicyExpression::default()
+            };
+            let (mut sample, _) = sample(expression, true, '*');
+            for (oid, name) in [(14, "sql"), (20, "plpgsql")] {
+                let language = crate::catalog::security::Language { name: name.into(), is_trusted: true };
+                sample.snapshot.security.languages.insert(oid, language);
+            }
+            assert_eq!(run(&POLICY_FUNCTION_PER_ROW, &sample.finish()).0.len(), found);
+        }
     }
 }

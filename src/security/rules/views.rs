@@ -1,6 +1,6 @@
 //! Views that show what policies hide.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::words::{given, grantees, kind_of, listed, revoked, rights};
 use crate::catalog::security::privilege;
@@ -24,6 +24,10 @@ pub const VIEW_BYPASSES_ROW_SECURITY: Rule = Rule {
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
+    let mut reads: Reads = FxHashMap::default();
+    for &(view, relation) in &snapshot.security.views {
+        reads.entry(view).or_default().push(relation);
+    }
     for relation in snapshot.relations.iter().filter(|relation| snapshot.is_judged(relation)) {
         (facts.interrupt)();
         verdicts.examine(1);
@@ -32,7 +36,8 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         let mut guarded = Vec::new();
-        reached(snapshot, relation.oid, relation.owner, &rights, &mut FxHashSet::default(), &mut guarded);
+        let walk = Walk { snapshot, rights: &rights, reads: &reads };
+        walk.reached(relation.oid, relation.owner, &mut FxHashSet::default(), &mut guarded);
         let others = given(relation.acl.as_deref().unwrap_or_default(), privilege::SELECT, |grantee| {
             grantee != relation.owner && !rights.bypasses_row_security(grantee)
         });
@@ -80,38 +85,42 @@ fn is_invoker(view: &Relation) -> bool {
     })
 }
 
-/// The guarded tables below a view that its owner reads past their policies. A view that reads as whoever asks it passes the
-/// owner of the outer one on; one that reads as its own owner is judged by itself.
-fn reached(
-    snapshot: &Snapshot,
-    view: Oid,
-    reader: Oid,
-    rights: &Rights<'_>,
-    seen: &mut FxHashSet<Oid>,
-    found: &mut Vec<Oid>,
-) {
-    if !seen.insert(view) {
-        return;
-    }
-    let Some(outer) = snapshot.relation(view) else { return };
-    for &(_, below) in snapshot.security.views.iter().filter(|(own, _)| *own == view) {
-        let Some(relation) = snapshot.relation(below) else { continue };
-        match relation.kind {
-            RelationKind::View if is_invoker(relation) => {
-                reached(snapshot, below, reader, rights, seen, found);
-            }
-            RelationKind::Table | RelationKind::PartitionedTable if relation.row_security => {
-                let owns = rights.has_rights_of(reader, relation.owner) && !relation.force_row_security;
-                if rights.bypasses_row_security(reader) || owns {
-                    found.push(below);
+/// What each view reads.
+type Reads = FxHashMap<Oid, Vec<Oid>>;
+
+/// What is needed to look below a view.
+struct Walk<'a> {
+    snapshot: &'a Snapshot,
+    rights: &'a Rights<'a>,
+    reads: &'a Reads,
+}
+
+impl Walk<'_> {
+    /// The guarded tables below a view that its owner reads past their policies. A view that reads as whoever asks it passes
+    /// the owner of the outer one on; one that reads as its own owner is judged by itself.
+    fn reached(&self, view: Oid, reader: Oid, seen: &mut FxHashSet<Oid>, found: &mut Vec<Oid>) {
+        if !seen.insert(view) {
+            return;
+        }
+        let Some(outer) = self.snapshot.relation(view) else { return };
+        for &below in self.reads.get(&view).into_iter().flatten() {
+            let Some(relation) = self.snapshot.relation(below) else { continue };
+            match relation.kind {
+                RelationKind::View if is_invoker(relation) => self.reached(below, reader, seen, found),
+                RelationKind::Table | RelationKind::PartitionedTable if relation.row_security => {
+                    let owns =
+                        self.rights.has_rights_of(reader, relation.owner) && !relation.force_row_security;
+                    if self.rights.bypasses_row_security(reader) || owns {
+                        found.push(below);
+                    }
                 }
+                // What a materialized view holds was read by its owner, and by the owners of the views below it.
+                RelationKind::View if outer.kind == RelationKind::MaterializedView => {
+                    self.reached(below, relation.owner, seen, found);
+                }
+                RelationKind::MaterializedView => self.reached(below, relation.owner, seen, found),
+                _ => (),
             }
-            // What a materialized view holds was read by its owner, and by the owners of the views below it.
-            RelationKind::View if outer.kind == RelationKind::MaterializedView => {
-                reached(snapshot, below, relation.owner, rights, seen, found);
-            }
-            RelationKind::MaterializedView => reached(snapshot, below, relation.owner, rights, seen, found),
-            _ => (),
         }
     }
 }
