@@ -14,7 +14,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('security');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'app,watcher' ]);
-$node->append_conf('postgresql.conf', "autovacuum = off\npassword_encryption = 'scram-sha-256'");
+$node->append_conf('postgresql.conf', "autovacuum = off\npassword_encryption = 'scram-sha-256'\nwal_level = logical");
 $node->start;
 my $version = $node->safe_psql('postgres', 'SHOW server_version_num');
 my $me      = $node->safe_psql('postgres', 'SELECT current_user');
@@ -28,6 +28,9 @@ CREATE ROLE tenant_owner LOGIN;
 SQL
 $node->safe_psql('rules', <<'SQL');
 CREATE EXTENSION dbmastery;
+-- What the guard and the server say of the statements is not the subject.
+ALTER DATABASE rules SET dbm.ddl_guard = 'off';
+ALTER DATABASE rules SET client_min_messages = 'error';
 GRANT USAGE ON SCHEMA dbm TO watcher;
 GRANT pg_monitor TO watcher;
 CREATE SCHEMA shop;

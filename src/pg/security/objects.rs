@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalog::security::{ObjectKind, Protected, ProtectedColumn};
 use crate::catalog::{Namespace, Oid};
+use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::{CatalogScan, in_scratch_memory};
 use crate::pg::snapshot::security::signature;
 use crate::text::{quote_identifier, quote_qualified};
@@ -214,9 +215,11 @@ fn read_functions(
         });
     }
     drop(scan);
-    for function in &mut found[first..] {
-        function.name = signature(function.oid).unwrap_or_default();
-    }
+    with_empty_search_path(|| {
+        for function in &mut found[first..] {
+            function.name = signature(function.oid).unwrap_or_default();
+        }
+    });
 }
 
 fn read_types(

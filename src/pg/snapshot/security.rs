@@ -53,6 +53,10 @@ const SETTINGS: [&CStr; 19] = [
 
 /// Reads all of it into the snapshot, which holds relations, functions and roles already.
 pub fn read(snapshot: &mut Snapshot) {
+    with_empty_search_path(|| read_all(snapshot));
+}
+
+fn read_all(snapshot: &mut Snapshot) {
     let mut security = Security { settings: settings(), ..Security::default() };
     let steps: [&dyn Fn(&Snapshot, &mut Security); 11] = [
         &|_, security| security.database = database(),
@@ -71,7 +75,7 @@ pub fn read(snapshot: &mut Snapshot) {
         in_scratch_memory(|| step(snapshot, &mut security));
     }
     in_scratch_memory(|| read_event_triggers(&mut security));
-    security.hba = with_empty_search_path(hba::lines);
+    security.hba = hba::lines();
     snapshot.security = security;
 }
 
@@ -89,7 +93,12 @@ fn may_read(catalog: u32) -> bool {
 
 fn settings() -> FxHashMap<Box<str>, ServerSetting> {
     let mut found = FxHashMap::default();
-    for name in SETTINGS {
+    // The server raises an ERROR where a role asks for what it may not see.
+    // SAFETY: looks memberships up in the catalogs.
+    let sees_all = unsafe {
+        pg_sys::has_privs_of_role(pg_sys::GetUserId(), pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS))
+    };
+    for name in SETTINGS.into_iter().filter(|&name| sees_all || name != c"ssl_min_protocol_version") {
         // What the session has changed for itself says nothing of others.
         // SAFETY: settings that every server has, or null for one that this version lacks.
         let value = unsafe {
@@ -218,19 +227,29 @@ fn read_functions(snapshot: &Snapshot, security: &mut Security) {
     drop(scan);
     security.system_functions = granted
         .into_iter()
-        .map(|(oid, name, acl)| SystemFunction { signature: signature(oid).unwrap_or_default(), name, acl })
+        .map(|(oid, name, acl)| SystemFunction {
+            signature: system_signature(oid).unwrap_or_default(),
+            name,
+            acl,
+        })
         .collect();
 }
 
-/// `schema.name(types)`, quoted; `None` for a function that is gone.
+/// `schema.name(types)`, quoted; without a schema for the server's own, and `None` for a function that is gone. To be asked
+/// with an empty search_path: otherwise what happens to be in it is not qualified.
 pub fn signature(function: Oid) -> Option<Box<str>> {
     // SAFETY: a look-up by OID; null where there is no such function.
     unsafe {
         text_of_c_string(pg_sys::format_procedure_extended(
             pg_sys::Oid::from(function),
-            (pg_sys::FORMAT_PROC_INVALID_AS_NULL | pg_sys::FORMAT_PROC_FORCE_QUALIFY) as pg_sys::bits16,
+            pg_sys::FORMAT_PROC_INVALID_AS_NULL as pg_sys::bits16,
         ))
     }
+}
+
+/// The same of one of the server's own, with its schema.
+fn system_signature(function: Oid) -> Option<Box<str>> {
+    signature(function).map(|signature| format!("pg_catalog.{signature}").into())
 }
 
 fn parameters() -> Vec<(Box<str>, Box<[crate::catalog::Grant]>)> {
