@@ -21,8 +21,8 @@ pub mod migration;
 pub mod monitor;
 pub mod partition;
 pub mod query;
-pub mod trail;
 pub mod security;
+pub mod trail;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
@@ -87,7 +87,8 @@ pgrx::extension_sql_file!(
 );
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job", "partition_copy"]);
-pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["partition_copy"]);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["trail"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
@@ -159,6 +160,13 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        security::api::access_review,
+        security::api::role_plan,
+        security::api::who_can,
+        security::tenancy::api::current_tenant,
+        security::tenancy::api::set_tenant,
+        security::tenancy::api::tenancy_plan,
+        security::tenancy::api::tenant_leak_test,
         trail::api::audit_triggers,
         trail::api::context,
         trail::api::install_audit_trigger,
@@ -174,10 +182,6 @@ pgrx::extension_sql_file!(
         trail::seal::api::audit_log_digests,
         trail::seal::api::seal_audit_log,
         trail::seal::api::verify_audit_log,
-        security::tenancy::api::current_tenant,
-        security::tenancy::api::set_tenant,
-        security::tenancy::api::tenancy_plan,
-        security::tenancy::api::tenant_leak_test,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,

@@ -426,3 +426,19 @@ COMMENT ON FUNCTION dbm.soft_delete_plan(regclass, text, text, text[]) IS
     'Makes a plan by which deleted rows of a table stay: a column that says since when, an index of those rows, a view of all others (live_ and the table''s name, unless view_name says another) in which DELETE marks a row, and unique keys that ignore deleted rows, so that their values can be used again; the primary key stays. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo().
 accept: unique, where unique keys become partial: ON CONFLICT then needs their WHERE, and no foreign key can point to them.
 Raises 55000 for what has to be accepted, 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.soft_delete_plan TO somebody.';
+COMMENT ON FUNCTION dbm.access_review(text) IS
+    'Everything that a role may do in this database, by kind of object, object and privilege; one row for each path by which a right came, since taking one away leaves the others.
+path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
+First come the role''s attributes and the roles that it is in or becomes. Of a superuser they are all there is to say: everything, *. What everybody may do with the server''s own functions, types and catalogs is left out.
+What the server answers to has_table_privilege() and its like, this shows with its reasons. Raises 42704 for a role that does not exist.';
+
+COMMENT ON FUNCTION dbm.who_can(text, text) IS
+    'Every role that has a privilege on an object, superusers among them, by privilege and role; one row for each path by which it came, as in dbm.access_review().
+target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
+Policies are not looked at: who may SELECT a table may still see none of its rows. Raises 42704 for an object that does not exist, 22023 for a privilege that the kind has not.';
+
+COMMENT ON FUNCTION dbm.role_plan(text, text, text[], boolean, text) IS
+    'Makes a plan for a new role with the least privileges for what it does. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
+kind: application (reads and writes rows of tables, reads views, draws from sequences; no TRUNCATE, REFERENCES or TRIGGER), read_only (reads, with timeouts and read-only transactions against mistakes), migrator (acts as the role that owns, from the first statement of each session, with a lock_timeout), monitor (pg_monitor and schema dbm; no row).
+schemas: where; all that are the users'' own if null. What the owners of these schemas and their tables make later is granted too, by default privileges. logs_in: false makes a role to be granted to logins. owner, for a migrator: the role that owns; if null, the one that owns everything there already and does not log in, else a new one.
+The plan gives no password. Raises 42710 where the role exists, 3F000 for a schema that does not, 22023 for an unknown kind. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.role_plan TO somebody.';

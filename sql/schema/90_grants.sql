@@ -57,5 +57,7 @@ GRANT EXECUTE ON FUNCTION
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
     dbm.progress(),
+    dbm.access_review(text),
+    dbm.who_can(text, text),
     dbm.why_no_index(text)
 TO pg_monitor;

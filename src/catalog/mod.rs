@@ -21,6 +21,7 @@ mod relation;
 mod role;
 pub mod sampled;
 mod scope;
+pub mod security;
 mod sequence;
 mod server;
 mod snapshot;

@@ -27,6 +27,7 @@ pub mod roles;
 pub mod row_version;
 pub mod run;
 pub mod scan;
+pub mod security;
 pub mod settings;
 pub mod shared_memory;
 pub mod sleep;
