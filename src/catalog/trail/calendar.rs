@@ -42,7 +42,11 @@ pub fn write_timestamp(out: &mut Vec<u8>, microseconds: i64, has_zone: bool) {
 /// A `time`: microseconds since midnight, which may be those of 24:00.
 pub fn write_time(out: &mut Vec<u8>, microseconds: i64) {
     let seconds = microseconds / 1_000_000;
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    two(out, seconds / 3_600);
+    out.push(b':');
+    two(out, seconds / 60 % 60);
+    out.push(b':');
+    two(out, seconds % 60);
     let mut fraction = microseconds % 1_000_000;
     if fraction != 0 {
         let mut width = 6;
@@ -65,9 +69,26 @@ pub fn write_time_with_zone(out: &mut Vec<u8>, microseconds: i64, zone: i32) {
     }
 }
 
+/// Two digits: a row may have many moments, and formatting by the standard library takes ten times as long.
+fn two(out: &mut Vec<u8>, number: i64) {
+    // Between 0 and 99.
+    let number = number as u8;
+    out.push(b'0' + number / 10);
+    out.push(b'0' + number % 10);
+}
+
 fn write_day(out: &mut Vec<u8>, date: Date) {
     let year = if date.year > 0 { date.year } else { 1 - date.year };
-    let _ = write!(out, "{year:04}-{:02}-{:02}", date.month, date.day);
+    if year < 10_000 {
+        two(out, year / 100);
+        two(out, year % 100);
+    } else {
+        let _ = write!(out, "{year}");
+    }
+    out.push(b'-');
+    two(out, i64::from(date.month));
+    out.push(b'-');
+    two(out, i64::from(date.day));
 }
 
 fn write_era(out: &mut Vec<u8>, date: Date) {

@@ -67,10 +67,11 @@ fn keep_names() {
         "UPDATE dbm_trail.relation r SET settings = s.settings
          FROM (SELECT o.relation_id, pg_catalog.jsonb_object_agg(e.key, CASE
                    WHEN pg_catalog.jsonb_typeof(e.value) = 'array' THEN (
-                       SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('number', a.attnum, 'name', a.attname)), '[]')
-                       FROM pg_catalog.jsonb_array_elements(e.value) c
+                       SELECT COALESCE(pg_catalog.jsonb_agg(
+                           pg_catalog.jsonb_build_object('number', a.attnum, 'name', a.attname) ORDER BY c.place), '[]')
+                       FROM pg_catalog.jsonb_array_elements(e.value) WITH ORDINALITY AS c (value, place)
                        JOIN pg_catalog.pg_attribute a ON a.attrelid = o.relid AND NOT a.attisdropped
-                           AND a.attnum = (c->>'number')::pg_catalog.int2)
+                           AND a.attnum = (c.value->>'number')::pg_catalog.int2)
                    ELSE e.value END) AS settings
                FROM dbm_trail.relation o, pg_catalog.jsonb_each(o.settings) e
                WHERE o.home = $1 AND o.removed_at IS NULL
