@@ -205,7 +205,7 @@ BEGIN
 		SELECT string_agg(quote_ident(attname), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
 			string_agg(value_of(change.new, a), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
 			string_agg(format('%I = %s', attname, value_of(change.new, a)), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
-			format('ROW(%s) *= ROW(%s)', string_agg('c.' || quote_ident(attname), ', ') FILTER (WHERE change.key ? attname),
+			format('ROW(%s)::record *= ROW(%s)::record', string_agg('c.' || quote_ident(attname), ', ') FILTER (WHERE change.key ? attname),
 				string_agg(value_of(change.key, a), ', ') FILTER (WHERE change.key ? attname))
 		INTO columns, vals, sets, matches
 		FROM pg_attribute a WHERE attrelid = copy AND attnum > 0 AND NOT attisdropped;
