@@ -166,7 +166,7 @@ for my $round (1 .. $snapshots)
 	my @strange = grep { /ERROR|FATAL|PANIC/ && !/duplicate key|violates|cannot be null/ } split /\n/, $error;
 	is(join("\n", @strange), '', "round $round runs");
 	$moment{$round} = sql('SELECT clock_timestamp()');
-	sql(join '', map { 'CREATE TABLE "snapshot' . $round . '_' . plain_name($_) . qq{" AS SELECT t::text COLLATE "C" AS row FROM $_ t;} } @tables);
+	sql(join '', map { 'CREATE TABLE "snapshot' . $round . '_' . plain_name($_) . qq{" AS SELECT whole::text COLLATE "C" AS row FROM $_ whole;} } @tables);
 }
 
 sub round_settings
@@ -205,7 +205,7 @@ BEGIN
 		SELECT string_agg(quote_ident(attname), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
 			string_agg(value_of(change.new, a), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
 			string_agg(format('%I = %s', attname, value_of(change.new, a)), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
-			format('ROW(%s) *= ROW(%s)', string_agg('c.' || quote_ident(attname), ', ') FILTER (WHERE change.key ? attname),
+			format('ROW(%s)::record *= ROW(%s)::record', string_agg('c.' || quote_ident(attname), ', ') FILTER (WHERE change.key ? attname),
 				string_agg(value_of(change.key, a), ', ') FILTER (WHERE change.key ? attname))
 		INTO columns, vals, sets, matches
 		FROM pg_attribute a WHERE attrelid = copy AND attnum > 0 AND NOT attisdropped;
@@ -243,8 +243,8 @@ for my $table (@tables)
 	sql(qq{CREATE TABLE "$copy" (LIKE $table INCLUDING GENERATED)});
 	my $count = sql(qq{SELECT played('$table', '"$copy"')});
 	$changes += $count;
-	my $different = sql(qq{SELECT count(*) FROM ((SELECT t::text FROM $table t EXCEPT ALL SELECT c::text FROM "$copy" c)
-		UNION ALL (SELECT c::text FROM "$copy" c EXCEPT ALL SELECT t::text FROM $table t)) d});
+	my $different = sql(qq{SELECT count(*) FROM ((SELECT whole::text FROM $table whole EXCEPT ALL SELECT whole::text FROM "$copy" whole)
+		UNION ALL (SELECT whole::text FROM "$copy" whole EXCEPT ALL SELECT whole::text FROM $table whole)) d});
 	is($different, 0, "$table comes out of its log of $count changes as it is");
 }
 note("$changes changes of $statements statements");
@@ -257,8 +257,8 @@ for my $round (1 .. $snapshots)
 		my $snapshot = 'snapshot' . $round . '_' . plain_name($table);
 		my ($out, $error) = ('', '');
 		my $question = qq{SELECT count(*) FROM ((SELECT row FROM "$snapshot" EXCEPT ALL
-			SELECT r::text COLLATE "C" FROM dbm.rows_as_of(NULL::$table, '$moment{$round}') r) UNION ALL
-			(SELECT r::text COLLATE "C" FROM dbm.rows_as_of(NULL::$table, '$moment{$round}') r EXCEPT ALL SELECT row FROM "$snapshot")) d};
+			SELECT whole::text COLLATE "C" FROM dbm.rows_as_of(NULL::$table, '$moment{$round}') whole) UNION ALL
+			(SELECT whole::text COLLATE "C" FROM dbm.rows_as_of(NULL::$table, '$moment{$round}') whole EXCEPT ALL SELECT row FROM "$snapshot")) d};
 		$out = sql($question);
 		is($out, 0, "$table was in round $round what it was");
 	}

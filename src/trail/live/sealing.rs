@@ -11,6 +11,7 @@ use crate::pg::claim::{Claim, Class};
 use crate::pg::error::raise;
 use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{must_owner, owner};
+use crate::pg::trail::reading::next_transaction;
 use crate::pg::trail::reading::{Cursor, rows, write};
 use crate::pg::upkeep::with_latest_snapshot;
 use crate::pg::{is_standby, moment};
@@ -197,13 +198,15 @@ struct Position {
 fn position(owner: Oid) -> Position {
     let found = rows(
         Some(owner),
-        "SELECT pg_catalog.pg_snapshot_xmin(s.s)::pg_catalog.text, pg_catalog.pg_snapshot_xmax(s.s)::pg_catalog.text,
+        "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text,
                 a.last_value, c.last_value
-         FROM (SELECT pg_catalog.pg_current_snapshot() AS s) s, dbm_trail.activity_id a, dbm_trail.change_id c",
+         FROM dbm_trail.activity_id a, dbm_trail.change_id c",
         &[],
     );
     let row = found.into_iter().next().unwrap_or_default();
-    Position { until: number(&row, 0), next: number(&row, 1), numbers: [number(&row, 2), number(&row, 3)] }
+    // After the numbers: whatever transaction comes next takes higher ones.
+    let next = next_transaction();
+    Position { until: number(&row, 0), next, numbers: [number(&row, 1), number(&row, 2)] }
 }
 
 fn seal_as(owner: Oid) -> Vec<Seal> {

@@ -60,7 +60,7 @@ impl Table {
             known.iter().map(|(column, _)| format!("t.{}", quote_identifier(&column.name))).collect();
         let literals: Vec<String> = known.iter().map(|(column, text)| value(column, text)).collect();
         parts.push(format!(
-            "ROW({}) OPERATOR(pg_catalog.*=) ROW({})",
+            "ROW({})::pg_catalog.record OPERATOR(pg_catalog.*=) ROW({})::pg_catalog.record",
             columns.join(", "),
             literals.join(", ")
         ));

@@ -56,8 +56,8 @@ fn an_insert_is_deleted_where_it_is_still_what_it_was() {
     assert!(
         text.contains(
             "DELETE FROM ONLY shop.orders t WHERE t.id OPERATOR(pg_catalog.=) '1'::bigint AND \
-             ROW(t.id, t.note, t.doc, t.total) OPERATOR(pg_catalog.*=) \
-             ROW('1'::bigint, 'it''s'::text, '\"a\"'::jsonb, '2.0'::numeric);"
+             ROW(t.id, t.note, t.doc, t.total)::pg_catalog.record OPERATOR(pg_catalog.*=) \
+             ROW('1'::bigint, 'it''s'::text, '\"a\"'::jsonb, '2.0'::numeric)::pg_catalog.record;"
         ),
         "{text}"
     );
