@@ -67,9 +67,9 @@ SELECT title, change, risk, array_to_string(requires, E'\n') AS requires FROM db
 SELECT check_name, status, detail FROM dbm.tenant_leak_test('{shop.orders}', 'tenant');
 CREATE TABLE shop.tight (tenant_id bigint NOT NULL, id int, PRIMARY KEY (tenant_id, id));
 ALTER TABLE shop.tight OWNER TO dbm_tenancy_owner;
-ALTER TABLE shop.tight ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON shop.tight AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::bigint);
 CREATE POLICY access ON shop.tight USING (true);
+ALTER TABLE shop.tight ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT, UPDATE, DELETE ON shop.tight TO dbm_tenancy_app;
 SELECT target, check_name, status, detail FROM dbm.tenant_leak_test('{shop.tight}');
 SELECT count(*) FROM shop.tight;

@@ -305,7 +305,9 @@ pub struct Function {
     pub oid: Oid,
     /// Its owner, quoted.
     pub owner: String,
-    /// Whether no policy applies to its owner.
+    /// Whether no policy applies to its owner, even if it is forced: a superuser, or BYPASSRLS.
+    pub owner_passes: bool,
+    /// Whether no policy applies to its owner as it is.
     pub passes: bool,
     /// Whether it is a trigger function.
     pub is_trigger: bool,

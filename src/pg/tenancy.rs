@@ -190,9 +190,11 @@ fn take_place_of(who: As, tenant: &str) {
         As::Role { role, is_open } => (role, restricted, c"origin", if is_open { c"off" } else { c"on" }),
     };
     let value = CString::new(encoding::to_server(tenant).as_ref()).unwrap_or_default();
-    let settings: [(&CStr, &CStr); 8] = [
+    let settings: [(&CStr, &CStr); 9] = [
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"row_security", row_security),
+        // A row that somebody is at is not waited for.
+        (c"lock_timeout", c"1s"),
         // Denials are told by their words.
         (c"lc_messages", c"C"),
         (c"session_replication_role", replication),

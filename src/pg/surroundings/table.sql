@@ -178,6 +178,7 @@ SELECT json_build_object(
                    'signature', p.oid::regprocedure::text,
                    'oid', p.oid::int8,
                    'owner', quote_ident(r.rolname),
+                   'owner_passes', r.rolsuper OR r.rolbypassrls,
                    'passes', r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(p.proowner, c.relowner, 'USAGE'),
                    'is_trigger', p.prorettype = 'trigger'::regtype)
                    ORDER BY p.oid::regprocedure::text), '[]')

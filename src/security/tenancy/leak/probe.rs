@@ -100,6 +100,12 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
     let foreign = |columns: &str| {
         format!("SELECT (EXISTS (SELECT FROM {columns} AS x WHERE x.{column} IS DISTINCT FROM {own}))::text")
     };
+    // One row is enough: nobody's table is to swell for a test.
+    let one = |of: &str| {
+        format!(
+            "x.{column} = {of} AND x.ctid = (SELECT y.ctid FROM {name} AS y WHERE y.{column} = {of} LIMIT 1)"
+        )
+    };
     let mut probes = vec![
         probe(
             "no_context",
@@ -112,21 +118,23 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
             "update",
             me,
             format!(
-                "UPDATE {name} AS x SET {column} = x.{column} WHERE x.{column} = {other} RETURNING 'row'::text"
+                "UPDATE {name} AS x SET {column} = x.{column} WHERE {} RETURNING 'row'::text",
+                one(&other)
             ),
             Reading::NoRow("updates rows of another tenant"),
         ),
         probe(
             "delete",
             me,
-            format!("DELETE FROM {name} AS x WHERE x.{column} = {other} RETURNING 'row'::text"),
+            format!("DELETE FROM {name} AS x WHERE {} RETURNING 'row'::text", one(&other)),
             Reading::NoRow("deletes rows of another tenant"),
         ),
         probe(
             "move",
             me,
             format!(
-                "UPDATE {name} AS x SET {column} = {other} WHERE x.{column} = {own} AND x.ctid = (SELECT y.ctid FROM {name} AS y WHERE y.{column} = {own} LIMIT 1) RETURNING x.{column}::text"
+                "UPDATE {name} AS x SET {column} = {other} WHERE {} RETURNING x.{column}::text",
+                one(&own)
             ),
             Reading::Denied("moves a row to another tenant", Some(pair.other.clone())),
         ),
@@ -134,7 +142,8 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
             "merge",
             me,
             format!(
-                "MERGE INTO {name} AS x USING (VALUES ({other})) AS v(tenant) ON x.{column} = v.tenant WHEN MATCHED THEN DELETE"
+                "MERGE INTO {name} AS x USING (SELECT y.ctid AS place FROM {name} AS y WHERE y.{column} = {other} LIMIT 1) AS v \
+                 ON x.{column} = {other} AND x.ctid = v.place WHEN MATCHED THEN DELETE"
             ),
             Reading::NoRow("reaches rows of another tenant by MERGE"),
         ),

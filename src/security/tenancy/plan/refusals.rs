@@ -291,7 +291,8 @@ fn not_accepted(wish: &Wish) -> Option<Refused> {
             }
         }
         if !accept.functions {
-            for function in table.functions.iter().filter(|function| function.passes && !function.is_trigger)
+            for function in
+                table.functions.iter().filter(|function| function.owner_passes && !function.is_trigger)
             {
                 lines.push((
                     "functions",

@@ -214,7 +214,7 @@ fn views_and_functions_are_named() {
     table.functions.push(Function {
         oid: 9,
         signature: "shop.f()".to_owned(),
-        passes: true,
+        owner_passes: true,
         ..Function::default()
     });
     let plan = plan(&wish(vec![table.clone(), lines()], ALL));
