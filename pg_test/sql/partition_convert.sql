@@ -122,8 +122,6 @@ ALTER TABLE "a ""b"".c"."x; DROP TABLE y" DROP COLUMN gone;
 CREATE INDEX "x; DROP TABLE y_USING btree (" ON "a ""b"".c"."x; DROP TABLE y" ("select");
 INSERT INTO "a ""b"".c"."x; DROP TABLE y" SELECT now() - i * interval '1 day' FROM generate_series(1, 100) AS i;
 SELECT dbm.partition_convert_plan('"a ""b"".c"."x; DROP TABLE y"', '"when? ""now"""', 'month') AS plan \gset
-CREATE FUNCTION dbm.stand_in(regclass, every text, premake int, retention interval DEFAULT NULL, time_zone text DEFAULT NULL, epoch text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS 'SELECT 1';
-DO $$ BEGIN IF to_regproc('dbm.partition_manage') IS NULL THEN ALTER FUNCTION dbm.stand_in RENAME TO partition_manage; END IF; END $$;
 CALL dbm.apply(:plan);
 SELECT c.relname, c.relkind, pg_get_expr(c.relpartbound, c.oid) LIKE 'FOR VALUES FROM (MINVALUE) TO %' AS is_history
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

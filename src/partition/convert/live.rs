@@ -141,8 +141,25 @@ pub fn convert(request: &Request) -> i64 {
     }
 }
 
+/// What the plan calls has to be granted, too.
+fn check_rights() {
+    let may = said(
+        "SELECT CASE WHEN has_function_privilege('dbm.partition_copy(bigint,text,interval,interval)'::regprocedure, 'EXECUTE')
+                      AND has_function_privilege('dbm.partition_copy_status()'::regprocedure, 'EXECUTE') THEN 'yes' END",
+    );
+    if may.is_none() {
+        no(
+            Kind::Privilege,
+            "permission denied for procedure dbm.partition_copy or function dbm.partition_copy_status, which the plan calls"
+                .to_owned(),
+            "GRANT EXECUTE ON ROUTINE dbm.partition_copy, dbm.partition_copy_status TO somebody.",
+        );
+    }
+}
+
 /// Stores the copy, and the plan that carries it through.
 fn copied(conversion: &Conversion<'_>, row_key: &key::Key, free: Option<u64>) -> i64 {
+    check_rights();
     let table = conversion.table;
     let key = &conversion.wish.key;
     let print = said(&print_of(&copy::lines(conversion))).unwrap_or_default();

@@ -9,7 +9,9 @@ use super::{Engine, Source, number};
 use crate::partition::copy::job::{Definition, Phase};
 use crate::partition::copy::{journal, record, rows};
 use crate::pg::error::raise;
-use crate::pg::partition::copy::session::{Sees, as_extension, as_role, fault, giving_way, silently};
+use crate::pg::partition::copy::session::{
+    Sees, as_extension, as_role, fault, giving_way, silently, waiting_no_longer_than,
+};
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
 
@@ -66,24 +68,27 @@ impl Engine<'_> {
     fn try_swap(&self, locked: &mut Option<Instant>) -> Result<Became, Refusal> {
         let (wanted, id, owner) = (&self.job.wanted, self.job.id, self.job.owner);
         let is_journaled = !wanted.journal.is_empty();
-        // Together no longer than the limit.
-        let each = self.limits.lock_timeout / u32::try_from(wanted.locks.len().max(1)).unwrap_or(1);
-        let each = each.max(Duration::from_millis(2));
+        let total = self.limits.lock_timeout;
         let back = wanted.back.as_ref().filter(|_| !wanted.is_backwards);
-        let result = self.session.transaction(Sees::Newest, each, |talk| {
-            // An autovacuum is asked to end before the wait is over: what it works on is about to be emptied.
-            giving_way(each / 2, || {
-                if back.is_some() {
-                    // While nobody waits; what copies the last keys fires none of them.
-                    as_extension(|| {
-                        let triggers = journal::create_triggers(id, wanted, &wanted.target);
-                        triggers.iter().for_each(|sql| drop(talk.run(sql)));
-                    });
-                }
+        let result = self.session.transaction(Sees::Newest, total, |talk| {
+            if back.is_some() {
+                // While nobody waits; what copies the last keys fires none of them.
+                as_extension(|| {
+                    let triggers = journal::create_triggers(id, wanted, &wanted.target);
+                    triggers.iter().for_each(|sql| drop(talk.run(sql)));
+                });
+            }
+            as_role(owner, || wanted.before.iter().for_each(|sql| drop(talk.run(sql))));
+            // All of them together no longer than the limit. An autovacuum is asked to end before the wait is over: what it
+            // works on is about to be emptied, or to get another name.
+            let since = Instant::now();
+            giving_way(total / 4, || {
                 as_role(owner, || {
-                    wanted.before.iter().for_each(|sql| drop(talk.run(sql)));
                     for table in &wanted.locks {
-                        talk.run(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+                        let left = total.saturating_sub(since.elapsed());
+                        waiting_no_longer_than(left, || {
+                            talk.run(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+                        });
                         locked.get_or_insert_with(Instant::now);
                     }
                 });
@@ -140,12 +145,9 @@ impl Engine<'_> {
                 }
                 silently(|| as_role(owner, || talk.execute(&rows::copy_all(wanted))));
             }
-            silently(|| {
-                as_role(owner, || {
-                    for sql in &wanted.swap {
-                        talk.run(sql);
-                    }
-                });
+            // A statement that needs a lock beside those is not to keep everybody waiting for it.
+            waiting_no_longer_than(total / 4, || {
+                silently(|| as_role(owner, || wanted.swap.iter().for_each(|sql| drop(talk.run(sql)))));
             });
             if let Some(handover) = wanted.handover.as_ref().filter(|_| !late.is_empty()) {
                 self.by_index(talk, &handover.into, || {
