@@ -6,6 +6,7 @@ use pgrx::datum::Interval;
 use super::copy::refusals::MOST;
 use super::facts::{Around, Table};
 use super::kind::{kind, position};
+use super::references::references;
 use super::refusals::{Kind, Refused};
 use super::swap::{PRINT, print_of};
 use super::{Accept, Conversion, Cuts, Method, Partition, Wish, copy, cuts, plan, ranges_of_all, refusal};
@@ -165,9 +166,11 @@ fn copied(conversion: &Conversion<'_>, row_key: &key::Key, free: Option<u64>) ->
     let print = said(&print_of(&copy::lines(conversion))).unwrap_or_default();
     let by = said(&copy::key_type(table.oid, key)).map(|sql_type| (key.clone(), sql_type));
     let journal = journal(row_key, &by.into_iter().collect::<Vec<_>>());
-    let definition = copy::definition(conversion, journal, &print);
+    // Once, for each look gives them other names.
+    let references = references(conversion);
+    let definition = copy::definition(conversion, &references, journal, &print);
     let job = store(&definition, table.oid, owner_of(table.oid));
-    run::store(&copy::plan(conversion, job, free))
+    run::store(&copy::plan(conversion, &references, job, free))
 }
 
 fn check(request: &Request) {

@@ -117,7 +117,9 @@ fn guard(conversion: &Conversion<'_>) -> String {
 
 /// That other foreign keys point to the table than did.
 pub(super) fn incoming(conversion: &Conversion<'_>) -> String {
-    let incoming = conversion.around.incoming.len() + references::references(conversion).len();
+    // Those that gain the key stand there twice, by the time of the switch.
+    let all = conversion.around.incoming.len();
+    let incoming = 2 * all - references::plain(conversion).len();
     format!(
         "(SELECT count(*) FROM pg_catalog.pg_constraint WHERE confrelid = {} AND contype = 'f' AND conparentid = 0) IS DISTINCT FROM {incoming}",
         to_regclass(&conversion.table.qualified())

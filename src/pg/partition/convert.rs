@@ -43,7 +43,7 @@ pub fn said(sql: &str) -> Option<String> {
 /// The keys by which the rows of a table can be told apart, the best first, as [`crate::change::batch::key::keys`] asks for them:
 /// their columns.
 pub fn row_keys(sql: &str) -> Vec<String> {
-    rows(sql, &[], |row| row.get::<Text>(2)).into_iter().flatten().map(Text::into_string).collect()
+    texts(&format!("SELECT k.columns::pg_catalog.text FROM ({sql}) AS k (name, columns)"), &[])
 }
 
 /// What the rows say of the column by which to partition.

@@ -40,11 +40,15 @@ pub fn key_type(table: u32, column: &str) -> String {
     )
 }
 
-/// The copy. `journal`: the key and the column by which to partition; `print`: what [`lines`] said.
-pub fn definition(conversion: &Conversion<'_>, journal: Vec<JournalColumn>, print: &str) -> Definition {
+/// The copy. `references`: foreign keys of other tables that gain the key; `journal`: the key and the column by which to partition; `print`: what [`lines`] said.
+pub fn definition(
+    conversion: &Conversion<'_>,
+    references: &[Reference<'_>],
+    journal: Vec<JournalColumn>,
+    print: &str,
+) -> Definition {
     let table = conversion.table;
     let (qualified, built) = (table.qualified(), conversion.built());
-    let references = references::references(conversion);
     let plain = references::plain(conversion);
     Definition {
         kind: Kind::Convert,
@@ -60,14 +64,14 @@ pub fn definition(conversion: &Conversion<'_>, journal: Vec<JournalColumn>, prin
         prepare: prepare(conversion),
         complete: complete(conversion),
         before: before(conversion),
-        locks: locks(conversion, &references, &plain, "ONLY "),
-        swap: there(conversion, &references, &plain, print),
+        locks: locks(conversion, references, &plain, "ONLY "),
+        swap: there(conversion, references, &plain, print),
         handover: None,
         back: Some(Back {
             table: table.qualified(),
             old: conversion.history(),
-            locks: locks(conversion, &references, &plain, ""),
-            swap: back(conversion, &references, &plain),
+            locks: locks(conversion, references, &plain, ""),
+            swap: back(conversion, references, &plain),
         }),
         clean: vec![format!("DROP TABLE IF EXISTS {}", conversion.history())],
         most_in_swap: 0,

@@ -17,17 +17,16 @@ use crate::change::proof;
 use crate::text::size::pretty_bytes;
 use crate::text::{quote_identifier, quote_literal};
 
-/// The plan. `job`: the number of the copy; `free`: the room on the disk, where that is known.
-pub fn plan(conversion: &Conversion<'_>, job: i64, free: Option<u64>) -> Plan {
+/// The plan. `references`: foreign keys of other tables that gain the key; `job`: the number of the copy; `free`: the room on the disk, where that is known.
+pub fn plan(conversion: &Conversion<'_>, references: &[Reference<'_>], job: i64, free: Option<u64>) -> Plan {
     let table = conversion.table;
     let qualified = table.qualified();
-    let references = references::references(conversion);
     let mut steps: Vec<Step> =
         references.iter().flat_map(|reference| reference.prepared(conversion)).collect();
     steps.extend(indexes(conversion));
     steps.extend(references.iter().flat_map(|reference| reference.pointed(conversion)));
     steps.extend(proved(conversion));
-    steps.extend(copied(conversion, job, &references));
+    steps.extend(copied(conversion, job, references));
     steps.extend(table.foreign_keys().flat_map(|key| foreign_key(conversion, key)));
     steps.extend(references.iter().map(Reference::proved));
     let plain = references::plain(conversion);
@@ -47,7 +46,7 @@ pub fn plan(conversion: &Conversion<'_>, job: i64, free: Option<u64>) -> Plan {
         change: conversion.wish.asked.clone(),
         // The last step drops the old table.
         risk: Risk::High,
-        requires: requires(conversion, &references, free),
+        requires: requires(conversion, references, free),
         seconds: Some(((table.all_bytes as f64 / 2e8).max(1.0), (table.all_bytes as f64 / 1e7).max(10.0))),
         search_path: String::new(),
         steps,

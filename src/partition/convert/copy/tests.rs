@@ -1,3 +1,4 @@
+use super::super::references::references;
 use super::super::sample::{around, table, wish};
 use super::super::{Conversion, Method, Wish};
 use super::refusals::{MOST, refusal};
@@ -17,7 +18,8 @@ fn wanted() -> (Definition, Plan) {
         is_key,
     };
     let journal = vec![column("id", "pg_catalog.int8", true), column("at", "pg_catalog.date", false)];
-    (definition(&conversion, journal, "print"), plan(&conversion, 7, None))
+    let references = references(&conversion);
+    (definition(&conversion, &references, journal, "print"), plan(&conversion, &references, 7, None))
 }
 
 fn in_order(statements: &[String], order: &[&str]) {
@@ -28,7 +30,7 @@ fn in_order(statements: &[String], order: &[&str]) {
 
 #[test]
 fn the_switch_makes_no_row_of_the_old_table_count() {
-    let (wanted, _) = wanted();
+    let (wanted, plan) = wanted();
     assert_eq!(wanted.locks, ["ONLY shop.orders", "shop.lines", "shop.customers"]);
     in_order(
         &wanted.swap,
@@ -50,6 +52,11 @@ fn the_switch_makes_no_row_of_the_old_table_count() {
         [
             "ALTER TABLE shop.orders_2027_01 ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer) REFERENCES shop.customers(id) NOT VALID"
         ]
+    );
+    // What the plan adds, and the switch takes away, have one name.
+    assert!(wanted.swap.iter().any(|sql| sql.ends_with("DROP CONSTRAINT lines_order_id_fkey_dbm_fkey")));
+    assert!(
+        plan.steps.iter().any(|step| step.sql[0].contains("ADD CONSTRAINT lines_order_id_fkey_dbm_fkey "))
     );
     assert_eq!(wanted.clean, ["DROP TABLE IF EXISTS shop.orders_old"]);
 }
