@@ -98,7 +98,7 @@ DELETE FROM shop.orders WHERE id % 100 = 6 AND id > $rows / 10;
 DELETE FROM shop.orders WHERE id = 0;
 DELETE FROM shop.customers WHERE id = 500;
 SQL
-is(sql('quiet', q{SELECT max(id) FROM shop.orders WHERE note = 'late'}), $rows + 41, 'the identity went on');
+is(sql('quiet', q{SELECT max(id) FROM shop.orders WHERE note = 'late' AND id < 1000000}), $rows + 41, 'the identity went on');
 $orders = sql('quiet', $sum);
 is(sql('quiet', q{SELECT count(*) > 0 FROM shop.lines l JOIN shop.orders o ON o.id = l.order_id AND o.created_at = l.orders_created_at WHERE o.id > 1000000}), 't', 'lines follow a changed key');
 is(carry($node, 'quiet', $number, 'undo'), '', 'taken back');
@@ -126,9 +126,9 @@ is(join("\n", sort grep { !/^--|^\)|^WITH|^    order_id bigint(?: NOT NULL)?,?$|
 	'all that was there is there, but the keys that were accepted');
 like(sql('quiet', q{SELECT string_agg(DISTINCT array_to_string(reloptions, ','), ';') FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid WHERE i.inhparent = 'shop.orders'::regclass}),
 	qr/^fillfactor=80,autovacuum_enabled=off$/, 'partitions are stored as the table was');
-is(sql('quiet', q{SELECT every || ' ' || premake FROM dbm.partition_set WHERE parent = 'shop.orders'}), '1 mon 4', 'upkeep keeps it');
+is(sql('quiet', q{SELECT every || ' ' || premake FROM dbm.partition_set WHERE parent = 'shop.orders'::regclass}), '1 month 4', 'upkeep keeps it');
 my ($status, undef, $error) = $node->psql('quiet', "CALL dbm.undo($number)", extra_params => [ '-U', 'alice' ]);
-like($error, qr/nothing takes it back/, 'and there is no way back any more');
+like($error, qr/nothing takes back step \d+/, 'and there is no way back any more');
 
 # --- While others write: there, back, and there
 
@@ -272,7 +272,10 @@ is(sql('other', q{SELECT relkind FROM pg_class WHERE oid = 'shop.events'::regcla
 sql('other', 'TRUNCATE shop.events CASCADE');
 ($error) = call($node, 'other', "CALL dbm.undo($plan)");
 like($error, qr/shop\.events was truncated since it took its place: there is no way back/, 'and so does a TRUNCATE of the whole');
-is(carry($node, 'other', $plan, 'apply'), '', 'the plan can still be ended');
+is(sql('other', q{SELECT count(*) FROM dbm.partition_set WHERE parent = 'shop.events'::regclass}), 1, 'upkeep keeps it all the same');
+my $job = sql('other', 'SELECT max(id) FROM dbm.partition_copy');
+sql('other', "CALL dbm.partition_copy($job)", extra_params => [ '-U', 'alice' ]);
+is(sql('other', q{SELECT to_regclass('shop.events_old') IS NULL}), 't', 'the copy can still be ended');
 is(leftovers('other'), '', 'with nothing left over');
 
 # --- What is changed between plan and switch stops the switch; what is in the way is waited for
@@ -315,9 +318,9 @@ is(sql('other', "SELECT title FROM dbm.plan WHERE plan = " . $small->(q{, retent
 $plan = $small->(q{, retention => '100 days'});
 like(sql('other', "SELECT title FROM dbm.plan WHERE plan = $plan"), qr/^partition shop\.small by at: its rows are copied into 1\d partitions$/, 'history that is to go in parts is split');
 is(apply_until_asked('other', $plan), '', 'applied');
-is(sql('other', q{SELECT retention IS NULL FROM dbm.partition_set WHERE parent = 'shop.small'}), 't', 'no partition goes as long as the way back is open');
+is(sql('other', q{SELECT retention IS NULL FROM dbm.partition_set WHERE parent = 'shop.small'::regclass}), 't', 'no partition goes as long as the way back is open');
 is(carry($node, 'other', $plan, 'apply'), '', 'then to its end');
-is(sql('other', q{SELECT retention FROM dbm.partition_set WHERE parent = 'shop.small'}), '100 days', 'from then on they do');
+is(sql('other', q{SELECT retention FROM dbm.partition_set WHERE parent = 'shop.small'::regclass}), '100 days', 'from then on they do');
 
 # --- What cannot be
 

@@ -9,7 +9,7 @@ pub use definition::{definition, key_type, lines};
 
 use super::attach::{analyzed, changes, indexes, is_whole, listed, managed, proved};
 use super::references::{self, Reference};
-use super::words::{add_constraint, alter, comment, to_regclass, validate};
+use super::words::{add_constraint, comment, to_regclass, validate};
 use super::{Conversion, facts::Constraint};
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Plan, Risk, Step};
@@ -25,7 +25,12 @@ pub fn plan(conversion: &Conversion<'_>, references: &[Reference<'_>], job: i64,
         references.iter().flat_map(|reference| reference.prepared(conversion)).collect();
     steps.extend(indexes(conversion));
     steps.extend(references.iter().flat_map(|reference| reference.pointed(conversion)));
-    steps.extend(proved(conversion));
+    let mut proofs = proved(conversion);
+    if let Some(last) = proofs.last_mut() {
+        // The step that copies is taken back here, so that it is where it was interrupted, too.
+        last.undo.push(call(job, "aborted"));
+    }
+    steps.extend(proofs);
     steps.extend(copied(conversion, job, references));
     steps.extend(table.foreign_keys().flat_map(|key| foreign_key(conversion, key)));
     steps.extend(references.iter().map(Reference::proved));
@@ -72,7 +77,6 @@ fn copied(conversion: &Conversion<'_>, job: i64, references: &[Reference<'_>]) -
     let table = conversion.table.qualified();
     let copied = Step::alone(Phase::Backfill, call(job, "ready"))
         .lock(LockMode::ShareRowExclusive)
-        .undo(call(job, "aborted"))
         .verify(is_at(job, &["ready", "swapped", "verified", "cleaned"]))
         .note(format!(
             "copies the rows of {table} in batches, writes down in a journal what changes meanwhile, and compares both; writers wait \
@@ -121,7 +125,6 @@ fn foreign_key(conversion: &Conversion<'_>, key: &Constraint) -> [Step; 2] {
     whole.sql.extend(comment(&format!("CONSTRAINT {name} ON {table}"), key.comment.as_ref()));
     let whole = whole
         .lock(LockMode::ShareRowExclusive)
-        .undo(alter(&table, &format!("DROP CONSTRAINT IF EXISTS {name}")))
         .verify(proof::has_constraint(&table, &key.name))
         .note("no row is read: it takes over those of the partitions");
     [proved, whole]
@@ -132,18 +135,20 @@ fn after(conversion: &Conversion<'_>, job: i64) -> Vec<Step> {
     let wish = conversion.wish;
     let history = conversion.history();
     let mut steps = vec![
-        Step::alone(Phase::Switch, call(job, "verified"))
-            .verify(is_at(job, &["verified", "cleaned"]))
-            .note(format!(
-                "compares all rows of {} and {history} once more, as they are in one moment",
-                conversion.table.qualified()
-            )),
         managed(conversion, wish.manage_all.as_ref().unwrap_or(&wish.manage)).note(if wish.manage_all.is_some() {
             "from here on upkeep makes new partitions ahead of time; it lets old ones go once the way back is closed"
         } else {
             "from here on upkeep makes new partitions ahead of time"
         }),
         analyzed(conversion),
+        // Taken back first of all: where there is no way back, all stays as it is.
+        Step::alone(Phase::Switch, call(job, "verified"))
+            .undo(call(job, "verified"))
+            .verify(is_at(job, &["verified", "cleaned"]))
+            .note(format!(
+                "compares all rows of {} and {history} once more, as they are in one moment; before a way back the same",
+                conversion.table.qualified()
+            )),
         Step::by_hand(
             Phase::Contract,
             format!(

@@ -118,7 +118,15 @@ fn the_old_table_goes_only_when_somebody_says_so() {
     let asked = plan.steps.iter().position(|step| step.runs == Runs::ByHand).expect("people are asked");
     let (swapped, verified) = (called("(7, 'swapped')").expect("it"), called("(7, 'verified')").expect("it"));
     let cleaned = called("(7, 'cleaned')").expect("it");
-    assert!(swapped < verified && verified < asked && asked + 1 == cleaned, "{:?}", plan.steps);
+    assert!(swapped < verified && verified + 1 == asked && asked + 1 == cleaned, "{:?}", plan.steps);
+    assert_eq!(
+        plan.steps[verified].undo,
+        ["CALL dbm.partition_copy(7, 'verified')"],
+        "looked at before anything is undone"
+    );
+    // Interrupted, the copy is no step that was done: what takes it back stands with the step before.
+    let copied = called("(7, 'ready')").expect("it");
+    assert_eq!(plan.steps[copied - 1].undo, ["CALL dbm.partition_copy(7, 'aborted')"]);
     // No partition goes before that, which would close the way back.
     assert!(called("partition_manage('all')").is_some_and(|place| place < asked));
     assert_eq!(called("partition_manage('shop.orders')"), Some(cleaned + 1));
