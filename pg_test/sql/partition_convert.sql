@@ -49,7 +49,8 @@ SELECT title, change, risk, regexp_replace(array_to_string(requires, E'\n'), '20
 SELECT dbm.partition_convert_plan('shop.orders', 'at', 'year', method => 'copy', retention => '2 years') IS NOT NULL AS planned;
 SELECT dbm.partition_convert_plan('shop.orders', 'at', 'year', method => 'copy', retention => '2 years', accept => '{primary_key,foreign_keys}') IS NOT NULL AS planned;
 SELECT step, phase, runs, lock_mode, left(regexp_replace(sql, '20\d\d', 'YEAR', 'g'), 90) AS sql, left(undo, 60) AS undo FROM said ORDER BY step;
-SELECT title, risk, regexp_replace(regexp_replace(array_to_string(requires, E'\n'), '20\d\d', 'YEAR', 'g'), '\d+ \wB', 'SIZE', 'g') AS requires
+SELECT regexp_replace(title, '\d+ partitions', 'N partitions') AS title, risk,
+       regexp_replace(regexp_replace(array_to_string(requires, E'\n'), '20\d\d', 'YEAR', 'g'), '[\d.]+ \wB', 'SIZE', 'g') AS requires
   FROM dbm.plan ORDER BY plan DESC LIMIT 1;
 SELECT kind, source, target, phase FROM dbm.partition_copy_status();
 

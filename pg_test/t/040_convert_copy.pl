@@ -19,13 +19,13 @@ use Test::More;
 use Time::HiRes qw(usleep);
 use Writers;
 
-my $rows = 20000;
+my $rows = 8000;
 my $node = PostgreSQL::Test::Cluster->new('convert_copy');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'alice' ]);
 $node->append_conf('postgresql.conf',
 	"autovacuum = off\nmax_worker_processes = 16\nfsync = off\nwal_level = logical\nrestart_after_crash = on\nmax_wal_size = 4GB\nshared_buffers = 256MB");
 $node->start;
-make_orders($node, rows => $rows, every => '10 minutes');
+make_orders($node, rows => $rows, every => '25 minutes');
 my $before = schema_of($node, 'shop');
 $node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE shop") for 'quiet', 'killed', 'other';
 

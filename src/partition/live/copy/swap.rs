@@ -267,7 +267,9 @@ impl Engine<'_> {
             .filter(|undo| !undo.is_empty())
             .collect();
         let owner = self.job.owner;
-        self.drop_triggers()?;
+        if self.job.phase > Phase::Planned {
+            self.drop_triggers()?;
+        }
         self.patiently("to drop the copy", |engine| {
             engine.transaction(Sees::Newest, |talk| {
                 as_extension(|| {
