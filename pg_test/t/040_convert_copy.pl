@@ -153,6 +153,7 @@ my ($longest_there, $count_there) = ($longest, $count);
 is($errors, '', 'no writer meets an error');
 is(accounts($node, 'shop', $rows), '', "all of $count writes came through once");
 is(sql('shop', q{SELECT relkind FROM pg_class WHERE oid = 'shop.orders'::regclass}), 'p', 'the table is partitioned');
+is(sql('shop', 'SELECT rows_replayed > 0 FROM dbm.partition_copy ORDER BY id DESC LIMIT 1'), 't', 'the rows that changed meanwhile were copied again');
 cmp_ok($longest, '<=', 1000, sprintf 'none waited longer than 1 s: the longest %.0f ms', $longest);
 diag(sprintf 'there and back: of %d writes the longest took %.0f ms; there for good: of %d %.0f ms; locks of the last switch were held %s',
 	$count_there, $longest_there, $count, $longest, sql('shop', 'SELECT lock_held FROM dbm.partition_copy ORDER BY id DESC LIMIT 1'));

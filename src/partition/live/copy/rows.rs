@@ -219,7 +219,7 @@ impl Engine<'_> {
                 }
                 self.progress.report(progress::COPY_CATCHING_UP, place, pages.len());
                 self.copy_again(talk, &keys, !(is_first && is_two_fold));
-                count += if is_first { keys.len() } else { 0 };
+                count += if is_first { 0 } else { keys.len() };
             }
         }
         Some(count)
