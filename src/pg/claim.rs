@@ -17,7 +17,7 @@ pub enum Class {
     /// To keep a partition set; the key is the number of its parent.
     Set = 0x6475,
     /// To carry a copy of a table on; the key is its number.
-    Copy = 0x6476,
+    Copy = 0x6477,
     /// To be the launcher of one database; the key is where its shared memory is found.
     Launcher = 0x6472,
 }
