@@ -9,3 +9,4 @@ pub mod names;
 pub mod plan;
 pub mod proof;
 pub mod run;
+pub mod words;
