@@ -191,7 +191,7 @@ status: pending, running, waiting (for people), confirmed, done, skipped (was so
 For the plan''s creator, who has its rights, and members of pg_monitor. Raises 42704 for a plan that does not exist, 42501 for another''s.';
 
 COMMENT ON PROCEDURE dbm.partition_copy(bigint, text, interval, interval) IS
-    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back before the swap: aborted. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
+    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back: aborted, before the swap, and that of a conversion until it is cleaned up. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
 COMMENT ON FUNCTION dbm.partition_drain(regclass) IS
     'Moves the rows of a set''s default partition into partitions of their own, as its policy cuts them, while others read and write: copied in batches, kept alike by a journal, swapped under a lock of a moment. Rows without a key, at infinity, too old or too far ahead stay. Says what it did as dbm.partition_maintain() does.';
 COMMENT ON FUNCTION dbm.partition_copy_status() IS
@@ -336,8 +336,9 @@ Each action is a transaction of its own in a background worker, with the rights 
 Raises 55000 for a table that is not under upkeep or was put under it in the same transaction, 42501 for another''s, 25006 on a standby. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) TO somebody.';
 COMMENT ON FUNCTION dbm.partition_convert_plan(regclass, text, text, text, integer, interval, text, text[]) IS
     'Makes a plan by which a table in use becomes partitioned by ranges of key, every so wide, without ever stopping its readers and writers for longer than a moment. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
-method attach, which is auto: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied. Keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place. The way back is open as long as that partition is there.
-premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes. time_zone: in which days and months begin, that of the session if null.
+method attach: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied, and the way back is open as long as that partition is there. method copy: its rows are copied into as many partitions as they need while others write, compared, and exchanged with the table under one short lock; the old table is kept, and the way back open with all that is written, until somebody confirms that it may go. auto is attach, and copy where rows are older than retention already, which one partition of all could not let go.
+Either keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place.
+premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes; with copy, once the old table is dropped. time_zone: in which days and months begin, that of the session if null.
 accept: what has to be named because it promises less afterwards: primary_key, unique (they gain the key), foreign_keys (those of other tables gain a column, which a trigger fills). Whatever is not accepted is listed in an error of SQLSTATE 55000.
 Raises 0A000 for what cannot be converted and why, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_convert_plan TO somebody.';
 
