@@ -159,16 +159,12 @@ pub fn gaps(set: &Set) -> Vec<(Position, Position)> {
 /// Where the line is: the time, or for numbers the lower edge of the newest partition that holds anything.
 pub fn position(set: &Set, key: KeyKind, now: i64, zone: &dyn Zone) -> Option<Position> {
     line::position_of_moment(key, now, zone).or_else(|| {
-        let (_, range) = set.ranges().rfind(|(partition, _)| may_hold_rows(partition))?;
+        let (_, range) = set.ranges().rfind(|(partition, _)| partition.may_hold_rows())?;
         match range.low {
             Edge::At(low) => Some(low),
             _ => None,
         }
     })
-}
-
-fn may_hold_rows(partition: &Partition) -> bool {
-    if partition.is_partitioned || partition.is_foreign { partition.rows > 0.0 } else { partition.blocks > 0 }
 }
 
 /// When a range becomes too old; `None`: never.
@@ -262,7 +258,7 @@ pub fn status(subject: &Subject<'_>) -> Status {
     }
     if let Some(rows) = status.default_rows.filter(|&rows| rows > 0) {
         problems.add(4, format!("the default partition holds {}", rows_text(rows)));
-    } else if status.default_rows.is_none() && set.default_partition().is_some_and(may_hold_rows) {
+    } else if status.default_rows.is_none() && set.default_partition().is_some_and(Partition::may_hold_rows) {
         problems.add(4, "the default partition may hold rows");
     }
     if let (Some(key), Strategy::Range, 1) = (key, set.strategy, set.key_columns.len()) {

@@ -24,21 +24,20 @@ pub fn locks(action: &Action, set: &Set) -> String {
         Action::Retire { name, concurrently: true, .. } => {
             locks.push(format!("SHARE UPDATE EXCLUSIVE on {parent}"));
             locks.push(format!("ACCESS EXCLUSIVE on {} when nobody uses it any more", own(name)));
-            locks.extend(
-                set.referenced_by.iter().map(|table| format!("SHARE, then ACCESS EXCLUSIVE on {table}")),
-            );
+            locks.extend(set.referenced_by.iter().map(searched));
         }
         Action::Retire { name, concurrently: false, .. } => {
             locks.push(format!("ACCESS EXCLUSIVE on {parent}"));
             locks.extend(default.map(|default| format!("ACCESS EXCLUSIVE on {default}")));
             locks.push(format!("ACCESS EXCLUSIVE on {}", own(name)));
-            locks.extend(
-                set.referenced_by.iter().map(|table| format!("SHARE, then ACCESS EXCLUSIVE on {table}")),
-            );
+            locks.extend(set.referenced_by.iter().map(searched));
         }
         Action::Finalize { name, .. } => {
             locks.push(format!("SHARE UPDATE EXCLUSIVE on {parent}"));
             locks.push(format!("ACCESS EXCLUSIVE on {}", own(name)));
+        }
+        Action::DropConstraint { .. } => {
+            locks.extend(default.map(|default| format!("ACCESS EXCLUSIVE on {default}")));
         }
         Action::Drain => {
             locks.push(format!("ACCESS EXCLUSIVE on {parent} for the swap"));
@@ -55,6 +54,13 @@ pub fn locks(action: &Action, set: &Set) -> String {
         Action::Stop { .. } => {}
     }
     locks.join("; ")
+}
+
+/// The locks that a detaching takes on a table with a foreign key to the set.
+fn searched(table: &String) -> String {
+    format!(
+        "SHARE on {table} while it is searched for rows that point to the partition, then ACCESS EXCLUSIVE"
+    )
 }
 
 /// For how many locks an action may have to wait one after the other while it holds one that keeps writers waiting.

@@ -35,6 +35,9 @@ pub fn of(set: &Set, action: &Action) -> Option<String> {
             groups.push((vec![*relation], LockMode::AccessExclusive));
             groups.push((numbers(&set.references), LockMode::AccessExclusive));
         }
+        Action::DropConstraint { .. } => {
+            groups.push((default.into_iter().collect(), LockMode::AccessExclusive));
+        }
         Action::Drain | Action::Stop { .. } => {
             groups.push((std::iter::once(set.parent).chain(default).collect(), LockMode::AccessExclusive));
         }

@@ -41,14 +41,19 @@ pub struct Detached {
     pub name: String,
 }
 
+/// What was left half done, whatever the policy: it comes first.
+pub fn left_undone(set: &Set) -> Vec<Action> {
+    let pending =
+        set.partitions.iter().filter(|partition| partition.is_detach_pending).map(|partition| {
+            Action::Finalize { partition: partition.relation, name: partition.name.clone() }
+        });
+    let fences = set.fences.iter().map(|name| Action::DropConstraint { constraint: name.clone() });
+    fences.chain(pending).collect()
+}
+
 /// What is due, in its order: what was left half done, what writers will miss, what is too old.
 pub fn due(set: &Set, policy: &Policy, now: &Now, cuts: &dyn Cuts) -> Vec<Action> {
-    let mut actions: Vec<Action> = set
-        .partitions
-        .iter()
-        .filter(|partition| partition.is_detach_pending)
-        .map(|partition| Action::Finalize { partition: partition.relation, name: partition.name.clone() })
-        .collect();
+    let mut actions = left_undone(set);
     if set.strategy == Strategy::Range {
         create::add(&mut actions, set, policy, now, cuts);
         if now.has_rows_to_drain && policy.on_missing == OnMissing::Default {

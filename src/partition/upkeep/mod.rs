@@ -10,7 +10,7 @@ mod retire;
 mod tests;
 
 pub use cutoff::moment_before;
-pub use decide::{Cuts, Detached, Now, due, high_of, low_of, number_cutoff};
+pub use decide::{Cuts, Detached, Now, due, high_of, left_undone, low_of, number_cutoff};
 
 use super::key::Range;
 use crate::catalog::Oid;
@@ -24,6 +24,11 @@ pub enum Action {
         partition: Oid,
         /// Its name, as it is.
         name: String,
+    },
+    /// Takes a constraint off the default partition that a run left there which was cut off: rows are refused by it.
+    DropConstraint {
+        /// Its name, as it is.
+        constraint: String,
     },
     /// Makes a partition beside and attaches it.
     Create {
@@ -64,6 +69,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Finalize { .. } => "finalize",
+            Self::DropConstraint { .. } => "drop constraint",
             Self::Create { .. } => "create",
             Self::Drain => "drain",
             Self::Retire { .. } => "retire",

@@ -299,6 +299,18 @@ fn what_was_left_half_detached_comes_first_and_counts_as_gone() {
 }
 
 #[test]
+fn what_refuses_rows_goes_before_everything_else() {
+    let mut fenced = set(&[(0, 10), (10, 20)]);
+    fenced.fences = vec!["dbm_not_in_orders_3".to_owned()];
+    fenced.partitions[0].is_detach_pending = true;
+    let actions = due(&fenced, &policy(2), &Now { position: Some(15), ..Now::default() }, &Tens);
+    let names: Vec<&str> = actions.iter().map(Action::name).collect();
+    assert_eq!(names, ["drop constraint", "finalize", "create", "create"]);
+    assert_eq!(left_undone(&fenced), actions[..2]);
+    assert_eq!(left_undone(&set(&[(0, 10)])), []);
+}
+
+#[test]
 fn a_default_partition_is_drained_between_creating_and_retiring() {
     let now = Now { has_rows_to_drain: true, ..retaining(25, 15) };
     let kept = Policy { on_missing: OnMissing::Default, ..keeping(1, 15) };
