@@ -147,7 +147,8 @@ pub fn survey(scope: Scope, at: i64) -> Vec<Found> {
             Ok(surveyed) if !surveyed.actions.is_empty() => found.push(Found::Due(Box::new(surveyed))),
             Ok(_) if is_to_be_noted(stored, now) => found.push(Found::Idle { parent }),
             Ok(_) => {}
-            Err((set, broken)) => {
+            Err(broken) => {
+                let (set, broken) = *broken;
                 found.extend(undone(&set, stored));
                 found.push(broken);
             }
@@ -202,7 +203,12 @@ pub fn with_cuts<T>(set: &Set, policy: &Policy, work: impl FnOnce(&dyn Cuts) -> 
 }
 
 /// What is due of one set; it comes back with the reason where its policy cannot be followed.
-fn of_set(set: Set, stored: &StoredPolicy, at: i64, over: Vec<Detached>) -> Result<Surveyed, (Set, Found)> {
+fn of_set(
+    set: Set,
+    stored: &StoredPolicy,
+    at: i64,
+    over: Vec<Detached>,
+) -> Result<Surveyed, Box<(Set, Found)>> {
     let broken = |set: Set, reason: String| {
         let found = Found::Broken {
             parent: set.parent,
@@ -212,7 +218,7 @@ fn of_set(set: Set, stored: &StoredPolicy, at: i64, over: Vec<Detached>) -> Resu
             sqlstate: "22023",
             failures: stored.failures,
         };
-        (set, found)
+        Box::new((set, found))
     };
     let policy = match policies::checked(stored, &set) {
         Ok(policy) => policy,
