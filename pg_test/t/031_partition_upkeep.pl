@@ -171,6 +171,15 @@ is(statuses_of(maintain($node, 'postgres', 'shop.marked', at => '2026-11-25')), 
 is(sql(q{SELECT c.relreplident, count(*) FILTER (WHERE i.indisreplident) FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid
 	WHERE c.oid = 'shop.marked_2026_12'::regclass GROUP BY 1}), 'i|1', 'and replicas find old rows as before');
 
+# The default partition that a policy wants is made, too.
+sql('SET ROLE alice; CREATE TABLE shop.open (at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE shop.open_default (a int)');
+keep($node, 'postgres', 'shop.open', %monthly, on_missing => 'default');
+my @wanted = maintain($node, 'postgres', 'shop.open', at => '2026-11-25', dry_run => 1);
+is("$wanted[-1]{partition} $wanted[-1]{status}: $wanted[-1]{detail}", 'shop.open_default_2 due: locks SHARE UPDATE EXCLUSIVE on shop.open', 'a default partition is due');
+is(statuses_of(maintain($node, 'postgres', 'shop.open', at => '2026-11-25')), 'create done, create done, create done', 'and made after the others');
+is(sql(q{INSERT INTO shop.open VALUES ('2099-01-01') RETURNING tableoid::regclass}), 'shop.open_default_2', 'it takes what no other takes');
+is(statuses_of(maintain($node, 'postgres', 'shop.open', at => '2026-11-25')), '', 'once');
+
 # --- That nothing was due is written down, and not too often
 
 my $noted = q{SELECT last_run > now() - interval '1 minute', last_result, failures, not_before IS NULL FROM dbm.partition_set WHERE parent = 'shop.marked'::regclass};

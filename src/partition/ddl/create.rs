@@ -104,6 +104,21 @@ pub fn creation(
     }
 }
 
+/// How the default partition of this name is made in `schema` and attached to `parent`.
+pub fn creation_of_default(
+    parent: &str,
+    schema: &str,
+    name: &str,
+    pattern: &Pattern,
+    model: &str,
+) -> Creation {
+    let table = quote_qualified(schema, name);
+    Creation {
+        attach: format!("ALTER TABLE {parent} ATTACH PARTITION {table} DEFAULT"),
+        ..creation(parent, schema, name, "", pattern, model)
+    }
+}
+
 fn table_itself(parent: &str, table: &str, pattern: &Pattern) -> String {
     // Neither identity, which the parent hands out, nor indexes, which come with the attaching.
     let mut sql = format!(

@@ -21,6 +21,10 @@ pub fn locks(action: &Action, set: &Set) -> String {
             locks.extend(default.map(|default| format!("ACCESS EXCLUSIVE on {default}")));
             locks.extend(set.references.iter().map(|table| format!("SHARE ROW EXCLUSIVE on {table}")));
         }
+        Action::CreateDefault { .. } => {
+            locks.push(format!("SHARE UPDATE EXCLUSIVE on {parent}"));
+            locks.extend(set.references.iter().map(|table| format!("SHARE ROW EXCLUSIVE on {table}")));
+        }
         Action::Retire { name, concurrently: true, .. } => {
             locks.push(format!("SHARE UPDATE EXCLUSIVE on {parent}"));
             locks.push(format!("ACCESS EXCLUSIVE on {} when nobody uses it any more", own(name)));
@@ -68,7 +72,7 @@ pub fn strong_waits(action: &Action, set: &Set) -> u32 {
     let default = u32::from(set.partitions.iter().any(|partition| partition.is_default));
     let count = |tables: &[String]| u32::try_from(tables.len()).unwrap_or(u32::MAX);
     match action {
-        Action::Create { .. } => (default + count(&set.references)).max(1),
+        Action::Create { .. } | Action::CreateDefault { .. } => (default + count(&set.references)).max(1),
         Action::Retire { concurrently: true, .. } => 1 + count(&set.referenced_by),
         Action::Retire { .. } => 2 + default + count(&set.referenced_by),
         _ => 1,

@@ -9,7 +9,7 @@ mod retire;
 #[cfg(test)]
 mod tests;
 
-pub use create::{Creation, Fence, Pattern, Source, creation, fence};
+pub use create::{Creation, Fence, Pattern, Source, creation, creation_of_default, fence};
 pub use locks::{locks, strong_waits};
 pub use retire::{archive, detach, drop_constraint, drop_table, finalize};
 

@@ -9,7 +9,7 @@ use super::record::{self, Entry, Status};
 use super::survey::{Surveyed, share_of};
 use crate::catalog::{Oid, ReplicaIdentity};
 use crate::partition::bounds;
-use crate::partition::ddl;
+use crate::partition::ddl::{self, Creation, Fence, Pattern};
 use crate::partition::key::{Edge, Range};
 use crate::partition::set::{Partition, RetentionAction};
 use crate::partition::upkeep::Action;
@@ -125,6 +125,10 @@ impl Turn<'_> {
                 self.create(name, range, limit, start),
                 Some(quote_qualified(&self.surveyed.set.schema, name)),
             ),
+            Action::CreateDefault { name } => (
+                self.create_default(name, limit, start),
+                Some(quote_qualified(&self.surveyed.set.schema, name)),
+            ),
             Action::Finalize { partition, .. } => {
                 let name = self.name_of(*partition);
                 (self.finalize(&name, limit, start), Some(name))
@@ -215,17 +219,8 @@ impl Turn<'_> {
             self.transaction(limit, || {
                 let (pattern, model) = pattern::read(set, policy);
                 let creation = ddl::creation(&self.parent(), &set.schema, name, &bounds, &pattern, &model);
-                let mut statements = creation.beside;
-                statements.push(creation.attach);
-                statements.extend(fence.as_ref().map(|fence| fence.remove.clone()));
-                statements.extend(creation.after);
-                run_statement(&statements.join(";\n"));
                 let table = quote_qualified(&set.schema, name);
-                if pattern.replica_identity == ReplicaIdentity::Index
-                    && let Some(sql) = pattern::replica_identity(set, policy, &table)
-                {
-                    run_statement(&sql);
-                }
+                self.make(&creation, fence.as_ref(), &table, &pattern);
                 let is_empty = pattern.shape.as_ref().is_some_and(|shape| shape.parts.is_empty());
                 let note = if is_empty { "; it is partitioned itself and has no partition yet" } else { "" };
                 let detail = format!("takes {bounds}{note}");
@@ -265,6 +260,38 @@ impl Turn<'_> {
             return Err(failure);
         }
         Ok(Outcome::written(Status::Done))
+    }
+
+    fn create_default(&self, name: &str, limit: Duration, start: Instant) -> Result<Outcome, Failure> {
+        let Surveyed { set, policy, .. } = self.surveyed;
+        self.patiently(limit, || {
+            self.transaction(limit, || {
+                let (mut pattern, model) = pattern::read(set, policy);
+                // Rows are to be moved out of it again.
+                pattern.shape = None;
+                let creation = ddl::creation_of_default(&self.parent(), &set.schema, name, &pattern, &model);
+                self.make(&creation, None, &quote_qualified(&set.schema, name), &pattern);
+                let table = quote_qualified(&set.schema, name);
+                let detail = "takes what no other partition takes";
+                record::write(self.run, &self.entry("create", &table, detail, start));
+            })
+        })?;
+        Ok(Outcome::written(Status::Done))
+    }
+
+    /// Makes a partition, in the transaction that is open; `fence` is taken away when it is attached.
+    fn make(&self, creation: &Creation, fence: Option<&Fence>, table: &str, pattern: &Pattern) {
+        let Surveyed { set, policy, .. } = self.surveyed;
+        let mut statements = creation.beside.clone();
+        statements.push(creation.attach.clone());
+        statements.extend(fence.map(|fence| fence.remove.clone()));
+        statements.extend(creation.after.iter().cloned());
+        run_statement(&statements.join(";\n"));
+        if pattern.replica_identity == ReplicaIdentity::Index
+            && let Some(sql) = pattern::replica_identity(set, policy, table)
+        {
+            run_statement(&sql);
+        }
     }
 
     fn drop_constraint(

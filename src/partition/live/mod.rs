@@ -228,7 +228,9 @@ fn forecast(surveyed: &Surveyed) -> Vec<Told> {
                 _ => ("due", format!("locks {}", ddl::locks(action, set))),
             };
             let partition = match action {
-                Action::Create { name, .. } => Some(crate::text::quote_qualified(&set.schema, name)),
+                Action::Create { name, .. } | Action::CreateDefault { name } => {
+                    Some(crate::text::quote_qualified(&set.schema, name))
+                }
                 Action::Finalize { partition, .. } | Action::Retire { partition, .. } => {
                     Some(name_or_number(*partition))
                 }

@@ -102,6 +102,11 @@ impl Cuts for Line<'_> {
         name::name(&self.set.name, range, &self.grid, self.policy.name_style, &taken)
     }
 
+    fn name_of_default(&self) -> String {
+        let taken = |name: &str| is_taken(&self.set.schema, name);
+        name::name_of_default(&self.set.name, self.policy.name_style, &taken)
+    }
+
     fn text(&self, position: Position) -> String {
         line::text(self.policy.key, position)
     }

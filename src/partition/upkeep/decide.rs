@@ -13,6 +13,8 @@ pub trait Cuts {
     fn after(&self, position: Position) -> Option<Position>;
     /// The name of the partition of that range.
     fn name(&self, range: &Range) -> String;
+    /// The name of the default partition.
+    fn name_of_default(&self) -> String;
     /// The position as people read it.
     fn text(&self, position: Position) -> String;
 }
@@ -62,6 +64,11 @@ pub fn due(set: &Set, policy: &Policy, now: &Now, cuts: &dyn Cuts) -> Vec<Action
         if policy.retention.is_some() {
             retire::add(&mut actions, set, policy, now, cuts);
         }
+    }
+    // After what it would keep from being detached concurrently.
+    let is_pending = set.partitions.iter().any(|partition| partition.is_detach_pending);
+    if policy.on_missing == OnMissing::Default && set.default_partition().is_none() && !is_pending {
+        actions.push(Action::CreateDefault { name: cuts.name_of_default() });
     }
     actions.extend(
         now.over

@@ -37,6 +37,11 @@ pub enum Action {
         /// What it takes.
         range: Range,
     },
+    /// Makes the default partition that the policy wants.
+    CreateDefault {
+        /// The name of the new table, as it is; in the schema of the parent.
+        name: String,
+    },
     /// Moves rows out of the default partition into partitions of their own.
     Drain,
     /// Detaches a partition that is too old, and does what the policy says with it.
@@ -70,7 +75,7 @@ impl Action {
         match self {
             Self::Finalize { .. } => "finalize",
             Self::DropConstraint { .. } => "drop constraint",
-            Self::Create { .. } => "create",
+            Self::Create { .. } | Self::CreateDefault { .. } => "create",
             Self::Drain => "drain",
             Self::Retire { .. } => "retire",
             Self::DropDetached { .. } => "drop",
