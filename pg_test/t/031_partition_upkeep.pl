@@ -190,6 +190,15 @@ my $version = sql(q{SELECT xmin FROM dbm.partition_set WHERE parent = 'shop.mark
 maintain($node, 'postgres', 'shop.marked', at => '2026-11-25');
 is(sql(q{SELECT xmin FROM dbm.partition_set WHERE parent = 'shop.marked'::regclass}), $version, 'but not again at once');
 
+# Nobody waits for somebody who is changing a policy.
+sql(q{UPDATE dbm.partition_set SET last_run = now() - interval '2 hours' WHERE parent IN ('shop.marked'::regclass, 'shop.open'::regclass)});
+my $changing = Session->new($node, 'postgres');
+$changing->must(q{BEGIN; UPDATE dbm.partition_set SET premake = premake WHERE parent = 'shop.marked'::regclass});
+is(statuses_of(maintain($node, 'postgres', undef, at => '2026-11-25', before => q{SET statement_timeout = '20s'})), '', 'a policy that is being changed stops nobody');
+is(sql(q{SELECT string_agg(parent::text, ', ') FROM dbm.partition_set WHERE last_run < now() - interval '1 hour'}), 'shop.marked', 'what can be noted is');
+$changing->must('ROLLBACK');
+$changing->quit;
+
 # --- Another is at it, or in the way
 
 my $holder = Session->new($node, 'postgres');

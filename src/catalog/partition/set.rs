@@ -123,7 +123,8 @@ pub struct Partition {
     pub is_foreign: bool,
     /// Rows as of the last VACUUM or ANALYZE; negative when nobody counted.
     pub rows: f64,
-    /// Blocks that its file has now; 0 where it is itself partitioned.
+    /// Blocks that its file has now; 0 where it is itself partitioned, and where nobody asks: of the partitions of a key that
+    /// tells the time the clock says which is the newest.
     pub blocks: u64,
 }
 
