@@ -211,6 +211,7 @@ is(statuses_of(@skipped), 'create skipped', 'a lock in the way puts it off');
 like($skipped[0]->{detail}, qr/^shop\.orders locked by process \d+ \(application "nightly report", idle in transaction, for [\d.]+ s\)$/, 'and says whose it is');
 cmp_ok($took, '<', 5, sprintf 'after a short while: %.1f s', $took);
 is(sql(q{SELECT failures = 0 AND not_before > now() AND last_result LIKE '%skipped%' FROM dbm.partition_set WHERE parent = 'shop.orders'::regclass}), 't', 'the worker is told to come back soon');
+like(sql(q{SELECT problem FROM dbm.partition_status('shop.orders')}), qr/the last pass was put off: create skipped: shop\.orders locked by process \d+/, 'and the status tells of it');
 $holder->must('ROLLBACK');
 is(statuses_of(maintain($node, 'postgres', 'shop.orders', at => '2026-12-01 00:00+00')), 'create done', 'then it is done');
 

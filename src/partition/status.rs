@@ -247,6 +247,9 @@ pub fn status(subject: &Subject<'_>) -> Status {
             let why = stored.last_result.as_deref().unwrap_or("no reason was written down");
             problems.add(2, format!("{how_often} failed: {why}"));
         }
+        if let Some(lock) = stored.last_result.as_deref().filter(|_| stored.failures == 0).and_then(put_off) {
+            problems.add(6, format!("the last pass was put off: {lock}"));
+        }
         if !stored.is_enabled && stored.key_kind != WATCHED {
             problems.add(5, "it is switched off: is_enabled is false in dbm.partition_set");
         }
@@ -265,6 +268,13 @@ pub fn status(subject: &Subject<'_>) -> Status {
         on_the_line(subject, key, policy.as_ref(), zone, &mut status, &mut problems);
     }
     finish(status, problems, stored, now)
+}
+
+/// What of the last pass was skipped, and who was in the way.
+fn put_off(result: &str) -> Option<&str> {
+    let (_, problem) = result.split_once("; ")?;
+    let (action, _) = problem.split_once(": ")?;
+    action.ends_with(" skipped").then_some(problem)
 }
 
 /// `about 1,234 rows`.
