@@ -171,6 +171,6 @@ bare=$(cpu "SELECT format('CREATE TABLE bare.many_%s (LIKE bare.many INCLUDING C
     date_trunc('day', now()) + i * interval '1 day', date_trunc('day', now()) + (i + 1) * interval '1 day') FROM generate_series(1, $made) i \\gexec")
 sql -c "SELECT dbm.partition_manage('ours.many', 'day', premake => $made - 1, max_create => $made)" > /dev/null
 mine=$(ours "SELECT count(*) FROM dbm.partition_maintain('ours.many');")
-peer=$(cpu "SELECT partman.create_parent('theirs.many', 'at', 'native', 'daily', p_premake := 1, p_default_table := false, p_start_partition := (now() - ($made - 2) * interval '1 day')::text);")
+peer=$(cpu "SELECT partman.create_parent('theirs.many', 'at', 'native', 'daily', p_premake := 1, p_start_partition := (now() - ($made - 2) * interval '1 day')::text);")
 print "T6 $made partitions made in one table" "$mine" "$peer" "$bare"
 echo "   partitions made: ours $(partitions ours many), theirs $(partitions theirs many)"

@@ -133,6 +133,9 @@ pub fn survey(scope: Scope, at: i64) -> Vec<Found> {
     for stored in &stored {
         // In the same order, without those that are gone.
         let Some(set) = sets.next_if(|set| set.parent == stored.parent) else { continue };
+        if is_watched(stored) && left_undone(&set).is_empty() {
+            continue;
+        }
         if !can_act_for(scope.role, set.owner) {
             found.push(Found::Foreign { name: set.qualified(), owner: set.owner });
             continue;
