@@ -10,3 +10,4 @@ pub mod plan;
 pub mod proof;
 pub mod retry;
 pub mod run;
+pub mod words;
