@@ -28,13 +28,13 @@ pub fn cuts(
     let latest = latest(grid, now, newest, table)?;
     let end = || end(table);
     let next = at(&grid.range_of(latest).high).ok_or_else(end)?;
-    let cutoff = grid.next(next).and_then(|next| at(&next.range.high)).ok_or_else(end)?;
+    let cutoff = grid.next(next).and_then(|next| at(&next.high)).ok_or_else(end)?;
     let mut ranges = Vec::new();
     let mut edge = Some(cutoff);
     for _ in 0..premake.saturating_sub(1).max(1) {
         let Some(next) = edge.and_then(|edge| grid.next(edge)) else { break };
-        edge = at(&next.range.high);
-        ranges.push(next.range);
+        edge = at(&next.high);
+        ranges.push(next);
     }
     Ok(Cuts { cutoff, ranges })
 }
