@@ -89,7 +89,7 @@ pub fn ranges_of_all(
     for _ in 0..premake.max(2) {
         let edge = ranges.last().and_then(|range| at(&range.high)).ok_or_else(|| end(table))?;
         let Some(next) = grid.next(edge) else { break };
-        ranges.push(next.range);
+        ranges.push(next);
     }
     if ranges.last().and_then(|range| at(&range.high)).is_none() {
         ranges.pop();
