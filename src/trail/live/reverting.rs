@@ -103,6 +103,19 @@ impl Revertible {
                 "",
             );
         }
+        let set_back = self.subject.table.columns.iter().find(|column| {
+            let Some(live) = self.subject.lineage.names(LIVE) else { return false };
+            column.is_identity && live.id(&column.name).is_some_and(|id| before.get(id) != after.get(id))
+        });
+        if done == Done::Updated
+            && let Some(column) = set_back
+        {
+            refuse(
+                &format!("change {} of {} cannot be taken back", change.id, self.table.name),
+                &format!("It changed column \"{}\", to which no UPDATE can give a value.", column.name),
+                "It is GENERATED ALWAYS AS IDENTITY: make it BY DEFAULT first.",
+            );
+        }
         Undone {
             change: change.id,
             table: place,
