@@ -87,7 +87,8 @@ impl Book {
         rows(Some(self.owner), sql, arguments)
     }
 
-    /// The tables that are or were watched: those that this table is, or all.
+    /// The tables that are or were watched: those that this table is, or all. In a database that a dump was restored to, a
+    /// name counts only where our trigger came along: anybody may give a table of his a name.
     pub fn watched(&self, table: Option<Oid>) -> Vec<Watched> {
         let sql = format!(
             "SELECT r.relation_id, w.oid, coalesce(n.nspname::pg_catalog.text, r.schema_name),
@@ -97,7 +98,11 @@ impl Book {
                  THEN (SELECT o.oid FROM pg_catalog.pg_class o WHERE o.oid = r.relid)
                  ELSE (SELECT o.oid FROM pg_catalog.pg_class o
                        JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
-                       WHERE o.relname = r.table_name AND s.nspname = r.schema_name) END AS oid) w
+                       WHERE o.relname = r.table_name AND s.nspname = r.schema_name
+                         AND EXISTS (SELECT FROM pg_catalog.pg_trigger g
+                                     JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+                                     WHERE g.tgrelid = o.oid AND p.proname = 'write_audit_trail'
+                                       AND p.pronamespace = 'dbm'::pg_catalog.regnamespace)) END AS oid) w
              LEFT JOIN pg_catalog.pg_class c ON c.oid = w.oid
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE $2 IS NULL OR w.oid = $2::pg_catalog.oid

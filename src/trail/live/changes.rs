@@ -147,12 +147,11 @@ pub fn changes(asked: &Asked) -> impl Iterator<Item = Entry> + use<> {
         must_be_told(&book, target, &watched);
     }
     let views = views(&book, &watched);
-    let mut sql = select();
-    sql.push_str("WHERE c.shape_id = ANY ($1::pg_catalog.int4[])");
+    let mut condition = "c.shape_id = ANY ($1::pg_catalog.int4[])".to_owned();
     let mut arguments: Vec<Argument> = vec![list(views.keys())];
     if let Some(actor) = &asked.actor {
         arguments.push(Some(actor.clone()));
-        sql.push_str(&format!(" AND a.session_user_name = ${}", arguments.len()));
+        condition.push_str(&format!(" AND a.session_user_name = ${}", arguments.len()));
     }
     for (operator, when) in [(">=", asked.since), ("<", asked.until)] {
         let Some(when) = when else { continue };
@@ -163,12 +162,19 @@ pub fn changes(asked: &Asked) -> impl Iterator<Item = Entry> + use<> {
             finite => (finite.to_string(), moment(place)),
         };
         arguments.push(Some(value));
-        sql.push_str(&format!(" AND c.changed_at {operator} {moment}"));
+        condition.push_str(&format!(" AND c.changed_at {operator} {moment}"));
     }
-    sql.push_str(" ORDER BY c.change_id DESC");
-    if let Some(count) = asked.max_rows {
+    let limit = asked.max_rows.map_or_else(String::new, |count| {
         arguments.push(Some(count.max(0).to_string()));
-        sql.push_str(&format!(" LIMIT ${}::pg_catalog.int8", arguments.len()));
-    }
+        format!(" LIMIT ${}::pg_catalog.int8", arguments.len())
+    });
+    let order = "ORDER BY c.change_id DESC";
+    let sql = if asked.actor.is_none() && asked.max_rows.is_some() {
+        // Who it was is looked up for the changes that are told alone.
+        let last = format!("(SELECT * FROM dbm_trail.change c WHERE {condition} {order}{limit}) c");
+        format!("{} {order}", select().replacen("dbm_trail.change c", &last, 1))
+    } else {
+        format!("{} WHERE {condition} {order}{limit}", select())
+    };
     Cursor::open(Some(book.owner), &sql, &arguments).filter_map(move |row| entry(&row, &views))
 }

@@ -16,6 +16,7 @@ use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::object;
 use crate::trail::read::lineage::{LIVE, Logged};
 use crate::trail::read::row::{Key, Row, images, key_columns};
+use crate::trail::revert::order::ForeignKey;
 use crate::trail::revert::{Asked, Column, Done, Reference, Table, Undone, Values, plan};
 
 /// How many changes one plan takes back at most: each is a statement of it.
@@ -102,6 +103,19 @@ impl Revertible {
                 "",
             );
         }
+        let set_back = self.subject.table.columns.iter().find(|column| {
+            let Some(live) = self.subject.lineage.names(LIVE) else { return false };
+            column.is_identity && live.id(&column.name).is_some_and(|id| before.get(id) != after.get(id))
+        });
+        if done == Done::Updated
+            && let Some(column) = set_back
+        {
+            refuse(
+                &format!("change {} of {} cannot be taken back", change.id, self.table.name),
+                &format!("It changed column \"{}\", to which no UPDATE can give a value.", column.name),
+                "It is GENERATED ALWAYS AS IDENTITY: make it BY DEFAULT first.",
+            );
+        }
         Undone {
             change: change.id,
             table: place,
@@ -139,6 +153,39 @@ fn references(table: Oid) -> Vec<Reference> {
         }
     }
     references.into_iter().map(|(_, reference)| reference).collect()
+}
+
+/// The foreign keys between these tables.
+fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
+    let found = rows(
+        None,
+        "SELECT k.oid, k.conrelid, k.confrelid, theirs.attname, ours.attname, k.confupdtype IN ('c', 'n', 'd')
+         FROM pg_catalog.pg_constraint k
+         CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) place
+         JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = k.conrelid AND theirs.attnum = k.conkey[place]
+         JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
+         WHERE k.contype = 'f' AND k.conrelid = ANY ($1::pg_catalog.oid[]) AND k.confrelid = ANY ($1::pg_catalog.oid[])
+         ORDER BY k.oid, place",
+        &[list(tables.iter().map(|table| table.subject.table.oid))],
+    );
+    let place_of = |oid: Option<&str>| {
+        let oid: Oid = oid?.parse().ok()?;
+        tables.iter().position(|table| table.subject.table.oid == oid)
+    };
+    let mut keys: Vec<(String, ForeignKey)> = Vec::new();
+    for row in &found {
+        let part = |place| text(row, place).unwrap_or_default().to_owned();
+        if keys.last().is_none_or(|(oid, _)| *oid != part(0))
+            && let (Some(child), Some(parent)) = (place_of(text(row, 1)), place_of(text(row, 2)))
+        {
+            let follows_updates = part(5) == "t";
+            keys.push((part(0), ForeignKey { child, parent, columns: Vec::new(), follows_updates }));
+        }
+        if let Some((_, key)) = keys.last_mut() {
+            key.columns.push((part(3), part(4)));
+        }
+    }
+    keys.into_iter().map(|(_, key)| key).collect()
 }
 
 /// The tables of these changes, of which the caller has to see everything.
@@ -223,8 +270,9 @@ pub fn of_transaction(transaction: i64) -> i64 {
         title: format!("take back transaction {transaction}"),
         call: format!("dbm.revert_plan({transaction})"),
     };
+    let keys = foreign_keys(&tables);
     let tables: Vec<Table> = tables.into_iter().map(|table| table.table).collect();
-    run::store(&plan(asked, &tables, &undone))
+    run::store(&plan(asked, &tables, &keys, &undone))
 }
 
 /// Puts the changes of each row in the order of their commands, in the places that they have among all.
@@ -358,5 +406,5 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
             quote_literal(when)
         ),
     };
-    run::store(&plan(asked, &[table.table], &undone))
+    run::store(&plan(asked, &[table.table], &[], &undone))
 }

@@ -1,11 +1,11 @@
 //! Taking changes back, as a plan: the statements, the last change first, each of which takes effect only where the row
 //! still is what the change made of it. Pure, but for the door and what it asks.
 //!
-//! In the order in which the changes were made each met the keys that it needed, and what a cascade did was logged before
-//! what set it off; so backwards each meets them again.
+//! [`order`] sees to foreign keys.
 
 #[cfg(feature = "postgres")]
 pub mod api;
+pub mod order;
 mod plan;
 mod statement;
 

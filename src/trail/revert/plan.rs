@@ -1,5 +1,6 @@
 //! The plan as a whole.
 
+use super::order::{ForeignKey, order};
 use super::statement::{again, back};
 use super::{Asked, Done, Table, Undone};
 use crate::catalog::LockMode;
@@ -13,10 +14,13 @@ const PINNED: &str = "SELECT pg_catalog.set_config(s.name, s.setting, true) FROM
 const CHECKED: usize = 200;
 
 /// The plan that takes changes back, given the first first. All of them or none: one step, one transaction.
-pub fn plan(asked: Asked, tables: &[Table], undone: &[Undone]) -> Plan {
+pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undone]) -> Plan {
     let with_table = || undone.iter().filter_map(|each| tables.get(each.table).map(|table| (table, each)));
     let mut sql = vec![PINNED.to_owned()];
-    sql.extend(with_table().rev().map(|(table, each)| back(table, each)));
+    for place in order(keys, undone) {
+        let each = &undone[place];
+        sql.extend(tables.get(each.table).map(|table| back(table, each)));
+    }
     let mut redo = vec![format!("{PINNED};")];
     redo.extend(with_table().map(|(table, each)| format!("{};", again(table, each))));
     let checks = checks(tables, undone);

@@ -116,7 +116,7 @@ fn all_in_one_transaction_the_last_first() {
         Undone { change: 9, ..undone(Done::Deleted, &[("id", "5"), ("note", "\"z\"")], &[]) },
     ];
     let asked = Asked { title: "take back".to_owned(), call: "dbm.revert_plan(7)".to_owned() };
-    let plan = plan(asked, &[orders()], &changes);
+    let plan = plan(asked, &[orders()], &[], &changes);
     let [step] = &plan.steps[..] else { panic!("one step") };
     let places: Vec<usize> = ["INSERT INTO", "UPDATE ONLY", "DELETE FROM"]
         .iter()
