@@ -22,6 +22,7 @@ pub mod monitor;
 pub mod partition;
 pub mod query;
 pub mod security;
+pub mod trail;
 
 // Floor 4: what brings the rooms together.
 pub mod audit;
@@ -85,7 +86,9 @@ pgrx::extension_sql_file!(
     requires = ["partition"]
 );
 #[cfg(feature = "postgres")]
-pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["partition_copy"]);
+pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job", "partition_copy"]);
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["trail"]);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
@@ -100,6 +103,7 @@ pgrx::extension_sql_file!(
         "plan",
         "progress",
         "suppression",
+        "trail",
         "workload",
         audit::api::audit,
         audit::api::catalog_summary,
@@ -156,10 +160,28 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        security::api::access_review,
+        security::api::role_plan,
+        security::api::who_can,
         security::tenancy::api::current_tenant,
         security::tenancy::api::set_tenant,
         security::tenancy::api::tenancy_plan,
         security::tenancy::api::tenant_leak_test,
+        trail::api::audit_triggers,
+        trail::api::context,
+        trail::api::install_audit_trigger,
+        trail::api::install_audit_triggers,
+        trail::api::remove_audit_trigger,
+        trail::api::set_context,
+        trail::read::api::as_of,
+        trail::read::api::changes,
+        trail::read::api::row_history,
+        trail::read::api::rows_as_of,
+        trail::revert::api::revert_plan,
+        trail::revert::api::revert_row_plan,
+        trail::seal::api::audit_log_digests,
+        trail::seal::api::seal_audit_log,
+        trail::seal::api::verify_audit_log,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,
@@ -179,6 +201,8 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::install();
     pg::capture::install();
     pg::guard::install(migration::live::guard::decide);
+    pg::trail::install();
+    pg::trail::install_handler(trail::live::ddl::ended);
     pg::background::install(worker::live::errand);
     pg::background::install_launcher();
 }

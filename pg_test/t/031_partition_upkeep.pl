@@ -1,5 +1,6 @@
 # Upkeep creates ahead: what is missing and nothing else, with the rights of the owner, one broken set or one lock in the
 # way leaves the others done, nobody waits longer than the limit, and nothing is read under a strong lock.
+# Runs alone: it measures how long writers wait.
 
 use strict;
 use warnings FATAL => 'all';

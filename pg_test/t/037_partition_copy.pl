@@ -1,5 +1,6 @@
 # A table becomes partitioned by a copy under load: journal, catch-up, swap; the writers keep a log of what they did in the
 # same transactions, and at the end the table is what the log says. Killed in between, and taken back.
+# Runs alone: it measures how long writers wait.
 
 use strict;
 use warnings FATAL => 'all';

@@ -47,7 +47,7 @@ SELECT pg_catalog.pg_extension_config_dump('dbm.score_history', '');
 COMMENT ON TABLE dbm.job IS
     'What is run on schedule, one row a job, as dbm.schedule() wrote it; dbm.jobs() also shows when each is due. Without a row, upkeep is run every hour. Kept by pg_dump.';
 COMMENT ON COLUMN dbm.job.job IS
-    'Its name: upkeep, audit, or plan and a number.';
+    'Its name: upkeep, audit, seal, or plan and a number.';
 COMMENT ON COLUMN dbm.job.every IS
     'From the start of one run to that of the next, give or take an eighth; null for one run only.';
 COMMENT ON COLUMN dbm.job.is_enabled IS

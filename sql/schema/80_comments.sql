@@ -341,6 +341,64 @@ premake: partitions made ahead, and kept ahead by upkeep. retention: what is old
 accept: what has to be named because it promises less afterwards: primary_key, unique (they gain the key), foreign_keys (those of other tables gain a column, which a trigger fills). Whatever is not accepted is listed in an error of SQLSTATE 55000.
 Raises 0A000 for what cannot be converted and why, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_convert_plan TO somebody.';
 
+COMMENT ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) IS
+    'Has every INSERT, UPDATE, DELETE and TRUNCATE of a table written to the log of the audit trail (schema dbm_trail) from now on, whoever makes it. Called again, it changes how. Returns what was done.
+columns: those that alone are logged; exclude: those that are not; redact: those of which a hash is logged, equal for equal values. An UPDATE that changes nothing that is logged is not logged.
+mode: statement (once for a statement, fast), row (once for a row), auto: statement, but row for partitioned tables, partitions, inheritance, tables of subscriptions and tables with row triggers of others; kept right as that changes.
+store: diff (of an UPDATE the columns that changed, before and after) or full (whole rows). query: the text of the client''s query, too.
+The first call makes the log, which is no part of the extension: DROP EXTENSION dbmastery CASCADE takes the triggers away and leaves it. Its owner alone may read and write it. Only for the owner of the table; not granted to anybody. Raises 42501 for another''s table, 42703 for a column that is not there, 0A000 where statements would miss changes.';
+
+COMMENT ON FUNCTION dbm.remove_audit_trigger(regclass) IS
+    'Takes a table out of the audit trail; its history stays. False where it was not watched. Only for the owner of the table; not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.install_audit_triggers(text[], boolean) IS
+    'Puts all tables of schemas under the audit trail, in mode auto, and with include_new those to come as they are made; include_new => false: those to come no more. What is watched stays as it is; tables of extensions are left out. One row for each table that was not watched.
+For the owner of the schemas; not granted to anybody. Raises 3F000 for a schema that is not there, 42501 for another''s.';
+
+COMMENT ON FUNCTION dbm.audit_triggers() IS
+    'The tables under the audit trail, by name: how they were asked to be watched (mode), by what they are (level), what is logged, since when.
+problem: what is wrong, e.g. a trigger that is gone or switched off; null: nothing. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.set_context(text, text) IS
+    'Says something of who acts, e.g. dbm.set_context(''user'', ''mira''), for the rest of the transaction: the audit trail writes it beside each change. Null takes it back; ROLLBACK TO undoes it. Since it ends with the transaction, it is safe behind a pooler. No setting can put it there. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_context(text, text) TO the role of the application. Raises 54000 above 8 kB.';
+
+COMMENT ON FUNCTION dbm.context() IS
+    'What dbm.set_context() said in this transaction. Not granted to anybody but by GRANT.';
+
+COMMENT ON FUNCTION dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint) IS
+    'What was changed in tables under the audit trail, the last change first: of one table or of all (null), from since on and before until, by one actor, at most max_rows.
+actor: who had logged in, which nobody can say of himself; context: what dbm.set_context() said. table_name: as it is called now. key: that of before the change. old, new: what changed, or whole rows where store is full; a column that is absent did not change or is not logged. statement_no grows within its transaction, with gaps.
+The caller sees the changes of tables that he may SELECT, of columns that he may SELECT, and nothing of tables whose row-level security binds him; the owner of the log sees all. Works on standbys. Granted to pg_monitor. Raises 55000 where there is no audit log.';
+
+COMMENT ON FUNCTION dbm.row_history(regclass, jsonb) IS
+    'What became of one row, the first change first, by its key as it is now or was last, e.g. ''{"id": 7}''; of a table without a key, by any of its columns. While the row had another key is told as well. Columns as those of dbm.changes(), and the same rights.
+Raises 22023 for what is no key of the table, 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.as_of(regclass, timestamp with time zone) IS
+    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known.
+A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched.';
+
+COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
+    'As dbm.as_of(), as rows of the table as it is now: SELECT * FROM dbm.rows_as_of(NULL::public.orders, now() - interval ''1 hour''). Columns are followed through renames; those that came since, that are not logged or that the caller may not SELECT are NULL. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.revert_plan(bigint) IS
+    'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change.
+Raises 55000, and says which, where later changes would be lost, and for TRUNCATE; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, timestamp with time zone) IS
+    'A plan that makes one row, given by its key, what it was at a moment, by taking back what was changed of it since; returns its number. As dbm.revert_plan(bigint) otherwise. Raises 55000 where nothing changed since, or where the table was not watched then.';
+
+COMMENT ON FUNCTION dbm.seal_audit_log() IS
+    'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal; none where nothing is new. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.
+Digests are worth most outside: see dbm.audit_log_digests().';
+
+COMMENT ON FUNCTION dbm.verify_audit_log(jsonb) IS
+    'Looks at all of the log and its seals and returns what is not as it was sealed, row by row: altered, removed, added (after its transaction had been sealed), seal altered, seal removed. No row: all is as it was; a NOTICE says how much that is, and how many rows no seal has yet. What went with old partitions counts as gone by right.
+digests: what dbm.audit_log_digests() said earlier, as an object of digests by seal_id or an array of its rows. Without them, who can write the log can also make its seals anew, and nothing here tells.
+Reads every row of the log. Works on standbys. Granted to pg_monitor. Raises 22023 for what are no digests.';
+
+COMMENT ON FUNCTION dbm.audit_log_digests() IS
+    'The digest of every seal, the first first. Kept where nobody who can write the log can write, the last of them proves all before it: dbm.verify_audit_log() takes them. Granted to pg_monitor.';
 COMMENT ON FUNCTION dbm.set_tenant(text, boolean) IS
     'Says whose rows this transaction may see and write, where policies stand on dbm.current_tenant(); null for nobody''s. Until the transaction ends, so that it is safe behind poolers of transactions; with is_local false for the rest of the session.
 Whoever may call it can be any tenant: grant it to the role as which the application connects, and to no other. A transaction has one tenant: another one in the same transaction raises 55000, but for superusers. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_tenant TO somebody.';
@@ -368,3 +426,19 @@ COMMENT ON FUNCTION dbm.soft_delete_plan(regclass, text, text, text[]) IS
     'Makes a plan by which deleted rows of a table stay: a column that says since when, an index of those rows, a view of all others (live_ and the table''s name, unless view_name says another) in which DELETE marks a row, and unique keys that ignore deleted rows, so that their values can be used again; the primary key stays. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo().
 accept: unique, where unique keys become partial: ON CONFLICT then needs their WHERE, and no foreign key can point to them.
 Raises 55000 for what has to be accepted, 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.soft_delete_plan TO somebody.';
+COMMENT ON FUNCTION dbm.access_review(text) IS
+    'Everything that a role may do in this database, by kind of object, object and privilege; one row for each path by which a right came, since taking one away leaves the others.
+path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
+First come the role''s attributes and the roles that it is in or becomes. Of a superuser they are all there is to say: everything, *. What everybody may do with the server''s own functions, types and catalogs is left out.
+What the server answers to has_table_privilege() and its like, this shows with its reasons. Raises 42704 for a role that does not exist.';
+
+COMMENT ON FUNCTION dbm.who_can(text, text) IS
+    'Every role that has a privilege on an object, superusers among them, by privilege and role; one row for each path by which it came, as in dbm.access_review().
+target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
+Policies are not looked at: who may SELECT a table may still see none of its rows. Raises 42704 for an object that does not exist, 22023 for a privilege that the kind has not.';
+
+COMMENT ON FUNCTION dbm.role_plan(text, text, text[], boolean, text) IS
+    'Makes a plan for a new role with the least privileges for what it does. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
+kind: application (reads and writes rows of tables, reads views, draws from sequences; no TRUNCATE, REFERENCES or TRIGGER), read_only (reads, with timeouts and read-only transactions against mistakes), migrator (acts as the role that owns, from the first statement of each session, with a lock_timeout), monitor (pg_monitor and schema dbm; no row).
+schemas: where; all that are the users'' own if null. What the owners of these schemas and their tables make later is granted too, by default privileges. logs_in: false makes a role to be granted to logins. owner, for a migrator: the role that owns; if null, the one that owns everything there already and does not log in, else a new one.
+The plan gives no password. Raises 42710 where the role exists, 3F000 for a schema that does not, 22023 for an unknown kind. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.role_plan TO somebody.';

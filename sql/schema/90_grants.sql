@@ -5,7 +5,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA dbm FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA dbm TO pg_monitor;
 
-GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_detached, dbm.partition_set, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.upkeep_log, dbm.workload TO pg_monitor;
+GRANT SELECT ON TABLE dbm.audit_schema, dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_detached, dbm.partition_set, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.upkeep_log, dbm.workload TO pg_monitor;
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.job, dbm.job_run, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.score_history, dbm.suppression, dbm.workload TO pg_monitor;
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_copy, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
@@ -42,6 +42,13 @@ GRANT EXECUTE ON FUNCTION
     dbm.capture_status(),
     dbm.backfill_status(),
     dbm.partition_boundaries(text, text, timestamp with time zone, timestamp with time zone, text),
+    dbm.audit_triggers(),
+    dbm.as_of(regclass, timestamp with time zone),
+    dbm.audit_log_digests(),
+    dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint),
+    dbm.row_history(regclass, jsonb),
+    dbm.rows_as_of(anyelement, timestamp with time zone),
+    dbm.verify_audit_log(jsonb),
     dbm.jobs(),
     dbm.worker_status(),
 
@@ -50,5 +57,7 @@ GRANT EXECUTE ON FUNCTION
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
     dbm.progress(),
+    dbm.access_review(text),
+    dbm.who_can(text, text),
     dbm.why_no_index(text)
 TO pg_monitor;

@@ -1,5 +1,6 @@
 //! What is ours to judge: user objects, a partition tree counting as one; and their names for people.
 
+use super::trail::layout::SCHEMA as LOG;
 use super::{Column, ColumnNumber, Index, Oid, Persistence, Relation, Snapshot};
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -20,7 +21,11 @@ impl Snapshot {
     pub fn is_judged(&self, relation: &Relation) -> bool {
         relation.persistence != Persistence::Temporary
             && !self.is_extension_member(RELATION_CLASS, relation.oid)
-            && self.namespaces.get(&relation.schema).is_some_and(|namespace| !namespace.is_system())
+            && self
+                .namespaces
+                .get(&relation.schema)
+                // The log of the audit trail is no member of the extension, so that it outlives it, and yet not the users'.
+                .is_some_and(|namespace| !namespace.is_system() && &*namespace.name != LOG)
     }
 
     /// The users' tables, each partition tree once by its topmost table.

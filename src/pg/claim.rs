@@ -14,6 +14,8 @@ pub enum Class {
     Plan = 0x6470,
     /// To run a job.
     Job = 0x6471,
+    /// To seal the audit log.
+    Seal = 0x6476,
     /// To keep a partition set; the key is the number of its parent.
     Set = 0x6475,
     /// To be the launcher of one database; the key is where its shared memory is found.

@@ -47,7 +47,7 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Who owns the tables.
-fn owner() -> pg_sys::Oid {
+pub fn owner() -> pg_sys::Oid {
     // SAFETY: look-ups in the system caches; the tuple is released before its copy is used.
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"dbm".as_ptr(), false);

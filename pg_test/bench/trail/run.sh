@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# What keeping every change of a row costs: without a trigger; by the audit trail, for statements and for rows; and by the
+# classic in PL/pgSQL, a trigger for rows that inserts to_jsonb() of OLD and NEW, who and when into one table with one key.
+#
+# single: an UPDATE of one row by its key, each a transaction, by pgbench (latency) and by the server's time on a processor.
+# insert, update: ROWS (default 1000000) rows by one statement. All ways alternate in each of ROUNDS (default 5) rounds, the
+# best of each counts; times are those that the server's process was on a processor, so that neither the client nor other
+# work on the machine counts. WAL in bytes a row, without full pages.
+set -euo pipefail
+rounds=${ROUNDS:-5}
+rows=${ROWS:-1000000}
+singles=${SINGLES:-3000}
+scratch=${BENCH_SCRATCH:-$(mktemp -d)}
+ways='none statement row classic'
+
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
+
+psql -X -q -c 'CREATE DATABASE bench_trail' postgres
+export PGDATABASE=bench_trail
+sql <<SQL
+CREATE EXTENSION dbmastery;
+CREATE TABLE classic_log (id bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(), table_name text NOT NULL,
+    operation text NOT NULL, actor text NOT NULL DEFAULT session_user, transaction_id bigint NOT NULL DEFAULT txid_current(),
+    old_row jsonb, new_row jsonb);
+CREATE FUNCTION classic() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO classic_log (table_name, operation, new_row) VALUES (TG_TABLE_NAME, TG_OP, to_jsonb(NEW));
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO classic_log (table_name, operation, old_row, new_row) VALUES (TG_TABLE_NAME, TG_OP, to_jsonb(OLD), to_jsonb(NEW));
+    ELSE
+        INSERT INTO classic_log (table_name, operation, old_row) VALUES (TG_TABLE_NAME, TG_OP, to_jsonb(OLD));
+    END IF;
+    RETURN NULL;
+END \$\$;
+SQL
+for way in $ways; do
+    sql <<SQL
+CREATE TABLE t_$way (id int PRIMARY KEY, customer int NOT NULL, status text NOT NULL, amount numeric(12,2), quantity int,
+    created timestamptz NOT NULL, note text, flag boolean);
+SQL
+done
+# The first makes the log.
+sql -c "SELECT dbm.install_audit_trigger('t_statement', mode => 'statement')" \
+    -c "SELECT dbm.install_audit_trigger('t_row', mode => 'row')" > /dev/null
+sql -c 'CREATE TRIGGER classic AFTER INSERT OR UPDATE OR DELETE ON t_classic FOR EACH ROW EXECUTE FUNCTION classic()'
+
+fill="SELECT i, i % 1000, 'status ' || i % 7, i / 7.0, i % 10, '2026-01-01'::timestamptz + i * interval '1 s', repeat('n', 60), i % 2 = 0"
+
+# timed WAY WHAT STATEMENT: appends seconds on a processor and bytes of WAL.
+timed() {
+    sql <<SQL >> "$scratch/$2.$1"
+SET synchronous_commit = off;
+CHECKPOINT;
+SELECT pg_backend_pid() AS pid \gset
+\setenv BACKEND :pid
+SELECT pg_current_wal_insert_lsn() AS lsn \gset
+\! cut -d' ' -f1 /proc/\$BACKEND/schedstat | tr '\n' ' '
+$3;
+\! cut -d' ' -f1 /proc/\$BACKEND/schedstat | tr '\n' ' '
+SELECT pg_current_wal_insert_lsn() - :'lsn'::pg_lsn;
+SQL
+}
+
+empty() {
+    sql -c "TRUNCATE t_$1" -c 'TRUNCATE classic_log, dbm_trail.change, dbm_trail.activity' > /dev/null
+}
+
+for round in $(seq "$rounds"); do
+    for way in $ways; do
+        empty "$way"
+        timed "$way" insert "INSERT INTO t_$way $fill FROM generate_series(1, $rows) i"
+        timed "$way" update "UPDATE t_$way SET amount = amount + 1, status = 'changed'"
+    done
+done
+for way in $ways; do
+    empty "$way"
+    sql -c "INSERT INTO t_$way $fill FROM generate_series(1, 10000) i" -c "VACUUM ANALYZE t_$way"
+    printf '\\set id random(1, 10000)\nUPDATE t_%s SET amount = amount + 1 WHERE id = :id;\n' "$way" > "$scratch/$way.sql"
+    awk -v n="$singles" -v t="t_$way" 'BEGIN { srand(1); for (i = 0; i < n; i++)
+        printf "EXECUTE change(%d);\n", 1 + int(rand() * 10000) }' > "$scratch/$way.execute.sql"
+done
+for round in $(seq $((2 * rounds))); do
+    for way in $ways; do
+        PGOPTIONS='-c synchronous_commit=off' pgbench -n -M prepared -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
+            awk '/latency average/ { print $4 * 1000 }' >> "$scratch/latency.$way"
+        timed "$way" single "PREPARE change(int) AS UPDATE t_$way SET amount = amount + 1 WHERE id = \$1;
+\\o /dev/null
+\\i $scratch/$way.execute.sql
+\\o
+SELECT 1 WHERE false"
+    done
+done
+
+# best WHAT WAY NUMBER: microseconds a row and bytes of WAL a row.
+best() { awk -v n="$3" '{ t = ($2 - $1) / n / 1000; if (NR == 1 || t < best) best = t; if (NR == 1 || $3 / n < wal) wal = $3 / n }
+    END { printf "%.2f %.0f\n", best, wal }' "$scratch/$1.$2"; }
+
+printf '%-8s %-10s %10s %10s %12s %8s %10s\n' what way 'us a row' 'added us' 'times less' 'WAL B' 'of classic'
+for what in insert update single; do
+    number=$rows
+    [ $what = single ] && number=$singles
+    read -r none none_wal <<< "$(best $what none "$number")"
+    read -r classic classic_wal <<< "$(best $what classic "$number")"
+    for way in $ways; do
+        read -r time wal <<< "$(best $what $way "$number")"
+        awk -v w=$what -v y=$way -v t="$time" -v n="$none" -v c="$classic" -v b="$wal" -v cb="$classic_wal" 'BEGIN {
+            added = t - n; printf "%-8s %-10s %10.2f %10.2f %12s %8d %10.2f\n", w, y, t, added, (added > 0 ? sprintf("%.1f", (c - n) / added) : "-"), b, b / cb }'
+    done
+done
+echo
+echo 'latency of pgbench, microseconds (best round):'
+for way in $ways; do printf '%-10s %s\n' $way "$(sort -g "$scratch/latency.$way" | head -1)"; done

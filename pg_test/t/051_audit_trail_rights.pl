@@ -1,0 +1,178 @@
+# Whoever may only write rows can neither read, change nor silence the log, nor run anything as somebody else by way of it,
+# nor pass for another; and names of any kind are names.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('rights');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'writer', '--create-role', 'owner', '--create-role', 'maker' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16");
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', @_) }
+
+# What a role is told.
+sub told
+{
+	my ($role, $statement) = @_;
+	my ($code, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$statement", extra_params => [ '-U', $role ]);
+	return "$1" if $err =~ /ERROR:  (\w{5}): /;
+	return $out;
+}
+
+sql(<<'SQL');
+CREATE ROLE writer LOGIN; CREATE ROLE owner LOGIN; CREATE ROLE maker LOGIN;
+GRANT CREATE ON DATABASE postgres TO maker, writer;
+CREATE EXTENSION dbmastery;
+GRANT USAGE ON SCHEMA dbm TO owner, writer, maker;
+SQL
+
+# --- Nobody makes the log beforehand
+
+sql('CREATE TABLE public.taken (who text); GRANT INSERT ON public.taken TO PUBLIC');
+told('maker', <<'SQL');
+CREATE SCHEMA dbm_trail;
+CREATE FUNCTION dbm_trail.take() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.taken VALUES (current_user); RETURN NEW; END';
+CREATE TABLE dbm_trail.relation (relation_id int, relid oid, schema_name text, table_name text, installed_at timestamptz, removed_at timestamptz, mode text, level text, store text, settings jsonb, home text);
+CREATE TRIGGER take BEFORE INSERT OR UPDATE ON dbm_trail.relation FOR EACH STATEMENT EXECUTE FUNCTION dbm_trail.take();
+GRANT ALL ON SCHEMA dbm_trail TO PUBLIC; GRANT ALL ON dbm_trail.relation TO PUBLIC;
+SQL
+sql('CREATE TABLE first (id int)');
+told('maker', 'CREATE TABLE dbm_trail.x (a int)');
+my ($code, $out, $err) = $node->psql('postgres', "SELECT dbm.install_audit_trigger('first')");
+like($err, qr/schema dbm_trail exists and is not the log|not as dbmastery made it/, 'a schema of somebody else is not taken for the log');
+is(sql('SELECT count(*) FROM dbm.audit_triggers()'), 0, 'nor read');
+is(sql('SELECT count(*) FROM public.taken'), 0, 'and nothing of it was run with the rights of another');
+sql('DROP SCHEMA dbm_trail CASCADE');
+
+sql(<<'SQL');
+CREATE SCHEMA shop AUTHORIZATION owner;
+SET ROLE owner;
+CREATE TABLE shop.orders (id int PRIMARY KEY, label text, amount numeric, at timestamptz, f float8, arr text[]);
+CREATE TABLE shop.parts (id int, k int, v text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE shop.parts_1 PARTITION OF shop.parts FOR VALUES IN (1);
+RESET ROLE;
+SELECT dbm.install_audit_trigger('shop.orders'), dbm.install_audit_trigger('shop.parts');
+GRANT USAGE ON SCHEMA shop TO writer;
+GRANT INSERT ON shop.orders, shop.parts TO writer;
+SQL
+
+# --- Rights
+
+for my $what ("dbm.install_audit_trigger('shop.orders')", "dbm.remove_audit_trigger('shop.orders')", "dbm.set_context('user', 'boss')",
+	"dbm.install_audit_triggers('{shop}')", 'dbm.audit_triggers()', 'dbm.write_audit_trail()')
+{
+	is(told('writer', "SELECT $what"), '42501', "no right on $what");
+}
+sql('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbm TO maker');
+for my $what ("dbm.install_audit_trigger('shop.orders')", "dbm.remove_audit_trigger('shop.orders')", "dbm.install_audit_triggers('{shop}')")
+{
+	is(told('maker', "SELECT $what"), '42501', "with it only on one's own: $what");
+}
+is(told('maker', 'SELECT dbm.write_audit_trail()'), '39P01', 'a trigger function is none to call');
+told('maker', 'CREATE SCHEMA mine; CREATE TABLE mine.t (a int PRIMARY KEY); CREATE TRIGGER x AFTER INSERT ON mine.t FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()');
+is(told('maker', 'INSERT INTO mine.t VALUES (1)'), '55000', 'a trigger made by hand writes nothing');
+for my $table (qw(relation shape activity change event redaction change_default))
+{
+	for my $statement ("SELECT count(*) FROM dbm_trail.$table", "INSERT INTO dbm_trail.$table DEFAULT VALUES", "DELETE FROM dbm_trail.$table", "TRUNCATE dbm_trail.$table", "DROP TABLE dbm_trail.$table", "BEGIN; LOCK TABLE dbm_trail.$table")
+	{
+		is(told('writer', $statement), '42501', "writer: $statement");
+	}
+}
+is(told('writer', "SELECT nextval('dbm_trail.change_id')"), '42501', 'nor numbers') ;
+is(told('owner', 'SELECT count(*) FROM dbm_trail.change'), '42501', "nor the table's owner");
+
+# --- Silencing
+
+for my $statement ('ALTER TABLE shop.orders DISABLE TRIGGER ALL', 'DROP TRIGGER "00_dbm_audit_insert" ON shop.orders', 'SET session_replication_role = replica',
+	'ALTER EVENT TRIGGER dbmastery_audit_trail DISABLE', 'DROP FUNCTION dbm.write_audit_trail() CASCADE', 'DROP EXTENSION dbmastery CASCADE')
+{
+	is(told('writer', $statement), '42501', "writer: $statement");
+}
+sql("INSERT INTO shop.orders VALUES (0, 'base')");
+
+# --- Hijack: whatever the writer puts before everything else is not called
+
+sql('CREATE TABLE public.caught (who text, what text); GRANT INSERT, SELECT ON public.caught TO PUBLIC; GRANT CREATE ON SCHEMA public TO writer');
+told('writer', <<'SQL');
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.caught(what text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.caught VALUES (current_user, what); END $$;
+CREATE FUNCTION evil.to_jsonb(anyelement) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('to_jsonb'); RETURN '{}'; END $$;
+CREATE FUNCTION evil.nextval(regclass) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('nextval'); RETURN 1; END $$;
+CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('now'); RETURN NULL; END $$;
+CREATE FUNCTION evil.jsonb_hash_extended(jsonb, bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('hash'); RETURN 1; END $$;
+CREATE FUNCTION evil.eq(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('='); RETURN true; END $$;
+CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.eq);
+CREATE TYPE evil.pair AS (a int, b text);
+CREATE FUNCTION evil.pair_json(evil.pair) RETURNS json LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('cast'); RETURN '{}'; END $$;
+CREATE CAST (evil.pair AS json) WITH FUNCTION evil.pair_json(evil.pair);
+CREATE DOMAIN evil.text AS text;
+CREATE TABLE evil.relation (relation_id int, relid oid);
+CREATE TABLE evil.change (a int);
+SQL
+told('writer', 'SET search_path = evil, pg_catalog; INSERT INTO shop.orders VALUES (1, $$a$$, 1, pg_catalog.now(), 0.1, $${a}$$); INSERT INTO shop.parts VALUES (1, 1, $$a$$)');
+is(sql('SELECT count(*) FROM public.caught'), 0, 'nothing of the writer was called');
+is(sql("SELECT string_agg(format('%s %s %s', session_user_name, operation, c.key), ', ' ORDER BY change_id) FROM dbm_trail.change c JOIN dbm_trail.activity USING (activity_id, transaction_id) WHERE session_user_name = 'writer'"),
+	'writer I {"id": 1}, writer I {"k": 1, "id": 1}', 'and both rows are in the log, under its name');
+# Its own type in a watched table: no cast of it is used.
+sql('CREATE TABLE public.typed (id int PRIMARY KEY, p evil.pair); SELECT dbm.install_audit_trigger(\'public.typed\'); GRANT INSERT ON public.typed TO writer');
+told('writer', q{INSERT INTO public.typed VALUES (1, '(1,x)')});
+is(sql(q{SELECT new FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1}), '{"p": "(1,x)", "id": 1}', 'values are written by their output functions');
+is(sql('SELECT count(*) FROM public.caught'), 0, 'and by no cast');
+
+# --- An actor
+
+for my $set ("SET dbm.context = '{\"user\": \"boss\"}'", "SET dbm_trail.actor = 'boss'", "SELECT set_config('dbm.user', 'boss', false)")
+{
+	told('writer', "$set; INSERT INTO shop.orders VALUES ((random() * 1e9)::int)");
+}
+is(sql(q{SELECT count(*) FROM dbm_trail.activity WHERE session_user_name = 'writer' AND (context <> '{}' OR outer_user_name <> 'writer' OR current_user_name <> 'writer')}), 0, 'no setting makes it another');
+
+# --- Row security and rights of the log are no matter; rights change
+
+sql('GRANT writer TO owner; ALTER TABLE dbm_trail.change ENABLE ROW LEVEL SECURITY; ALTER TABLE dbm_trail.change FORCE ROW LEVEL SECURITY');
+my $before = sql('SELECT count(*) FROM dbm_trail.change');
+told('owner', 'SET ROLE writer; INSERT INTO shop.orders VALUES (50)');
+told('owner', 'INSERT INTO shop.orders VALUES (51)');
+is(sql('SELECT count(*) FROM dbm_trail.change') - $before, 2, 'every role, whatever policies the log has');
+sql('ALTER TABLE dbm_trail.change DISABLE ROW LEVEL SECURITY');
+
+# --- Names
+
+my $odd = q{we"ird 'table' %I $1 \ ; --};
+my $column = q{co"l 'x' %s $2 \ {a,b}};
+(my $quoted = $odd) =~ s/"/""/g;
+(my $quoted_column = $column) =~ s/"/""/g;
+my $long = 'é' x 31;
+sql(qq{CREATE SCHEMA "$quoted"; CREATE TABLE "$quoted"."$quoted" ("$quoted_column" int PRIMARY KEY, "$long" text, "" text)} =~ s/, "" text//r);
+sql(qq{SELECT dbm.install_audit_trigger(c.oid) FROM pg_class c WHERE relname = \$x\$$odd\$x\$ AND relkind = 'r'});
+sql(qq{INSERT INTO "$quoted"."$quoted" VALUES (1, 'v')});
+is(sql(qq{SELECT new = jsonb_build_object(\$x\$$column\$x\$, 1, '$long', 'v') FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1}), 't', 'odd names are names');
+sql(qq{SELECT dbm.install_audit_trigger(c.oid, exclude => ARRAY['$long']) FROM pg_class c WHERE relname = \$x\$$odd\$x\$ AND relkind = 'r'});
+is(sql(q{SELECT count(*) FROM dbm.audit_triggers() WHERE problem IS NOT NULL}), 0, 'nothing is wrong');
+sql(qq{SELECT dbm.remove_audit_trigger(c.oid) FROM pg_class c WHERE relname = \$x\$$odd\$x\$ AND relkind = 'r'; DROP SCHEMA "$quoted" CASCADE});
+
+# --- What is done to triggers is noticed
+
+($code, $out, $err) = $node->psql('postgres', 'ALTER TABLE shop.orders DISABLE TRIGGER USER', extra_params => [ '-U', 'owner' ]);
+like($err, qr/WARNING:  audit trigger 00_dbm_audit_delete on shop.orders: disabled/, 'whoever switches triggers off is told');
+is(sql(q{SELECT count(*) FROM dbm_trail.event WHERE kind = 'disabled' AND session_user_name = 'owner'}) > 0 ? 1 : 0, 1, 'and written down');
+like(sql(q{SELECT problem FROM dbm.audit_triggers() WHERE table_name = 'shop.orders'}), qr/^switched off or not for everybody: 00_dbm_audit_delete on shop.orders: disabled/, 'and it is listed');
+sql("SELECT dbm.install_audit_trigger('shop.orders')");
+is(sql(q{SELECT problem FROM dbm.audit_triggers() WHERE table_name = 'shop.orders'}), '', 'installed again it is as it was');
+
+# --- pg_monitor may see what is watched
+
+sql('CREATE ROLE watcher LOGIN IN ROLE pg_monitor');
+is(told('watcher', "SELECT count(*) > 0 FROM dbm.audit_triggers()"), 't', 'pg_monitor sees what is watched');
+is(told('watcher', 'SELECT count(*) FROM dbm_trail.change'), '42501', 'and not the rows');
+
+done_testing();

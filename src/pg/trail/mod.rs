@@ -1,0 +1,30 @@
+//! The writing half of the audit trail: a trigger function that needs no rights of whoever writes. It turns rows into JSON
+//! and puts them into the log as the server writes to its own tables, not by a statement: no search_path, no role, no row
+//! security and no trigger stands between.
+//!
+//! Whatever fails here ends the statement that was to be logged: a change that the log does not have must not be.
+
+mod activity;
+mod column;
+mod context;
+mod descriptor;
+mod ends;
+mod event;
+mod log;
+mod pinned;
+pub mod reading;
+mod redaction;
+mod registry;
+mod rows;
+mod trigger;
+mod watched;
+
+pub use context::{context, set_context};
+pub use event::{install_handler, unnoticed};
+pub use log::{is_ours, is_there};
+pub use registry::home;
+
+/// Begins to watch what makes remembered things stale. Called once, when the library is loaded.
+pub fn install() {
+    ends::install();
+}

@@ -1,0 +1,220 @@
+//! Which relations are watched, and how: the table dbm_trail.relation, read by the trigger itself, since whoever writes has
+//! no right on it.
+//!
+//! OIDs are of one database. In a copy that pg_restore made they are others': there a relation is found by its name, and
+//! its row is put right.
+
+use std::cell::RefCell;
+
+use pgrx::{FromDatum, IntoDatum, JsonB, PgSqlErrorCode, pg_sys};
+
+use super::column::Value;
+use super::log::{Key, Open};
+use crate::pg::encoding;
+use crate::pg::error::raise;
+use crate::pg::value::Text;
+
+thread_local! {
+    static HOME: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Where the OIDs of this database are right.
+pub fn home() -> String {
+    if let Some(home) = HOME.with_borrow(Clone::clone) {
+        return home;
+    }
+    // SAFETY: reads two constants of this process.
+    let home = unsafe { format!("{}/{}", pg_sys::GetSystemIdentifier(), pg_sys::MyDatabaseId.to_u32()) };
+    HOME.with_borrow_mut(|remembered| *remembered = Some(home.clone()));
+    home
+}
+
+/// A relation that is watched.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// Its number in the log.
+    pub relation_id: i32,
+    /// Whether whole rows are kept.
+    pub is_full: bool,
+    /// The names of the columns that alone are logged.
+    pub only: Option<Vec<String>>,
+    /// The names of those that are not.
+    pub exclude: Vec<String>,
+    /// The names of those of which a hash is kept.
+    pub redact: Vec<String>,
+    /// Whether the text of queries is kept.
+    pub keeps_query: bool,
+}
+
+fn text(value: Value) -> String {
+    // SAFETY: a column of type text, as verified where it is written.
+    unsafe { value.and_then(|datum| Text::from_datum(datum, false)) }
+        .map_or_else(String::new, Text::into_string)
+}
+
+fn integer(value: Value) -> i32 {
+    value.map_or(0, |datum| datum.value() as i32)
+}
+
+/// The names that columns of a relation have now, of which the settings know the numbers.
+fn names(list: &serde_json::Value, relid: pg_sys::Oid) -> Option<Vec<String>> {
+    let columns = list.as_array()?;
+    Some(
+        columns
+            .iter()
+            .filter_map(|column| {
+                let number = column.get("number")?.as_i64()?;
+                let number = pg_sys::AttrNumber::try_from(number).ok()?;
+                // SAFETY: a look-up; returns a C string or null.
+                unsafe {
+                    let name = pg_sys::get_attname(relid, number, true);
+                    (!name.is_null()).then(|| {
+                        encoding::from_server(std::ffi::CStr::from_ptr(name).to_bytes()).into_owned()
+                    })
+                }
+            })
+            .collect(),
+    )
+}
+
+fn registered(row: &[Value], relid: pg_sys::Oid) -> Registered {
+    let at = |place: usize| row.get(place).copied().flatten();
+    // SAFETY: a column of type jsonb.
+    let settings = unsafe { at(9).and_then(|datum| JsonB::from_datum(datum, false)) };
+    let settings = settings.map_or(serde_json::Value::Null, |JsonB(settings)| settings);
+    let list = |name: &str| settings.get(name).and_then(|list| names(list, relid));
+    Registered {
+        relation_id: integer(at(0)),
+        is_full: text(at(8)) == "full",
+        only: list("only"),
+        exclude: list("exclude").unwrap_or_default(),
+        redact: list("redact").unwrap_or_default(),
+        keeps_query: settings.get("query").and_then(serde_json::Value::as_bool).unwrap_or(false),
+    }
+}
+
+/// The watched relation of this OID.
+pub fn find(relid: pg_sys::Oid) -> Option<Registered> {
+    let open = Open::if_there("relation", pg_sys::AccessShareLock as pg_sys::LOCKMODE)?;
+    let home = home();
+    let mut found = None;
+    let key =
+        Key { index: "idx_relation_relid", attribute: 2, equality: pg_sys::F_OIDEQ, value: relid.into() };
+    // SAFETY: reads the columns as what they are.
+    unsafe {
+        open.scan(Some(key), |row| {
+            let is_active = row.get(5).is_some_and(Option::is_none);
+            if is_active && text(row.get(10).copied().flatten()) == home {
+                found = Some(registered(row, relid));
+            }
+        });
+    }
+    found
+}
+
+/// The watched relation of this name whose row is of another database, put right.
+pub fn find_by_name(relid: pg_sys::Oid, schema: &str, name: &str) -> Option<Registered> {
+    let open = Open::if_there("relation", pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE)?;
+    // Somebody else may have put it right while we waited.
+    if let Some(found) = find(relid) {
+        return Some(found);
+    }
+    let home = home();
+    let is_meant = |row: &[Value]| {
+        let at = |place: usize| row.get(place).copied().flatten();
+        at(5).is_none() && text(at(10)) != home && text(at(2)) == schema && text(at(3)) == name
+    };
+    // SAFETY: the log's own table, of which the relation and its rows are used while both are open.
+    let changed = unsafe { rewrite(&open, is_meant, relid, &home) };
+    changed.then(|| find(relid)).flatten()
+}
+
+/// # Safety
+/// The registry is open and locked against other writers.
+unsafe fn rewrite(open: &Open, is_meant: impl Fn(&[Value]) -> bool, relid: pg_sys::Oid, home: &str) -> bool {
+    // SAFETY: as the caller vouches; the tuple is copied before it is changed.
+    unsafe {
+        let descriptor = (*open.relation).rd_att;
+        let columns = super::descriptor::count(descriptor);
+        let scan = pg_sys::systable_beginscan(
+            open.relation,
+            pg_sys::InvalidOid,
+            false,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        );
+        let mut values = vec![pg_sys::Datum::null(); columns];
+        let mut nulls = vec![true; columns];
+        let mut is_changed = false;
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+            let row: Vec<Value> =
+                values.iter().zip(&nulls).map(|(&value, &is_null)| (!is_null).then_some(value)).collect();
+            if !is_meant(&row) {
+                continue;
+            }
+            let mut replace = vec![false; columns];
+            replace[1] = true;
+            values[1] = relid.into();
+            replace[10] = true;
+            values[10] = Text::from(home).into_datum().unwrap_or(pg_sys::Datum::null());
+            if let Some(settings) =
+                row.get(9).copied().flatten().and_then(|datum| JsonB::from_datum(datum, false))
+            {
+                let settings = renumbered(settings.0, relid);
+                replace[9] = true;
+                values[9] = JsonB(settings).into_datum().unwrap_or(pg_sys::Datum::null());
+            }
+            let changed = pg_sys::heap_modify_tuple(
+                tuple,
+                descriptor,
+                values.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+                replace.as_mut_ptr(),
+            );
+            pg_sys::CatalogTupleUpdate(open.relation, &raw mut (*changed).t_self, changed);
+            is_changed = true;
+            break;
+        }
+        pg_sys::systable_endscan(scan);
+        if is_changed {
+            pg_sys::CommandCounterIncrement();
+        }
+        is_changed
+    }
+}
+
+/// Columns have other numbers after a restore, where some had been dropped.
+fn renumbered(mut settings: serde_json::Value, relid: pg_sys::Oid) -> serde_json::Value {
+    for list in ["only", "exclude", "redact"] {
+        let Some(columns) = settings.get_mut(list).and_then(serde_json::Value::as_array_mut) else {
+            continue;
+        };
+        for column in columns {
+            let Some(name) = column.get("name").and_then(serde_json::Value::as_str) else { continue };
+            let Ok(name_for_server) = std::ffi::CString::new(encoding::to_server(name).into_owned()) else {
+                continue;
+            };
+            // SAFETY: a look-up of a C string.
+            let number = unsafe { pg_sys::get_attnum(relid, name_for_server.as_ptr()) };
+            if number > 0 {
+                column["number"] = number.into();
+            } else {
+                raise(
+                    PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+                    &format!(
+                        "the audit trail of this table has a setting for column \"{name}\", which does not exist"
+                    ),
+                    "The table was restored from a dump that knows no such column.",
+                    "Call dbm.install_audit_trigger() again.",
+                );
+            }
+        }
+    }
+    settings
+}

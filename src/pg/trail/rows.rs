@@ -1,0 +1,258 @@
+//! One call of the trigger: the rows that it brings, written to the log.
+
+use std::rc::Rc;
+
+use pgrx::{PgSqlErrorCode, direct_function_call_as_datum, pg_sys};
+
+use super::activity::{self, Activity};
+use super::column::{Column, Outputs, Value};
+use super::log::{Sequence, Writer};
+use super::watched::Watched;
+use crate::catalog::trail::jsonb::Object;
+use crate::catalog::trail::layout::{CHANGE, FLAG_FULL, FLAG_KEY_CHANGED, FLAG_NO_KEY, FLAG_UNPAIRED};
+use crate::pg::error::raise;
+
+/// A row, taken apart: the values and which of them are null.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    pub values: &'a [pg_sys::Datum],
+    pub nulls: &'a [bool],
+}
+
+impl Row<'_> {
+    fn value(&self, column: &Column) -> Value {
+        match self.nulls.get(column.place) {
+            Some(false) => self.values.get(column.place).copied(),
+            _ => None,
+        }
+    }
+}
+
+/// What only a call that writes needs.
+struct Work {
+    writer: Writer,
+    numbers: Sequence,
+    activity: Activity,
+    shape: i32,
+}
+
+/// One call.
+pub struct Run {
+    watched: Rc<Watched>,
+    outputs: Outputs,
+    at: i64,
+    statement: i32,
+    work: Option<Work>,
+    changed: Vec<usize>,
+    key: Vec<u8>,
+    old: Vec<u8>,
+    new: Vec<u8>,
+}
+
+impl Run {
+    /// `statement`: the command of the transaction that made the changes.
+    pub fn new(watched: Rc<Watched>, statement: u32) -> Self {
+        // SAFETY: the context of the call, which outlives what is made here.
+        let context = unsafe { pg_sys::CurrentMemoryContext };
+        Self {
+            watched,
+            outputs: Outputs::new(context),
+            at: activity::now(),
+            statement: statement.saturating_add(1).cast_signed(),
+            work: None,
+            changed: Vec::new(),
+            key: Vec::new(),
+            old: Vec::new(),
+            new: Vec::new(),
+        }
+    }
+
+    /// A row that came.
+    ///
+    /// # Safety
+    /// A row of the watched table.
+    pub unsafe fn inserted(&mut self, row: Row<'_>, flags: i32) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.whole(b'I', row, flags) }
+    }
+
+    /// A row that went.
+    ///
+    /// # Safety
+    /// A row of the watched table.
+    pub unsafe fn deleted(&mut self, row: Row<'_>, flags: i32) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.whole(b'D', row, flags) }
+    }
+
+    /// # Safety
+    /// A row of the watched table.
+    unsafe fn whole(&mut self, operation: u8, row: Row<'_>, flags: i32) {
+        let watched = Rc::clone(&self.watched);
+        let work = self.take_work();
+        // SAFETY: as the caller vouches.
+        unsafe {
+            work.writer.in_batch(|| {
+                write(&mut self.key, &watched.key, row, &mut self.outputs);
+                write(&mut self.new, &watched.columns, row, &mut self.outputs);
+            });
+            let mut flags = flags | FLAG_FULL;
+            if !watched.has_key {
+                flags |= FLAG_NO_KEY;
+            }
+            let (old, new) = if operation == b'D' { (true, false) } else { (false, true) };
+            let image = std::mem::take(&mut self.new);
+            let shown = pg_sys::Datum::from(image.as_ptr());
+            self.add(work, operation, flags, old.then_some(shown), new.then_some(shown));
+            self.new = image;
+        }
+    }
+
+    /// A row that became another; nothing is written where nothing that is logged changed.
+    ///
+    /// # Safety
+    /// Rows of the watched table.
+    pub unsafe fn updated(&mut self, old: Row<'_>, new: Row<'_>) {
+        let watched = Rc::clone(&self.watched);
+        self.changed.clear();
+        // SAFETY: as the caller vouches.
+        unsafe {
+            for (place, column) in watched.columns.iter().enumerate() {
+                if !column.is_same(old.value(column), new.value(column)) {
+                    self.changed.push(place);
+                }
+            }
+            let is_key_changed = watched.has_key
+                && watched.key.iter().any(|column| !column.is_same(old.value(column), new.value(column)));
+            if self.changed.is_empty() && !is_key_changed {
+                return;
+            }
+            let work = self.take_work();
+            work.writer.in_batch(|| {
+                write(&mut self.key, &watched.key, old, &mut self.outputs);
+                if watched.is_full {
+                    write(&mut self.old, &watched.columns, old, &mut self.outputs);
+                    write(&mut self.new, &watched.columns, new, &mut self.outputs);
+                } else {
+                    write_some(&mut self.old, &watched.columns, &self.changed, old, &mut self.outputs);
+                    write_some(&mut self.new, &watched.columns, &self.changed, new, &mut self.outputs);
+                }
+            });
+            let mut flags = 0;
+            if watched.is_full {
+                flags |= FLAG_FULL;
+            }
+            if !watched.has_key {
+                flags |= FLAG_NO_KEY;
+            }
+            if is_key_changed {
+                flags |= FLAG_KEY_CHANGED;
+            }
+            let (before, after) = (self.old.as_ptr(), self.new.as_ptr());
+            self.add(work, b'U', flags, Some(pg_sys::Datum::from(before)), Some(pg_sys::Datum::from(after)));
+        }
+    }
+
+    /// All rows went at once.
+    pub fn truncated(&mut self) {
+        self.key.clear();
+        let work = self.take_work();
+        // SAFETY: nothing but nulls.
+        unsafe { self.add(work, b'T', 0, None, None) };
+    }
+
+    /// # Safety
+    /// `old` and `new` are jsonb, and so is `self.key` unless it is empty.
+    unsafe fn add(&mut self, mut work: Work, operation: u8, flags: i32, old: Value, new: Value) {
+        let key = (!self.key.is_empty()).then(|| pg_sys::Datum::from(self.key.as_ptr()));
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let hash = key.and_then(|key| {
+                let seed = pg_sys::Datum::from(0_i64);
+                work.writer.in_batch(|| {
+                    direct_function_call_as_datum(pg_sys::jsonb_hash_extended, &[Some(key), Some(seed)])
+                })
+            });
+            let row: [Value; 12] = [
+                Some(pg_sys::Datum::from(work.numbers.next())),
+                Some(pg_sys::Datum::from(self.at)),
+                Some(pg_sys::Datum::from(work.activity.number)),
+                Some(pg_sys::Datum::from(work.activity.transaction)),
+                Some(pg_sys::Datum::from(work.shape)),
+                Some(pg_sys::Datum::from(self.statement)),
+                Some(pg_sys::Datum::from(operation)),
+                Some(pg_sys::Datum::from(flags)),
+                key,
+                hash,
+                old,
+                new,
+            ];
+            work.writer.add(&row);
+        }
+        self.work = Some(work);
+    }
+
+    fn take_work(&mut self) -> Work {
+        self.work.take().unwrap_or_else(|| {
+            let activity = activity::current(self.at, self.watched.keeps_query);
+            Work {
+                activity,
+                shape: self.watched.shape(self.at),
+                numbers: Sequence::find("change_id"),
+                writer: Writer::open(&CHANGE, self.at),
+            }
+        })
+    }
+
+    /// Writes what is on its way.
+    pub fn finish(self) {
+        if let Some(work) = self.work {
+            work.writer.close();
+        }
+    }
+}
+
+fn too_long() -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        "a row is too long for the audit trail",
+        "As JSON it would have more than 268435455 bytes.",
+        "Exclude its longest column: dbm.install_audit_trigger(target, exclude => '{column}').",
+    )
+}
+
+/// # Safety
+/// A row of the table that has the columns.
+unsafe fn write(out: &mut Vec<u8>, columns: &[Column], row: Row<'_>, outputs: &mut Outputs) {
+    let mut object = Object::begin(out, columns.iter().map(|column| &*column.name));
+    for column in columns {
+        // SAFETY: as the caller vouches.
+        unsafe { column.write(&mut object, row.value(column), outputs) };
+    }
+    if !object.finish() {
+        too_long();
+    }
+}
+
+/// # Safety
+/// As above.
+unsafe fn write_some(
+    out: &mut Vec<u8>,
+    columns: &[Column],
+    places: &[usize],
+    row: Row<'_>,
+    outputs: &mut Outputs,
+) {
+    let mut object = Object::begin(out, places.iter().map(|&place| &*columns[place].name));
+    for &place in places {
+        let column = &columns[place];
+        // SAFETY: as the caller vouches.
+        unsafe { column.write(&mut object, row.value(column), outputs) };
+    }
+    if !object.finish() {
+        too_long();
+    }
+}
+
+/// Rows before and after that could not be paired.
+pub const UNPAIRED: i32 = FLAG_UNPAIRED;

@@ -1,0 +1,236 @@
+//! The trigger function: one for every table, for rows and for statements.
+
+use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+
+use super::pinned::pinned;
+use super::rows::{Row, Run, UNPAIRED};
+use super::watched::watched;
+use crate::pg::error::raise;
+
+/// What `PG_FUNCTION_INFO_V1` writes.
+static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+
+/// What the server asks for the calling convention of the function below.
+#[unsafe(no_mangle)]
+pub extern "C" fn pg_finfo_dbmastery_write_audit_trail() -> &'static pg_sys::Pg_finfo_record {
+    &VERSION_1
+}
+
+/// `dbm.write_audit_trail()`, an AFTER trigger.
+///
+/// # Safety
+/// Called by the server alone.
+#[unsafe(no_mangle)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn dbmastery_write_audit_trail(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    // SAFETY: the server's own frame; what a trigger is called with lives until it returns.
+    unsafe {
+        let context = (*call).context;
+        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
+            protocol_violated("was not called as a trigger");
+        }
+        write(&*context.cast::<pg_sys::TriggerData>());
+    }
+    pg_sys::Datum::null()
+}
+
+fn protocol_violated(what: &str) -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+        &format!("function dbm.write_audit_trail() {what}"),
+        "",
+        "Its triggers are made by dbm.install_audit_trigger().",
+    )
+}
+
+/// # Safety
+/// The server's description of an event.
+unsafe fn write(event: &pg_sys::TriggerData) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        if event.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK != pg_sys::TRIGGER_EVENT_AFTER {
+            protocol_violated("is for AFTER triggers");
+        }
+        let watched = watched(event.tg_relation);
+        let is_row = event.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
+        let operation = event.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
+        pinned(watched.needs_pinning, || {
+            let width = watched.width;
+            let statement = if is_row { command_of_row(event, operation) } else { command_of_statement() };
+            let mut run = Run::new(watched, statement);
+            match (is_row, operation) {
+                (_, pg_sys::TRIGGER_EVENT_TRUNCATE) => run.truncated(),
+                (true, _) => row(event, operation, width, &mut run),
+                (false, _) => rows(event, operation, width, &mut run),
+            }
+            run.finish();
+        });
+    }
+}
+
+/// The command that made the change: what it sees is what was there before it.
+fn command_of_statement() -> u32 {
+    // SAFETY: reads the snapshot in force and the counter.
+    unsafe {
+        if pg_sys::ActiveSnapshotSet() {
+            (*pg_sys::GetActiveSnapshot()).curcid
+        } else {
+            pg_sys::GetCurrentCommandId(false)
+        }
+    }
+}
+
+/// # Safety
+/// An event of a row that this transaction changed.
+unsafe fn command_of_row(event: &pg_sys::TriggerData, operation: u32) -> u32 {
+    // SAFETY: as the caller vouches: its header holds the command.
+    unsafe {
+        match operation {
+            pg_sys::TRIGGER_EVENT_UPDATE if !event.tg_newtuple.is_null() => {
+                pg_sys::HeapTupleHeaderGetCmin((*event.tg_newtuple).t_data)
+            }
+            pg_sys::TRIGGER_EVENT_INSERT => pg_sys::HeapTupleHeaderGetCmin((*event.tg_trigtuple).t_data),
+            _ => pg_sys::HeapTupleHeaderGetCmax((*event.tg_trigtuple).t_data),
+        }
+    }
+}
+
+/// A row taken apart, in memory of ours.
+struct Parts {
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+}
+
+impl Parts {
+    /// # Safety
+    /// A row of the relation of the event.
+    unsafe fn of(event: &pg_sys::TriggerData, tuple: pg_sys::HeapTuple, width: usize) -> Self {
+        let mut parts = Self { values: vec![pg_sys::Datum::null(); width], nulls: vec![true; width] };
+        // SAFETY: as the caller vouches; as wide as the row type.
+        unsafe {
+            let descriptor = (*event.tg_relation).rd_att;
+            pg_sys::heap_deform_tuple(tuple, descriptor, parts.values.as_mut_ptr(), parts.nulls.as_mut_ptr());
+        }
+        parts
+    }
+
+    fn row(&self) -> Row<'_> {
+        Row { values: &self.values, nulls: &self.nulls }
+    }
+}
+
+/// # Safety
+/// An event of a row.
+unsafe fn row(event: &pg_sys::TriggerData, operation: u32, width: usize, run: &mut Run) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let first = Parts::of(event, event.tg_trigtuple, width);
+        match operation {
+            pg_sys::TRIGGER_EVENT_INSERT => run.inserted(first.row(), 0),
+            pg_sys::TRIGGER_EVENT_DELETE => run.deleted(first.row(), 0),
+            _ => {
+                let second = Parts::of(event, event.tg_newtuple, width);
+                run.updated(first.row(), second.row());
+            }
+        }
+    }
+}
+
+/// The rows of a transition table, one after the other.
+struct Transition {
+    store: *mut pg_sys::Tuplestorestate,
+    slot: *mut pg_sys::TupleTableSlot,
+    width: usize,
+}
+
+impl Transition {
+    /// # Safety
+    /// A transition table of the event, or null.
+    unsafe fn open(event: &pg_sys::TriggerData, store: *mut pg_sys::Tuplestorestate, width: usize) -> Self {
+        if store.is_null() {
+            protocol_violated("needs transition tables for statements");
+        }
+        // SAFETY: as the caller vouches. Others may have read it before.
+        unsafe {
+            pg_sys::tuplestore_select_read_pointer(store, 0);
+            pg_sys::tuplestore_rescan(store);
+            let descriptor = (*event.tg_relation).rd_att;
+            let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
+            Self { store, slot, width }
+        }
+    }
+
+    /// The next row; valid until the one after it is asked for.
+    ///
+    /// # Safety
+    /// The transition table is open.
+    unsafe fn next<'a>(&mut self) -> Option<Row<'a>> {
+        // SAFETY: as the caller vouches; all columns are taken out, as many as the row type has.
+        unsafe {
+            if !pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot) {
+                return None;
+            }
+            if usize::try_from((*self.slot).tts_nvalid).unwrap_or(0) < self.width {
+                pg_sys::slot_getsomeattrs_int(self.slot, self.width as i32);
+            }
+            Some(Row {
+                values: std::slice::from_raw_parts((*self.slot).tts_values, self.width),
+                nulls: std::slice::from_raw_parts((*self.slot).tts_isnull, self.width),
+            })
+        }
+    }
+
+    /// # Safety
+    /// Once.
+    unsafe fn close(self) {
+        // SAFETY: made by us.
+        unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.slot) };
+    }
+}
+
+fn check_for_interrupts() {
+    pgrx::check_for_interrupts!();
+}
+
+/// # Safety
+/// An event of a statement.
+unsafe fn rows(event: &pg_sys::TriggerData, operation: u32, width: usize, run: &mut Run) {
+    // SAFETY: as the caller vouches; the rows live until the next ones are asked for.
+    unsafe {
+        match operation {
+            pg_sys::TRIGGER_EVENT_INSERT => {
+                let mut new = Transition::open(event, event.tg_newtable, width);
+                while let Some(row) = new.next() {
+                    check_for_interrupts();
+                    run.inserted(row, 0);
+                }
+                new.close();
+            }
+            pg_sys::TRIGGER_EVENT_DELETE => {
+                let mut old = Transition::open(event, event.tg_oldtable, width);
+                while let Some(row) = old.next() {
+                    check_for_interrupts();
+                    run.deleted(row, 0);
+                }
+                old.close();
+            }
+            _ => {
+                let mut old = Transition::open(event, event.tg_oldtable, width);
+                let mut new = Transition::open(event, event.tg_newtable, width);
+                loop {
+                    check_for_interrupts();
+                    match (old.next(), new.next()) {
+                        (Some(before), Some(after)) => run.updated(before, after),
+                        // Where rows are suppressed on their way, the two may go out of step: better no pair than a wrong
+                        // one.
+                        (Some(before), None) => run.deleted(before, UNPAIRED),
+                        (None, Some(after)) => run.inserted(after, UNPAIRED),
+                        (None, None) => break,
+                    }
+                }
+                old.close();
+                new.close();
+            }
+        }
+    }
+}

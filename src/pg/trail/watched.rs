@@ -1,0 +1,434 @@
+//! What the trigger knows of a table: read once, and again when the table changes.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+use rustc_hash::FxHashMap;
+use serde_json::{Value as Json, json};
+
+use super::activity::hash;
+use super::column::{Column, Form, Value};
+use super::descriptor::{attribute, count, name_bytes};
+use super::log::{self, Key, Open, write_one};
+use super::pinned::depends_on_settings;
+use super::registry::{self, Registered};
+use crate::catalog::trail::jsonb::key_order;
+use crate::catalog::trail::layout::SHAPE;
+use crate::pg::encoding;
+use crate::pg::error::raise;
+use crate::pg::value::{Document, Text};
+
+/// A table that is watched.
+pub struct Watched {
+    /// The columns that are logged, in the order of JSON's keys.
+    pub columns: Vec<Column>,
+    /// The columns of the key, in the order of JSON's keys.
+    pub key: Vec<Column>,
+    /// Whether it has a key; else the key is the whole row.
+    pub has_key: bool,
+    /// Whether whole rows are kept.
+    pub is_full: bool,
+    /// Whether the text of queries is kept.
+    pub keeps_query: bool,
+    /// Whether texts of values depend on settings.
+    pub needs_pinning: bool,
+    /// How many columns a row has.
+    pub width: usize,
+    relation_id: i32,
+    schema: String,
+    table: String,
+    attributes: Json,
+    key_names: Option<Vec<String>>,
+    fingerprint: i64,
+    shape: Cell<Option<i32>>,
+    /// Whether the shape was written in this transaction, which may be rolled back.
+    is_fresh: Cell<bool>,
+}
+
+thread_local! {
+    static WATCHED: RefCell<FxHashMap<pg_sys::Oid, Rc<Watched>>> = RefCell::default();
+    /// Grows when something may have become stale.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A table changed; 0: any may have.
+pub fn forget(relation: pg_sys::Oid) {
+    CHANGES.set(CHANGES.get() + 1);
+    WATCHED.with_borrow_mut(|watched| {
+        if relation == pg_sys::InvalidOid {
+            watched.clear();
+        } else {
+            watched.remove(&relation);
+        }
+    });
+}
+
+/// A transaction ended, or a subtransaction was rolled back: what it wrote is there, or gone.
+pub fn settle(is_committed: bool) {
+    WATCHED.with_borrow(|watched| {
+        for watched in watched.values().filter(|watched| watched.is_fresh.get()) {
+            watched.is_fresh.set(false);
+            if !is_committed {
+                watched.shape.set(None);
+            }
+        }
+    });
+}
+
+/// What is known of the table of a trigger.
+///
+/// # Safety
+/// The relation is open.
+pub unsafe fn watched(relation: pg_sys::Relation) -> Rc<Watched> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let oid = (*relation).rd_id;
+        if let Some(found) = WATCHED.with_borrow(|watched| watched.get(&oid).map(Rc::clone)) {
+            return found;
+        }
+        let before = CHANGES.get();
+        let built = Rc::new(build(relation));
+        if CHANGES.get() == before {
+            WATCHED.with_borrow_mut(|watched| watched.insert(oid, Rc::clone(&built)));
+        }
+        built
+    }
+}
+
+fn text_of(name: &pg_sys::NameData) -> String {
+    encoding::from_server(name_bytes(name)).into_owned()
+}
+
+fn schema_of(namespace: pg_sys::Oid) -> String {
+    // SAFETY: a look-up; returns a C string or null.
+    unsafe { crate::pg::scan::text_of_c_string(pg_sys::get_namespace_name(namespace)) }
+        .map_or_else(String::new, String::from)
+}
+
+/// The relation itself, or the partitioned table above it that is watched.
+///
+/// # Safety
+/// The relation is open.
+unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> Option<Registered> {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let oid = (*relation).rd_id;
+        if let Some(found) = registry::find(oid) {
+            return Some(found);
+        }
+        let ancestors = ancestors(relation);
+        if let Some(found) = ancestors.iter().find_map(|&ancestor| registry::find(ancestor)) {
+            return Some(found);
+        }
+        // Restored elsewhere?
+        registry::find_by_name(oid, schema, table).or_else(|| {
+            ancestors.iter().find_map(|&ancestor| {
+                let name = crate::pg::scan::text_of_c_string(pg_sys::get_rel_name(ancestor))?;
+                let schema = schema_of(pg_sys::get_rel_namespace(ancestor));
+                registry::find_by_name(ancestor, &schema, &name)
+            })
+        })
+    }
+}
+
+/// The partitioned tables above a partition, the nearest first.
+///
+/// # Safety
+/// The relation is open.
+unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
+    mod raw {
+        use pgrx::pg_sys;
+
+        unsafe extern "C-unwind" {
+            pub fn get_partition_ancestors(relation: pg_sys::Oid) -> *mut pg_sys::List;
+        }
+    }
+    // SAFETY: as the caller vouches; the list is ours.
+    unsafe {
+        if !(*(*relation).rd_rel).relispartition {
+            return Vec::new();
+        }
+        let oid = (*relation).rd_id;
+        let list = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_ancestors(oid));
+        oids(list)
+    }
+}
+
+/// # Safety
+/// A list of OIDs, or null.
+unsafe fn oids(list: *mut pg_sys::List) -> Vec<pg_sys::Oid> {
+    if list.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let length = usize::try_from((*list).length).unwrap_or(0);
+        (0..length).map(|place| (*(*list).elements.add(place)).oid_value).collect()
+    }
+}
+
+/// # Safety
+/// The relation is open.
+unsafe fn build(relation: pg_sys::Relation) -> Watched {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let class = &*(*relation).rd_rel;
+        let (schema, table) = (schema_of(class.relnamespace), text_of(&class.relname));
+        let Some(registered) = registered(relation, &schema, &table) else {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!(
+                    "table {schema}.{table} has an audit trigger, but is not registered in the audit trail"
+                ),
+                "A trigger of dbmastery writes for tables that dbm.install_audit_trigger() knows, and for no other.",
+                &format!("SELECT dbm.install_audit_trigger('{schema}.{table}'), or drop its triggers."),
+            )
+        };
+        let descriptor = (*relation).rd_att;
+        let width = count(descriptor);
+        let key_numbers = key_of(relation);
+        let (mut columns, mut key, mut attributes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut needs_pinning = false;
+        for place in 0..width {
+            let attribute = attribute(descriptor, place);
+            if attribute.attisdropped {
+                continue;
+            }
+            let name = text_of(&attribute.attname);
+            let is_among = |list: &[String]| list.contains(&name);
+            // A virtual column holds nothing.
+            let is_logged = registered.only.as_deref().is_none_or(is_among)
+                && !is_among(&registered.exclude)
+                && attribute.attgenerated as u8 != b'v';
+            let is_redacted = is_among(&registered.redact);
+            let mut column = Column {
+                place,
+                name: name_bytes(&attribute.attname).into(),
+                form: Form::of(attribute.atttypid),
+                is_redacted,
+                is_by_value: attribute.attbyval,
+                length: attribute.attlen,
+            };
+            let is_key = key_numbers.as_ref().is_some_and(|key| key.contains(&(place + 1)));
+            if (is_logged || is_key)
+                && let Form::Other(base) = column.form
+            {
+                needs_pinning |= depends_on_settings(base);
+            }
+            if is_logged {
+                columns.push(column.clone());
+            }
+            if is_key {
+                // What shall not be logged is not logged as a key either, and yet tells rows apart.
+                column.is_redacted |= !is_logged;
+                key.push(column);
+            }
+            attributes.push(described(attribute, place + 1, &name, is_logged, is_redacted));
+        }
+        columns.sort_by(|one, other| key_order(&one.name, &other.name));
+        key.sort_by(|one, other| key_order(&one.name, &other.name));
+        let key_names: Option<Vec<String>> = key_numbers.map(|numbers| {
+            numbers
+                .iter()
+                .map(|&number| text_of(&super::descriptor::attribute(descriptor, number - 1).attname))
+                .collect()
+        });
+        let has_key = key_names.is_some();
+        if !has_key {
+            key.clone_from(&columns);
+        }
+        let attributes = Json::Array(attributes);
+        let identity = format!("{}\n{schema}\n{table}\n{key_names:?}\n{attributes}", registered.relation_id);
+        Watched {
+            columns,
+            key,
+            has_key,
+            is_full: registered.is_full,
+            keeps_query: registered.keeps_query,
+            needs_pinning,
+            width,
+            relation_id: registered.relation_id,
+            schema,
+            table,
+            attributes,
+            key_names,
+            fingerprint: hash(identity.as_bytes()) as i64,
+            shape: Cell::new(None),
+            is_fresh: Cell::new(false),
+        }
+    }
+}
+
+fn described(
+    attribute: &pg_sys::FormData_pg_attribute,
+    number: usize,
+    name: &str,
+    is_logged: bool,
+    is_redacted: bool,
+) -> Json {
+    let letter = |letter: std::ffi::c_char| char::from(letter as u8);
+    // SAFETY: look-ups; they return C strings or null.
+    unsafe {
+        let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+        let shown =
+            pg_sys::format_type_extended(attribute.atttypid, attribute.atttypmod, flags as pg_sys::bits16);
+        let type_name = crate::pg::scan::text_of_c_string(shown);
+        let collation = (attribute.attcollation != pg_sys::InvalidOid)
+            .then(|| crate::pg::scan::text_of_c_string(pg_sys::get_collation_name(attribute.attcollation)))
+            .flatten();
+        json!({
+            "number": number,
+            "name": name,
+            "type": type_name.as_deref(),
+            "type_schema": type_schema(attribute.atttypid),
+            "typmod": attribute.atttypmod,
+            "collation": collation.as_deref(),
+            "not_null": attribute.attnotnull,
+            "generated": attribute.attgenerated != 0,
+            "identity": if attribute.attidentity == 0 { String::new() } else { letter(attribute.attidentity).to_string() },
+            "logged": match (is_logged, is_redacted) {
+                (false, _) => "no",
+                (true, true) => "redacted",
+                (true, false) => "yes",
+            },
+        })
+    }
+}
+
+fn type_schema(type_oid: pg_sys::Oid) -> Option<String> {
+    // SAFETY: a look-up in the system cache; the tuple is released before its copy is used.
+    let namespace = unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::TYPEOID as i32, type_oid.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let namespace = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_type>()).typnamespace;
+        pg_sys::ReleaseSysCache(tuple);
+        namespace
+    };
+    Some(schema_of(namespace))
+}
+
+/// The columns of the key, in its order: the primary key, else the replica identity, else the first unique index in which
+/// nothing can be null.
+///
+/// # Safety
+/// The relation is open.
+unsafe fn key_of(relation: pg_sys::Relation) -> Option<Vec<usize>> {
+    // SAFETY: as the caller vouches; the list is ours.
+    unsafe {
+        let mut indexes = oids(pg_sys::RelationGetIndexList(relation));
+        indexes.sort_unstable_by_key(|index| index.to_u32());
+        let (primary, identity) = ((*relation).rd_pkindex, (*relation).rd_replidindex);
+        let first = [primary, identity].into_iter().filter(|&index| index != pg_sys::InvalidOid);
+        first.chain(indexes).find_map(|index| unique_key(relation, index))
+    }
+}
+
+/// # Safety
+/// The relation is open, and the index one of it.
+unsafe fn unique_key(relation: pg_sys::Relation, index: pg_sys::Oid) -> Option<Vec<usize>> {
+    // SAFETY: as the caller vouches; what is read is copied before the tuple is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::INDEXRELID as i32, index.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_index>();
+        let is_usable = form.indisunique
+            && form.indisvalid
+            && (form.indimmediate || form.indisprimary)
+            && pg_sys::heap_attisnull(tuple, pg_sys::Anum_pg_index_indpred as i32, std::ptr::null_mut());
+        let count = usize::try_from(form.indnkeyatts).unwrap_or(0);
+        let numbers: Vec<i16> = (0..count).map(|place| *form.indkey.values.as_ptr().add(place)).collect();
+        pg_sys::ReleaseSysCache(tuple);
+        if !is_usable {
+            return None;
+        }
+        let descriptor = (*relation).rd_att;
+        numbers
+            .into_iter()
+            .map(|number| {
+                let number = usize::try_from(number).ok().filter(|&number| number > 0)?;
+                attribute(descriptor, number - 1).attnotnull.then_some(number)
+            })
+            .collect()
+    }
+}
+
+impl Watched {
+    /// The number of the shape of its rows; written if nobody did yet.
+    pub fn shape(&self, at: i64) -> i32 {
+        if let Some(shape) = self.shape.get() {
+            return shape;
+        }
+        let shape = self.find_shape().unwrap_or_else(|| self.write_shape(at));
+        self.shape.set(Some(shape));
+        shape
+    }
+
+    fn find_shape(&self) -> Option<i32> {
+        let open = Open::by_name(SHAPE.name, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let key = Key {
+            index: "idx_shape_relation_id",
+            attribute: 2,
+            equality: pg_sys::F_INT4EQ,
+            value: pg_sys::Datum::from(self.relation_id),
+        };
+        let mut found = None;
+        // SAFETY: reads the columns as what they are.
+        unsafe {
+            open.scan(Some(key), |row| {
+                let number =
+                    |place: usize| row.get(place).copied().flatten().map(|datum| datum.value() as i64);
+                if number(7) == Some(self.fingerprint) {
+                    found = number(0).map(|number| number as i32);
+                }
+            });
+        }
+        // Written by this transaction, it may be rolled back with it; by which is not looked at.
+        self.is_fresh.set(true);
+        found
+    }
+
+    fn write_shape(&self, at: i64) -> i32 {
+        let shape = log::next("shape_id") as i32;
+        let text = |text: &str| Text::from(text).into_datum();
+        let key: Value = self.key_names.as_ref().and_then(|names| {
+            let names: Vec<Text> = names.iter().map(|name| Text::from(name.as_str())).collect();
+            text_array(names)
+        });
+        let row: [Value; 8] = [
+            shape.into_datum(),
+            self.relation_id.into_datum(),
+            Some(pg_sys::Datum::from(at)),
+            text(&self.schema),
+            text(&self.table),
+            Document::from(self.attributes.clone()).into_datum(),
+            key,
+            self.fingerprint.into_datum(),
+        ];
+        // SAFETY: values of the types of the columns.
+        unsafe { write_one(&SHAPE, at, &row) };
+        self.is_fresh.set(true);
+        shape
+    }
+}
+
+/// An array of texts in the database's encoding.
+fn text_array(texts: Vec<Text>) -> Value {
+    let mut elements: Vec<pg_sys::Datum> = texts.into_iter().filter_map(IntoDatum::into_datum).collect();
+    // SAFETY: elements of type text, which is of variable length and aligned to four bytes.
+    unsafe {
+        let array = pg_sys::construct_array(
+            elements.as_mut_ptr(),
+            elements.len() as i32,
+            pg_sys::TEXTOID,
+            -1,
+            false,
+            pg_sys::TYPALIGN_INT as std::ffi::c_char,
+        );
+        Some(pg_sys::Datum::from(array))
+    }
+}

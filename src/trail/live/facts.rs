@@ -1,0 +1,156 @@
+//! What the catalogs and the log say of a table.
+
+use pgrx::PgSqlErrorCode;
+use pgrx::spi::{SpiError, SpiHeapTupleData};
+
+use crate::pg::error::raise;
+use crate::pg::query;
+use crate::pg::trail::home;
+use crate::pg::value::{RegClass, Text};
+use crate::text::quote_qualified;
+use crate::trail::survey::{self, NEEDS_ROWS, Watched};
+use crate::trail::watch::Column;
+
+/// A table that may be watched.
+pub struct Table {
+    pub relid: u32,
+    pub schema: String,
+    pub name: String,
+    pub kind: char,
+    pub persistence: char,
+    pub owner: u32,
+    pub needs_rows: bool,
+}
+
+impl Table {
+    /// Its name as SQL takes it.
+    pub fn quoted(&self) -> String {
+        quote_qualified(&self.schema, &self.name)
+    }
+}
+
+fn text(row: &SpiHeapTupleData<'_>, place: usize) -> Result<String, SpiError> {
+    Ok(row.get::<Text>(place)?.map_or_else(String::new, Text::into_string))
+}
+
+/// A text that is one character.
+fn letter(row: &SpiHeapTupleData<'_>, place: usize) -> Result<char, SpiError> {
+    Ok(text(row, place)?.chars().next().unwrap_or('\0'))
+}
+
+/// A relation by its number.
+pub fn table(relid: u32) -> Table {
+    let sql = format!(
+        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
+             c.relpersistence::pg_catalog.text, c.relowner, {NEEDS_ROWS} \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {relid}"
+    );
+    let found = query::rows(&sql, &[], |row| {
+        Ok(Table {
+            relid,
+            schema: text(row, 1)?,
+            name: text(row, 2)?,
+            kind: letter(row, 3)?,
+            persistence: letter(row, 4)?,
+            owner: row.get::<RegClass>(5)?.map_or(0, |owner| owner.oid().to_u32()),
+            needs_rows: row.get::<bool>(6)?.unwrap_or(false),
+        })
+    });
+    found.into_iter().next().unwrap_or_else(|| {
+        raise(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, &format!("relation {relid} does not exist"), "", "")
+    })
+}
+
+/// The columns of a table.
+pub fn columns(relid: u32) -> Vec<Column> {
+    let sql = format!(
+        "SELECT a.attnum::pg_catalog.int8, a.attname::pg_catalog.text, EXISTS (SELECT FROM pg_catalog.pg_index i \
+             WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)) \
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relid} AND a.attnum > 0 AND NOT a.attisdropped \
+         ORDER BY a.attnum"
+    );
+    query::rows(&sql, &[], |row| {
+        Ok(Column {
+            number: row.get::<i64>(1)?.unwrap_or(0),
+            name: text(row, 2)?,
+            is_key: row.get::<bool>(3)?.unwrap_or(false),
+        })
+    })
+}
+
+/// Names of relations, quoted, that a query returns as schema and name.
+pub fn names(sql: &str) -> Vec<String> {
+    query::rows(sql, &[], |row| Ok(quote_qualified(&text(row, 1)?, &text(row, 2)?)))
+}
+
+/// The tables below a partitioned table.
+pub fn partitions(relid: u32) -> Vec<String> {
+    names(&format!(
+        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_partition_tree({relid}) p
+         JOIN pg_catalog.pg_class c ON c.oid = p.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE p.relid <> {relid} AND c.relkind IN ('r', 'p') ORDER BY 1, 2"
+    ))
+}
+
+/// The triggers of ours on a table, and on those below it the ones that were made there.
+pub fn triggers(relid: u32) -> Vec<(String, String)> {
+    let sql = format!(
+        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, t.tgname::pg_catalog.text
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgparentid = 0
+           AND (t.tgrelid = {relid} OR t.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({relid}) p))
+         ORDER BY 1, 2, 3"
+    );
+    query::rows(&sql, &[], |row| Ok((quote_qualified(&text(row, 1)?, &text(row, 2)?), text(row, 3)?)))
+}
+
+/// The watched tables that `condition` on `r` and `c` picks, each with what is stored of it.
+pub fn survey(condition: &str) -> Vec<(Watched, Stored)> {
+    let sql = survey::query(condition);
+    query::rows(&sql, &[Text::from(home()).into()], |row| {
+        let list = |place: usize| -> Result<Vec<String>, SpiError> {
+            let texts = row.get::<Vec<Option<Text>>>(place)?.unwrap_or_default();
+            Ok(texts.into_iter().flatten().map(Text::into_string).collect())
+        };
+        let watched = Watched {
+            relation_id: row.get::<i32>(1)?.unwrap_or(0),
+            relid: row.get::<RegClass>(2)?.map_or(0, |relid| relid.oid().to_u32()),
+            name: (text(row, 3)?, text(row, 4)?),
+            mode: text(row, 5)?,
+            level: text(row, 6)?,
+            needs_rows: row.get::<bool>(7)?.unwrap_or(false),
+            triggers: list(8)?,
+            silenced: list(9)?,
+            bare_partitions: row.get::<i64>(10)?.unwrap_or(0),
+            is_unlogged: row.get::<bool>(11)?.unwrap_or(false),
+        };
+        let stored = Stored {
+            store: text(row, 12)?,
+            settings: row.get::<pgrx::JsonB>(13)?.map_or(serde_json::Value::Null, |json| json.0),
+            installed_at: row.get::<pgrx::datum::TimestampWithTimeZone>(14)?,
+        };
+        Ok((watched, stored))
+    })
+}
+
+/// How a table is watched.
+pub struct Stored {
+    pub store: String,
+    pub settings: serde_json::Value,
+    pub installed_at: Option<pgrx::datum::TimestampWithTimeZone>,
+}
+
+impl Stored {
+    /// The names in a list of the settings; `None` where there is no such list.
+    pub fn names(&self, list: &str) -> Option<Vec<String>> {
+        let columns = self.settings.get(list)?.as_array()?;
+        let names = columns.iter().filter_map(|column| column.get("name")?.as_str());
+        Some(names.map(str::to_owned).collect())
+    }
+
+    /// Whether the text of queries is kept.
+    pub fn keeps_query(&self) -> bool {
+        self.settings.get("query").and_then(serde_json::Value::as_bool).unwrap_or(false)
+    }
+}

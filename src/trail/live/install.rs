@@ -1,0 +1,256 @@
+//! Puts tables under the audit trail and takes them out of it.
+//!
+//! What is asked is looked at with the caller's rights; then the extension's owner makes the triggers, since nobody else
+//! may call their function.
+
+use pgrx::PgSqlErrorCode;
+use pgrx::datum::DatumWithOid;
+
+use super::facts::{self, Table};
+use crate::pg::error::raise;
+use crate::pg::partition::copy::session::as_extension;
+use crate::pg::trail::{home, is_ours, is_there, unnoticed};
+use crate::pg::value::{Document, Text};
+use crate::pg::{guard, moment, query, roles};
+use crate::text::quote_identifier;
+use crate::trail::triggers::{self, Level};
+use crate::trail::watch::{self, Asked, Refusal};
+use crate::trail::{log, survey};
+
+fn refused(table: &Table, refusal: &Refusal) -> ! {
+    let name = table.quoted();
+    match refusal {
+        Refusal::Unknown(argument, given, possible) => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("{argument} of an audit trail cannot be \"{given}\""),
+            &format!("Possible are {possible}."),
+            &format!("SELECT dbm.install_audit_trigger('{name}', {argument} => '…');"),
+        ),
+        Refusal::NoColumn(argument, column) => raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+            &format!("table {name} has no column {}", quote_identifier(column)),
+            &format!("It is named in {argument}."),
+            "Names are taken as they are: no quotes, and capitals count.",
+        ),
+        Refusal::Key(column) => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("column {} of {name} cannot be left out of its audit trail", quote_identifier(column)),
+            "It is part of the primary key, without which nobody knows which row a change was made to.",
+            "Name it in redact to have a hash of it logged.",
+        ),
+        Refusal::Twice(column) => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("two arguments contradict each other on column {}", quote_identifier(column)),
+            "A column is logged, left out or redacted.",
+            "Name it in one of columns and redact, or in exclude.",
+        ),
+        Refusal::Statement => raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            &format!("triggers for statements would miss changes of table {name}"),
+            "Rows come by partitions, inheritance or logical replication, or triggers for rows change them again.",
+            &format!("SELECT dbm.install_audit_trigger('{name}', mode => 'auto');"),
+        ),
+    }
+}
+
+fn check(table: &Table) {
+    let name = table.quoted();
+    if !matches!(table.kind, 'r' | 'p') {
+        raise(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            &format!("{name} is not a table"),
+            "Only tables and partitioned tables have an audit trail.",
+            "",
+        );
+    }
+    if table.persistence == 't' {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            &format!("temporary table {name} cannot have an audit trail"),
+            "It is gone at the end of the session, and its history would be of nothing.",
+            "",
+        );
+    }
+    if is_ours(&table.schema) || matches!(&*table.schema, "pg_catalog" | "information_schema" | "pg_toast") {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            &format!("table {name} cannot have an audit trail"),
+            "It belongs to the server or to the trail itself.",
+            "",
+        );
+    }
+}
+
+fn check_rights(table: &Table) {
+    if !roles::is_member(table.owner.into()) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("must be owner of table {}", table.quoted()),
+            "",
+            "",
+        );
+    }
+}
+
+/// `dbm.install_audit_trigger()`: returns what was done.
+pub fn install(relid: u32, asked: &Asked) -> String {
+    let table = facts::table(relid);
+    check(&table);
+    check_rights(&table);
+    watch(&table, asked)
+}
+
+/// Has a table watched, whoever asks.
+pub fn watch(table: &Table, asked: &Asked) -> String {
+    let columns = facts::columns(table.relid);
+    let settings = watch::settings(asked, &columns).unwrap_or_else(|refusal| refused(table, &refusal));
+    as_extension(|| {
+        guard::trusting(|| {
+            unnoticed(|| {
+                make_log();
+                // Nobody writes between what is found out here and the triggers.
+                run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
+                let now = facts::table(table.relid);
+                let needed = if now.needs_rows { Level::Row } else { Level::Statement };
+                let level =
+                    watch::level(&asked.mode, needed).unwrap_or_else(|refusal| refused(table, &refusal));
+                let relation = register(&now, asked, level, settings);
+                remake(&now, level);
+                note(
+                    relation,
+                    "installed",
+                    &format!(
+                        "{}: {} triggers, mode {}, store {}",
+                        now.quoted(),
+                        level.name(),
+                        asked.mode,
+                        asked.store
+                    ),
+                );
+                format!("{} is watched by {} triggers", now.quoted(), level.name())
+            })
+        })
+    })
+}
+
+/// Makes the triggers of a table anew.
+pub fn remake(table: &Table, level: Level) {
+    drop_triggers(table.relid);
+    let partitions = if table.kind == 'p' { facts::partitions(table.relid) } else { Vec::new() };
+    for statement in triggers::create(&table.quoted(), level, &partitions) {
+        run(&statement);
+    }
+}
+
+fn drop_triggers(relid: u32) {
+    for (table, name) in facts::triggers(relid) {
+        for statement in triggers::drop(&table, &[name]) {
+            run(&statement);
+        }
+    }
+}
+
+/// Runs a statement of ours.
+pub fn run(statement: &str) {
+    query::write(statement, &[]);
+}
+
+fn make_log() {
+    // One of two who come at once makes it.
+    run("LOCK TABLE dbm.audit_schema IN SHARE ROW EXCLUSIVE MODE");
+    if is_there() {
+        return;
+    }
+    let schemas =
+        query::rows("SELECT 1 FROM pg_catalog.pg_namespace n WHERE n.nspname = 'dbm_trail'", &[], |_| Ok(()));
+    if !schemas.is_empty() {
+        raise(
+            PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA,
+            "schema dbm_trail exists and is not the log of dbmastery",
+            "The log of the audit trail is made by dbmastery, and nobody else may write to it.",
+            "Rename that schema, or drop it.",
+        );
+    }
+    for statement in log::statements(moment::now()) {
+        run(&statement);
+    }
+    for statement in log::upkeep() {
+        query::rows_mutable(&statement, &[], |_| Ok(()));
+    }
+}
+
+fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Value) -> i32 {
+    let home = home();
+    let text = |text: &str| -> DatumWithOid<'static> { Text::from(text).into() };
+    // Where it was watched before, it is the same relation.
+    let known = format!(
+        "SELECT r.relation_id FROM dbm_trail.relation r WHERE {} = {} ORDER BY r.removed_at DESC NULLS FIRST LIMIT 1",
+        survey::OID,
+        table.relid
+    );
+    let known = query::rows(&known, &[text(&home)], |row| row.get::<i32>(1)).into_iter().flatten().next();
+    let arguments = [
+        text(&home),
+        text(&table.schema),
+        text(&table.name),
+        text(&asked.mode),
+        text(level.name()),
+        text(&asked.store),
+        Document::from(settings).into(),
+    ];
+    let relid = table.relid;
+    let sql = match known {
+        Some(known) => format!(
+            "UPDATE dbm_trail.relation SET home = $1, relid = {relid}, schema_name = $2, table_name = $3, mode = $4, \
+                 level = $5, store = $6, settings = $7, installed_at = pg_catalog.clock_timestamp(), removed_at = NULL \
+             WHERE relation_id = {known} RETURNING relation_id"
+        ),
+        None => format!(
+            "INSERT INTO dbm_trail.relation (relation_id, home, relid, schema_name, table_name, mode, level, store, \
+                 settings, installed_at) \
+             SELECT pg_catalog.nextval('dbm_trail.relation_id')::pg_catalog.int4, $1, {relid}, $2, $3, $4, $5, $6, $7, \
+                 pg_catalog.clock_timestamp() RETURNING relation_id"
+        ),
+    };
+    let numbers = query::rows_mutable(&sql, &arguments, |row| row.get::<i32>(1));
+    numbers.into_iter().flatten().next().unwrap_or(0)
+}
+
+/// Notes in the log what became of the watching.
+pub fn note(relation: i32, kind: &str, detail: &str) {
+    query::write(
+        "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail) \
+         SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), \
+             pg_catalog.pg_current_xact_id(), session_user, $1, $2, $3",
+        &[relation.into(), Text::from(kind).into(), Text::from(detail).into()],
+    );
+}
+
+/// `dbm.remove_audit_trigger()`: whether it was watched.
+pub fn remove(relid: u32) -> bool {
+    let table = facts::table(relid);
+    check_rights(&table);
+    if !is_there() {
+        return false;
+    }
+    as_extension(|| {
+        guard::trusting(|| {
+            unnoticed(|| {
+                run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
+                let had_triggers = !facts::triggers(relid).is_empty();
+                drop_triggers(relid);
+                let sql = format!(
+                    "UPDATE dbm_trail.relation r SET removed_at = pg_catalog.clock_timestamp() \
+                     WHERE {} = {relid} AND r.removed_at IS NULL RETURNING r.relation_id",
+                    survey::OID
+                );
+                let removed =
+                    query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));
+                for relation in removed.iter().flatten() {
+                    note(*relation, "removed", &table.quoted());
+                }
+                had_triggers || !removed.is_empty()
+            })
+        })
+    })
+}

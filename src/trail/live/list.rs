@@ -1,0 +1,135 @@
+//! What is watched, and schemas that are watched as a whole.
+
+use pgrx::PgSqlErrorCode;
+use pgrx::datum::TimestampWithTimeZone;
+
+use super::facts;
+use super::install::{install, run};
+use crate::pg::error::raise;
+use crate::pg::partition::copy::session::as_extension;
+use crate::pg::trail::is_there;
+use crate::pg::value::Text;
+use crate::pg::{query, roles};
+use crate::text::quote_qualified;
+use crate::trail::watch::Asked;
+
+/// A row of `dbm.audit_triggers()`.
+pub struct Listed {
+    /// The table, quoted.
+    pub table: String,
+    /// What was asked for.
+    pub mode: String,
+    /// What its triggers are.
+    pub level: String,
+    /// What is kept of an update.
+    pub store: String,
+    /// The columns that alone are logged.
+    pub columns: Option<Vec<String>>,
+    /// Those that are not.
+    pub excluded: Vec<String>,
+    /// Those of which a hash is.
+    pub redacted: Vec<String>,
+    /// Whether the text of queries is kept.
+    pub keeps_query: bool,
+    /// Since when.
+    pub since: Option<TimestampWithTimeZone>,
+    /// What is wrong.
+    pub problem: Option<String>,
+}
+
+/// What is watched, by name.
+pub fn listed() -> Vec<Listed> {
+    if !is_there() {
+        return Vec::new();
+    }
+    let found = as_extension(|| facts::survey("true"));
+    found
+        .into_iter()
+        .map(|(watched, stored)| Listed {
+            table: quote_qualified(&watched.name.0, &watched.name.1),
+            columns: stored.names("only"),
+            excluded: stored.names("exclude").unwrap_or_default(),
+            redacted: stored.names("redact").unwrap_or_default(),
+            keeps_query: stored.keeps_query(),
+            since: stored.installed_at,
+            problem: watched.problem(),
+            mode: watched.mode,
+            level: watched.level,
+            store: stored.store,
+        })
+        .collect()
+}
+
+/// The tables of schemas that are not watched, nor part of one that is; none of an extension's.
+pub fn unwatched(condition: &str) -> String {
+    format!(
+        "SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relowner FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
+           AND n.nspname NOT IN ('dbm', 'dbm_trail', 'pg_catalog', 'information_schema')
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+               AND d.objid = c.oid AND d.deptype = 'e')
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid
+               AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure)
+           AND ({condition}) ORDER BY 2, 3"
+    )
+}
+
+/// `dbm.install_audit_triggers()`: what became of each table.
+pub fn install_all(schemas: &[String], include_new: bool) -> Vec<(String, String)> {
+    for schema in schemas {
+        let found = query::rows(
+            "SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = $1",
+            &[Text::from(schema.as_str()).into()],
+            |row| row.get::<crate::pg::value::RegClass>(1),
+        );
+        let Some(owner) = found.into_iter().flatten().next() else {
+            raise(
+                PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+                &format!("schema \"{schema}\" does not exist"),
+                "",
+                "Names are taken as they are: no quotes, and capitals count.",
+            )
+        };
+        if !roles::is_member(owner.oid()) {
+            raise(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                &format!("must be owner of schema {schema}"),
+                "",
+                "Tables are put under the audit trail one by one by their owners: dbm.install_audit_trigger().",
+            );
+        }
+        let schema = Text::from(schema.as_str());
+        as_extension(|| {
+            run("LOCK TABLE dbm.audit_schema IN SHARE ROW EXCLUSIVE MODE");
+            let sql = if include_new {
+                "INSERT INTO dbm.audit_schema (schema_name) VALUES ($1) ON CONFLICT DO NOTHING"
+            } else {
+                "DELETE FROM dbm.audit_schema WHERE schema_name OPERATOR(pg_catalog.=) $1"
+            };
+            query::write(sql, &[schema.into()]);
+        });
+    }
+    let asked = Asked { mode: "auto".to_owned(), store: "diff".to_owned(), ..Asked::default() };
+    let mut results = Vec::new();
+    for schema in schemas {
+        let tables =
+            query::rows(&unwatched("n.nspname = $1"), &[Text::from(schema.as_str()).into()], |row| {
+                let number = |place| row.get::<crate::pg::value::RegClass>(place);
+                let name = |place| {
+                    row.get::<Text>(place).map(|name| name.map_or_else(String::new, Text::into_string))
+                };
+                Ok((number(1)?, quote_qualified(&name(2)?, &name(3)?), number(4)?))
+            });
+        for (relid, name, owner) in tables {
+            let (Some(relid), Some(owner)) = (relid, owner) else { continue };
+            let result = if roles::is_member(owner.oid()) {
+                install(relid.oid().to_u32(), &asked)
+            } else {
+                "left out: it belongs to somebody else".to_owned()
+            };
+            results.push((name, result));
+        }
+    }
+    results
+}
