@@ -128,7 +128,7 @@ case(rule => 'search_path_writable', object => 'ROLE watcher',
 
 # --- Passwords
 
-case(rule => 'password_md5', object => 'old', severity => 'error',
+case(rule => 'password_hash_weak', object => 'old', severity => 'error',
 	seed  => "SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'a long word of its own'",
 	right => "CREATE ROLE new LOGIN PASSWORD 'a long word of its own'", silent => ['new'],
 	clean => 'DROP ROLE old; DROP ROLE new');
@@ -430,7 +430,7 @@ hba();
 {
 	my @rows = rows($node, 'rules', q{SELECT * FROM dbm.audit('security')}, role => 'watcher');
 	my %unknown = map { $_->{rule} => 1 } grep { $_->{status} eq 'unknown' } @rows;
-	none([ grep { !$unknown{"security.$_"} } qw(password_md5 password_guessable password_never_expires hba_weak_method hba_error
+	none([ grep { !$unknown{"security.$_"} } qw(password_hash_weak password_guessable password_never_expires hba_weak_method hba_error
 		superuser_over_network subscription_password user_mapping_unsafe) ],
 		'what a member of pg_monitor cannot see is unknown to it, not right');
 	none([ map { "$_->{rule}: $_->{message}" } grep { $_->{status} eq 'error' } @rows ], 'and nothing breaks');

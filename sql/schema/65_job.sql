@@ -98,3 +98,8 @@ COMMENT ON COLUMN dbm.score_history.coverage IS
     'The share of its rules that could be judged.';
 COMMENT ON COLUMN dbm.score_history.findings IS
     'How many findings there were.';
+
+-- Has the worker look into this database as soon as this is committed.
+CREATE FUNCTION dbm.extension_created() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_extension_created';
+SELECT dbm.extension_created();
+DROP FUNCTION dbm.extension_created();

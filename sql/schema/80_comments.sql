@@ -191,7 +191,7 @@ status: pending, running, waiting (for people), confirmed, done, skipped (was so
 For the plan''s creator, who has its rights, and members of pg_monitor. Raises 42704 for a plan that does not exist, 42501 for another''s.';
 
 COMMENT ON PROCEDURE dbm.partition_copy(bigint, text, interval, interval) IS
-    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back before the swap: aborted. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
+    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back: aborted, before the swap, and that of a conversion until it is cleaned up. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
 COMMENT ON FUNCTION dbm.partition_drain(regclass) IS
     'Moves the rows of a set''s default partition into partitions of their own, as its policy cuts them, while others read and write: copied in batches, kept alike by a journal, swapped under a lock of a moment. Rows without a key, at infinity, too old or too far ahead stay. Says what it did as dbm.partition_maintain() does.';
 COMMENT ON FUNCTION dbm.partition_copy_status() IS
@@ -261,7 +261,7 @@ COMMENT ON COLUMN dbm.partition_set.is_enabled IS 'Whether it is kept at all.';
 COMMENT ON COLUMN dbm.partition_set.created_by IS 'Who had it kept first.';
 COMMENT ON COLUMN dbm.partition_set.created_at IS 'When.';
 COMMENT ON COLUMN dbm.partition_set.last_now IS 'The greatest moment that upkeep has seen, by which it notices a jump of the clock.';
-COMMENT ON COLUMN dbm.partition_set.last_run IS 'When upkeep was last at it.';
+COMMENT ON COLUMN dbm.partition_set.last_run IS 'When upkeep was last at it; that nothing was due is written down once an hour at most.';
 COMMENT ON COLUMN dbm.partition_set.last_result IS 'What came out of it.';
 COMMENT ON COLUMN dbm.partition_set.failures IS 'How often it failed in a row.';
 COMMENT ON COLUMN dbm.partition_set.not_before IS 'Before when it is not tried again.';
@@ -283,7 +283,7 @@ COMMENT ON COLUMN dbm.upkeep_log.run IS 'The pass to which it belongs.';
 COMMENT ON COLUMN dbm.upkeep_log.happened_at IS 'When it was over.';
 COMMENT ON COLUMN dbm.upkeep_log.parent_oid IS 'The partitioned table.';
 COMMENT ON COLUMN dbm.upkeep_log.parent IS 'Its name, qualified and quoted.';
-COMMENT ON COLUMN dbm.upkeep_log.action IS 'finalize, create, drain, retire, drop, or what a guard stopped.';
+COMMENT ON COLUMN dbm.upkeep_log.action IS 'drop constraint (one that a run left on the default partition which was cut off), finalize, create, drain, retire, drop, archive; upkeep or policy where nothing could be begun.';
 COMMENT ON COLUMN dbm.upkeep_log.partition IS 'The partition that it was about.';
 COMMENT ON COLUMN dbm.upkeep_log.status IS 'done, skipped (a lock was not to be had: it is tried again), failed, stopped (by a guard) or due (dry run).';
 COMMENT ON COLUMN dbm.upkeep_log.detail IS 'What was done, or why not.';
@@ -331,13 +331,14 @@ state of the launcher: running, not running, not started (problem says how), or 
 COMMENT ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) IS
     'Keeps the partitions of one table, or of all under upkeep that the caller may act for (null): makes those ahead and those missing in between, drains the default partition, retires what is older than retention, ends a DETACH CONCURRENTLY that was left half done. One row for each thing that it did or would not do; none where nothing was due.
 at: the time taken for now. dry_run: says what is due and which locks it would take, and does nothing; works on a standby, too.
-action: create, drain, retire, drop, archive, finalize; upkeep and policy where a set was not kept at all. status: done; skipped (somebody holds a lock, who and for how long is in detail: the next run tries again); failed (detail says why; other sets go on); stopped (a guard of the policy, max_create or max_retire, was hit); due (not done by this run).
-Each action is a transaction of its own in a background worker, with the rights of the table''s owner, and waits at most dbm.upkeep_lock_timeout for its locks; a new partition is made beside and attached, one that goes is detached concurrently unless there is a default partition. Everything is written to dbm.upkeep_log, which keeps dbm.upkeep_log_retention days. Where no worker is to be had, it does in its own transaction what can be done there. The worker ends with the call.
+action: create, drain, retire, drop, archive, finalize, drop constraint (which a run left that was cut off); upkeep and policy where a set was not kept at all. status: done; skipped (somebody holds a lock, who and for how long is in detail: the next run tries again); failed (detail says why; other sets go on); stopped (a guard of the policy, max_create or max_retire, was hit); due (not done by this run).
+Each action is a transaction of its own in a background worker, with the rights of the table''s owner, and waits at most dbm.upkeep_lock_timeout for its locks, nor is a table with a foreign key to the partition that goes searched for longer; a new partition is made beside and attached, one that goes is detached concurrently unless there is a default partition. Everything is written to dbm.upkeep_log, which keeps dbm.upkeep_log_retention days. Where no worker is to be had, it does in its own transaction what can be done there. The worker ends with the call.
 Raises 55000 for a table that is not under upkeep or was put under it in the same transaction, 42501 for another''s, 25006 on a standby. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) TO somebody.';
 COMMENT ON FUNCTION dbm.partition_convert_plan(regclass, text, text, text, integer, interval, text, text[]) IS
     'Makes a plan by which a table in use becomes partitioned by ranges of key, every so wide, without ever stopping its readers and writers for longer than a moment. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
-method attach, which is auto: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied. Keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place. The way back is open as long as that partition is there.
-premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes. time_zone: in which days and months begin, that of the session if null.
+method attach: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied, and the way back is open as long as that partition is there. method copy: its rows are copied into as many partitions as they need while others write, compared, and exchanged with the table under one short lock; the old table is kept, and the way back open with all that is written, until somebody confirms that it may go. auto is attach, and copy where rows are older than retention already, which one partition of all could not let go.
+Either keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place.
+premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes; with copy, once the old table is dropped. time_zone: in which days and months begin, that of the session if null.
 accept: what has to be named because it promises less afterwards: primary_key, unique (they gain the key), foreign_keys (those of other tables gain a column, which a trigger fills). Whatever is not accepted is listed in an error of SQLSTATE 55000.
 Raises 0A000 for what cannot be converted and why, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_convert_plan TO somebody.';
 

@@ -424,7 +424,7 @@ fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
         "security.hba_weak_method",
         "security.parameter_granted",
         "security.password_guessable",
-        "security.password_md5",
+        "security.password_hash_weak",
         "security.password_never_expires",
         "security.public_creates_in_schema",
         "security.public_database_privilege",

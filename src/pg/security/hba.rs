@@ -26,9 +26,10 @@ fn read() -> Vec<HbaLine> {
         let (address, netmask) = (text(row.get(5)?), row.get::<Text>(6)?);
         let netmask = netmask.map(Text::into_string);
         let kind = text(row.get(2)?);
-        let written = match &netmask {
-            Some(mask) => format!("{address} {mask}"),
-            None => address.clone(),
+        let parsed = (!address.is_empty()).then(|| HbaAddress::parse(&address, netmask.as_deref()));
+        let written = match &parsed {
+            Some(HbaAddress::Network(network, bits)) => format!("{network}/{bits}"),
+            _ => address,
         };
         Ok(HbaLine {
             number: row.get::<i32>(1)?.unwrap_or(0),
@@ -36,7 +37,7 @@ fn read() -> Vec<HbaLine> {
             connection: HbaConnection::parse(&kind).unwrap_or_default(),
             databases: list(row.get(3)?),
             users: list(row.get(4)?),
-            address: (!address.is_empty()).then(|| HbaAddress::parse(&address, netmask.as_deref())),
+            address: parsed,
             written_address: written.into(),
             method: text(row.get(7)?).into(),
             error: row.get::<Text>(8)?.map(|error| error.into_string().into()),

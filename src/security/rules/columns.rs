@@ -52,13 +52,16 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             let is_text = snapshot
                 .base_type(column.type_oid)
                 .is_some_and(|found| matches!(found.oid, builtin::TEXT | builtin::VARCHAR | builtin::BPCHAR));
+            if !is_text {
+                continue;
+            }
             let bare: String = column
                 .name
                 .chars()
                 .filter(char::is_ascii_alphanumeric)
                 .collect::<String>()
                 .to_ascii_lowercase();
-            if !is_text || !SENSITIVE.contains(&&*bare) {
+            if !SENSITIVE.contains(&&*bare) {
                 continue;
             }
             let reads = |acl: Option<&[crate::catalog::Grant]>| {

@@ -182,7 +182,8 @@ fn public_column(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         (facts.interrupt)();
         verdicts.examine(1);
         for column in snapshot.columns_of(relation.oid) {
-            let taken = given(column.acl.as_deref().unwrap_or_default(), ALL, is_public);
+            let Some(acl) = column.acl.as_deref() else { continue };
+            let taken = given(acl, ALL, is_public);
             if taken.is_empty() {
                 continue;
             }

@@ -24,9 +24,9 @@ fn with_password<'a>(facts: &Facts<'a>, verdicts: &mut Verdicts<'_>) -> Vec<(&'a
     logins.filter_map(|role| Some((role, *passwords.get(&role.oid)?))).collect()
 }
 
-/// `security.password_md5`: a hash that is as good as the password.
+/// `security.password_hash_weak`: a hash that is as good as the password.
 pub const PASSWORD_MD5: Rule = Rule {
-    id: "security.password_md5",
+    id: "security.password_hash_weak",
     dimension: Dimension::Security,
     severity: Severity::Error,
     title: "Password kept as MD5",

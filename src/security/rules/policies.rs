@@ -1,4 +1,4 @@
-//! What policies say.
+//! What policies say, whether row-level security is on already or not: turning it on brings up nothing new.
 
 use super::words::listed;
 use crate::catalog::security::PolicyExpression;
@@ -46,7 +46,7 @@ pub const POLICY_ALWAYS_TRUE: Rule = Rule {
 fn always_true(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     for (table, policy, expression) in policies(facts, verdicts) {
-        if !table.row_security || !policy.is_permissive {
+        if !policy.is_permissive {
             continue;
         }
         // WITH CHECK is USING where it is not given.
@@ -152,7 +152,7 @@ fn column_without_index(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let mut told: Vec<(u32, i16)> = Vec::new();
     for (table, policy, expression) in policies(facts, verdicts) {
         let rows = snapshot.rows(table).unwrap_or(0.0);
-        if !table.row_security || table.is_partition || rows < least || expression.columns.is_empty() {
+        if table.is_partition || rows < least || expression.columns.is_empty() {
             continue;
         }
         // One that is looked up is enough.
@@ -226,11 +226,7 @@ fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             })
             .map(|function| function.signature.to_string())
             .collect();
-        if names.is_empty()
-            || !table.row_security
-            || table.is_partition
-            || snapshot.rows(table).unwrap_or(0.0) < least
-        {
+        if names.is_empty() || table.is_partition || snapshot.rows(table).unwrap_or(0.0) < least {
             continue;
         }
         // Where an index leads to the tenant's rows, only those are asked about, and the planner should see the value.
