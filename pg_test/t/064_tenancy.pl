@@ -200,6 +200,41 @@ is(carry($node, 'quiet', $number, 'undo'), '', 'taken back');
 my $after = schema_of($node, 'quiet');
 is(join("\n", grep { !/totals|^--$|^$/ } split /\n/, $after), join("\n", grep { !/totals|^--$|^$/ } split /\n/, $before), 'to where it was, but for the materialized view');
 
+# Names that have to be quoted, keys of several columns, deferred keys and such that set NULL.
+$node->safe_psql('postgres', 'CREATE DATABASE odd');
+$node->safe_psql('odd', <<'SQL');
+CREATE EXTENSION dbmastery;
+GRANT USAGE ON SCHEMA dbm TO alice, app;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA dbm TO alice;
+GRANT EXECUTE ON FUNCTION dbm.set_tenant TO app;
+GRANT CREATE ON DATABASE odd TO alice;
+SET ROLE alice;
+CREATE SCHEMA "odd ""s'";
+SET search_path = "odd ""s'";
+GRANT USAGE ON SCHEMA "odd ""s'" TO app;
+CREATE TABLE tenants (id uuid PRIMARY KEY);
+INSERT INTO tenants VALUES ('00000000-0000-0000-0000-000000000001'), ('00000000-0000-0000-0000-000000000002');
+CREATE TABLE "T one" ("Id" serial PRIMARY KEY, "Ten" uuid NOT NULL REFERENCES tenants, d date UNIQUE, CHECK ("Id" <> 0));
+INSERT INTO "T one" ("Ten", d) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 2)::uuid, date '2025-01-01' + i FROM generate_series(1, 50) i;
+CREATE TABLE "T two" (a int, b date, one int NOT NULL, d date, x text, PRIMARY KEY (a, b),
+	FOREIGN KEY (one) REFERENCES "T one" DEFERRABLE INITIALLY DEFERRED,
+	FOREIGN KEY (d) REFERENCES "T one" (d) ON UPDATE CASCADE ON DELETE SET NULL);
+INSERT INTO "T two" SELECT i, '2025-01-01', 1 + i % 50, (SELECT d FROM "T one" o WHERE o."Id" = 1 + i % 50) FROM generate_series(1, 100) i;
+GRANT SELECT, INSERT, UPDATE, DELETE ON "T one", "T two" TO app;
+SQL
+$before = schema_of($node, 'odd');
+my ($complaint, $odd) = call($node, 'odd', <<'SQL');
+SELECT dbm.tenancy_plan(ARRAY['"odd ""s''"."T two"', '"odd ""s''"."T one"']::regclass[], 'the tenant''s',
+	source => jsonb_build_object('"odd ""s''"."T one"', '"Ten"', '"odd ""s''"."T two"', jsonb_build_object('via', 'T two_one_fkey')),
+	tenants => '"odd ""s''".tenants', accept => '{primary_key,unique,foreign_keys}')
+SQL
+is($complaint, '', 'names that have to be quoted');
+chomp $odd;
+is(carry($node, 'odd', $odd, 'apply'), '', 'applied');
+is($node->safe_psql('odd', q{SELECT string_agg(DISTINCT status, ' ') FROM dbm.tenant_leak_test(NULL, 'the tenant''s')}), 'ok', 'nothing leaks');
+is(carry($node, 'odd', $odd, 'undo'), '', 'taken back');
+is(schema_of($node, 'odd'), $before, 'to where it was');
+
 # While others write: those who know no tenants until the plan waits, then those who do.
 $number = plan_tenancy($node, 'shop');
 my $writers = start_writers($node, 'shop', writers($rows), seconds => 12, clients => 3);
