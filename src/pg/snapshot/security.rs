@@ -29,7 +29,7 @@ const PUBLICATION_RELATION: u32 = 6106;
 const PARAMETER_ACL: u32 = 6243;
 
 /// The settings that rules of security look at.
-const SETTINGS: [&CStr; 19] = [
+const SETTINGS: [&CStr; 18] = [
     c"allow_system_table_mods",
     c"data_checksums",
     c"debug_print_parse",
@@ -47,7 +47,6 @@ const SETTINGS: [&CStr; 19] = [
     c"row_security",
     c"ssl",
     c"ssl_min_protocol_version",
-    c"unix_socket_permissions",
     c"zero_damaged_pages",
 ];
 
@@ -109,7 +108,7 @@ fn settings() -> FxHashMap<Box<str>, ServerSetting> {
                 text_of_c_string(pg_sys::GetConfigOptionResetString(name.as_ptr()).cast_mut())
             }
         };
-        let needs_restart = matches!(name.to_bytes(), b"listen_addresses" | b"unix_socket_permissions");
+        let needs_restart = name == c"listen_addresses";
         if let (Some(value), Ok(name)) = (value, name.to_str()) {
             found.insert(name.into(), ServerSetting { value, needs_restart });
         }
