@@ -8,9 +8,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::dependency::{DEPEND, FormDepend};
 use crate::catalog::security::{
     CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, Protected, PublishedTable,
-    Security, ServerSetting, Subscription, SystemFunction, UserMapping,
+    Security, Subscription, SystemFunction, UserMapping,
 };
-use crate::catalog::{Oid, Snapshot, Volatility};
+use crate::catalog::{Oid, Setting, Snapshot, Volatility};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string};
 use crate::pg::security::hba;
@@ -90,7 +90,7 @@ fn may_read(catalog: u32) -> bool {
     }
 }
 
-fn settings() -> FxHashMap<Box<str>, ServerSetting> {
+fn settings() -> FxHashMap<Box<str>, Setting> {
     let mut found = FxHashMap::default();
     // The server raises an ERROR where a role asks for what it may not see.
     // SAFETY: looks memberships up in the catalogs.
@@ -108,9 +108,8 @@ fn settings() -> FxHashMap<Box<str>, ServerSetting> {
                 text_of_c_string(pg_sys::GetConfigOptionResetString(name.as_ptr()).cast_mut())
             }
         };
-        let needs_restart = name == c"listen_addresses";
         if let (Some(value), Ok(name)) = (value, name.to_str()) {
-            found.insert(name.into(), ServerSetting { value, needs_restart });
+            found.insert(name.into(), Setting { value });
         }
     }
     found

@@ -221,13 +221,14 @@ fn is_own(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Setting;
     use crate::catalog::sample::{Sample, run};
-    use crate::catalog::security::{HbaConnection, HbaLine, ServerSetting};
+    use crate::catalog::security::{HbaConnection, HbaLine};
 
     fn found(settings: &[(&str, &str)], lines: Vec<HbaLine>) -> Vec<Finding> {
         let mut sample = Sample::new();
         for (name, value) in settings {
-            let setting = ServerSetting { value: (*value).into(), needs_restart: false };
+            let setting = Setting { value: (*value).into() };
             sample.snapshot.security.settings.insert((*name).into(), setting);
         }
         sample.snapshot.security.hba = Some(lines);
