@@ -14,7 +14,7 @@ use super::suppression::Suppressions;
 use crate::catalog::sample::{Sample, SampleDefinitions};
 use crate::catalog::security::{
     CalledFunction, HbaAddress, HbaLine, Language, ObjectKind, Password, PolicyExpression, Protected,
-    ServerSetting, UserMapping, privilege,
+    UserMapping, privilege,
 };
 use crate::catalog::types::builtin;
 use crate::catalog::workload::{Statement, Statements};
@@ -265,7 +265,7 @@ fn unsafe_server(sample: &mut Sample) {
         ..Protected::default()
     };
     security.parameters.push(("session_replication_role".into(), [grant(APP, privilege::SET)].into()));
-    let fsync = ServerSetting { value: "off".into(), needs_restart: false };
+    let fsync = Setting { value: "off".into() };
     security.settings.insert("fsync".into(), fsync);
     security.user_mappings = Some(vec![UserMapping { server: "far".into(), ..UserMapping::default() }]);
 }

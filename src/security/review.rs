@@ -104,7 +104,12 @@ pub fn access_review(
         }
     }
     let key = |row: &Access| {
-        let place = ObjectKind::ALL.iter().position(|kind| kind.name() == row.kind);
+        // What the role is comes before what it may do.
+        let general = ["everything", "attribute", "role"].iter().position(|kind| *kind == row.kind);
+        let place = ObjectKind::ALL
+            .iter()
+            .position(|kind| kind.name() == row.kind)
+            .map_or(general.unwrap_or(0), |place| place + 3);
         let privilege = privilege::NAMES.iter().position(|(_, name)| *name == row.privilege);
         (place, row.object.clone(), privilege, row.needs_set_role, row.path.clone())
     };

@@ -192,7 +192,11 @@ impl<'a> Rights<'a> {
             }
             for (predefined, what) in self.predefined(object.kind, bit) {
                 if let Some(through) = path(&reached, predefined) {
-                    paths.push((owns, format!("{}: {what}", self.members(&through))));
+                    let path = match self.members(&through) {
+                        itself if itself.is_empty() => what.to_owned(),
+                        members => format!("{members}: {what}"),
+                    };
+                    paths.push((owns, path));
                 }
             }
             paths.sort_by(|left, right| left.1.cmp(&right.1).then(right.0.cmp(&left.0)));

@@ -12,7 +12,7 @@ pub use policy::{CalledFunction, PolicyExpression};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Grant, Oid};
+use super::{Grant, Oid, Setting};
 
 /// How a role's password is kept; never the password itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,15 +91,6 @@ pub struct PublishedTable {
     pub has_row_filter: bool,
 }
 
-/// A setting of the server.
-#[derive(Clone, Debug, Default)]
-pub struct ServerSetting {
-    /// Its value, as SHOW prints it.
-    pub value: Box<str>,
-    /// Whether a change takes a restart.
-    pub needs_restart: bool,
-}
-
 /// Everything that only rules of security ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Security {
@@ -132,7 +123,7 @@ pub struct Security {
     /// The expressions of policies, by policy.
     pub policies: FxHashMap<Oid, PolicyExpression>,
     /// The server's settings that matter here, by name; those that the caller may not see are left out.
-    pub settings: FxHashMap<Box<str>, ServerSetting>,
+    pub settings: FxHashMap<Box<str>, Setting>,
     /// Functions and owners of event triggers by name: `(owner, function)`.
     pub event_triggers: FxHashMap<Box<str>, (Oid, Oid)>,
 }

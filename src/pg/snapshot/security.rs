@@ -8,9 +8,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::dependency::{DEPEND, FormDepend};
 use crate::catalog::security::{
     CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, Protected, PublishedTable,
-    Security, ServerSetting, Subscription, SystemFunction, UserMapping,
+    Security, Subscription, SystemFunction, UserMapping,
 };
-use crate::catalog::{Oid, Snapshot, Volatility};
+use crate::catalog::{Oid, Setting, Snapshot, Volatility};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string};
 use crate::pg::security::hba;
@@ -29,7 +29,7 @@ const PUBLICATION_RELATION: u32 = 6106;
 const PARAMETER_ACL: u32 = 6243;
 
 /// The settings that rules of security look at.
-const SETTINGS: [&CStr; 19] = [
+const SETTINGS: [&CStr; 18] = [
     c"allow_system_table_mods",
     c"data_checksums",
     c"debug_print_parse",
@@ -47,7 +47,6 @@ const SETTINGS: [&CStr; 19] = [
     c"row_security",
     c"ssl",
     c"ssl_min_protocol_version",
-    c"unix_socket_permissions",
     c"zero_damaged_pages",
 ];
 
@@ -91,7 +90,7 @@ fn may_read(catalog: u32) -> bool {
     }
 }
 
-fn settings() -> FxHashMap<Box<str>, ServerSetting> {
+fn settings() -> FxHashMap<Box<str>, Setting> {
     let mut found = FxHashMap::default();
     // The server raises an ERROR where a role asks for what it may not see.
     // SAFETY: looks memberships up in the catalogs.
@@ -109,9 +108,8 @@ fn settings() -> FxHashMap<Box<str>, ServerSetting> {
                 text_of_c_string(pg_sys::GetConfigOptionResetString(name.as_ptr()).cast_mut())
             }
         };
-        let needs_restart = matches!(name.to_bytes(), b"listen_addresses" | b"unix_socket_permissions");
         if let (Some(value), Ok(name)) = (value, name.to_str()) {
-            found.insert(name.into(), ServerSetting { value, needs_restart });
+            found.insert(name.into(), Setting { value });
         }
     }
     found

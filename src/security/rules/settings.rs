@@ -179,25 +179,6 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             ),
         );
     }
-    let Some(permissions) = settings.get("unix_socket_permissions") else { return };
-    verdicts.examine(1);
-    let trusts =
-        snapshot.security.hba.iter().flatten().any(|line| line.address.is_none() && &*line.method == "trust");
-    if trusts && permissions.value.trim_start_matches('0') == "777" {
-        verdicts.find(
-            Finding::new(
-                "unix_socket_permissions",
-                "",
-                "unix_socket_permissions is 0777 and pg_hba.conf trusts the socket: every user of the machine is superuser",
-            )
-            .severity(Severity::Error)
-            .evidence("takes_effect", "at a restart")
-            .fix(
-                "ALTER SYSTEM SET unix_socket_permissions = '0700';",
-                "ALTER SYSTEM RESET unix_socket_permissions;",
-            ),
-        );
-    }
 }
 
 fn shown(value: &str) -> String {
@@ -240,13 +221,14 @@ fn is_own(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Setting;
     use crate::catalog::sample::{Sample, run};
-    use crate::catalog::security::{HbaConnection, HbaLine, ServerSetting};
+    use crate::catalog::security::{HbaConnection, HbaLine};
 
     fn found(settings: &[(&str, &str)], lines: Vec<HbaLine>) -> Vec<Finding> {
         let mut sample = Sample::new();
         for (name, value) in settings {
-            let setting = ServerSetting { value: (*value).into(), needs_restart: false };
+            let setting = Setting { value: (*value).into() };
             sample.snapshot.security.settings.insert((*name).into(), setting);
         }
         sample.snapshot.security.hba = Some(lines);
