@@ -110,7 +110,7 @@ fn rows_as_of(
     at: Option<TimestampWithTimeZone>,
     fcinfo: FunctionCallInfo,
 ) -> SetOfIterator<'static, AnyElement> {
-    drop(row);
+    let _ = row;
     let Some(at) = at else { return SetOfIterator::empty() };
     let (row_type, table) = typed::row_type(fcinfo);
     let rows = live::as_of_typed(table, moment(at));

@@ -10,6 +10,7 @@ use crate::pg::planner::server_text;
 pub use pgrx::pg_sys::FunctionCallInfo;
 
 /// The type of the first argument, and the table whose rows are of it.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "pgrx hands the frame of its own call")]
 pub fn row_type(call: FunctionCallInfo) -> (pg_sys::Oid, Oid) {
     // SAFETY: the frame of the call that we are in; look-ups in the catalogs.
     let (row_type, table) = unsafe {
