@@ -186,6 +186,10 @@ pub trait Definitions {
     fn relation_bytes(&self, file: crate::catalog::FileLocation) -> Option<u64>;
     /// How full an index's leaf pages are, from a sample of them; `None` for other than B-tree indexes too.
     fn leaf_density(&self, index: &crate::catalog::Index) -> Option<LeafDensity>;
+    /// `schema.name(types)` of a function, quoted.
+    fn function_signature(&self, function: Oid) -> Option<String>;
+    /// Whether a word is the password of a role; `None` where the caller may not know. Takes milliseconds.
+    fn password_is(&self, role: Oid, word: &str) -> Option<bool>;
     /// When a file was made: when its relation was created or last rewritten.
     fn file_created(&self, file: crate::catalog::FileLocation) -> Option<crate::catalog::Moment>;
 }

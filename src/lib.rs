@@ -21,6 +21,7 @@ pub mod migration;
 pub mod monitor;
 pub mod partition;
 pub mod query;
+pub mod security;
 pub mod trail;
 
 // Floor 4: what brings the rooms together.
@@ -87,6 +88,8 @@ pgrx::extension_sql_file!(
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!("../sql/schema/70_trail.sql", name = "trail", requires = ["job", "partition_copy"]);
 #[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/72_patterns.sql", name = "patterns", requires = ["trail"]);
+#[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/80_comments.sql",
     name = "comments",
@@ -96,6 +99,7 @@ pgrx::extension_sql_file!(
         "job",
         "partition",
         "partition_copy",
+        "patterns",
         "plan",
         "progress",
         "suppression",
@@ -114,6 +118,8 @@ pgrx::extension_sql_file!(
         change::api::plan_status,
         change::api::plan_steps,
         change::api::undo,
+        design::soft_delete::api::soft_delete_plan,
+        design::versioning::api::row_versioning_plan,
         index::api::duplicate_indexes,
         index::api::index_health,
         audit::api::missing_indexes,
@@ -154,12 +160,28 @@ pgrx::extension_sql_file!(
         query::capture::api::capture_reset,
         query::capture::api::capture_status,
         query::capture::api::captured_queries,
+        security::api::access_review,
+        security::api::role_plan,
+        security::api::who_can,
+        security::tenancy::api::current_tenant,
+        security::tenancy::api::set_tenant,
+        security::tenancy::api::tenancy_plan,
+        security::tenancy::api::tenant_leak_test,
         trail::api::audit_triggers,
         trail::api::context,
         trail::api::install_audit_trigger,
         trail::api::install_audit_triggers,
         trail::api::remove_audit_trigger,
         trail::api::set_context,
+        trail::read::api::as_of,
+        trail::read::api::changes,
+        trail::read::api::row_history,
+        trail::read::api::rows_as_of,
+        trail::revert::api::revert_plan,
+        trail::revert::api::revert_row_plan,
+        trail::seal::api::audit_log_digests,
+        trail::seal::api::seal_audit_log,
+        trail::seal::api::verify_audit_log,
         worker::api::jobs,
         worker::api::schedule,
         worker::api::unschedule,

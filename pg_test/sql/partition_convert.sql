@@ -45,6 +45,15 @@ SELECT step, phase, runs, lock_mode,
 SELECT title, change, risk, regexp_replace(array_to_string(requires, E'\n'), '20\d\d-\d\d-\d\d', 'DATE', 'g') AS requires FROM dbm.plan;
 \x off
 
+\echo == the plan of a copy
+SELECT dbm.partition_convert_plan('shop.orders', 'at', 'year', method => 'copy', retention => '2 years') IS NOT NULL AS planned;
+SELECT dbm.partition_convert_plan('shop.orders', 'at', 'year', method => 'copy', retention => '2 years', accept => '{primary_key,foreign_keys}') IS NOT NULL AS planned;
+SELECT step, phase, runs, lock_mode, left(regexp_replace(sql, '20\d\d', 'YEAR', 'g'), 90) AS sql, left(undo, 60) AS undo FROM said ORDER BY step;
+SELECT regexp_replace(title, '\d+ partitions', 'N partitions') AS title, risk,
+       regexp_replace(regexp_replace(array_to_string(requires, E'\n'), '20\d\d', 'YEAR', 'g'), '[\d.]+ \wB', 'SIZE', 'g') AS requires
+  FROM dbm.plan ORDER BY plan DESC LIMIT 1;
+SELECT kind, source, target, phase FROM dbm.partition_copy_status();
+
 \echo == what cannot be converted
 CREATE TABLE shop.parted (at date) PARTITION BY RANGE (at);
 CREATE TABLE shop.part PARTITION OF shop.parted DEFAULT;
@@ -122,8 +131,6 @@ ALTER TABLE "a ""b"".c"."x; DROP TABLE y" DROP COLUMN gone;
 CREATE INDEX "x; DROP TABLE y_USING btree (" ON "a ""b"".c"."x; DROP TABLE y" ("select");
 INSERT INTO "a ""b"".c"."x; DROP TABLE y" SELECT now() - i * interval '1 day' FROM generate_series(1, 100) AS i;
 SELECT dbm.partition_convert_plan('"a ""b"".c"."x; DROP TABLE y"', '"when? ""now"""', 'month') AS plan \gset
-CREATE FUNCTION dbm.stand_in(regclass, every text, premake int, retention interval DEFAULT NULL, time_zone text DEFAULT NULL, epoch text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS 'SELECT 1';
-DO $$ BEGIN IF to_regproc('dbm.partition_manage') IS NULL THEN ALTER FUNCTION dbm.stand_in RENAME TO partition_manage; END IF; END $$;
 CALL dbm.apply(:plan);
 SELECT c.relname, c.relkind, pg_get_expr(c.relpartbound, c.oid) LIKE 'FOR VALUES FROM (MINVALUE) TO %' AS is_history
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -44,7 +44,10 @@ SELECT dbm.partition_create_plan('x', 'day', 'month', 'day date, name text UNIQU
 SELECT dbm.partition_create_plan('x', 'id', 'month', 'id bigint');
 SELECT dbm.partition_create_plan('x', 'id', 'month', 'id bigint', epoch => 'fortnights');
 SELECT dbm.partition_create_plan('x', 'id', 'month', 'id text');
+SELECT dbm.partition_create_plan('x', 'id', 'month', 'id int', epoch => 'milliseconds');
+SELECT dbm.partition_create_plan('x', 'id', '1000', 'id bigint', retention => '1 year');
 SELECT dbm.partition_create_plan('x', 'day', 'month', 'day date', premake => -1);
+SELECT dbm.partition_create_plan('x', 'day', 'month', 'day date', premake => 2147483647);
 SELECT dbm.partition_create_plan('x', NULL, 'month', 'day date');
 \set VERBOSITY terse
 SELECT dbm.partition_create_plan('old_orders', 'day', 'month', 'day date');

@@ -5,6 +5,8 @@ ALTER DATABASE dbm_score SET dbm.ddl_guard = 'warn';
 ALTER DATABASE dbm_score SET client_min_messages = 'error';
 \c dbm_score
 CREATE EXTENSION dbmastery;
+-- What the rules of security say of this server's own roles and configuration is not the subject.
+INSERT INTO dbm.rule_setting (rule, enabled) SELECT rule, false FROM dbm.rules() WHERE dimension = 'security';
 
 -- An empty database has no findings; dimensions without rules say so and weigh nothing, as do the rules about queries
 -- where nobody counts any.
@@ -77,9 +79,9 @@ SELECT dimension, score, coverage < 1 AS partly_covered FROM public.marks WHERE 
 RESET dbm.fault_in_rule;
 INSERT INTO dbm.rule_setting (rule, enabled) SELECT rule, false FROM dbm.rules() WHERE dimension = 'indexing';
 SELECT * FROM dbm.score() WHERE dimension IN ('indexing', 'overall');
-INSERT INTO dbm.rule_setting (rule, enabled) SELECT rule, false FROM dbm.rules() WHERE dimension <> 'indexing';
+INSERT INTO dbm.rule_setting (rule, enabled) SELECT rule, false FROM dbm.rules() WHERE dimension NOT IN ('indexing', 'security');
 SELECT * FROM dbm.score() WHERE dimension IN ('schema', 'overall');
-DELETE FROM dbm.rule_setting;
+DELETE FROM dbm.rule_setting WHERE rule NOT LIKE 'security.%';
 
 -- The verdict is the band of the score that is shown, and the overall score the mean of the dimensions by weight.
 SELECT dimension, verdict = CASE WHEN band < 40 THEN 'critical risk' WHEN band < 60 THEN 'needs work' WHEN band < 80 THEN 'solid'

@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(none reading_calls rows utf8_locale);
+use Audit qw(leave_server_out none reading_calls rows utf8_locale);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -60,6 +60,9 @@ sub all_work
 
 database('nothing', 'UTF8');
 all_work('nothing', 'UTF8');
+# What is said of the server and of every new database is not of this one.
+leave_server_out($node, 'nothing');
+$node->safe_psql('nothing', "INSERT INTO dbm.rule_setting (rule, enabled) VALUES ('security.public_database_privilege', false)");
 # Without pg_stat_statements queries cannot be judged, and that is said.
 is($node->safe_psql('nothing', "SELECT count(*) FROM dbm.audit() WHERE NOT (status = 'unknown' AND dimension = 'query')"),
 	'0', 'of an empty database there is nothing to say');

@@ -1,4 +1,5 @@
 # Backfills beside writers, killed in the middle and taken up again: each row is done once.
+# Runs alone: it measures how long batches take.
 
 use strict;
 use warnings FATAL => 'all';

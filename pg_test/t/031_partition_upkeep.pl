@@ -1,5 +1,6 @@
 # Upkeep creates ahead: what is missing and nothing else, with the rights of the owner, one broken set or one lock in the
 # way leaves the others done, nobody waits longer than the limit, and nothing is read under a strong lock.
+# Runs alone: it measures how long writers wait.
 
 use strict;
 use warnings FATAL => 'all';
@@ -156,6 +157,49 @@ is(statuses_of(maintain($node, 'postgres', 'shop.visit', at => '2026-11-25')), '
 is(sql(q{SELECT string_agg(relname || ' ' || pg_get_expr(relpartbound, oid), ', ' ORDER BY relname) FROM pg_class WHERE relname LIKE 'visit\_2026\_12\_%'}),
 	q{visit_2026_12_eu FOR VALUES IN ('eu'), visit_2026_12_rest DEFAULT}, 'get theirs');
 
+# A template that was dropped: the newest partition stands in for it, in all things.
+sql(<<'SQL');
+SET ROLE alice;
+CREATE TABLE shop.marked (id bigint NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);
+CREATE UNIQUE INDEX marked_key ON shop.marked (id, at);
+CREATE TABLE shop.marked_2026_10 PARTITION OF shop.marked FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
+ALTER TABLE shop.marked_2026_10 REPLICA IDENTITY USING INDEX marked_2026_10_id_at_idx;
+CREATE TABLE shop.model (LIKE shop.marked);
+SQL
+keep($node, 'postgres', 'shop.marked', %monthly, template => 'shop.model');
+sql('DROP TABLE shop.model');
+is(statuses_of(maintain($node, 'postgres', 'shop.marked', at => '2026-11-25')), 'create done, create done', 'a template that is gone is no harm');
+is(sql(q{SELECT c.relreplident, count(*) FILTER (WHERE i.indisreplident) FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid
+	WHERE c.oid = 'shop.marked_2026_12'::regclass GROUP BY 1}), 'i|1', 'and replicas find old rows as before');
+
+# The default partition that a policy wants is made, too.
+sql('SET ROLE alice; CREATE TABLE shop.open (at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE shop.open_default (a int)');
+keep($node, 'postgres', 'shop.open', %monthly, on_missing => 'default');
+my @wanted = maintain($node, 'postgres', 'shop.open', at => '2026-11-25', dry_run => 1);
+is("$wanted[-1]{partition} $wanted[-1]{status}: $wanted[-1]{detail}", 'shop.open_default_2 due: locks SHARE UPDATE EXCLUSIVE on shop.open', 'a default partition is due');
+is(statuses_of(maintain($node, 'postgres', 'shop.open', at => '2026-11-25')), 'create done, create done, create done', 'and made after the others');
+is(sql(q{INSERT INTO shop.open VALUES ('2099-01-01') RETURNING tableoid::regclass}), 'shop.open_default_2', 'it takes what no other takes');
+is(statuses_of(maintain($node, 'postgres', 'shop.open', at => '2026-11-25')), '', 'once');
+
+# --- That nothing was due is written down, and not too often
+
+my $noted = q{SELECT last_run > now() - interval '1 minute', last_result, failures, not_before IS NULL FROM dbm.partition_set WHERE parent = 'shop.marked'::regclass};
+sql(q{UPDATE dbm.partition_set SET last_run = now() - interval '2 hours', last_result = 'half', failures = 3, not_before = now() WHERE parent = 'shop.marked'::regclass});
+is(statuses_of(maintain($node, 'postgres', 'shop.marked', at => '2026-11-25')), '', 'nothing is due');
+is(sql($noted), 't|nothing due|0|t', 'which is written down');
+my $version = sql(q{SELECT xmin FROM dbm.partition_set WHERE parent = 'shop.marked'::regclass});
+maintain($node, 'postgres', 'shop.marked', at => '2026-11-25');
+is(sql(q{SELECT xmin FROM dbm.partition_set WHERE parent = 'shop.marked'::regclass}), $version, 'but not again at once');
+
+# Nobody waits for somebody who is changing a policy.
+sql(q{UPDATE dbm.partition_set SET last_run = now() - interval '2 hours' WHERE parent IN ('shop.marked'::regclass, 'shop.open'::regclass)});
+my $changing = Session->new($node, 'postgres');
+$changing->must(q{BEGIN; UPDATE dbm.partition_set SET premake = premake WHERE parent = 'shop.marked'::regclass});
+is(statuses_of(maintain($node, 'postgres', undef, at => '2026-11-25', before => q{SET statement_timeout = '20s'})), '', 'a policy that is being changed stops nobody');
+is(sql(q{SELECT string_agg(parent::text, ', ') FROM dbm.partition_set WHERE last_run < now() - interval '1 hour'}), 'shop.marked', 'what can be noted is');
+$changing->must('ROLLBACK');
+$changing->quit;
+
 # --- Another is at it, or in the way
 
 my $holder = Session->new($node, 'postgres');
@@ -168,6 +212,7 @@ is(statuses_of(@skipped), 'create skipped', 'a lock in the way puts it off');
 like($skipped[0]->{detail}, qr/^shop\.orders locked by process \d+ \(application "nightly report", idle in transaction, for [\d.]+ s\)$/, 'and says whose it is');
 cmp_ok($took, '<', 5, sprintf 'after a short while: %.1f s', $took);
 is(sql(q{SELECT failures = 0 AND not_before > now() AND last_result LIKE '%skipped%' FROM dbm.partition_set WHERE parent = 'shop.orders'::regclass}), 't', 'the worker is told to come back soon');
+like(sql(q{SELECT problem FROM dbm.partition_status('shop.orders')}), qr/the last pass was put off: create skipped: shop\.orders locked by process \d+/, 'and the status tells of it');
 $holder->must('ROLLBACK');
 is(statuses_of(maintain($node, 'postgres', 'shop.orders', at => '2026-12-01 00:00+00')), 'create done', 'then it is done');
 
@@ -241,6 +286,20 @@ my @in_default = maintain($node, 'postgres', 'shop.log', at => '2026-11-27 12:00
 like(statuses_of(@in_default), qr/create due/, 'a row in the default partition is no failure') or diag explain \@in_default;
 is(sql(q{SELECT count(*) FROM pg_constraint WHERE conname LIKE 'dbm\_%'}), 0, 'and new rows of that range are not refused');
 sql(q{INSERT INTO shop.log VALUES ('2026-11-29', 'still')});
+
+# What a run left there that was cut off refuses rows, and goes first.
+sql(q{ALTER TABLE shop.log_default ADD CONSTRAINT dbm_not_in_log_2026_12_20 CHECK (NOT (at >= '2026-12-20' AND at < '2026-12-21')) NOT VALID;
+	ALTER TABLE shop.log_default ADD CONSTRAINT of_mine CHECK (at < '2100-01-01')});
+like(try(q{INSERT INTO shop.log VALUES ('2026-12-20', 'refused')}), qr/violates check constraint "dbm_not_in_log_2026_12_20"/, 'a constraint that was left refuses rows');
+my ($left) = maintain($node, 'postgres', 'shop.log', at => '2026-11-27 12:00+00', dry_run => 1);
+is("$left->{action} $left->{partition} $left->{status}: $left->{detail}", 'drop constraint shop.log_default due: locks ACCESS EXCLUSIVE on shop.log_default',
+	'it is seen');
+($left) = maintain($node, 'postgres', undef, at => '2026-11-27 12:00+00', before => q{UPDATE dbm.partition_set SET not_before = NULL});
+my @log_rows = rows($node, 'postgres', q{SELECT action, status, detail FROM dbm.upkeep_log WHERE parent = 'shop.log' AND run = (SELECT max(run) FROM dbm.upkeep_log WHERE id = (SELECT max(id) FROM dbm.upkeep_log WHERE parent = 'shop.log')) ORDER BY id});
+is("$log_rows[0]{action} $log_rows[0]{status}: $log_rows[0]{detail}", 'drop constraint done: dbm_not_in_log_2026_12_20 was left by a run that was cut off', 'and taken away before all else')
+	or diag explain \@log_rows;
+sql(q{INSERT INTO shop.log VALUES ('2026-12-20', 'taken')});
+is(sql(q{SELECT string_agg(conname, ',') FROM pg_constraint WHERE conrelid = 'shop.log_default'::regclass AND contype = 'c'}), 'of_mine', 'others stay');
 
 # --- No worker to be had, and a cancel
 

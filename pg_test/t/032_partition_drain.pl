@@ -1,5 +1,6 @@
 # A default partition is drained beside writers and readers: no row is lost, none is seen twice, none is out of sight, and
 # whoever is killed in the middle leaves nothing that the next one could not go on with.
+# Runs alone: it measures how long writers wait.
 
 use strict;
 use warnings FATAL => 'all';

@@ -143,6 +143,39 @@ is(sql('SELECT count(*) FROM shop.target'), 10, 'the target of its own key keeps
 sql(q{DELETE FROM shop.pointing WHERE id = 1});
 is(statuses_of(maintain($node, 'postgres', 'shop.keyed', at => '2026-11-03')), 'retire done, drop done', 'when nothing points to it, it goes');
 
+# A table that points here is searched while nobody can write into it: not for longer than the limit.
+table('searched', 4, more => ', PRIMARY KEY (id, at)');
+sql(q{SET ROLE alice; CREATE TABLE shop.large (id bigint, at date); INSERT INTO shop.large SELECT 4, '2026-11-04' FROM generate_series(1, 400000);
+	ALTER TABLE shop.large ADD CONSTRAINT large_fkey FOREIGN KEY (id, at) REFERENCES shop.searched});
+keep($node, 'postgres', 'shop.searched', %daily, retention => '1 day');
+my ($forecast) = maintain($node, 'postgres', 'shop.searched', at => '2026-11-03', dry_run => 1);
+like($forecast->{detail}, qr/; SHARE on shop\.large while it is searched for rows that point to the partition, then ACCESS EXCLUSIVE$/, 'a dry run says that it is searched');
+my ($late) = maintain($node, 'postgres', 'shop.searched', at => '2026-11-03', before => q{SET dbm.upkeep_lock_timeout = '5ms'});
+is("$late->{action} $late->{status}", 'retire skipped', 'what takes longer than the limit is left') or diag explain $late;
+like($late->{detail}, qr/^to see whether rows of shop\.large point to it took longer than 5 ms, while which nobody could write there: index the foreign key, or detach shop\.searched_1 by hand/, 'and it is said what helps');
+is(sql(q{SELECT count(*) FROM pg_inherits WHERE inhdetachpending}) . sql('SELECT count(*) FROM dbm.partition_detached WHERE parent_name = $$shop.searched$$'), '00', 'nothing is half done');
+is(statuses_of(maintain($node, 'postgres', 'shop.searched', at => '2026-11-03', before => q{SET dbm.upkeep_lock_timeout = '30s'})), 'retire done, drop done', 'with more time it goes');
+
+# --- A set that is only watched
+
+sql(<<'SQL');
+SET ROLE alice;
+CREATE TABLE shop.listed (region text) PARTITION BY LIST (region);
+CREATE TABLE shop.listed_eu PARTITION OF shop.listed FOR VALUES IN ('eu');
+CREATE TABLE shop.listed_us PARTITION OF shop.listed FOR VALUES IN ('us');
+SQL
+sql(q{SELECT dbm.partition_manage('shop.listed', 'watched')});
+is(statuses_of(maintain($node, 'postgres', 'shop.listed')), '', 'nothing is done to it');
+my $old_reader = Session->new($node, 'postgres');
+$old_reader->must('BEGIN; SELECT count(*) FROM shop.listed');
+$node->psql('postgres', q{SET lock_timeout = 200; ALTER TABLE shop.listed DETACH PARTITION shop.listed_eu CONCURRENTLY});
+is(sql(q{SELECT count(*) FROM pg_inherits WHERE inhdetachpending}), 1, 'but what somebody left half detached');
+$old_reader->must('COMMIT');
+$old_reader->quit;
+my @of_all = grep { $_->{parent} eq 'shop.listed' } maintain($node, 'postgres', undef, at => '2026-11-03');
+is(statuses_of(@of_all), 'finalize done', 'is ended');
+is(join(' ', partitions($node, 'postgres', 'shop.listed')), 'listed_us', 'and nothing else');
+
 # --- A long reader
 
 table('read', 6);

@@ -259,6 +259,18 @@ SKIP: {
 	is(sql('SELECT pg_current_wal_insert_lsn()'), $wal, 'and writes no WAL');
 }
 
+# --- A new extension is no news after a quarter of an hour
+
+sql('CREATE DATABASE "Fresh"');
+$node->safe_psql('Fresh', 'CREATE SCHEMA dbm; DROP SCHEMA dbm');
+set(q{dbm.discovery_interval = '899s'});
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM dbm.worker_status() WHERE database = 'Fresh' AND state = 'no extension'});
+my $began = time;
+$node->safe_psql('Fresh', 'BEGIN; CREATE EXTENSION dbmastery; SELECT pg_sleep(1); COMMIT');
+wait_until($node, 'Fresh', q{SELECT count(*) = 1 FROM dbm.job_run WHERE job = 'upkeep' AND outcome = 'done'});
+cmp_ok(time - $began, '<', 60, 'CREATE EXTENSION calls the worker');
+is($node->safe_psql('Fresh', q{SELECT to_regproc('dbm.extension_created')}), '', 'and leaves no function behind');
+
 # --- No worker is left
 
 $node->append_conf('postgresql.conf', "max_worker_processes = 2\ndbm.discovery_interval = 1s");

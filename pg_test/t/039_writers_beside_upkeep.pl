@@ -1,5 +1,6 @@
 # Writers and long readers beside upkeep and retention: nobody fails, nobody deadlocks, and no writer waits for a lock of
 # upkeep longer than its limit.
+# Runs alone: it measures how long writers wait.
 
 use strict;
 use warnings FATAL => 'all';

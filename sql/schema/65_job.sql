@@ -47,7 +47,7 @@ SELECT pg_catalog.pg_extension_config_dump('dbm.score_history', '');
 COMMENT ON TABLE dbm.job IS
     'What is run on schedule, one row a job, as dbm.schedule() wrote it; dbm.jobs() also shows when each is due. Without a row, upkeep is run every hour. Kept by pg_dump.';
 COMMENT ON COLUMN dbm.job.job IS
-    'Its name: upkeep, audit, or plan and a number.';
+    'Its name: upkeep, audit, seal, or plan and a number.';
 COMMENT ON COLUMN dbm.job.every IS
     'From the start of one run to that of the next, give or take an eighth; null for one run only.';
 COMMENT ON COLUMN dbm.job.is_enabled IS
@@ -98,3 +98,8 @@ COMMENT ON COLUMN dbm.score_history.coverage IS
     'The share of its rules that could be judged.';
 COMMENT ON COLUMN dbm.score_history.findings IS
     'How many findings there were.';
+
+-- Has the worker look into this database as soon as this is committed.
+CREATE FUNCTION dbm.extension_created() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_extension_created';
+SELECT dbm.extension_created();
+DROP FUNCTION dbm.extension_created();

@@ -191,7 +191,7 @@ status: pending, running, waiting (for people), confirmed, done, skipped (was so
 For the plan''s creator, who has its rights, and members of pg_monitor. Raises 42704 for a plan that does not exist, 42501 for another''s.';
 
 COMMENT ON PROCEDURE dbm.partition_copy(bigint, text, interval, interval) IS
-    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back before the swap: aborted. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
+    'Carries a copy of a table on to a phase: prepared, copying, catching_up, ready, swapped, verified, cleaned; or takes it back: aborted, before the swap, and that of a conversion until it is cleaned up. Goes on where it stopped, commits after each batch. For members of the table''s owner.';
 COMMENT ON FUNCTION dbm.partition_drain(regclass) IS
     'Moves the rows of a set''s default partition into partitions of their own, as its policy cuts them, while others read and write: copied in batches, kept alike by a journal, swapped under a lock of a moment. Rows without a key, at infinity, too old or too far ahead stay. Says what it did as dbm.partition_maintain() does.';
 COMMENT ON FUNCTION dbm.partition_copy_status() IS
@@ -261,7 +261,7 @@ COMMENT ON COLUMN dbm.partition_set.is_enabled IS 'Whether it is kept at all.';
 COMMENT ON COLUMN dbm.partition_set.created_by IS 'Who had it kept first.';
 COMMENT ON COLUMN dbm.partition_set.created_at IS 'When.';
 COMMENT ON COLUMN dbm.partition_set.last_now IS 'The greatest moment that upkeep has seen, by which it notices a jump of the clock.';
-COMMENT ON COLUMN dbm.partition_set.last_run IS 'When upkeep was last at it.';
+COMMENT ON COLUMN dbm.partition_set.last_run IS 'When upkeep was last at it; that nothing was due is written down once an hour at most.';
 COMMENT ON COLUMN dbm.partition_set.last_result IS 'What came out of it.';
 COMMENT ON COLUMN dbm.partition_set.failures IS 'How often it failed in a row.';
 COMMENT ON COLUMN dbm.partition_set.not_before IS 'Before when it is not tried again.';
@@ -283,7 +283,7 @@ COMMENT ON COLUMN dbm.upkeep_log.run IS 'The pass to which it belongs.';
 COMMENT ON COLUMN dbm.upkeep_log.happened_at IS 'When it was over.';
 COMMENT ON COLUMN dbm.upkeep_log.parent_oid IS 'The partitioned table.';
 COMMENT ON COLUMN dbm.upkeep_log.parent IS 'Its name, qualified and quoted.';
-COMMENT ON COLUMN dbm.upkeep_log.action IS 'finalize, create, drain, retire, drop, or what a guard stopped.';
+COMMENT ON COLUMN dbm.upkeep_log.action IS 'drop constraint (one that a run left on the default partition which was cut off), finalize, create, drain, retire, drop, archive; upkeep or policy where nothing could be begun.';
 COMMENT ON COLUMN dbm.upkeep_log.partition IS 'The partition that it was about.';
 COMMENT ON COLUMN dbm.upkeep_log.status IS 'done, skipped (a lock was not to be had: it is tried again), failed, stopped (by a guard) or due (dry run).';
 COMMENT ON COLUMN dbm.upkeep_log.detail IS 'What was done, or why not.';
@@ -331,13 +331,14 @@ state of the launcher: running, not running, not started (problem says how), or 
 COMMENT ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) IS
     'Keeps the partitions of one table, or of all under upkeep that the caller may act for (null): makes those ahead and those missing in between, drains the default partition, retires what is older than retention, ends a DETACH CONCURRENTLY that was left half done. One row for each thing that it did or would not do; none where nothing was due.
 at: the time taken for now. dry_run: says what is due and which locks it would take, and does nothing; works on a standby, too.
-action: create, drain, retire, drop, archive, finalize; upkeep and policy where a set was not kept at all. status: done; skipped (somebody holds a lock, who and for how long is in detail: the next run tries again); failed (detail says why; other sets go on); stopped (a guard of the policy, max_create or max_retire, was hit); due (not done by this run).
-Each action is a transaction of its own in a background worker, with the rights of the table''s owner, and waits at most dbm.upkeep_lock_timeout for its locks; a new partition is made beside and attached, one that goes is detached concurrently unless there is a default partition. Everything is written to dbm.upkeep_log, which keeps dbm.upkeep_log_retention days. Where no worker is to be had, it does in its own transaction what can be done there. The worker ends with the call.
+action: create, drain, retire, drop, archive, finalize, drop constraint (which a run left that was cut off); upkeep and policy where a set was not kept at all. status: done; skipped (somebody holds a lock, who and for how long is in detail: the next run tries again); failed (detail says why; other sets go on); stopped (a guard of the policy, max_create or max_retire, was hit); due (not done by this run).
+Each action is a transaction of its own in a background worker, with the rights of the table''s owner, and waits at most dbm.upkeep_lock_timeout for its locks, nor is a table with a foreign key to the partition that goes searched for longer; a new partition is made beside and attached, one that goes is detached concurrently unless there is a default partition. Everything is written to dbm.upkeep_log, which keeps dbm.upkeep_log_retention days. Where no worker is to be had, it does in its own transaction what can be done there. The worker ends with the call.
 Raises 55000 for a table that is not under upkeep or was put under it in the same transaction, 42501 for another''s, 25006 on a standby. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_maintain(regclass, timestamp with time zone, boolean) TO somebody.';
 COMMENT ON FUNCTION dbm.partition_convert_plan(regclass, text, text, text, integer, interval, text, text[]) IS
     'Makes a plan by which a table in use becomes partitioned by ranges of key, every so wide, without ever stopping its readers and writers for longer than a moment. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
-method attach, which is auto: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied. Keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place. The way back is open as long as that partition is there.
-premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes. time_zone: in which days and months begin, that of the session if null.
+method attach: the table as it is becomes the first partition, which takes all before the boundary after the next; no row is copied, and the way back is open as long as that partition is there. method copy: its rows are copied into as many partitions as they need while others write, compared, and exchanged with the table under one short lock; the old table is kept, and the way back open with all that is written, until somebody confirms that it may go. auto is attach, and copy where rows are older than retention already, which one partition of all could not let go.
+Either keeps keys, identity and sequences, defaults, generated columns, indexes, statistics, triggers, policies, privileges, owner, comments, publications and replica identity, and makes views, SQL functions, rules and policies that read it again in place.
+premake: partitions made ahead, and kept ahead by upkeep. retention: what is older goes; with copy, once the old table is dropped. time_zone: in which days and months begin, that of the session if null.
 accept: what has to be named because it promises less afterwards: primary_key, unique (they gain the key), foreign_keys (those of other tables gain a column, which a trigger fills). Whatever is not accepted is listed in an error of SQLSTATE 55000.
 Raises 0A000 for what cannot be converted and why, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.partition_convert_plan TO somebody.';
 
@@ -364,3 +365,81 @@ COMMENT ON FUNCTION dbm.set_context(text, text) IS
 
 COMMENT ON FUNCTION dbm.context() IS
     'What dbm.set_context() said in this transaction. Not granted to anybody but by GRANT.';
+
+COMMENT ON FUNCTION dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint) IS
+    'What was changed in tables under the audit trail, the last change first: of one table or of all (null), from since on and before until, by one actor, at most max_rows.
+actor: who had logged in, which nobody can say of himself; context: what dbm.set_context() said. table_name: as it is called now. key: that of before the change. old, new: what changed, or whole rows where store is full; a column that is absent did not change or is not logged. statement_no grows within its transaction, with gaps.
+The caller sees the changes of tables that he may SELECT, of columns that he may SELECT, and nothing of tables whose row-level security binds him; the owner of the log sees all. Works on standbys. Granted to pg_monitor. Raises 55000 where there is no audit log.';
+
+COMMENT ON FUNCTION dbm.row_history(regclass, jsonb) IS
+    'What became of one row, the first change first, by its key as it is now or was last, e.g. ''{"id": 7}''; of a table without a key, by any of its columns. While the row had another key is told as well. Columns as those of dbm.changes(), and the same rights.
+Raises 22023 for what is no key of the table, 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.as_of(regclass, timestamp with time zone) IS
+    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known.
+A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched.';
+
+COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
+    'As dbm.as_of(), as rows of the table as it is now: SELECT * FROM dbm.rows_as_of(NULL::public.orders, now() - interval ''1 hour''). Columns are followed through renames; those that came since, that are not logged or that the caller may not SELECT are NULL. Granted to pg_monitor.';
+
+COMMENT ON FUNCTION dbm.revert_plan(bigint) IS
+    'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change.
+Raises 55000, and says which, where later changes would be lost, and for TRUNCATE; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
+
+COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, timestamp with time zone) IS
+    'A plan that makes one row, given by its key, what it was at a moment, by taking back what was changed of it since; returns its number. As dbm.revert_plan(bigint) otherwise. Raises 55000 where nothing changed since, or where the table was not watched then.';
+
+COMMENT ON FUNCTION dbm.seal_audit_log() IS
+    'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal; none where nothing is new. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.
+Digests are worth most outside: see dbm.audit_log_digests().';
+
+COMMENT ON FUNCTION dbm.verify_audit_log(jsonb) IS
+    'Looks at all of the log and its seals and returns what is not as it was sealed, row by row: altered, removed, added (after its transaction had been sealed), seal altered, seal removed. No row: all is as it was; a NOTICE says how much that is, and how many rows no seal has yet. What went with old partitions counts as gone by right.
+digests: what dbm.audit_log_digests() said earlier, as an object of digests by seal_id or an array of its rows. Without them, who can write the log can also make its seals anew, and nothing here tells.
+Reads every row of the log. Works on standbys. Granted to pg_monitor. Raises 22023 for what are no digests.';
+
+COMMENT ON FUNCTION dbm.audit_log_digests() IS
+    'The digest of every seal, the first first. Kept where nobody who can write the log can write, the last of them proves all before it: dbm.verify_audit_log() takes them. Granted to pg_monitor.';
+COMMENT ON FUNCTION dbm.set_tenant(text, boolean) IS
+    'Says whose rows this transaction may see and write, where policies stand on dbm.current_tenant(); null for nobody''s. Until the transaction ends, so that it is safe behind poolers of transactions; with is_local false for the rest of the session.
+Whoever may call it can be any tenant: grant it to the role as which the application connects, and to no other. A transaction has one tenant: another one in the same transaction raises 55000, but for superusers. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_tenant TO somebody.';
+
+COMMENT ON FUNCTION dbm.current_tenant() IS
+    'Whose rows this transaction may see; null for nobody''s, so that a policy of column = dbm.current_tenant() lets nothing through. Parallel workers see it too. What somebody has put into a setting of that name, before the library was loaded or after, does not count. Granted to everybody, since policies and defaults call it in everybody''s statements.';
+
+COMMENT ON FUNCTION dbm.tenancy_plan(regclass[], text, text, jsonb, regclass, text[]) IS
+    'Makes a plan by which tables in use are divided between tenants: the column, filled with each row that is written and then in all others, NOT NULL, keys and foreign keys that hold it, so that no row can point into another tenant, indexes, and in the end a restrictive policy that is forced upon the owner too. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself. The plan waits once, for an application that calls dbm.set_tenant(); its last step is dbm.tenant_leak_test().
+tenant_type: the type of the column, where neither one of the tables nor the key of tenants has it. source: whose the rows are that are there, by table: an expression over its columns, or {"via": "a foreign key"}; without it the column itself, or the first foreign key to another of the tables that every row has. tenants: the table of tenants, to whose primary key the column points.
+accept: what has to be named because it changes what is promised: primary_key, unique, foreign_keys (they gain the column), views (they use the rights of whoever asks), materialized_views (closed to all but their owner), functions (those that run with rights to which no policy applies stay). Whatever is not accepted is listed in an error of SQLSTATE 55000.
+Raises 55000 where nobody knows whose the rows are, 0A000 for what there is no way for, 42501 without the owners'' rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.tenancy_plan TO somebody.';
+
+COMMENT ON FUNCTION dbm.tenant_leak_test(regclass[], text, text[]) IS
+    'Whether a tenant can see, touch or guess what belongs to another: of these tables, or of all that have the column (null). Tried with the rights of these roles, or of all that were granted something on the table (null), and with rows of two tenants, made up where there are none, in a subtransaction of which nothing stays. One row for each table and check, the worst first.
+check_name: policy, force, role, context, no_context, read, insert, update, delete, move, on_conflict, merge, row_security_off, copy, truncate, privileges, partition, unique, foreign_key, view, materialized_view, function, publication, not_null. status: leak; weak (nothing comes through, but one more grant or policy would let it); unknown (it could not be tried, detail says why); ok.
+For superusers, and for owners who are members of the roles; triggers of the table fire with the rights of those roles. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.tenant_leak_test TO somebody.';
+
+COMMENT ON FUNCTION dbm.row_versioning_plan(regclass, text, text) IS
+    'Makes a plan by which the versions of a table''s rows are numbered: a column that grows by one with each change, one that says when that was, and the trigger dbm.row_version(). Null for a column that is not wanted; one that is there is used if its type fits. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). No row is written by it.
+An UPDATE that sets the version to the one that was read is refused with SQLSTATE 40001 where the row has another by now: no update is lost. One that does not mention the version is not.
+Raises 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.row_versioning_plan TO somebody.';
+
+COMMENT ON FUNCTION dbm.soft_delete_plan(regclass, text, text, text[]) IS
+    'Makes a plan by which deleted rows of a table stay: a column that says since when, an index of those rows, a view of all others (live_ and the table''s name, unless view_name says another) in which DELETE marks a row, and unique keys that ignore deleted rows, so that their values can be used again; the primary key stays. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo().
+accept: unique, where unique keys become partial: ON CONFLICT then needs their WHERE, and no foreign key can point to them.
+Raises 55000 for what has to be accepted, 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.soft_delete_plan TO somebody.';
+COMMENT ON FUNCTION dbm.access_review(text) IS
+    'Everything that a role may do in this database, by kind of object, object and privilege; one row for each path by which a right came, since taking one away leaves the others.
+path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
+First come the role''s attributes and the roles that it is in or becomes. Of a superuser they are all there is to say: everything, *. What everybody may do with the server''s own functions, types and catalogs is left out.
+What the server answers to has_table_privilege() and its like, this shows with its reasons. Raises 42704 for a role that does not exist.';
+
+COMMENT ON FUNCTION dbm.who_can(text, text) IS
+    'Every role that has a privilege on an object, superusers among them, by privilege and role; one row for each path by which it came, as in dbm.access_review().
+target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
+Policies are not looked at: who may SELECT a table may still see none of its rows. Raises 42704 for an object that does not exist, 22023 for a privilege that the kind has not.';
+
+COMMENT ON FUNCTION dbm.role_plan(text, text, text[], boolean, text) IS
+    'Makes a plan for a new role with the least privileges for what it does. Returns the plan''s number, for dbm.plan_steps(), CALL dbm.apply() and CALL dbm.undo(). Changes nothing itself.
+kind: application (reads and writes rows of tables, reads views, draws from sequences; no TRUNCATE, REFERENCES or TRIGGER), read_only (reads, with timeouts and read-only transactions against mistakes), migrator (acts as the role that owns, from the first statement of each session, with a lock_timeout), monitor (pg_monitor and schema dbm; no row).
+schemas: where; all that are the users'' own if null. What the owners of these schemas and their tables make later is granted too, by default privileges. logs_in: false makes a role to be granted to logins. owner, for a migrator: the role that owns; if null, the one that owns everything there already and does not log in, else a new one.
+The plan gives no password. Raises 42710 where the role exists, 3F000 for a schema that does not, 22023 for an unknown kind. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.role_plan TO somebody.';

@@ -9,6 +9,9 @@ GRANT SELECT ON TABLE dbm.audit_schema, dbm.backfill_batch, dbm.backfill_job, db
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.job, dbm.job_run, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.score_history, dbm.suppression, dbm.workload TO pg_monitor;
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_copy, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
+-- Policies and defaults call it in everybody's statements; it tells nobody more than whose transaction it is.
+GRANT EXECUTE ON FUNCTION dbm.current_tenant() TO PUBLIC;
+
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION
     dbm.version(),
@@ -40,6 +43,12 @@ GRANT EXECUTE ON FUNCTION
     dbm.backfill_status(),
     dbm.partition_boundaries(text, text, timestamp with time zone, timestamp with time zone, text),
     dbm.audit_triggers(),
+    dbm.as_of(regclass, timestamp with time zone),
+    dbm.audit_log_digests(),
+    dbm.changes(regclass, timestamp with time zone, timestamp with time zone, text, bigint),
+    dbm.row_history(regclass, jsonb),
+    dbm.rows_as_of(anyelement, timestamp with time zone),
+    dbm.verify_audit_log(jsonb),
     dbm.jobs(),
     dbm.worker_status(),
 
@@ -48,5 +57,7 @@ GRANT EXECUTE ON FUNCTION
     dbm.plan_status(bigint),
     dbm.plan_steps(bigint),
     dbm.progress(),
+    dbm.access_review(text),
+    dbm.who_can(text, text),
     dbm.why_no_index(text)
 TO pg_monitor;

@@ -12,9 +12,16 @@ use super::scoreboard::scoreboard;
 use super::settings::RuleSettings;
 use super::suppression::Suppressions;
 use crate::catalog::sample::{Sample, SampleDefinitions};
+use crate::catalog::security::{
+    CalledFunction, HbaAddress, HbaLine, Language, ObjectKind, Password, PolicyExpression, Protected,
+    UserMapping, privilege,
+};
 use crate::catalog::types::builtin;
 use crate::catalog::workload::{Statement, Statements};
-use crate::catalog::{ConstraintKind, LastValue, Oid, Prepared, Role, Setting, Snapshot};
+use crate::catalog::{
+    ConstraintKind, Function, Grant, LastValue, Membership, Oid, Policy, Prepared, RelationKind, Role,
+    RoleSetting, Setting, Snapshot,
+};
 use crate::finding::{Facts, Rule, Verdicts};
 
 fn audit_of(snapshot: &Snapshot) -> Audit {
@@ -126,8 +133,141 @@ fn faulty_pair(sample: &mut Sample, number: usize) {
         sample.snapshot.roles.push(role);
         sample.snapshot.settings.insert("lock_timeout".into(), Setting { value: "0".into() });
     }
+    policy(sample, children, "forgotten", PolicyExpression::default());
     let trigger = sample.trigger(children, &format!("off{number}"), 0);
     sample.edit_trigger(trigger, |trigger| trigger.state = crate::catalog::TriggerState::Disabled);
+}
+
+/// A role that logs in and owns, and one that was granted.
+const OWNER: Oid = 20_000;
+const APP: Oid = 20_001;
+
+fn grant(grantee: Oid, privileges: u64) -> Grant {
+    Grant { grantee, grantor: OWNER, privileges }
+}
+
+fn policy(sample: &mut Sample, table: Oid, name: &str, expression: PolicyExpression) {
+    let oid = sample.oid();
+    sample.snapshot.policies.push(Policy {
+        oid,
+        name: name.into(),
+        table,
+        command: '*',
+        is_permissive: true,
+        roles: [0].into(),
+        has_using: true,
+        ..Policy::default()
+    });
+    sample.snapshot.security.policies.insert(oid, expression);
+}
+
+/// Tables and functions with which most rules of security have something to say.
+fn unsafe_pair(sample: &mut Sample, number: usize) {
+    let guarded = [format!("guarded{number}"), format!("beside{number}")].map(|name| {
+        let table = sample.keyed_table(&name);
+        sample.column(table, "tenant_id", builtin::INT8);
+        sample.column(table, "api_key", builtin::TEXT);
+        sample.edit_table(table, |table| {
+            (table.row_security, table.owner, table.rows) = (true, OWNER, 1e6);
+            table.acl = Some([grant(OWNER, 0x7f), grant(APP, 0x7f), grant(0, privilege::SELECT)].into());
+        });
+        sample.edit_column(table, "api_key", |column| {
+            column.acl = Some([grant(0, privilege::SELECT)].into());
+        });
+        let volatile =
+            CalledFunction { signature: "public.now_or_never()".into(), ..CalledFunction::default() };
+        policy(
+            sample,
+            table,
+            "tenant",
+            PolicyExpression { functions: vec![volatile], columns: vec![2], ..PolicyExpression::default() },
+        );
+        policy(
+            sample,
+            table,
+            "open",
+            PolicyExpression { using_is_true: true, ..PolicyExpression::default() },
+        );
+        table
+    });
+    sample.column(guarded[1], "guarded_id", builtin::INT8);
+    let key = sample.foreign_key(guarded[1], &["guarded_id"], guarded[0], &["id"]);
+    name_foreign_key(sample, key, &format!("to_guarded{number}"));
+    let (shut, leaf, view) = (
+        sample.keyed_table(&format!("shut{number}")),
+        sample.keyed_table(&format!("leaf{number}")),
+        sample.table(&format!("shown{number}")),
+    );
+    policy(sample, shut, "forgotten", PolicyExpression::default());
+    sample.inherit(guarded[0], leaf);
+    for table in [leaf, view] {
+        sample.edit_table(table, |table| table.acl = Some([grant(APP, privilege::SELECT)].into()));
+    }
+    sample.edit_table(view, |view| view.kind = RelationKind::View);
+    sample.snapshot.security.views.insert((view, guarded[0]));
+    let kinds = [(true, false, None), (true, false, Some("\"$user\"")), (false, true, None)];
+    for (place, (is_definer, is_leakproof, path)) in (0..).zip(kinds) {
+        // The definitions of the sample tell functions by their OIDs, which therefore are the same in whatever order.
+        let oid = 50_000 + 10 * Oid::try_from(number).unwrap_or(0) + place;
+        sample.snapshot.functions.push(Function {
+            oid,
+            name: "lower".into(),
+            schema: 2200,
+            owner: OWNER,
+            language: 14,
+            is_security_definer: is_definer,
+            is_leakproof,
+            argument_types: [builtin::INT4].into(),
+            settings: path.map(|path| format!("search_path={path}").into()).into_iter().collect(),
+            ..Function::default()
+        });
+    }
+}
+
+/// What is wrong with the roles and the server of the shop.
+fn unsafe_server(sample: &mut Sample) {
+    let snapshot = &mut sample.snapshot;
+    let role =
+        |oid, name: &str| Role { oid, name: name.into(), logs_in: true, inherits: true, ..Role::default() };
+    snapshot.roles.extend([
+        Role { bypasses_row_security: true, ..role(OWNER, "owner") },
+        Role { creates_roles: true, replicates: true, ..role(APP, "app") },
+        Role { is_superuser: true, ..role(20_002, "root") },
+        Role { logs_in: false, ..role(4_571, "pg_execute_server_program") },
+    ]);
+    snapshot.roles.iter_mut().filter(|role| role.oid == 10).for_each(|role| role.is_superuser = true);
+    snapshot.memberships.push(Membership { role: 4_571, member: APP, sets: true, ..Membership::default() });
+    snapshot.namespaces.entry(2200).and_modify(|public| {
+        public.acl = Some([grant(0, privilege::USAGE | privilege::CREATE)].into());
+    });
+    snapshot.role_settings.push(RoleSetting {
+        role: APP,
+        is_for_database: false,
+        settings: ["app.secret=x".into()].into(),
+    });
+    let security = &mut snapshot.security;
+    security.languages.insert(14, Language { name: "sql".into(), is_trusted: true });
+    security.system_names.insert(("lower".into(), 1));
+    security.passwords = Some([(OWNER, Password::Md5)].into_iter().collect());
+    security.hba = Some(vec![HbaLine {
+        number: 1,
+        databases: ["all".into(), "replication".into()].into(),
+        users: ["all".into()].into(),
+        address: Some(HbaAddress::All),
+        method: "trust".into(),
+        ..HbaLine::default()
+    }]);
+    security.database = Protected {
+        oid: 5,
+        kind: ObjectKind::Database,
+        name: "shop".into(),
+        owner: 10,
+        ..Protected::default()
+    };
+    security.parameters.push(("session_replication_role".into(), [grant(APP, privilege::SET)].into()));
+    let fsync = Setting { value: "off".into() };
+    security.settings.insert("fsync".into(), fsync);
+    security.user_mappings = Some(vec![UserMapping { server: "far".into(), ..UserMapping::default() }]);
 }
 
 /// Queries on the pair of that number, some of which are as they should not be.
@@ -163,8 +303,10 @@ fn shop(order: impl Iterator<Item = usize>, gap: usize) -> Sample {
         }
         sound_pair(&mut sample, number);
         faulty_pair(&mut sample, number);
+        unsafe_pair(&mut sample, number);
         with_statements(&mut sample, statements(number, true));
     }
+    unsafe_server(&mut sample);
     let sheet = sample.keyed_table("sheets");
     for number in 0..120 {
         sample.column(sheet, &format!("cell_{number}"), builtin::TEXT);
@@ -261,8 +403,8 @@ fn interruptions(rule: &Rule, snapshot: &Snapshot) -> usize {
 
 #[test]
 fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
-    // These look at one thing of the server, or at its few extensions or slots, however many tables there are.
-    const OF_THE_SERVER: [&str; 7] = [
+    // These look at the server, its roles, or its few extensions or slots, however many tables there are.
+    const OF_THE_SERVER: [&str; 35] = [
         "migration.collation_version_mismatch",
         "migration.database_blocks_upgrade",
         "migration.extension_outdated",
@@ -270,6 +412,34 @@ fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
         "migration.logical_slot_lost_by_upgrade",
         "migration.prepared_transaction",
         "migration.version_out_of_support",
+        "security.dangerous_membership",
+        "security.event_trigger_unsafe",
+        "security.extension_in_open_schema",
+        "security.extension_reaches_out",
+        "security.extension_vulnerable",
+        "security.extra_superuser",
+        "security.hba_error",
+        "security.hba_open_to_world",
+        "security.hba_unencrypted",
+        "security.hba_weak_method",
+        "security.parameter_granted",
+        "security.password_guessable",
+        "security.password_hash_weak",
+        "security.password_never_expires",
+        "security.public_creates_in_schema",
+        "security.public_database_privilege",
+        "security.public_default_privilege",
+        "security.publication_ignores_row_security",
+        "security.role_bypasses_row_security",
+        "security.role_creates_roles",
+        "security.role_replicates",
+        "security.search_path_writable",
+        "security.secret_in_setting",
+        "security.server_setting",
+        "security.subscription_password",
+        "security.superuser_over_network",
+        "security.system_function_granted",
+        "security.user_mapping_unsafe",
     ];
     let (small, large) = (shop(0..3, 0).finish(), shop(0..6, 0).finish());
     for rule in super::rules().filter(|rule| !OF_THE_SERVER.contains(&rule.id)) {

@@ -35,6 +35,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         .chain(crate::query::rules::RULES)
         .chain(crate::migration::rules::RULES)
         .chain(crate::partition::rules::RULES)
+        .chain(crate::security::rules::RULES)
 }
 
 /// The rule of that id.

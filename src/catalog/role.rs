@@ -38,6 +38,12 @@ pub struct Membership {
     pub member: Oid,
     /// WITH ADMIN OPTION.
     pub is_admin: bool,
+    /// Who gave it.
+    pub grantor: Oid,
+    /// WITH INHERIT; until 15 what the member is created with.
+    pub inherits: bool,
+    /// WITH SET; until 15 always.
+    pub sets: bool,
 }
 
 /// A set of privileges, in the bits of `AclMode`.

@@ -53,6 +53,8 @@ pub struct Sequence {
     pub used_by: Vec<(Oid, ColumnNumber)>,
     /// Where it stands.
     pub last_value: LastValue,
+    /// Its privileges; `None` means the built-in default.
+    pub acl: Option<Box<[super::Grant]>>,
 }
 
 impl Sequence {

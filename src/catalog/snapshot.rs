@@ -87,6 +87,8 @@ pub struct Snapshot {
     pub partition_policies: Vec<super::partition::StoredPolicy>,
     /// Columns that views, rules, policies or functions depend on, so that their type cannot simply change.
     pub depended_columns: FxHashSet<(Oid, ColumnNumber)>,
+    /// What only rules of security ask for; read for the audit alone.
+    pub security: super::security::Security,
 }
 
 /// Where the items of each relation stand in a sorted vector.

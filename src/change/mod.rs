@@ -8,4 +8,6 @@ pub mod index_ddl;
 pub mod names;
 pub mod plan;
 pub mod proof;
+pub mod retry;
 pub mod run;
+pub mod words;

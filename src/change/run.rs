@@ -175,6 +175,21 @@ pub fn next_to_undo(steps: &[StepStatus]) -> Option<usize> {
         .rposition(|status| !matches!(status, StepStatus::Pending | StepStatus::Skipped | StepStatus::Undone))
 }
 
+/// Where a way back that was interrupted at a statement goes on. A build that did not come to its end leaves an index
+/// behind, so that what removes it is done again.
+pub fn goes_back_at(undo: &[String], place: usize) -> usize {
+    let starts = |place: Option<usize>, words: &str| {
+        place.and_then(|place| undo.get(place)).is_some_and(|sql| sql.starts_with(words))
+    };
+    let before = place.checked_sub(1);
+    let is_build = starts(Some(place), "CREATE INDEX CONCURRENTLY ")
+        || starts(Some(place), "CREATE UNIQUE INDEX CONCURRENTLY ");
+    match before {
+        Some(before) if is_build && starts(Some(before), "DROP INDEX CONCURRENTLY IF EXISTS ") => before,
+        _ => place,
+    }
+}
+
 /// What is to be done with a step before it is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {

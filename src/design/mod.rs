@@ -7,8 +7,10 @@ pub mod naming;
 pub mod not_null;
 pub mod prevalence;
 pub mod sequences;
+pub mod soft_delete;
 pub mod tables;
 pub mod types;
+pub mod versioning;
 pub mod words;
 
 #[cfg(test)]

@@ -89,6 +89,14 @@ impl Definitions for Deparse<'_> {
         Some(LeafDensity { sampled_pages: 30, pages: index.pages, fill })
     }
 
+    fn function_signature(&self, _function: Oid) -> Option<String> {
+        None
+    }
+
+    fn password_is(&self, _role: Oid, _word: &str) -> Option<bool> {
+        None
+    }
+
     fn file_created(&self, file: FileLocation) -> Option<Moment> {
         let index = self.find(|index| index.file == file)?;
         let days = self.ages.get(&*index.name).copied().unwrap_or(40);

@@ -1,30 +1,32 @@
 //! The bounds of a partition as ATTACH takes them, so that they meet those of the set it comes to.
 
-use super::key::{Edge, KeyKind, Range};
+use super::key::{Edge, KeyKind, Position, Range};
 use super::line;
 use super::set::Set;
 use crate::text::quote_literal;
 
-/// `FROM (…) TO (…)` of a new partition of `set`. Uuids and ULIDs end as the bounds that are there:
+/// A place on the line of a set's key as an SQL literal. Uuids and ULIDs end as the bounds that are there:
 /// `…-7000-8000-000000000000` overlaps with `…-0000-0000-000000000000`, though no value lies between them.
-pub fn bounds(set: &Set, kind: KeyKind, range: &Range) -> String {
-    let usual = line::text(kind, 0);
-    let kept = match kind {
-        KeyKind::UuidV7 => usual.len() - "00000000-0000".len(),
-        KeyKind::Ulid => 16,
-        _ => 0,
+pub fn literal(set: &Set, kind: KeyKind, position: Position) -> String {
+    let moment = match kind {
+        KeyKind::UuidV7 => "01234567-89ab".len(),
+        KeyKind::Ulid => 10,
+        _ => return line::literal(kind, position),
     };
-    if kept == 0 || usual.ends_with(&set.bound_rest) && set.bound_rest.len() == kept {
-        return line::bounds(kind, range, set.key_columns.len());
-    }
+    let text = line::text(kind, position);
+    quote_literal(&format!("{}{}", text.get(..moment).unwrap_or(&text), set.bound_rest))
+}
+
+/// `FROM (…) TO (…)` of a new partition of `set`.
+pub fn bounds(set: &Set, kind: KeyKind, range: &Range) -> String {
     let side = |edge: &Edge| match edge {
-        Edge::At(position) => {
-            let text = line::text(kind, *position);
-            Edge::Other(quote_literal(&format!("{}{}", &text[..text.len() - kept], set.bound_rest)))
+        Edge::At(position) if matches!(kind, KeyKind::UuidV7 | KeyKind::Ulid) => {
+            Edge::Other(literal(set, kind, *position))
         }
         other => other.clone(),
     };
-    line::bounds(kind, &Range { low: side(&range.low), high: side(&range.high) }, 1)
+    let range = Range { low: side(&range.low), high: side(&range.high) };
+    line::bounds(kind, &range, set.key_columns.len())
 }
 
 #[cfg(test)]
@@ -41,7 +43,7 @@ mod tests {
             bounds(&uuids, KeyKind::UuidV7, &range),
             "FROM ('0192a3b4-c5d6-7000-8000-000000000000') TO ('0192a3b4-ffff-7000-8000-000000000000')"
         );
-        uuids.bound_rest = "-0000-0000-000000000000".to_owned();
+        let uuids = set("events", KeyKind::UuidV7);
         assert_eq!(bounds(&uuids, KeyKind::UuidV7, &range), line::bounds(KeyKind::UuidV7, &range, 1));
     }
 
@@ -51,6 +53,26 @@ mod tests {
         ulids.bound_rest = String::new();
         let range = Range { low: Edge::MinValue, high: Edge::At(1_469_918_176_385) };
         assert_eq!(bounds(&ulids, KeyKind::Ulid, &range), "FROM (MINVALUE) TO ('01ARYZ6S41')");
+    }
+
+    #[test]
+    fn conditions_and_bounds_agree() {
+        for (kind, rest) in [
+            (KeyKind::UuidV7, "-0000-0000-000000000000"),
+            (KeyKind::UuidV7, "-7000-8000-000000000000"),
+            (KeyKind::Ulid, ""),
+            (KeyKind::Ulid, "0000000000000000"),
+            (KeyKind::TimestampWithTimeZone, ""),
+        ] {
+            let mut set = set("events", kind);
+            set.bound_rest = rest.to_owned();
+            let place = 1_469_918_176_385;
+            let range = Range { low: Edge::At(place), high: Edge::MaxValue };
+            let inside = crate::partition::ddl::inside(&set, kind, &range).expect("a condition");
+            assert_eq!(inside, format!("at >= {}", literal(&set, kind, place)));
+            let from = bounds(&set, kind, &range);
+            assert_eq!(from, format!("FROM ({}) TO (MAXVALUE)", literal(&set, kind, place)));
+        }
     }
 
     #[test]

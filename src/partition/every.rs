@@ -1,6 +1,6 @@
 //! `every`: how wide a partition is, from the words of people and back.
 
-use super::key::{EpochUnit, KeyKind};
+use super::key::KeyKind;
 use super::line::{HOUR, SECOND};
 use super::refusal::Refusal;
 use super::set::Every;
@@ -316,22 +316,6 @@ pub fn render(every: Every) -> String {
         }
     };
     if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
-}
-
-/// Whether the values of a key of that kind can be cut so: what a policy holds has to be asked again when the key changed.
-pub fn fits(every: Every, kind: KeyKind) -> bool {
-    match (every, kind) {
-        (Every::Step(step), KeyKind::Integer { .. }) => {
-            step > 0 && step <= super::line::ends(kind).1.unsigned_abs()
-        }
-        (Every::Step(_), _) | (_, KeyKind::Integer { .. }) => false,
-        (Every::Microseconds(_), KeyKind::Date) => false,
-        (Every::Microseconds(span), KeyKind::Epoch { unit: EpochUnit::Seconds, .. }) => {
-            span > 0 && span.is_multiple_of(SECOND as u64)
-        }
-        (Every::Microseconds(span), _) => span > 0 && span.is_multiple_of(1_000),
-        (Every::Months(number) | Every::Days(number), _) => number > 0,
-    }
 }
 
 #[cfg(test)]

@@ -26,16 +26,6 @@ pub struct Grid<'zone> {
     zone: &'zone dyn Zone,
 }
 
-/// The range that comes after an edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Next {
-    /// The range.
-    pub range: Range,
-    /// How far after the boundary before it the edge lies, on the line of the key; 0 where it lies on it. Else somebody
-    /// changed the width, the origin or the rules of the zone, and the range is a short one.
-    pub drift: i64,
-}
-
 /// Where a boundary lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -86,17 +76,12 @@ impl<'zone> Grid<'zone> {
 
     /// The range from an edge, which is the upper one of the newest partition, to the first boundary after it. `None` where
     /// the type has no values there.
-    pub fn next(&self, edge: Position) -> Option<Next> {
+    pub fn next(&self, edge: Position) -> Option<Range> {
         let (_, last) = line::ends(self.kind);
         if edge > last {
             return None;
         }
-        let number = self.index_of(edge);
-        let drift = match self.place(number) {
-            Place::At(boundary) => edge.saturating_sub(boundary),
-            Place::Below | Place::Above => 0,
-        };
-        Some(Next { range: Range { low: Edge::At(edge), high: self.edge(number + 1) }, drift })
+        Some(Range { low: Edge::At(edge), high: self.edge(self.index_of(edge) + 1) })
     }
 
     /// The ranges that take everything from one place up to, and with, another, in order.
@@ -107,50 +92,10 @@ impl<'zone> Grid<'zone> {
             if let Edge::At(high) = range.high
                 && high <= to
             {
-                next = self.next(high).map(|next| next.range);
+                next = self.next(high);
             }
             Some(range)
         })
-    }
-
-    /// What is between two edges, cut at the boundaries that lie there: for a hole between partitions.
-    pub fn cut(&self, low: Position, high: Position) -> impl Iterator<Item = Range> + '_ {
-        let mut edge = low;
-        std::iter::from_fn(move || {
-            if edge >= high {
-                return None;
-            }
-            let next = self.next(edge)?.range.high;
-            let end = match next {
-                Edge::At(next) => next.min(high),
-                _ => high,
-            };
-            let range = Range::between(edge, end);
-            edge = end;
-            Some(range)
-        })
-    }
-
-    /// The range that a place lies in, no lower than the one edge and no higher than the other, which are those of its
-    /// neighbours: for a row whose partition is missing.
-    pub fn range_between(
-        &self,
-        position: Position,
-        floor: Option<Position>,
-        ceiling: Option<Position>,
-    ) -> Range {
-        let Range { mut low, mut high } = self.range_of(position);
-        if let Some(floor) = floor
-            && !matches!(low, Edge::At(low) if low >= floor)
-        {
-            low = Edge::At(floor);
-        }
-        if let Some(ceiling) = ceiling
-            && !matches!(high, Edge::At(high) if high <= ceiling)
-        {
-            high = Edge::At(ceiling);
-        }
-        Range { low, high }
     }
 
     /// Whether a boundary lies exactly there.

@@ -2,6 +2,11 @@
 
 use super::key::{Edge, EpochUnit, KeyKind, Position, Range};
 use super::zone::Zone;
+use crate::catalog::partition::moment;
+/// The places of values of rows: all of a uuid and of a ULID but its moment counts for nothing.
+pub use crate::catalog::partition::moment::{
+    of_ulid as milliseconds_of_ulid, of_uuid as milliseconds_of_uuid,
+};
 use crate::catalog::{DAY, EPOCH_DAYS, EPOCH_DIFFERENCE};
 use crate::text::date::{Date, days_in_month};
 use crate::text::quote_literal;
@@ -17,12 +22,6 @@ const FIRST_DAY: i64 = -2_451_545;
 const LAST_DATE: i64 = 2_145_031_948;
 /// The last microsecond of its timestamps: 294276-12-31 23:59:59.999999.
 const LAST_MOMENT: i64 = 9_223_371_331_199_999_999;
-/// The milliseconds that 48 bits hold.
-const LAST_48_BITS: i64 = (1 << 48) - 1;
-
-/// The letters of a ULID, in the order of their values and of their codes.
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
 /// The first and the last moment that the server's timestamps have.
 pub const MOMENTS: (i64, i64) = (FIRST_DAY * DAY, LAST_MOMENT);
 
@@ -37,7 +36,7 @@ pub fn ends(kind: KeyKind) -> (Position, Position) {
             let at = |moment| saturated(from_moment(kind, moment));
             (first.max(at(MOMENTS.0)), last.min(at(MOMENTS.1)))
         }
-        KeyKind::UuidV7 | KeyKind::Ulid => (0, LAST_48_BITS),
+        KeyKind::UuidV7 | KeyKind::Ulid => (0, moment::LAST),
     }
 }
 
@@ -150,7 +149,8 @@ pub fn text(kind: KeyKind, position: Position) -> String {
         }
         KeyKind::Ulid => {
             // Ten letters of five bits, then sixteen of chance: the least that they can be.
-            let letter = |place: u32| char::from(CROCKFORD[(position >> (5 * (9 - place)) & 31) as usize]);
+            let letter =
+                |place: u32| char::from(moment::CROCKFORD[(position >> (5 * (9 - place)) & 31) as usize]);
             (0..10).map(letter).chain(std::iter::repeat_n('0', 16)).collect()
         }
     }
@@ -221,27 +221,13 @@ pub fn position_of_uuid(bytes: [u8; 16]) -> Option<Position> {
     bytes[6..].iter().all(|&byte| byte == 0).then(|| milliseconds_of_uuid(bytes))
 }
 
-/// The place of a uuid of version 7 that is a value of a row.
-pub fn milliseconds_of_uuid(bytes: [u8; 16]) -> Position {
-    bytes[..6].iter().fold(0, |position, &byte| position << 8 | i64::from(byte))
-}
-
 /// The place of a ULID, or of the beginning of one, that is the bound of a partition; `None` as for a uuid, and for
 /// lower-case letters, which sort otherwise.
 pub fn position_of_ulid(text: &str) -> Option<Position> {
     let position = milliseconds_of_ulid(text)?;
-    (matches!(text.len(), 10 | 26) && text.as_bytes()[10..].iter().all(|&letter| letter == b'0'))
-        .then_some(position)
-}
-
-/// The place of a ULID that is a value of a row.
-pub fn milliseconds_of_ulid(text: &str) -> Option<Position> {
-    let letters = text.as_bytes().get(..10)?;
-    let position = letters.iter().try_fold(0_i64, |position, letter| {
-        let value = CROCKFORD.iter().position(|known| known == letter)?;
-        Some(position << 5 | value as i64)
-    })?;
-    (position <= LAST_48_BITS).then_some(position)
+    (matches!(text.len(), 10 | 26)
+        && text.as_bytes()[moment::ULID_LETTERS..].iter().all(|&letter| letter == b'0'))
+    .then_some(position)
 }
 
 /// A place as an SQL literal: text in quotes, numbers plain.

@@ -5,19 +5,20 @@ pub mod live;
 #[cfg(test)]
 mod tests;
 
+use super::epoch;
 use super::every;
 use super::grid::{Grid, default_origin, origin_through};
 use super::key::{Edge, KeyKind, Position};
 use super::line;
 use super::name;
-use super::policy::{WATCHED, epoch_unit, key_kind_name, name_of_style, name_style, why_not_extended};
+use super::policy::{WATCHED, key_kind_name, name_of_style, name_style, why_not_extended};
 use super::refusal::Refusal;
 use super::set::{Every, NameStyle, Set, StoredPolicy};
 use super::zone::Zone;
 use crate::text::quote_literal;
 
 /// The most partitions that are made ahead.
-const MOST_AHEAD: i32 = 10_000;
+const MOST_AHEAD: u32 = 10_000;
 
 /// What is asked, as far as the set alone does not tell; what is `None` is kept as it was or found by looking.
 #[derive(Clone, Debug, Default)]
@@ -69,37 +70,34 @@ pub fn key(set: &Set, epoch: Option<&str>) -> Result<KeyKind, Refusal> {
     let own = set.key.unwrap_or(KeyKind::Date);
     let Some(epoch) = epoch else { return Ok(own) };
     let column = set.key_columns.first().cloned().flatten().unwrap_or_default();
-    let KeyKind::Integer { bytes } = own else {
-        return Err(Refusal::new(
-            format!(
-                "epoch is given, but the key \"{column}\" of table {} is of type {}",
-                set.qualified(),
-                set.key_type
-            ),
-            "Leave epoch out: it says what an integer counts that tells the time since 1970.",
-        ));
-    };
-    let Some(unit) = epoch_unit(epoch) else {
-        return Err(invalid("epoch", epoch, "It is seconds, milliseconds, microseconds or nanoseconds."));
-    };
-    let kind = KeyKind::Epoch { bytes, unit };
-    let holds_today = bytes == 8 || bytes == 4 && unit == super::key::EpochUnit::Seconds;
-    if !holds_today {
-        return Err(Refusal::new(
-            format!(
-                "the key \"{column}\" of table {} is of type {}, which cannot hold {epoch} of today",
-                set.qualified(),
-                set.key_type
-            ),
-            "Say in which unit its values are: seconds since 1970 need four bytes, everything finer eight.",
-        ));
-    }
-    Ok(kind)
+    epoch::kind(own, epoch, &format!("the key \"{column}\" of table {}", set.qualified()), &set.key_type)
 }
 
-/// The newest edge at which a set goes on; `None` while there is nothing at which it could.
-pub fn newest_edge(set: &Set) -> Option<Position> {
-    set.newest_high()
+/// How many partitions are made ahead.
+pub fn premake(asked: i32) -> Result<u32, Refusal> {
+    u32::try_from(asked).ok().filter(|&premake| premake <= MOST_AHEAD).ok_or_else(|| {
+        let hint =
+            format!("It is how many partitions have to be there after the one of now: 0 to {MOST_AHEAD}.");
+        invalid("premake", &asked.to_string(), &hint)
+    })
+}
+
+/// Whether a time after which partitions go is one, and `key` one that tells the time; `table` is qualified and quoted.
+pub fn retention_span(span: (i32, i32, i64), key: KeyKind, table: &str) -> Result<(), Refusal> {
+    if !key.is_time() {
+        return Err(Refusal::new(
+            format!("retention is a span of time, but the key of table {table} counts numbers"),
+            "dbm.partition_manage() takes it in numbers, as a distance from the greatest: retention_number => 10000000.",
+        ));
+    }
+    let (months, days, microseconds) = span;
+    if months < 0 || days < 0 || microseconds < 0 || span == (0, 0, 0) {
+        return Err(Refusal::new(
+            "retention must be above zero",
+            "Say how long partitions are kept: retention => '90 days'; leave it out to keep them for ever.",
+        ));
+    }
+    Ok(())
 }
 
 /// Where the boundaries of the set are counted from. `asked` is an origin that somebody gave, `before` the one of the
@@ -116,7 +114,7 @@ pub fn origin(
     if let Some(asked) = asked {
         return asked;
     }
-    let Some(edge) = newest_edge(set) else {
+    let Some(edge) = set.newest_high() else {
         return before.unwrap_or_else(|| default_origin(key, every, 1, zone));
     };
     match before {
@@ -127,7 +125,7 @@ pub fn origin(
 
 /// How many of the boundaries that are there are boundaries of the grid too.
 pub fn agreement(set: &Set, key: KeyKind, every: Every, zone: &dyn Zone) -> usize {
-    let Some(edge) = newest_edge(set) else { return 0 };
+    let Some(edge) = set.newest_high() else { return 0 };
     let origin = origin_through(key, every, edge, zone);
     // A grid that begins at the edge itself fits by definition.
     if origin == edge {
@@ -194,11 +192,7 @@ pub fn policy(
     before: Option<&StoredPolicy>,
 ) -> Result<StoredPolicy, Refusal> {
     let key = grid.kind;
-    if !(0..=MOST_AHEAD).contains(&asked.premake) {
-        let hint =
-            format!("It is how many partitions have to be there after the one of now: 0 to {MOST_AHEAD}.");
-        return Err(invalid("premake", &asked.premake.to_string(), &hint));
-    }
+    premake(asked.premake)?;
     if asked.max_create < 1 {
         return Err(invalid(
             "max_create",
@@ -250,9 +244,6 @@ pub fn policy(
 }
 
 fn retention(asked: &Asked, set: &Set, key: KeyKind) -> Result<(), Refusal> {
-    let is_positive = |(months, days, microseconds): (i32, i32, i64)| {
-        months >= 0 && days >= 0 && microseconds >= 0 && (months, days, microseconds) != (0, 0, 0)
-    };
     let actions = "It is drop (detached, then dropped), keep (detached and left where it is) or archive (detached and moved to archive_schema).";
     match (asked.retention_action.as_str(), &asked.archive_schema) {
         ("drop" | "keep", None) | ("archive", Some(_)) => {}
@@ -270,11 +261,8 @@ fn retention(asked: &Asked, set: &Set, key: KeyKind) -> Result<(), Refusal> {
         }
         (other, _) => return Err(invalid("retention_action", other, actions)),
     }
-    if asked.retention.is_some() && !key.is_time() {
-        return Err(Refusal::new(
-            format!("retention is a span of time, but the key of table {} counts numbers", set.qualified()),
-            "Say how far behind the greatest number a partition may lie: retention_number => 10000000.",
-        ));
+    if let Some(span) = asked.retention {
+        retention_span(span, key, &set.qualified())?;
     }
     if let Some(number) = asked.retention_number {
         if key.is_time() {
@@ -290,12 +278,6 @@ fn retention(asked: &Asked, set: &Set, key: KeyKind) -> Result<(), Refusal> {
                 "It is a distance from the greatest number: 0 or more.",
             ));
         }
-    }
-    if asked.retention.is_some_and(|retention| !is_positive(retention)) {
-        return Err(Refusal::new(
-            "retention must be above zero",
-            "Say how long partitions are kept: retention => '90 days'; leave it out to keep them for ever.",
-        ));
     }
     let (months, days, microseconds) = asked.drop_delay;
     if months < 0 || days < 0 || microseconds < 0 {

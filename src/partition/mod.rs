@@ -10,6 +10,7 @@ pub mod convert;
 pub mod copy;
 pub mod create_plan;
 pub mod ddl;
+pub mod epoch;
 pub mod every;
 pub mod grid;
 pub mod key;

@@ -36,11 +36,21 @@ pub fn name(
         Edge::MinValue => "_min".to_owned(),
         Edge::MaxValue | Edge::Other(_) => "_rest".to_owned(),
     };
-    let first = joined(parent, &suffix, style);
+    free(parent, &suffix, style, taken)
+}
+
+/// The name of the default partition of `parent`.
+pub fn name_of_default(parent: &str, style: NameStyle, taken: &dyn Fn(&str) -> bool) -> String {
+    free(parent, "_default", style, taken)
+}
+
+/// Parent and suffix, and a number where somebody has a table of that name.
+fn free(parent: &str, suffix: &str, style: NameStyle, taken: &dyn Fn(&str) -> bool) -> String {
+    let first = joined(parent, suffix, style);
     if !taken(&first) {
         return first;
     }
-    // Somebody has a table of that name. There are fewer tables than numbers.
+    // There are fewer tables than numbers.
     (2_u32..)
         .map(|number| joined(parent, &format!("{suffix}_{number}"), style))
         .find(|name| !taken(name))

@@ -1,12 +1,16 @@
 //! A policy as it is stored, checked against the set as it is.
 
+use super::epoch;
 use super::every;
 use super::key::{EpochUnit, KeyKind};
 use super::line;
 use super::name_pattern::Pattern;
 use super::refusal::Refusal;
-use super::set::{Distance, NameStyle, OnMissing, Policy, RetentionAction, Set, StoredPolicy, Strategy};
+use super::set::{
+    Distance, Every, NameStyle, OnMissing, Policy, RetentionAction, Set, StoredPolicy, Strategy,
+};
 use crate::catalog::DAY;
+use crate::text::quote_literal;
 
 /// `every` and `key_kind` of a set that is looked at and never changed.
 pub const WATCHED: &str = "watched";
@@ -32,23 +36,12 @@ pub fn key_kind_name(key: KeyKind) -> &'static str {
     }
 }
 
-/// The unit of that name.
-pub fn epoch_unit(name: &str) -> Option<EpochUnit> {
-    Some(match name.trim().to_lowercase().as_str() {
-        "seconds" | "second" | "s" => EpochUnit::Seconds,
-        "milliseconds" | "millisecond" | "ms" => EpochUnit::Milliseconds,
-        "microseconds" | "microsecond" | "us" => EpochUnit::Microseconds,
-        "nanoseconds" | "nanosecond" | "ns" => EpochUnit::Nanoseconds,
-        _ => return None,
-    })
-}
-
 /// What the values of the set's key are, if they still are what the policy was made for.
 fn key_kind(name: &str, set: &Set) -> Option<KeyKind> {
     let own = set.key?;
     match (name.strip_prefix("epoch "), own) {
         (Some(unit), KeyKind::Integer { bytes }) if bytes > 2 => {
-            Some(KeyKind::Epoch { bytes, unit: epoch_unit(unit)? })
+            Some(KeyKind::Epoch { bytes, unit: epoch::unit(unit)? })
         }
         (None, own) if key_kind_name(own) == name => Some(own),
         _ => None,
@@ -59,8 +52,8 @@ fn key_kind(name: &str, set: &Set) -> Option<KeyKind> {
 pub fn why_not_extended(set: &Set) -> Option<Refusal> {
     let name = set.qualified();
     let hint = format!(
-        "To have it watched only: SELECT dbm.partition_manage('{}', '{WATCHED}');",
-        name.replace('\'', "''")
+        "To have it watched only: SELECT dbm.partition_manage({}, '{WATCHED}');",
+        quote_literal(&name)
     );
     let strategy = match set.strategy {
         Strategy::Range => None,
@@ -96,8 +89,8 @@ pub fn checked(stored: &StoredPolicy, set: &Set) -> Result<Policy, Refusal> {
         return Err(refusal);
     }
     let again = || {
-        let name = set.qualified().replace('\'', "''");
-        format!("Say again how it is to be kept: SELECT dbm.partition_manage('{name}', …);")
+        let name = quote_literal(&set.qualified());
+        format!("Say again how it is to be kept: SELECT dbm.partition_manage({name}, …);")
     };
     if stored.key_kind == WATCHED {
         return Err(Refusal::new(format!("table {} is watched only", set.qualified()), again()));
@@ -151,6 +144,26 @@ pub fn checked(stored: &StoredPolicy, set: &Set) -> Result<Policy, Refusal> {
     })
 }
 
+/// The policy of a set that is watched only, or whose own cannot be followed: nothing is made, and nothing goes.
+pub fn watching(set: &Set) -> Policy {
+    Policy {
+        key: set.key.unwrap_or(KeyKind::Date),
+        every: Every::Step(1),
+        time_zone: "UTC".to_owned(),
+        origin: 0,
+        premake: 0,
+        retention: None,
+        retention_action: RetentionAction::Keep,
+        drop_delay: 0,
+        on_missing: OnMissing::Error,
+        max_create: 1,
+        max_retire: 0.0,
+        template: None,
+        copy_privileges: false,
+        name_style: NameStyle::House,
+    }
+}
+
 /// The style of that name.
 pub fn name_style(name: &str) -> Option<NameStyle> {
     match name {
@@ -179,7 +192,6 @@ fn microseconds_of((months, days, microseconds): (i32, i32, i64)) -> i64 {
 mod tests {
     use super::*;
     use crate::partition::sample::{set, stored};
-    use crate::partition::set::Every;
 
     #[test]
     fn a_stored_policy_is_read() {

@@ -17,8 +17,12 @@ pub fn set(name: &str, key: KeyKind) -> Set {
         partitions: Vec::new(),
         references: Vec::new(),
         referenced_by: Vec::new(),
-        bound_rest: String::new(),
-        shape: None,
+        bound_rest: match key {
+            KeyKind::UuidV7 => "-0000-0000-000000000000".to_owned(),
+            KeyKind::Ulid => "0".repeat(16),
+            _ => String::new(),
+        },
+        fences: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::key::{KeyKind, Position};
 use super::name_pattern::Pattern;
 use crate::catalog::Oid;
-pub use crate::catalog::partition::{Partition, Set, Shape, ShapePart, StoredPolicy, Strategy};
+pub use crate::catalog::partition::{FENCE, Partition, Set, Shape, ShapePart, StoredPolicy, Strategy};
 
 /// What is wanted of a set: a row of `dbm.partition_set`, checked.
 #[derive(Clone, Debug, PartialEq)]

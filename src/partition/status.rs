@@ -159,16 +159,12 @@ pub fn gaps(set: &Set) -> Vec<(Position, Position)> {
 /// Where the line is: the time, or for numbers the lower edge of the newest partition that holds anything.
 pub fn position(set: &Set, key: KeyKind, now: i64, zone: &dyn Zone) -> Option<Position> {
     line::position_of_moment(key, now, zone).or_else(|| {
-        let (_, range) = set.ranges().rfind(|(partition, _)| may_hold_rows(partition))?;
+        let (_, range) = set.ranges().rfind(|(partition, _)| partition.may_hold_rows())?;
         match range.low {
             Edge::At(low) => Some(low),
             _ => None,
         }
     })
-}
-
-fn may_hold_rows(partition: &Partition) -> bool {
-    if partition.is_partitioned || partition.is_foreign { partition.rows > 0.0 } else { partition.blocks > 0 }
 }
 
 /// When a range becomes too old; `None`: never.
@@ -251,6 +247,9 @@ pub fn status(subject: &Subject<'_>) -> Status {
             let why = stored.last_result.as_deref().unwrap_or("no reason was written down");
             problems.add(2, format!("{how_often} failed: {why}"));
         }
+        if let Some(lock) = stored.last_result.as_deref().filter(|_| stored.failures == 0).and_then(put_off) {
+            problems.add(6, format!("the last pass was put off: {lock}"));
+        }
         if !stored.is_enabled && stored.key_kind != WATCHED {
             problems.add(5, "it is switched off: is_enabled is false in dbm.partition_set");
         }
@@ -262,13 +261,20 @@ pub fn status(subject: &Subject<'_>) -> Status {
     }
     if let Some(rows) = status.default_rows.filter(|&rows| rows > 0) {
         problems.add(4, format!("the default partition holds {}", rows_text(rows)));
-    } else if status.default_rows.is_none() && set.default_partition().is_some_and(may_hold_rows) {
+    } else if status.default_rows.is_none() && set.default_partition().is_some_and(Partition::may_hold_rows) {
         problems.add(4, "the default partition may hold rows");
     }
     if let (Some(key), Strategy::Range, 1) = (key, set.strategy, set.key_columns.len()) {
         on_the_line(subject, key, policy.as_ref(), zone, &mut status, &mut problems);
     }
     finish(status, problems, stored, now)
+}
+
+/// What of the last pass was skipped, and who was in the way.
+fn put_off(result: &str) -> Option<&str> {
+    let (_, problem) = result.split_once("; ")?;
+    let (action, _) = problem.split_once(": ")?;
+    action.ends_with(" skipped").then_some(problem)
 }
 
 /// `about 1,234 rows`.

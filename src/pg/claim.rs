@@ -14,8 +14,12 @@ pub enum Class {
     Plan = 0x6470,
     /// To run a job.
     Job = 0x6471,
+    /// To seal the audit log.
+    Seal = 0x6476,
     /// To keep a partition set; the key is the number of its parent.
     Set = 0x6475,
+    /// To carry a copy of a table on; the key is its number.
+    Copy = 0x6477,
     /// To be the launcher of one database; the key is where its shared memory is found.
     Launcher = 0x6472,
 }
@@ -26,6 +30,15 @@ pub struct Claim {
     class: Class,
     database: pg_sys::Oid,
     key: i64,
+}
+
+/// A claim that is given up when this is dropped.
+pub struct Held(Claim);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 fn halves(key: i64) -> (u32, u32) {
@@ -67,6 +80,11 @@ impl Claim {
     /// Takes it, or finds that another process has it. Taking it again does no harm.
     pub fn take(self) -> bool {
         take(&self.tag(), pg_sys::ExclusiveLock, true)
+    }
+
+    /// Takes it until the answer is dropped; `None` where another process has it.
+    pub fn hold(self) -> Option<Held> {
+        self.take().then_some(Held(self))
     }
 
     /// Takes it until the transaction that is open ends.

@@ -194,6 +194,14 @@ impl Definitions for LiveDefinitions<'_> {
         leaf_density::sample(index)
     }
 
+    fn function_signature(&self, function: Oid) -> Option<String> {
+        in_scratch_memory(|| crate::pg::snapshot::security::signature(function)).map(String::from)
+    }
+
+    fn password_is(&self, role: Oid, word: &str) -> Option<bool> {
+        crate::pg::security::password::opens(role, word)
+    }
+
     fn file_created(&self, file: FileLocation) -> Option<Moment> {
         file::made(file)
     }

@@ -16,6 +16,7 @@ pub fn with_statements<T>(interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) -
     let mut snapshot = snapshot::take();
     snapshot.statements = workload::counted();
     read_partition_sets(&mut snapshot);
+    snapshot::security::read(&mut snapshot);
     judged(snapshot, interrupt, judge)
 }
 

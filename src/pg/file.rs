@@ -1,6 +1,8 @@
 //! Files on disk, looked at without any lock on the relation.
 
+use std::ffi::CString;
 use std::fs;
+use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -155,6 +157,28 @@ pub fn database_created() -> Option<Moment> {
         text_of_c_string(pg_sys::GetDatabasePath(pg_sys::MyDatabaseId, pg_sys::MyDatabaseTableSpace))
     }?;
     created(PathBuf::from(&*directory).join("PG_VERSION"))
+}
+
+/// How much room the file system of a tablespace has for the server, 0 for that of the database; `None` where it does not say.
+pub fn free_bytes(tablespace: u32) -> Option<u64> {
+    let file = FileLocation { tablespace, number: 0 };
+    // SAFETY: constants of this backend; the path is a C string in the current context.
+    let directory =
+        unsafe { text_of_c_string(pg_sys::GetDatabasePath(pg_sys::MyDatabaseId, tablespace_of(file))) }?;
+    // A tablespace in which the database has nothing yet has no directory for it.
+    let directory = Path::new(&*directory);
+    let directory = if directory.exists() { directory } else { directory.parent()? };
+    let path = CString::new(directory.to_str()?).ok()?;
+    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: a C string, and room for the answer, which is there if the call succeeds.
+    let answer = unsafe {
+        if libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) != 0 {
+            return None;
+        }
+        answer.assume_init()
+    };
+    #[allow(clippy::useless_conversion, reason = "other systems have smaller numbers")]
+    Some(u64::from(answer.f_bavail).saturating_mul(u64::from(answer.f_frsize)))
 }
 
 /// The version that `CREATE EXTENSION` would install, as the extension's control file says; `None` where there is no

@@ -19,6 +19,7 @@ pub struct CatalogScan {
     descriptor: pg_sys::TupleDesc,
     values: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
+    current: pg_sys::HeapTuple,
 }
 
 /// The position of an attribute in its catalog.
@@ -112,6 +113,7 @@ impl CatalogScan {
                 descriptor,
                 values: vec![pg_sys::Datum::from(0); count],
                 nulls: vec![true; count],
+                current: ptr::null_mut(),
             }
         }
     }
@@ -159,7 +161,32 @@ impl CatalogScan {
     fn next_tuple(&mut self) -> Option<pg_sys::HeapTuple> {
         // SAFETY: the scan is open.
         let tuple = unsafe { pg_sys::systable_getnext(self.scan) };
+        self.current = tuple;
         (!tuple.is_null()).then_some(tuple)
+    }
+
+    /// The access control list of the row whose fixed part was read last: for what hardly any row has, found without taking
+    /// the others apart.
+    pub fn acl_of_current(&mut self, attribute: Attribute) -> Option<Box<[Grant]>> {
+        let (byte, bit) = (attribute.0 / 8, attribute.0 % 8);
+        // SAFETY: the tuple stays valid until the next call; where it has nulls, one bit an attribute follows its header.
+        unsafe {
+            if self.current.is_null() {
+                return None;
+            }
+            let header = (*self.current).t_data;
+            let has_nulls = u32::from((*header).t_infomask) & pg_sys::HEAP_HASNULL != 0;
+            if has_nulls && *(&raw const (*header).t_bits).cast::<u8>().add(byte) & (1 << bit) == 0 {
+                return None;
+            }
+            pg_sys::heap_deform_tuple(
+                self.current,
+                self.descriptor,
+                self.values.as_mut_ptr(),
+                self.nulls.as_mut_ptr(),
+            );
+        }
+        Row { values: &self.values, nulls: &self.nulls }.acl(attribute)
     }
 }
 

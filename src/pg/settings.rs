@@ -96,6 +96,9 @@ static UPKEEP_LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(200);
 /// In days. A quarter: long enough to see what the last monthly run did.
 static UPKEEP_LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90);
 
+/// Whose rows a transaction may see. Empty for nobody's.
+static TENANT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
 /// Registers all settings. Called once, when the library is loaded.
 pub fn register() {
     if super::is_preloading() {
@@ -127,6 +130,14 @@ pub fn register() {
     register_apply();
     register_worker();
     register_upkeep();
+    GucRegistry::define_string_guc(
+        c"dbm.tenant",
+        c"Whose rows this transaction may see, where policies stand on dbm.current_tenant().",
+        c"Empty for nobody's. Set by dbm.set_tenant(), for which one needs to be granted; as a setting by superusers alone, since whoever can set it can see everybody's rows.",
+        &TENANT,
+        GucContext::Suset,
+        GucFlags::DISALLOW_IN_FILE,
+    );
     // SAFETY: a C string; called while the library loads.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"dbm".as_ptr()) };
 }
@@ -400,6 +411,11 @@ pub fn capture_max_queries() -> usize {
 /// How many bytes are kept of each.
 pub fn capture_query_bytes() -> usize {
     usize::try_from(CAPTURE_QUERY_BYTES.get()).unwrap_or(1024)
+}
+
+/// Whose rows this transaction may see.
+pub fn tenant() -> Option<CString> {
+    TENANT.get()
 }
 
 /// The limit for one rule; `None` when there is none.

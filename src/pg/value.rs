@@ -198,6 +198,85 @@ unsafe impl SqlTranslatable for Document {
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = JsonB::RETURN_SQL;
 }
 
+/// JSON as the very text that the database wrote: numbers keep all their digits.
+pub struct JsonText(String);
+
+impl From<String> for JsonText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl JsonText {
+    /// The text itself.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromDatum for JsonText {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches that the datum is a jsonb; jsonb_out makes a C string of it.
+        unsafe {
+            let text = pgrx::direct_function_call::<&std::ffi::CStr>(pg_sys::jsonb_out, &[Some(datum)])?;
+            Some(Self(encoding::from_server(text.to_bytes()).into_owned()))
+        }
+    }
+}
+
+// SAFETY: reads the datum as the jsonb that it is.
+unsafe impl UnboxDatum for JsonText {
+    type As<'src> = Self;
+
+    unsafe fn unbox<'src>(datum: Datum<'src>) -> Self::As<'src>
+    where
+        Self: 'src,
+    {
+        // SAFETY: the caller vouches for the datum, which is not null here.
+        unsafe { Self::from_datum(std::mem::transmute::<Datum<'src>, pg_sys::Datum>(datum), false) }
+            .unwrap_or_else(|| Self("null".to_owned()))
+    }
+}
+
+// SAFETY: reads the argument as the jsonb that its SQL type says it is.
+unsafe impl<'fcx> ArgAbi<'fcx> for JsonText {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller vouches for the argument; a strict function gets no null.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| Self("null".to_owned()))
+    }
+}
+
+impl IntoDatum for JsonText {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let json = std::ffi::CString::new(encoding::json_to_server(self.0)).ok()?;
+        // SAFETY: jsonb_in reads a C string, which lives until it returns.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(json.as_ptr().into())]) }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: returns the datum made above, or NULL.
+unsafe impl BoxRet for JsonText {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: the caller hands us its own call frame.
+        unsafe { boxed(self, fcinfo) }
+    }
+}
+
+// SAFETY: the datum made above is a jsonb.
+unsafe impl SqlTranslatable for JsonText {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(JsonText);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = JsonB::ARGUMENT_SQL;
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = JsonB::RETURN_SQL;
+}
+
 /// # Safety
 /// `fcinfo` must be the frame of the call that returns `value`.
 unsafe fn boxed<'fcx>(value: impl IntoDatum, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {

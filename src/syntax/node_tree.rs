@@ -4,7 +4,7 @@
 //! written. Two indexes on `lower(a)` can therefore differ in text and be the same index. [`normalize`] drops those
 //! fields, so that equal text means equal trees.
 
-use crate::catalog::ColumnNumber;
+use crate::catalog::{ColumnNumber, Oid};
 
 /// Fields that `equal()` does not look at (`equalfuncs.c`: locations, coercion forms, the syntactic column).
 const IGNORED_FIELDS: [&str; 10] = [
@@ -115,6 +115,88 @@ pub fn columns(tree: &str) -> Vec<ColumnNumber> {
     found
 }
 
+/// The functions that a tree calls, by name, through operators or as aggregates, each once, in order of number.
+pub fn functions(tree: &str) -> Vec<Oid> {
+    let mut stream = tokens(tree);
+    let mut found = Vec::new();
+    while let Some(token) = stream.next() {
+        if matches!(token, ":funcid" | ":opfuncid" | ":aggfnoid" | ":winfnoid")
+            && let Some(function) = stream.next().and_then(|value| value.parse().ok())
+            && function != 0
+        {
+            found.push(function);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The functions that a tree calls by name without any argument outside of subqueries: once for each row, though the answer is
+/// the same for all. Each once, in order of number.
+pub fn bare_calls_outside_subqueries(tree: &str) -> Vec<Oid> {
+    let mut found = Vec::new();
+    let mut braces: Vec<bool> = Vec::new();
+    let mut opened = false;
+    let mut function: Option<Oid> = None;
+    let mut stream = tokens(tree);
+    while let Some(token) = stream.next() {
+        if std::mem::take(&mut opened) {
+            braces.push(token == "QUERY");
+        }
+        match token {
+            "{" => opened = true,
+            "}" => drop(braces.pop()),
+            ":funcid" => function = stream.next().and_then(|value| value.parse().ok()),
+            ":args" => {
+                let is_bare = stream.next() == Some("<>") && !braces.contains(&true);
+                found.extend(function.take().filter(|_| is_bare));
+            }
+            _ => (),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The columns of the table itself that a tree asks for outside of any subquery, each once, in order of number.
+pub fn columns_outside_subqueries(tree: &str) -> Vec<ColumnNumber> {
+    let mut found = Vec::new();
+    // Whether each open brace begins a subquery.
+    let mut braces: Vec<bool> = Vec::new();
+    let mut opened = false;
+    let mut number: Option<ColumnNumber> = None;
+    let mut stream = tokens(tree);
+    while let Some(token) = stream.next() {
+        if std::mem::take(&mut opened) {
+            braces.push(token == "QUERY");
+        }
+        match token {
+            "{" => opened = true,
+            "}" => drop(braces.pop()),
+            ":varattno" => number = stream.next().and_then(|value| value.parse().ok()),
+            ":varlevelsup" => {
+                let is_own = stream.next() == Some("0") && !braces.contains(&true);
+                found.extend(number.take().filter(|&number| is_own && number > 0));
+            }
+            _ => (),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Whether a tree is nothing but `true`.
+pub fn is_true(tree: &str) -> bool {
+    let normal = normalize(tree);
+    // 16 is boolean.
+    normal.starts_with("{ CONST :consttype 16 ")
+        && normal.contains(" :constisnull false ")
+        && normal.contains(" :constvalue 1 [ 1 ")
+}
+
 /// The columns of a predicate that says nothing but `column IS NOT NULL`, joined by AND; `None` for any other.
 pub fn not_null_columns(tree: &str) -> Option<Vec<ColumnNumber>> {
     let normal = normalize(tree);
@@ -175,6 +257,33 @@ mod tests {
     fn columns_are_found_once() {
         assert_eq!(columns(LOWER_A), [1]);
         assert_eq!(columns(&format!("{NOT_NULL}{LOWER_A}{NOT_NULL}")), [1, 2]);
+    }
+
+    #[test]
+    fn functions_and_own_columns_are_told_from_those_of_subqueries() {
+        assert_eq!(functions(LOWER_A), [870]);
+        let subquery = format!(
+            "{{SUBLINK :subLinkType 4 :subselect {{QUERY :commandType 1 :targetList ({NOT_NULL})}}}}"
+        );
+        let both = format!("({LOWER_A} {subquery})");
+        assert_eq!(columns_outside_subqueries(&both), [1]);
+        assert_eq!(columns(&both), [1, 2]);
+    }
+
+    #[test]
+    fn bare_calls_are_told_from_those_with_arguments_and_in_subqueries() {
+        let bare = "{FUNCEXPR :funcid 9 :funcresulttype 23 :args <> :location 1}";
+        assert_eq!(bare_calls_outside_subqueries(&format!("({LOWER_A} {bare})")), [9]);
+        let wrapped = format!("{{SUBLINK :subselect {{QUERY :targetList ({bare})}}}}");
+        assert!(bare_calls_outside_subqueries(&wrapped).is_empty());
+    }
+
+    #[test]
+    fn true_is_told_from_everything_else() {
+        let constant = "{CONST :consttype 16 :consttypmod -1 :constcollid 0 :constlen 1 :constbyval true :constisnull false :location 61 :constvalue 1 [ 1 0 0 0 0 0 0 0 ]}";
+        assert!(is_true(constant));
+        assert!(!is_true(&constant.replace("[ 1 0", "[ 0 0")));
+        assert!(!is_true(NOT_NULL));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub mod api;
 #[cfg(feature = "postgres")]
 pub mod live;
 pub mod log;
+pub mod read;
+pub mod revert;
+pub mod seal;
 pub mod survey;
 pub mod triggers;
 pub mod watch;

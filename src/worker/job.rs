@@ -7,12 +7,14 @@ pub enum Job {
     Upkeep,
     /// The score of the database, kept in dbm.score_history.
     Audit,
+    /// The seals of the audit log.
+    Seal,
     /// A plan, carried as far as it comes.
     Plan(i64),
 }
 
 /// The names, for whoever asked for another.
-pub const NAMES: &str = "upkeep, audit, and plan with its number, as in \"plan 7\"";
+pub const NAMES: &str = "upkeep, audit, seal, and plan with its number, as in \"plan 7\"";
 
 impl Job {
     /// The job of that name; blanks and case do not matter.
@@ -22,6 +24,7 @@ impl Job {
         match words[..] {
             ["upkeep"] => Some(Self::Upkeep),
             ["audit"] => Some(Self::Audit),
+            ["seal"] => Some(Self::Seal),
             ["plan", number] if number.bytes().all(|byte| byte.is_ascii_digit()) => {
                 number.parse().ok().map(Self::Plan)
             }
@@ -34,6 +37,7 @@ impl Job {
         match self {
             Self::Upkeep => "upkeep".to_owned(),
             Self::Audit => "audit".to_owned(),
+            Self::Seal => "seal".to_owned(),
             Self::Plan(number) => format!("plan {number}"),
         }
     }
@@ -43,6 +47,7 @@ impl Job {
         match self {
             Self::Upkeep => -1,
             Self::Audit => -2,
+            Self::Seal => -3,
             Self::Plan(number) => number,
         }
     }
@@ -66,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_name_is_read_as_what_was_written() {
-        for job in [Job::Upkeep, Job::Audit, Job::Plan(0), Job::Plan(i64::MAX)] {
+        for job in [Job::Upkeep, Job::Audit, Job::Seal, Job::Plan(0), Job::Plan(i64::MAX)] {
             assert_eq!(Job::parse(&job.name()), Some(job));
         }
     }

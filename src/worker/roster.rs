@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use super::schedule::{MINUTE, back_off, jittered};
+use super::schedule::{MINUTE, jittered};
 use crate::catalog::Moment;
+use crate::change::retry::back_off;
 
 /// However far away its next job is, each database that has the extension is looked into this often: a clock that was set
 /// back does not keep it waiting for longer.

@@ -4,6 +4,7 @@
 //! runs of the future are not looked at, and every answer is at most one interval ahead.
 
 use crate::catalog::Moment;
+use crate::change::retry::{back_off, spread};
 
 /// Microseconds.
 const SECOND: Moment = 1_000_000;
@@ -86,12 +87,6 @@ impl History {
     }
 }
 
-/// How long to wait after so many failures in a row: one minute, two, four, up to an hour.
-pub fn back_off(failures: u32) -> Moment {
-    let minutes = 1_i64.checked_shl(failures.saturating_sub(1)).filter(|&minutes| (1..60).contains(&minutes));
-    minutes.unwrap_or(60) * MINUTE
-}
-
 /// A span that is up to an eighth longer or shorter, always the same for the same seed: databases, jobs and servers that
 /// began together do not go on together.
 pub fn jittered(span: Moment, seed: u64) -> Moment {
@@ -100,7 +95,7 @@ pub fn jittered(span: Moment, seed: u64) -> Moment {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let share = ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
-    span.saturating_add((span as f64 * (share - 0.5) / 4.0) as Moment)
+    spread(span, share)
 }
 
 /// When the job is to run next, a moment of the past for at once; `None` for one that is over. `seed`: any number that is
@@ -185,10 +180,6 @@ mod tests {
 
     #[test]
     fn failures_wait_longer_and_longer_and_never_more_than_an_hour() {
-        assert_eq!(
-            [0, 1, 2, 3, 6, 7, 8, 64, u32::MAX].map(|failures| back_off(failures) / MINUTE),
-            [1, 1, 2, 4, 32, 60, 60, 60, 60]
-        );
         let failed = run(NOW - SECOND, Outcome::Failed);
         for (count, minutes) in [(1, 1), (2, 2), (3, 4), (12, 60)] {
             let wait = next(every(DAY), &vec![failed; count], NOW).unwrap() - NOW;

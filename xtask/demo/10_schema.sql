@@ -1355,3 +1355,42 @@ CREATE PUBLICATION reporting FOR TABLE
     public.orders, public.order_items, public.exchange_rates, support.ticket_tags, warehouse.carriers;
 CREATE PUBLICATION search_log FOR TABLE events.search_queries WITH (publish = 'insert');
 SET client_min_messages = warning;
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Who may do what
+-- ---------------------------------------------------------------------------------------------------------------------
+
+-- MISTAKE security.public_database_privilege: shop -- as every database is born: each role of the cluster may connect and make temporary tables.
+
+-- MISTAKE security.definer_without_search_path: public.customer_order_count(bigint) -- runs as a superuser and finds "orders" wherever its caller says.
+-- MISTAKE security.definer_open_to_public: public.customer_order_count(bigint) -- was made for the support desk, and everybody may call it.
+CREATE FUNCTION public.customer_order_count(customer bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+BEGIN
+    RETURN (SELECT count(*) FROM orders WHERE customer_id = customer);
+END
+$$;
+COMMENT ON FUNCTION public.customer_order_count(bigint) IS 'How many orders a customer has placed';
+
+-- LOOKALIKE security.definer_without_search_path: public.customer_since(bigint) -- lends its owner's rights too, with a search_path of its own.
+-- LOOKALIKE security.definer_open_to_public: public.customer_since(bigint) -- and nobody but those it is granted to may call it.
+CREATE FUNCTION public.customer_since(customer bigint) RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT c.created_at FROM public.customers c WHERE c.id = $1
+$$;
+COMMENT ON FUNCTION public.customer_since(bigint) IS 'Since when somebody is a customer';
+REVOKE EXECUTE ON FUNCTION public.customer_since(bigint) FROM PUBLIC;
+
+-- MISTAKE security.policies_without_row_security: support.ticket_messages -- the policy looks as if it held, and nobody turned row-level security on.
+CREATE POLICY own_messages ON support.ticket_messages
+    USING (ticket_id = nullif(current_setting('shop.ticket_id', true), '')::integer);
+
+-- LOOKALIKE security.policies_without_row_security: support.attachments -- here it is on.
+-- LOOKALIKE security.row_security_not_forced: support.attachments -- the owner is a superuser, whom no policy binds anyway.
+ALTER TABLE support.attachments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_files ON support.attachments USING (uploader_person_id = nullif(current_setting('shop.person_id', true), '')::bigint);
+
+-- MISTAKE security.public_table_privilege: public.price_changes_today -- every role of the cluster may read it, those of other applications too.
+CREATE VIEW public.price_changes_today AS
+    SELECT id, updated_at FROM public.product_variants WHERE updated_at >= current_date;
+GRANT SELECT ON public.price_changes_today TO PUBLIC;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use crate::cluster::{self, Borrowed, Cluster};
@@ -183,28 +184,55 @@ impl Suites<'_> {
             generated.push((set.variable(), folder));
         }
         let output = ground.join("output");
-        let mut prove = self.server.command(Path::new("prove"));
-        prove
-            .args(["--verbose", "--failures", "-I"])
-            .arg(&self.programs.perl)
-            .args(chosen.iter().map(|test| format!("t/{test}.pl")))
-            .current_dir(ground.join("input"))
-            // Up to 15 the modules make the other two folders from the first.
-            .env("TESTDIR", &output)
-            .env("TESTDATADIR", output.join("tmp_check"))
-            .env("TESTLOGDIR", output.join("tmp_check/log"))
-            .env("PG_REGRESS", &self.programs.regress)
-            .env("PG_TEST_PORT_DIR", ground.join("ports"))
-            .env("DBMASTERY_DEMO", ground.join("demo"))
-            .envs(generated)
-            // The modules put their sockets below the temporary folder.
-            .env("TMPDIR", sockets.canonicalize().unwrap_or(sockets));
-        self.server.user.takes(&mut prove);
-        let (succeeded, text) = step.watch(&self.label("tap"), &mut prove, OnInterrupt::End)?;
-        let tally = tally::of_tap(&text).believing(succeeded);
+        let words = output.join("tap");
+        let source = ground.join("input/t");
+        let (alone, together) =
+            chosen.into_iter().try_fold((vec![], vec![]), |(mut alone, mut together), test| {
+                let text = read(&source.join(format!("{test}.pl")))?;
+                if runs_alone(&text) {
+                    alone.push(test)
+                } else {
+                    together.push(test)
+                }
+                Ok((alone, together))
+            })?;
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+        let mut succeeded = true;
+        let mut text = String::new();
+        for (label, tests, jobs) in [("tap", together, cores), ("tap-alone", alone, 1)] {
+            if tests.is_empty() {
+                continue;
+            }
+            let mut prove = self.server.command(Path::new("prove"));
+            prove
+                .args(["--timer", "--failures", &format!("--jobs={jobs}"), "-I"])
+                .arg(&self.programs.perl)
+                .args(tests.iter().map(|test| format!("t/{test}.pl")))
+                .current_dir(ground.join("input"))
+                // What each test says goes here, for several at once would say it into each other.
+                .env("PERL_TEST_HARNESS_DUMP_TAP", &words)
+                // Up to 15 the modules make the other two folders from the first.
+                .env("TESTDIR", &output)
+                .env("TESTDATADIR", output.join("tmp_check"))
+                .env("TESTLOGDIR", output.join("tmp_check/log"))
+                .env("PG_REGRESS", &self.programs.regress)
+                .env("PG_TEST_PORT_DIR", ground.join("ports"))
+                .env("DBMASTERY_DEMO", ground.join("demo"))
+                .envs(generated.iter().map(|(name, folder)| (name, folder)))
+                // The modules put their sockets below the temporary folder.
+                .env("TMPDIR", sockets.canonicalize().unwrap_or(sockets.clone()));
+            self.server.user.takes(&mut prove);
+            let (passed, said) = step.watch(&self.label(label), &mut prove, OnInterrupt::End)?;
+            succeeded &= passed;
+            text.push_str(&said);
+        }
+        let tally =
+            tally::of_files(&files::files(&words.join("t")).unwrap_or_default())?.believing(succeeded);
         if tally.failed > 0 {
             show_end(&text);
             self.keep("tap", &output, step)?;
+        } else {
+            self.store("tap", &words)?;
         }
         leftovers::remove(&ground)?;
         Ok(Some(tally))
@@ -234,12 +262,17 @@ impl Suites<'_> {
         format!("{suite}-pg{}", self.server.major)
     }
 
-    /// Keeps what a failed suite left, where the person can read it after the servers are gone.
-    fn keep(&self, suite: &str, output: &Path, step: &Step) -> Outcome {
+    fn store(&self, suite: &str, output: &Path) -> Outcome<PathBuf> {
         let kept = self.place.work.join("results").join(self.label(suite));
         fresh(&kept)?;
         remove(&kept)?;
         process::read(Command::new("cp").arg("-r").arg(output).arg(&kept))?;
+        Ok(kept)
+    }
+
+    /// Keeps what a failed suite left, where the person can read it after the servers are gone.
+    fn keep(&self, suite: &str, output: &Path, step: &Step) -> Outcome {
+        let kept = self.store(suite, output)?;
         let results = kept.join("results");
         step.note(&format!("results and logs are kept in {}", kept.display()));
         if results.exists() {
@@ -248,6 +281,11 @@ impl Suites<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a test measures how long something takes, and so wants the machine for itself: it says so in a line of its own.
+fn runs_alone(test: &str) -> bool {
+    test.lines().any(|line| line.starts_with("# Runs alone: "))
 }
 
 fn chosen(mut names: Vec<String>, filter: Option<&str>) -> Vec<String> {

@@ -1,8 +1,11 @@
 //! Counting tests: what the test programs print, and the table at the end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::console::{self, say};
+use crate::failure::Outcome;
+use crate::files::read;
 
 /// How many tests did what.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -84,6 +87,11 @@ pub fn of_tap(output: &str) -> Tally {
         };
         sum.plus(one)
     })
+}
+
+/// The tests in files of TAP output.
+pub fn of_files(files: &[PathBuf]) -> Outcome<Tally> {
+    files.iter().try_fold(Tally::default(), |sum, file| Ok(sum.plus(of_tap(&read(file)?))))
 }
 
 /// The suites that ran, in their order.

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# A table of 5 million rows with foreign keys from and to becomes partitioned by dbm.partition_convert_plan(), method attach,
-# while pgbench inserts, updates, changes keys and deletes; then back again. Every write says in the same statement in a journal
-# what it did. Printed are how long each step took, the longest that a writer waited (of a second, and at all), and whether rows and
-# journal agree. ROWS (default 5000000), CLIENTS (4), WARM seconds of writing before and after (5).
+# A table of 5 million rows with foreign keys from and to becomes partitioned by dbm.partition_convert_plan(), methods attach and
+# copy, while pgbench inserts, updates, changes keys and deletes; then back again. Every write says in the same statement in a
+# journal what it did. Printed are how long each step took, the longest that a writer waited, and whether rows and journal agree.
+# ROWS (default 5000000), CLIENTS (4), WARM seconds of writing before and after (5), METHODS ('attach copy').
 set -euo pipefail
 rows=${ROWS:-5000000}
 clients=${CLIENTS:-4}
 warm=${WARM:-5}
+methods=${METHODS:-attach copy}
 scratch=${BENCH_SCRATCH:-$(mktemp -d)}
 export PGOPTIONS='-c client_min_messages=warning'
 
@@ -83,10 +84,15 @@ SELECT CASE WHEN EXISTS (SELECT FROM lines l LEFT JOIN orders o ON o.id = l.orde
 SQL
 }
 
-plan=$(sql -c "SELECT dbm.partition_convert_plan('orders', 'created_at', 'month', accept => '{primary_key,foreign_keys}')")
-printf '%s rows, %s clients, table of %s\n' "$rows" "$clients" "$(sql -c "SELECT pg_size_pretty(pg_total_relation_size('orders'))")"
-beside apply
-sql -c "SELECT format('  step %s %s: %s ms, %s attempts', step, phase, round(extract(epoch FROM finished_at - started_at) * 1000), attempts) FROM dbm.plan_steps($plan) ORDER BY step"
-accounts
-beside undo
-accounts
+for method in $methods; do
+    plan=$(sql -c "SELECT dbm.partition_convert_plan('orders', 'created_at', 'month', method => '$method', accept => '{primary_key,foreign_keys}')")
+    printf '%s: %s rows, %s clients, table of %s\n' "$method" "$rows" "$clients" "$(sql -c "SELECT pg_size_pretty(pg_total_relation_size('orders'))")"
+    beside apply
+    sql -c "SELECT format('  step %s %s: %s ms, %s attempts', step, phase, round(extract(epoch FROM finished_at - started_at) * 1000), attempts) FROM dbm.plan_steps($plan) WHERE finished_at IS NOT NULL ORDER BY step"
+    locks="SELECT format('  %s rows copied, %s keys replayed, locks of the last switch held %s ms', rows_copied, rows_replayed, round(extract(epoch FROM lock_held) * 1000)) FROM dbm.partition_copy ORDER BY id DESC LIMIT 1"
+    sql -c "$locks"
+    accounts
+    beside undo
+    sql -c "$locks"
+    accounts
+done

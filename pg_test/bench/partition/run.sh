@@ -4,11 +4,14 @@
 # T1: SETS tables with nothing due. T3: one more partition for each. T4: three partitions of each dropped by retention.
 # T7: one table of CHILDREN partitions: nothing due, one more, a hundred dropped. T9: one table among SETS that cannot be
 # kept: how many of the others are. Each table has nine partitions of a day and a default partition, as pg_partman makes
-# them; the table of T7 has no default partition for us, and so is detached concurrently.
-# SETS (default 200), CHILDREN (default 2000).
+# them; the table of T7 has no default partition for us, and so is detached concurrently. T5: NEW tables put under upkeep,
+# with nine partitions and a default partition each. T6: MADE partitions made in one table.
+# SETS (default 200), CHILDREN (default 2000), NEW (default 100), MADE (default 1000).
 set -euo pipefail
 sets=${SETS:-200}
 children=${CHILDREN:-2000}
+new=${NEW:-100}
+made=${MADE:-1000}
 export PGOPTIONS='-c client_min_messages=error'
 
 psql -X -q -d postgres -c 'CREATE DATABASE bench' -c 'ALTER DATABASE bench SET search_path = public'
@@ -148,3 +151,26 @@ sql -c 'SELECT count(*) FROM dbm.partition_maintain()' > /dev/null
 sql -c 'CALL partman.run_maintenance_proc(p_analyze := false)' > /dev/null 2>&1 || true
 kept() { sql -c "SELECT count(*) FROM (SELECT i.inhparent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent JOIN pg_class p ON p.oid = i.inhrelid WHERE c.relnamespace = '$1'::regnamespace AND c.relkind = 'p' AND c.relname LIKE 't%' GROUP BY 1 HAVING bool_or(strpos(pg_get_expr(p.relpartbound, p.oid), 'FROM (''' || (now() + interval '7 days')::date) > 0)) x"; }
 echo "T9 one table of $sets cannot be kept: ours keeps $(kept ours), pg_partman $(kept theirs); recorded by ours: $(sql -c "SELECT count(DISTINCT parent) FROM dbm.upkeep_log WHERE status IN ('failed', 'due')")"
+
+sql > /dev/null <<SQL
+UPDATE partman.part_config SET automatic_maintenance = 'off';
+UPDATE dbm.partition_set SET is_enabled = false;
+SELECT format('CREATE TABLE %s.new%s (id bigint, at timestamptz NOT NULL, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)', s, i)
+FROM (VALUES ('ours'), ('theirs')) AS v (s), generate_series(1, $new) i \gexec
+CREATE TABLE theirs.many (id bigint, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE ours.many (LIKE theirs.many) PARTITION BY RANGE (at);
+CREATE TABLE bare.many (LIKE theirs.many) PARTITION BY RANGE (at);
+SQL
+mine=$(ours "SELECT dbm.partition_manage(format('ours.new%s', i)::regclass, 'day', premake => 8, on_missing => 'default') FROM generate_series(1, $new) i; SELECT count(*) FROM dbm.partition_maintain();")
+peer=$(cpu "SELECT format('SELECT partman.create_parent(%L, ''at'', ''native'', ''daily'', p_premake := 4)', 'theirs.new' || i) FROM generate_series(1, $new) i \\gexec")
+print "T5 $new tables put under upkeep" "$mine" "$peer"
+partitions() { sql -c "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relnamespace = '$1'::regnamespace AND c.relkind = 'p' AND c.relname LIKE '$2'"; }
+echo "   partitions made: ours $(partitions ours 'new%'), theirs $(partitions theirs 'new%')"
+
+bare=$(cpu "SELECT format('CREATE TABLE bare.many_%s (LIKE bare.many INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING CONSTRAINTS INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STATISTICS INCLUDING STORAGE); ALTER TABLE bare.many ATTACH PARTITION bare.many_%1\$s FOR VALUES FROM (%L) TO (%L)', i,
+    date_trunc('day', now()) + i * interval '1 day', date_trunc('day', now()) + (i + 1) * interval '1 day') FROM generate_series(1, $made) i \\gexec")
+sql -c "SELECT dbm.partition_manage('ours.many', 'day', premake => $made - 1, max_create => $made)" > /dev/null
+mine=$(ours "SELECT count(*) FROM dbm.partition_maintain('ours.many');")
+peer=$(cpu "SELECT partman.create_parent('theirs.many', 'at', 'native', 'daily', p_premake := 1, p_start_partition := (now() - ($made - 2) * interval '1 day')::text);")
+print "T6 $made partitions made in one table" "$mine" "$peer" "$bare"
+echo "   partitions made: ours $(partitions ours many), theirs $(partitions theirs many)"

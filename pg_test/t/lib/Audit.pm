@@ -10,7 +10,8 @@ use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT_OK = qw(rows audit decode_rows keys_of none same_keys set_thresholds reading_calls utf8_locale);
+our @EXPORT_OK =
+  qw(rows audit decode_rows keys_of leave_server_out none same_keys set_thresholds reading_calls utf8_locale);
 
 # The rows of a query as hashes, in the query's order. Dies when the query fails.
 #
@@ -100,6 +101,19 @@ sub set_thresholds
 		$node->safe_psql($database,
 			"INSERT INTO dbm.rule_setting (rule, thresholds) VALUES ('$rule', '$thresholds')");
 	}
+	return;
+}
+
+# Turns the rules of security off that speak of the server and its roles rather than of the database: a server made for
+# tests trusts whoever is on the machine, and says little in its log.
+sub leave_server_out
+{
+	my ($node, $database) = @_;
+	$node->safe_psql($database, <<'SQL');
+INSERT INTO dbm.rule_setting (rule, enabled)
+SELECT rule, false FROM dbm.rules()
+ WHERE rule ~ '^security\.(hba_|password_|role_|superuser_)' OR rule IN ('security.extra_superuser', 'security.server_setting')
+SQL
 	return;
 }
 

@@ -10,21 +10,15 @@ use Exporter 'import';
 
 our @EXPORT_OK = qw(accounts checksums make_orders plan_conversion writers);
 
-# Makes the database shop, which belongs to alice; orders of the last days.
+# Makes the database shop, which belongs to alice; orders of the last days. Options: rows; every, the time between two orders.
 sub make_orders
 {
 	my ($node, %options) = @_;
 	my $rows = $options{rows} // 20000;
+	my $every = $options{every} // '1 minute';
 	$node->safe_psql('postgres', 'CREATE ROLE alice LOGIN; CREATE ROLE reader; CREATE DATABASE shop');
 	$node->safe_psql('shop', <<"SQL");
 CREATE EXTENSION dbmastery;
--- Until there is one.
-CREATE FUNCTION dbm.stand_in(regclass, every text, premake int, retention interval DEFAULT NULL, time_zone text DEFAULT NULL, epoch text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS 'SELECT 1';
-CREATE FUNCTION dbm.stand_out(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT 1';
-DO \$\$ BEGIN
-	IF to_regproc('dbm.partition_manage') IS NULL THEN ALTER FUNCTION dbm.stand_in RENAME TO partition_manage; END IF;
-	IF to_regproc('dbm.partition_unmanage') IS NULL THEN ALTER FUNCTION dbm.stand_out RENAME TO partition_unmanage; END IF;
-END \$\$;
 GRANT USAGE ON SCHEMA dbm TO alice;
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA dbm TO alice;
 GRANT CREATE ON DATABASE shop TO alice;
@@ -99,7 +93,7 @@ COMMENT ON CONSTRAINT lines_order_id_fkey ON shop.lines IS 'of an order';
 COMMENT ON STATISTICS shop.orders_stats IS 'stats';
 COMMENT ON SEQUENCE shop.orders_id_seq IS 'ids';
 INSERT INTO shop.orders (created_at, customer, product, store, "Amount ""net""", note)
-	SELECT now() - i * interval '1 minute', 1 + i % 100, 1 + i % 20, 1 + i % 20, i % 77, md5(i::text)
+	SELECT now() - i * interval '$every', 1 + i % 100, 1 + i % 20, 1 + i % 20, i % 77, md5(i::text)
 	FROM generate_series(1, $rows) AS i;
 INSERT INTO shop.lines SELECT i, 1, 'sku' FROM generate_series(1, $rows) AS i;
 INSERT INTO shop.invoices SELECT i, i FROM generate_series(1, $rows / 10) AS i;
@@ -111,12 +105,13 @@ SQL
 	return;
 }
 
-# The plan, made by alice: its number.
+# The plan, made by alice: its number. Option: method.
 sub plan_conversion
 {
-	my ($node, $database) = @_;
+	my ($node, $database, %options) = @_;
+	my $method = $options{method} // 'auto';
 	return $node->safe_psql($database,
-		q{SELECT dbm.partition_convert_plan('shop.orders', 'created_at', 'month', time_zone => 'UTC', }
+		"SELECT dbm.partition_convert_plan('shop.orders', 'created_at', 'month', method => '$method', time_zone => 'UTC', "
 		  . q{accept => '{primary_key,foreign_keys}')},
 		extra_params => [ '-U', 'alice' ]);
 }

@@ -1,6 +1,7 @@
 //! Partition sets as the catalogs have them.
 
 pub mod key;
+pub mod moment;
 mod set;
 
-pub use set::{Partition, Set, Shape, ShapePart, StoredPolicy, Strategy};
+pub use set::{FENCE, Partition, Set, Shape, ShapePart, StoredPolicy, Strategy};

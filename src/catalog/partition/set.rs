@@ -4,6 +4,10 @@ use super::key::{Edge, KeyKind, Position, Range};
 use crate::catalog::{Moment, Oid};
 use crate::text::quote_qualified;
 
+/// What the constraint is called that proves a default partition empty of a range, before the name of the partition. Where
+/// one is found, somebody was stopped in the middle.
+pub const FENCE: &str = "dbm_not_in_";
+
 /// How a table is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
@@ -43,8 +47,8 @@ pub struct Set {
     /// What stands behind the moment in a bound that is a uuid or a ULID, as the newest upper bound writes it; empty for
     /// other keys. A new bound has to end in the same way, or it would overlap with the one before.
     pub bound_rest: String,
-    /// How the newest partition is itself partitioned, so that the next can be made alike; read for one set alone.
-    pub shape: Option<Shape>,
+    /// Constraints of the default partition that begin with [`FENCE`]: as long as one stands, rows are refused.
+    pub fences: Vec<String>,
 }
 
 /// How a partition is itself partitioned.
@@ -119,11 +123,17 @@ pub struct Partition {
     pub is_foreign: bool,
     /// Rows as of the last VACUUM or ANALYZE; negative when nobody counted.
     pub rows: f64,
-    /// Blocks that its file has now; 0 where it is itself partitioned.
+    /// Blocks that its file has now; 0 where it is itself partitioned, and where nobody asks: of the partitions of a key that
+    /// tells the time the clock says which is the newest.
     pub blocks: u64,
 }
 
 impl Partition {
+    /// Whether it may hold a row: by its file, or where it has none by what ANALYZE counted.
+    pub fn may_hold_rows(&self) -> bool {
+        if self.is_partitioned || self.is_foreign { self.rows > 0.0 } else { self.blocks > 0 }
+    }
+
     /// Its name, qualified and quoted.
     pub fn qualified(&self) -> String {
         quote_qualified(&self.schema, &self.name)

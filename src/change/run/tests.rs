@@ -129,3 +129,16 @@ fn only_what_passes_is_tried_again() {
         assert!(!is_worth_another_try(sqlstate));
     }
 }
+
+#[test]
+fn a_build_that_was_interrupted_on_the_way_back_is_removed_first() {
+    let undo = [
+        "DROP INDEX CONCURRENTLY IF EXISTS s.i",
+        "CREATE UNIQUE INDEX CONCURRENTLY i ON s.t (a)",
+        "ALTER TABLE s.t DROP CONSTRAINT c",
+        "CREATE INDEX CONCURRENTLY j ON s.t (a)",
+    ]
+    .map(str::to_owned);
+    let places: Vec<usize> = (0..=undo.len()).map(|place| goes_back_at(&undo, place)).collect();
+    assert_eq!(places, [0, 0, 2, 3, 4]);
+}

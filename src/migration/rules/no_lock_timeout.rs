@@ -226,7 +226,7 @@ mod tests {
     fn those_who_are_in_the_owner_act_for_it() {
         let mut sample = sample();
         sample.snapshot.roles[1].logs_in = false;
-        sample.snapshot.memberships.push(Membership { role: OWNER, member: MEMBER, is_admin: false });
+        sample.snapshot.memberships.push(Membership { role: OWNER, member: MEMBER, ..Membership::default() });
         assert_eq!(names(sample), ["deploy"]);
     }
 

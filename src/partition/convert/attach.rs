@@ -1,7 +1,8 @@
 //! Method `attach`: the steps in their order.
 
+use super::names::holds;
 use super::words::{add_constraint, alter, to_regclass, validate, with_column, with_tablespace};
-use super::{Conversion, parent, references, swap};
+use super::{Conversion, Method, parent, references, swap};
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Plan, Risk, Step};
 use crate::change::proof;
@@ -45,7 +46,7 @@ pub fn plan(conversion: &Conversion<'_>) -> Plan {
 }
 
 /// Unique indexes with the key, built beside the writers.
-fn indexes(conversion: &Conversion<'_>) -> Vec<Step> {
+pub(super) fn indexes(conversion: &Conversion<'_>) -> Vec<Step> {
     let table = conversion.table;
     let (qualified, key) = (table.qualified(), quote_identifier(&conversion.wish.key));
     let mut steps = Vec::new();
@@ -73,7 +74,7 @@ fn indexes(conversion: &Conversion<'_>) -> Vec<Step> {
             .leftover(proof::has_invalid_index(&own), drop)
             .note("waits for transactions that are older than it; reads the table twice while others read and write"),
         );
-        if index.constraint_kind == Some('u') {
+        if index.constraint_kind == Some('u') && conversion.method == Method::Attach {
             steps.push(
                 Step::new(
                     Phase::Expand,
@@ -97,7 +98,7 @@ fn indexes(conversion: &Conversion<'_>) -> Vec<Step> {
 }
 
 /// What proves that every row lies before the cutoff, and that the key is never NULL.
-fn proved(conversion: &Conversion<'_>) -> Vec<Step> {
+pub(super) fn proved(conversion: &Conversion<'_>) -> Vec<Step> {
     let table = conversion.table;
     let (qualified, name) = (table.qualified(), &conversion.names.cutoff);
     let mut steps = vec![
@@ -119,7 +120,7 @@ fn proved(conversion: &Conversion<'_>) -> Vec<Step> {
             .note("reads every row while others read and write; stops at the first row that does not fit"),
     ];
     let key = conversion.key();
-    if !key.is_not_null {
+    if !key.is_not_null && conversion.method == Method::Attach {
         steps.push(
             Step::new(
                 Phase::Validate,
@@ -136,25 +137,43 @@ fn proved(conversion: &Conversion<'_>) -> Vec<Step> {
 
 /// What is left to do once the table is partitioned.
 fn after(conversion: &Conversion<'_>) -> Vec<Step> {
-    let table = conversion.table;
-    let (qualified, history) = (table.qualified(), conversion.history());
+    let history = conversion.history();
     let name = &conversion.names.cutoff;
     vec![
-        Step::new(Phase::Switch, conversion.wish.manage.clone())
-            .undo(format!(
-                "SELECT dbm.partition_unmanage({}::pg_catalog.regclass)",
-                quote_literal(&qualified)
-            ))
+        managed(conversion, &conversion.wish.manage)
             .note("from here on upkeep makes new partitions ahead of time and lets old ones go"),
-        Step::new(Phase::Switch, format!("ANALYZE {qualified}"))
-            .lock(LockMode::ShareUpdateExclusive)
-            .note("autovacuum looks after the partitions, never after the table above them"),
+        analyzed(conversion),
         Step::new(Phase::Contract, proof::drop_constraint(&history, name))
             .lock(LockMode::AccessExclusive)
             .undo(add_constraint(&history, name, &format!("CHECK {} NOT VALID", conversion.bound())))
             .undo(validate(&history, name))
             .verify(proof::lacks_constraint(&history, name))
             .note("the bound says the same from here on"),
+    ]
+}
+
+/// The step that puts it under upkeep.
+pub(super) fn managed(conversion: &Conversion<'_>, sql: &str) -> Step {
+    let qualified = conversion.table.qualified();
+    Step::new(Phase::Switch, sql)
+        .undo(format!("SELECT dbm.partition_unmanage({}::pg_catalog.regclass)", quote_literal(&qualified)))
+}
+
+/// The step that counts.
+pub(super) fn analyzed(conversion: &Conversion<'_>) -> Step {
+    Step::new(Phase::Switch, format!("ANALYZE {}", conversion.table.qualified()))
+        .lock(LockMode::ShareUpdateExclusive)
+        .note("autovacuum looks after the partitions, never after the table above them")
+}
+
+/// That the table is partitioned, and no index of it waits for one of a partition.
+pub(super) fn is_whole(conversion: &Conversion<'_>) -> Vec<String> {
+    let table = to_regclass(&conversion.table.qualified());
+    vec![
+        format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table WHERE partrelid = {table})"),
+        format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = {table} AND NOT indisvalid)"
+        ),
     ]
 }
 
@@ -173,14 +192,7 @@ fn checks(conversion: &Conversion<'_>) -> Vec<String> {
         .chain(conversion.wish.partitions.iter().map(|partition| table.beside(&partition.name)))
         .map(|part| format!("SELECT {columns} FROM ONLY {part}"))
         .collect();
-    let mut checks = vec![format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table WHERE partrelid = {})",
-        to_regclass(&qualified)
-    )];
-    checks.push(format!(
-        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = {} AND NOT indisvalid)",
-        to_regclass(&qualified)
-    ));
+    let mut checks = is_whole(conversion);
     // Policies forced upon the owner hide rows in one way and not in the other.
     if table.forces_row_security {
         return checks;
@@ -194,6 +206,27 @@ fn checks(conversion: &Conversion<'_>) -> Vec<String> {
 }
 
 fn requires(conversion: &Conversion<'_>, references: &[references::Reference<'_>]) -> Vec<String> {
+    let table = conversion.table;
+    let mut requires = changes(conversion, references);
+    for (place, _) in &conversion.names.extended {
+        let index = &table.indexes[*place];
+        requires.push(format!(
+            "the unique index {} gains {}: without it values are unique in the first partition alone",
+            quote_identifier(&index.name),
+            conversion.key().quoted()
+        ));
+    }
+    if conversion.wish.manage_all.is_some() {
+        requires.push(format!(
+            "{} holds all that was there before the cutoff and goes as a whole, once all of it is too old",
+            conversion.history()
+        ));
+    }
+    requires
+}
+
+/// What is otherwise afterwards, whichever way it is done.
+pub(super) fn changes(conversion: &Conversion<'_>, references: &[references::Reference<'_>]) -> Vec<String> {
     let (table, around) = (conversion.table, conversion.around);
     let qualified = table.qualified();
     let key = conversion.key().quoted();
@@ -201,18 +234,10 @@ fn requires(conversion: &Conversion<'_>, references: &[references::Reference<'_>
         "until the switch rows with {key} from {} on are refused: apply it well before they come",
         conversion.wish.cutoff
     )];
-    if let (Some(index), Some(_)) = (table.primary_key(), &conversion.names.primary) {
-        let columns: Vec<String> = index.key_columns.iter().map(|name| quote_identifier(name)).collect();
-        let columns = columns.join(", ");
+    if let Some(index) = table.primary_key().filter(|index| !holds(index, &conversion.wish.key)) {
+        let columns = listed(&index.key_columns);
         requires.push(format!(
             "the primary key of {qualified} becomes ({columns}, {key}): ({columns}) alone is no longer kept unique, and ON CONFLICT ({columns}) no longer finds an index"
-        ));
-    }
-    for (place, _) in &conversion.names.extended {
-        let index = &table.indexes[*place];
-        requires.push(format!(
-            "the unique index {} gains {key}: without it values are unique in the first partition alone",
-            quote_identifier(&index.name)
         ));
     }
     for reference in references {
@@ -221,7 +246,7 @@ fn requires(conversion: &Conversion<'_>, references: &[references::Reference<'_>
             reference.of.qualified(),
             quote_identifier(&reference.column),
             quote_identifier(&reference.of.name),
-            reference.of.columns.join(", "),
+            listed(&reference.of.columns),
             quote_identifier(&reference.column)
         ));
     }
@@ -260,18 +285,17 @@ fn requires(conversion: &Conversion<'_>, references: &[references::Reference<'_>
                 .to_owned(),
         );
     }
-    if conversion.wish.has_retention {
-        requires.push(format!(
-            "{} holds all that was there before the cutoff and goes as a whole, once all of it is too old",
-            conversion.history()
-        ));
-    }
     if let Some(seconds) = around.longest_transaction.filter(|seconds| *seconds > 60.0) {
         requires.push(format!(
             "a transaction that uses {qualified} has been open for {seconds:.0} s: steps that need the table alone wait for its end"
         ));
     }
     requires
+}
+
+/// Names, quoted, divided by commas.
+pub(super) fn listed(names: &[String]) -> String {
+    names.iter().map(|name| quote_identifier(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// How long it takes: two or three times the reading of the table, and the writing of an index.

@@ -51,6 +51,10 @@ pub struct Table {
     pub rows: f64,
     /// Its size without indexes.
     pub bytes: i64,
+    /// Its size with them.
+    pub all_bytes: i64,
+    /// The number of its tablespace, 0 for that of the database.
+    pub tablespace_number: Oid,
     /// Blocks of its file.
     pub blocks: i64,
     /// Whether it has rules of its own.
@@ -186,6 +190,10 @@ pub struct Constraint {
     pub referenced: Option<String>,
     /// Whether the caller may lock that table by himself.
     pub may_lock: bool,
+    /// Whether the owner of the table may.
+    pub may_owner_lock: bool,
+    /// Whether the owner of the table may point to that table.
+    pub may_owner_refer: bool,
     /// Whether that is the table itself.
     pub is_self: bool,
     /// Its comment.
@@ -300,6 +308,8 @@ pub struct Trigger {
     pub is_before: bool,
     /// Whether it has transition tables.
     pub has_transition_table: bool,
+    /// Whether the owner of the table may make it.
+    pub may_owner_make: bool,
     /// Its comment.
     pub comment: Option<String>,
 }
@@ -363,6 +373,8 @@ pub struct Around {
     pub publications: Vec<Publication>,
     /// Publications that publish it without naming it, and its partitions under their own names.
     pub wide_publications: Vec<String>,
+    /// Logical replication slots of this database.
+    pub slots: Vec<String>,
     /// How many subscriptions write to it.
     pub subscriptions: i64,
     /// How many security labels it and its columns have.
@@ -385,6 +397,8 @@ pub struct Incoming {
     pub is_plain: bool,
     /// Whether the caller has its owner's rights.
     pub is_own: bool,
+    /// Whether the owner of the table has.
+    pub is_of_owner: bool,
     /// Whether it has the same owner as the table.
     pub is_same_owner: bool,
     /// FORCE ROW LEVEL SECURITY.
@@ -434,6 +448,8 @@ pub struct Rebuilt {
     pub name: String,
     /// Whether the caller may.
     pub is_own: bool,
+    /// Whether the owner of the table may.
+    pub is_of_owner: bool,
     /// The statement, which names the table.
     pub sql: String,
 }
@@ -446,6 +462,8 @@ pub struct Publication {
     pub name: String,
     /// Whether the caller has its owner's rights.
     pub is_own: bool,
+    /// Whether the owner of the table has.
+    pub is_of_owner: bool,
     /// `publish_via_partition_root`.
     pub is_via_root: bool,
     /// The columns that it publishes, quoted, where not all.

@@ -3,12 +3,14 @@
 //!
 //! Method `attach`: the table as it is becomes the first partition, so that no row is copied. A CHECK proves its bound
 //! while others write; everything that belongs to the table is built once more beside, empty; one short transaction
-//! exchanges the two. What is made anew there is named by the server's own words ([`facts`]), whose names mean the
+//! exchanges the two. Method `copy`: the rows are copied into partitions by `partition::copy` while others write, which
+//! exchanges the two with the same statements; the old table is kept until somebody says that it may go. What is made anew there is named by the server's own words ([`facts`]), whose names mean the
 //! partitioned table once the names have changed hands, and the old table again on the way back.
 
 #[cfg(feature = "postgres")]
 pub mod api;
 mod attach;
+pub mod copy;
 mod cuts;
 pub mod facts;
 pub mod kind;
@@ -30,8 +32,17 @@ use facts::{Around, Column, Constraint, Table};
 use names::Names;
 
 pub use attach::plan;
-pub use cuts::{Cuts, cuts};
+pub use cuts::{Cuts, cuts, ranges_of_all};
 pub use refusals::{Accept, refusal};
+
+/// How a table becomes partitioned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// As it is, it becomes the first partition.
+    Attach,
+    /// Its rows are copied into partitions.
+    Copy,
+}
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +51,14 @@ pub struct Wish {
     pub key: String,
     /// The first value that the old table does not take, as an SQL literal without its type.
     pub cutoff: String,
-    /// The partitions behind it.
+    /// The partitions: those behind it where the old table becomes one, all before it where rows are copied.
     pub partitions: Vec<Partition>,
     /// The call as it was made.
     pub asked: String,
     /// The statement that puts the set under upkeep.
     pub manage: String,
-    /// Whether old partitions are to go.
-    pub has_retention: bool,
+    /// The same without retention, where old partitions are to go.
+    pub manage_all: Option<String>,
 }
 
 /// A partition to be made.
@@ -57,6 +68,8 @@ pub struct Partition {
     pub name: String,
     /// `FROM (…) TO (…)`.
     pub bounds: String,
+    /// What holds for its rows and no others, but that the key is not null.
+    pub inside: String,
 }
 
 /// One conversion.
@@ -67,6 +80,8 @@ pub struct Conversion<'a> {
     pub around: &'a Around,
     /// What is wanted.
     pub wish: &'a Wish,
+    /// How.
+    pub method: Method,
     /// The names.
     pub names: Names,
     key: &'a Column,
@@ -74,9 +89,9 @@ pub struct Conversion<'a> {
 
 impl<'a> Conversion<'a> {
     /// `None` where the table has no such column.
-    pub fn new(table: &'a Table, around: &'a Around, wish: &'a Wish) -> Option<Self> {
+    pub fn new(table: &'a Table, around: &'a Around, wish: &'a Wish, method: Method) -> Option<Self> {
         let key = table.column(&wish.key)?;
-        Some(Self { table, around, wish, names: Names::new(table, &wish.key), key })
+        Some(Self { table, around, wish, method, names: Names::new(table, around, &wish.key, method), key })
     }
 
     /// The column by which to partition.
@@ -96,7 +111,7 @@ impl<'a> Conversion<'a> {
         format!("({key} IS NOT NULL AND {key} < '{literal}'::{})", self.key.type_name)
     }
 
-    /// The old table once it is a partition, quoted.
+    /// The old table once another has its name, quoted.
     fn history(&self) -> String {
         self.table.beside(&self.names.history)
     }

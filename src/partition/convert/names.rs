@@ -1,9 +1,10 @@
-//! The names of a conversion: of what is built beside, and of what the old table's parts are called once they belong to
-//! a partition and their own names to the partitioned table.
+//! The names of a conversion: of what is built beside, and of what the old table and its parts are called once their own names
+//! belong to the partitioned table.
 
 use std::cell::RefCell;
 
-use super::facts::{Index, Table};
+use super::Method;
+use super::facts::{Around, Index, Table};
 use crate::text::identifier::{between, unused_name};
 
 /// Gives names away, each once.
@@ -46,7 +47,7 @@ pub struct Handed {
     pub schema: String,
     /// The name.
     pub name: String,
-    /// The name of the partition's own from then on; `None` where it goes.
+    /// The name of the old table's own from then on; `None` where it goes.
     pub aside: Option<String>,
     /// The name under which the partitioned table's was built.
     pub built: String,
@@ -57,11 +58,12 @@ pub struct Handed {
 pub struct Names {
     /// The partitioned table while it is built.
     pub built: String,
-    /// The old table as a partition.
+    /// The old table once the partitioned one has its name.
     pub history: String,
     /// The CHECK that proves the bound.
     pub cutoff: String,
-    /// The index that becomes that of the primary key, where it has to gain the key.
+    /// The index that becomes that of the primary key, where it has to gain the key; where rows are copied, the one to which
+    /// foreign keys point meanwhile.
     pub primary: Option<String>,
     /// The same once it belongs to the partition's primary key.
     pub history_primary: Option<String>,
@@ -87,13 +89,19 @@ fn as_of(table: &Table, history: &str, name: &str) -> Vec<String> {
 
 impl Names {
     /// Chooses them.
-    pub fn new(table: &Table, key: &str) -> Self {
+    pub fn new(table: &Table, around: &Around, key: &str, method: Method) -> Self {
         let given = Given::default();
+        let stays = method == Method::Copy;
         let built = given.between(table, &table.name, "new");
-        let history = given.lasting(table, &[&table.name, "history"]);
+        let history = given.lasting(table, &[&table.name, if stays { "old" } else { "history" }]);
         let cutoff = given.between(table, &table.name, "cutoff");
-        let primary_key = table.primary_key().filter(|index| !holds(index, key));
-        let primary = primary_key.map(|_| given.between(table, &table.name, "pkey"));
+        // Of a table whose rows are copied no index is needed with the key but for foreign keys to point to until the switch.
+        let gains = |index: &Index| !holds(index, key) && (!stays || is_pointed_to(around, index));
+        let primary = table
+            .primary_key()
+            .filter(|index| gains(index))
+            .map(|_| given.between(table, &table.name, "pkey"));
+        let primary_key = table.primary_key().filter(|index| !stays && !holds(index, key));
         let history_primary = primary_key.map(|index| {
             let parts = as_of(table, &history, &index.name);
             given.lasting(table, &parts.iter().map(String::as_str).collect::<Vec<_>>())
@@ -102,7 +110,8 @@ impl Names {
         let mut indexes = Vec::new();
         let mut extended = Vec::new();
         for (place, index) in table.indexes.iter().enumerate().filter(|(_, index)| index.is_valid) {
-            let is_gone = index.constraint_kind == Some('p') && primary.is_some();
+            let is_primary = index.constraint_kind == Some('p');
+            let is_gone = is_primary && !stays && primary.is_some();
             let aside = (!is_gone).then(|| {
                 let parts = as_of(table, &history, &index.name);
                 given.lasting(table, &parts.iter().map(String::as_str).collect::<Vec<_>>())
@@ -112,7 +121,7 @@ impl Names {
                 place,
                 Handed { schema: index.schema.clone(), name: index.name.clone(), aside, built: new },
             ));
-            if index.is_unique && !is_gone && !holds(index, key) {
+            if index.is_unique && !is_primary && gains(index) {
                 let mut parts = as_of(table, &history, &index.name);
                 parts.push(key.to_owned());
                 extended.push((
@@ -148,6 +157,15 @@ impl Names {
             given,
         }
     }
+}
+
+/// Whether a foreign key of another table points to the columns of a unique index.
+fn is_pointed_to(around: &Around, index: &Index) -> bool {
+    let is_same = |columns: &[String]| {
+        columns.len() == index.key_columns.len()
+            && columns.iter().all(|column| index.key_columns.contains(column))
+    };
+    around.incoming.iter().any(|other| is_same(&other.referenced_columns))
 }
 
 /// Whether the key is among the key columns of an index.

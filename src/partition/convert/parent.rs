@@ -11,6 +11,18 @@ use crate::text::{quote_identifier, quote_literal, quote_qualified};
 
 /// The step that builds the table itself.
 pub fn table(conversion: &Conversion<'_>) -> Step {
+    let built = conversion.built();
+    let mut sql = statements(conversion);
+    let mut step = Step::new(Phase::Expand, sql.remove(0));
+    step.sql.extend(sql);
+    step.lock(LockMode::AccessShare)
+        .undo(format!("DROP TABLE IF EXISTS {built}"))
+        .verify(proof::has_relation(&built))
+        .note(format!("{built} is empty and nobody uses it until the switch; it takes its name there"))
+}
+
+/// The statements that build it; the first makes it.
+pub(super) fn statements(conversion: &Conversion<'_>) -> Vec<String> {
     let (table, names) = (conversion.table, &conversion.names);
     let built = table.beside(&names.built);
     let tablespace = clause(" TABLESPACE ", table.tablespace.as_ref());
@@ -54,12 +66,7 @@ pub fn table(conversion: &Conversion<'_>) -> Step {
         sql.push(alter(&built, "FORCE ROW LEVEL SECURITY"));
     }
     sql.extend(replica_identity(conversion, &built));
-    let mut step = Step::new(Phase::Expand, sql.remove(0));
-    step.sql.extend(sql);
-    step.lock(LockMode::AccessShare)
-        .undo(format!("DROP TABLE IF EXISTS {built}"))
-        .verify(proof::has_relation(&built))
-        .note(format!("{built} is empty and nobody uses it until the switch; it takes its name there"))
+    sql
 }
 
 /// ` WITH x` where there is one.
@@ -167,30 +174,52 @@ pub fn foreign_keys<'a>(conversion: &'a Conversion<'_>) -> impl Iterator<Item = 
     })
 }
 
-/// The step that makes the partitions for what is to come.
-pub fn partitions(conversion: &Conversion<'_>) -> Step {
-    let (table, names) = (conversion.table, &conversion.names);
-    let built = table.beside(&names.built);
-    let mut sql = Vec::new();
-    for Partition { name, bounds } in &conversion.wish.partitions {
-        let partition = table.beside(name);
-        let unlogged = if table.is_unlogged { "UNLOGGED " } else { "" };
+/// What a partition has of its own: how it is stored, and what is set for its columns.
+pub(super) struct Own {
+    /// `UNLOGGED ` or nothing.
+    pub unlogged: &'static str,
+    /// ` USING … WITH (…) TABLESPACE …`, what there is of it.
+    pub storage: String,
+}
+
+impl Own {
+    /// Of all partitions.
+    pub fn of(table: &Table) -> Self {
         let method = clause(" USING ", table.access_method.as_ref());
         let options = table.options.join(", ");
         let options = clause(" WITH ", Some(format!("({options})")).as_ref().filter(|_| !options.is_empty()));
         let tablespace = clause(" TABLESPACE ", table.tablespace.as_ref());
+        Self {
+            unlogged: if table.is_unlogged { "UNLOGGED " } else { "" },
+            storage: format!("{method}{options}{tablespace}"),
+        }
+    }
+}
+
+/// What is set on a partition once it is made.
+pub(super) fn set(table: &Table, partition: &str) -> Vec<String> {
+    let mut sql: Vec<String> = table.columns.iter().flat_map(|column| settings(partition, column)).collect();
+    match table.replica_identity {
+        'f' => sql.push(alter(partition, "REPLICA IDENTITY FULL")),
+        'n' => sql.push(alter(partition, "REPLICA IDENTITY NOTHING")),
+        _ => {}
+    }
+    sql
+}
+
+/// The step that makes the partitions for what is to come.
+pub fn partitions(conversion: &Conversion<'_>) -> Step {
+    let (table, names) = (conversion.table, &conversion.names);
+    let built = table.beside(&names.built);
+    let Own { unlogged, storage } = Own::of(table);
+    let mut sql = Vec::new();
+    for Partition { name, bounds, .. } in &conversion.wish.partitions {
+        let partition = table.beside(name);
         sql.push(format!(
-            "CREATE {unlogged}TABLE {partition} PARTITION OF {built} FOR VALUES {bounds}{method}{options}{tablespace}"
+            "CREATE {unlogged}TABLE {partition} PARTITION OF {built} FOR VALUES {bounds}{storage}"
         ));
         sql.extend(owner(table, "TABLE", &partition));
-        for column in &table.columns {
-            sql.extend(settings(&partition, column));
-        }
-        match table.replica_identity {
-            'f' => sql.push(alter(&partition, "REPLICA IDENTITY FULL")),
-            'n' => sql.push(alter(&partition, "REPLICA IDENTITY NOTHING")),
-            _ => {}
-        }
+        sql.extend(set(table, &partition));
     }
     let all: Vec<String> =
         conversion.wish.partitions.iter().map(|partition| table.beside(&partition.name)).collect();

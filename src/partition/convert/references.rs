@@ -204,7 +204,7 @@ impl Reference<'_> {
             .note(format!(
                 "the key of {} by which its rows will be found, beside {}",
                 conversion.table.qualified(),
-                self.of.columns.join(", ")
+                super::attach::listed(&self.of.columns)
             )),
             keeper,
         ]

@@ -1,5 +1,7 @@
 //! What cannot be converted, and what is converted only if somebody says that it is meant.
 
+use super::Method;
+use super::attach::listed as columns;
 use super::facts::{Around, Column, Incoming, Table};
 use super::names::holds;
 use crate::partition::refusal::Refusal;
@@ -64,7 +66,7 @@ impl Accept {
     }
 }
 
-fn refused(kind: Kind, message: String, hint: impl Into<String>) -> Refused {
+pub(super) fn refused(kind: Kind, message: String, hint: impl Into<String>) -> Refused {
     Refused { kind, refusal: Refusal::new(message, hint) }
 }
 
@@ -79,14 +81,14 @@ fn can_be_cut(column: &Column) -> bool {
 }
 
 /// Why the table cannot be converted at all; `None` where it can.
-pub fn refusal(table: &Table, around: &Around, key: &str, accept: Accept) -> Option<Refused> {
+pub fn refusal(table: &Table, around: &Around, key: &str, accept: Accept, method: Method) -> Option<Refused> {
     kind(table)
         .or_else(|| rights(table, around))
         .or_else(|| key_column(table, key))
         .or_else(|| parts(table))
         .or_else(|| dependents(table, around, key))
         .or_else(|| incoming(table, around, key))
-        .or_else(|| accepted(table, around, key, accept))
+        .or_else(|| accepted(table, around, key, accept, method))
 }
 
 fn kind(table: &Table) -> Option<Refused> {
@@ -416,16 +418,16 @@ fn incoming(table: &Table, around: &Around, key: &str) -> Option<Refused> {
     None
 }
 
-fn columns(names: &[String]) -> String {
-    names.iter().map(|name| quote_identifier(name)).collect::<Vec<_>>().join(", ")
-}
-
 fn pointing(other: &Incoming, key: &str) -> bool {
     !other.referenced_columns.iter().any(|column| column == key)
 }
 
 /// What is promised less, or differently, afterwards.
-fn accepted(table: &Table, around: &Around, key: &str, accept: Accept) -> Option<Refused> {
+fn accepted(table: &Table, around: &Around, key: &str, accept: Accept, method: Method) -> Option<Refused> {
+    let without = match method {
+        Method::Attach => "without it values are unique in the first partition alone",
+        Method::Copy => "without it values are no longer kept unique",
+    };
     let name = table.qualified();
     let key_name = quote_identifier(key);
     let mut words = Vec::new();
@@ -444,10 +446,7 @@ fn accepted(table: &Table, around: &Around, key: &str, accept: Accept) -> Option
         });
         let before = lines.len();
         lines.extend(unique.map(|index| {
-            format!(
-                "The unique index {} gains {key_name}; without it values are unique in the first partition alone.",
-                quote_identifier(&index.name)
-            )
+            format!("The unique index {} gains {key_name}; {without}.", quote_identifier(&index.name))
         }));
         if lines.len() > before {
             words.push("unique");

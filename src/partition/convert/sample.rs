@@ -37,6 +37,8 @@ pub fn table() -> Table {
                 is_enforced: true,
                 referenced: Some("shop.customers".to_owned()),
                 may_lock: true,
+                may_owner_lock: true,
+                may_owner_refer: true,
                 ..Constraint::default()
             },
             Constraint {
@@ -77,6 +79,7 @@ pub fn table() -> Table {
             enabled: 'A',
             is_row: true,
             is_before: true,
+            may_owner_make: true,
             ..Trigger::default()
         }],
         taken: vec!["orders".to_owned(), "orders_pkey".to_owned(), "orders_customer_idx".to_owned()],
@@ -93,6 +96,7 @@ pub fn around() -> Around {
             table: "lines".to_owned(),
             is_plain: true,
             is_own: true,
+            is_of_owner: true,
             is_same_owner: true,
             name: "lines_order_id_fkey".to_owned(),
             definition: "FOREIGN KEY (order_id) REFERENCES shop.orders(id) ON DELETE CASCADE".to_owned(),
@@ -109,6 +113,7 @@ pub fn around() -> Around {
             kind: "view".to_owned(),
             name: "shop.open_orders".to_owned(),
             is_own: true,
+            is_of_owner: true,
             sql: "CREATE OR REPLACE VIEW shop.open_orders AS SELECT id FROM shop.orders".to_owned(),
         }],
         ..Around::default()
@@ -123,9 +128,10 @@ pub fn wish() -> Wish {
         partitions: vec![Partition {
             name: "orders_2027_01".to_owned(),
             bounds: "FROM ('2027-01-01') TO ('2027-02-01')".to_owned(),
+            inside: "at >= '2027-01-01' AND at < '2027-02-01'".to_owned(),
         }],
         asked: "by hand".to_owned(),
         manage: "SELECT dbm.partition_manage('shop.orders')".to_owned(),
-        has_retention: false,
+        manage_all: None,
     }
 }

@@ -81,12 +81,7 @@ fn guard(conversion: &Conversion<'_>) -> String {
         format!("(SELECT count(*) FROM {condition}) IS DISTINCT FROM {wanted}")
     };
     let all = |names: Vec<String>| names.join(", ");
-    let mut checks = vec![format!(
-        "(SELECT pg_catalog.md5(pg_catalog.string_agg(f.line, E'\\n' ORDER BY f.line COLLATE pg_catalog.\"C\")) FROM ({}) f(line)) IS DISTINCT \
-         FROM {}",
-        PRINT.replace("{table}", &to_regclass(&qualified)),
-        quote_literal(&table.print)
-    )];
+    let mut checks = vec![is_other(&PRINT.replace("{table}", &to_regclass(&qualified)), &table.print)];
     checks.push(found(
         &format!(
             "pg_catalog.pg_constraint WHERE conrelid = {} AND conname = {} AND convalidated",
@@ -116,20 +111,41 @@ fn guard(conversion: &Conversion<'_>) -> String {
             keys.len(),
         ));
     }
-    let incoming = conversion.around.incoming.len();
-    checks.push(found(
-        &format!(
-            "pg_catalog.pg_constraint WHERE confrelid = {} AND contype = 'f' AND conparentid = 0",
-            to_regclass(&qualified)
-        ),
-        incoming + references::references(conversion).len(),
-    ));
+    checks.push(incoming(conversion));
+    stop_if(&checks, &qualified)
+}
+
+/// That other foreign keys point to the table than did.
+pub(super) fn incoming(conversion: &Conversion<'_>) -> String {
+    // Those that gain the key stand there twice, by the time of the switch.
+    let all = conversion.around.incoming.len();
+    let incoming = 2 * all - references::plain(conversion).len();
+    format!(
+        "(SELECT count(*) FROM pg_catalog.pg_constraint WHERE confrelid = {} AND contype = 'f' AND conparentid = 0) IS DISTINCT FROM {incoming}",
+        to_regclass(&conversion.table.qualified())
+    )
+}
+
+/// That what a query of lines says is not what it said.
+pub(super) fn is_other(lines: &str, print: &str) -> String {
+    format!("({}) IS DISTINCT FROM {}", print_of(lines), quote_literal(print))
+}
+
+/// A query of lines as one value.
+pub fn print_of(lines: &str) -> String {
+    format!(
+        "SELECT pg_catalog.md5(pg_catalog.string_agg(f.line, E'\\n' ORDER BY f.line COLLATE pg_catalog.\"C\")) FROM ({lines}) f(line)"
+    )
+}
+
+/// Stops the switch if one of the conditions holds.
+pub(super) fn stop_if(checks: &[String], table: &str) -> String {
     block(
         "",
         &format!(
             "  IF {} THEN\n    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n      MESSAGE = {},\n      HINT = {};\n  END IF;\n",
             checks.join("\n  OR "),
-            quote_literal(&format!("table {qualified} is not what it was when its conversion was planned")),
+            quote_literal(&format!("table {table} is not what it was when its conversion was planned")),
             quote_literal(
                 "Something was added, changed or dropped meanwhile. Take the plan back with CALL dbm.undo() and make it again."
             )
@@ -159,7 +175,7 @@ fn identity(from: &str, to: &str, sequence: &Sequence) -> String {
     block("  dbm_value bigint;\n  dbm_called boolean;\n", &body)
 }
 
-fn sequences(conversion: &Conversion<'_>, from: &str, to: &str) -> Vec<String> {
+pub(super) fn sequences(conversion: &Conversion<'_>, from: &str, to: &str) -> Vec<String> {
     let mut sql = Vec::new();
     for sequence in conversion.table.sequences.iter().filter(|sequence| sequence.identity.is_some()) {
         sql.push(identity(from, to, sequence));
@@ -168,7 +184,7 @@ fn sequences(conversion: &Conversion<'_>, from: &str, to: &str) -> Vec<String> {
 }
 
 /// Sequences that the columns only own follow the name.
-fn owned(conversion: &Conversion<'_>) -> Vec<String> {
+pub(super) fn owned(conversion: &Conversion<'_>) -> Vec<String> {
     let table = conversion.table.qualified();
     let owned = conversion.table.sequences.iter().filter(|sequence| sequence.identity.is_none());
     owned
@@ -182,7 +198,7 @@ fn owned(conversion: &Conversion<'_>) -> Vec<String> {
         .collect()
 }
 
-fn drop_triggers(conversion: &Conversion<'_>) -> impl Iterator<Item = String> {
+pub(super) fn drop_triggers(conversion: &Conversion<'_>) -> impl Iterator<Item = String> {
     let table = conversion.table.qualified();
     conversion
         .table
@@ -192,7 +208,7 @@ fn drop_triggers(conversion: &Conversion<'_>) -> impl Iterator<Item = String> {
 }
 
 /// The triggers on whatever has the name now.
-fn create_triggers(conversion: &Conversion<'_>) -> Vec<String> {
+pub(super) fn create_triggers(conversion: &Conversion<'_>) -> Vec<String> {
     let table = conversion.table.qualified();
     let mut sql = Vec::new();
     for trigger in &conversion.table.triggers {
@@ -210,8 +226,20 @@ fn create_triggers(conversion: &Conversion<'_>) -> Vec<String> {
     sql
 }
 
+/// The policies on whatever has the name now.
+pub(super) fn create_policies(conversion: &Conversion<'_>) -> Vec<String> {
+    let table = conversion.table.qualified();
+    let mut sql = Vec::new();
+    for policy in &conversion.table.policies {
+        let name = quote_identifier(&policy.name);
+        sql.push(format!("CREATE POLICY {name} ON {table}{}", policy.body));
+        sql.extend(comment(&format!("POLICY {name} ON {table}"), policy.comment.as_ref()));
+    }
+    sql
+}
+
 /// What is told apart by its name alone: publications, what reads the table by its number.
-fn rebuilt(conversion: &Conversion<'_>, other: &str) -> Vec<String> {
+pub(super) fn rebuilt(conversion: &Conversion<'_>, other: &str) -> Vec<String> {
     let table = conversion.table.qualified();
     let mut sql = Vec::new();
     for publication in &conversion.around.publications {
@@ -225,7 +253,7 @@ fn rebuilt(conversion: &Conversion<'_>, other: &str) -> Vec<String> {
     sql
 }
 
-fn rename_parts(
+pub(super) fn rename_parts(
     conversion: &Conversion<'_>,
     name: impl Fn(&Handed) -> Option<(String, String)>,
 ) -> Vec<String> {
@@ -261,11 +289,7 @@ fn there(conversion: &Conversion<'_>, references: &[Reference<'_>], plain: &[&In
     sql.extend(rename_parts(conversion, |handed| Some((handed.name.clone(), handed.aside.clone()?))));
     sql.push(rename("TABLE", &table.schema, &names.built, &table.name));
     sql.extend(rename_parts(conversion, |handed| Some((handed.built.clone(), handed.name.clone()))));
-    for policy in &table.policies {
-        let name = quote_identifier(&policy.name);
-        sql.push(format!("CREATE POLICY {name} ON {qualified}{}", policy.body));
-        sql.extend(comment(&format!("POLICY {name} ON {qualified}"), policy.comment.as_ref()));
-    }
+    sql.extend(create_policies(conversion));
     sql.extend(create_triggers(conversion));
     sql.push(alter(
         &qualified,
@@ -279,7 +303,7 @@ fn there(conversion: &Conversion<'_>, references: &[Reference<'_>], plain: &[&In
 }
 
 /// A foreign key that holds the key already, made again.
-fn again(other: &Incoming) -> Vec<String> {
+pub(super) fn again(other: &Incoming) -> Vec<String> {
     let name = quote_identifier(&other.name);
     let not_valid = format!("{} NOT VALID", other.definition.trim_end_matches(" NOT VALID"));
     let mut sql = vec![add_constraint(&other.qualified(), &other.name, &not_valid)];

@@ -1,6 +1,6 @@
 use super::refusals::Kind;
 use super::sample::{around, table, wish};
-use super::{Accept, Conversion, Cuts, cuts, plan, refusal};
+use super::{Accept, Conversion, Cuts, Method, cuts, plan, ranges_of_all, refusal};
 use crate::change::plan::{Plan, Runs, runs_alone};
 use crate::partition::grid::{Grid, MONDAY, default_origin};
 use crate::partition::key::{KeyKind, Range};
@@ -21,7 +21,7 @@ impl Zone for Utc {
 
 fn planned() -> Plan {
     let (table, around, wish) = (table(), around(), wish());
-    plan(&Conversion::new(&table, &around, &wish).expect("the key is there"))
+    plan(&Conversion::new(&table, &around, &wish, Method::Attach).expect("the key is there"))
 }
 
 #[test]
@@ -68,12 +68,13 @@ fn every_step_that_adds_something_has_a_way_back() {
 
 #[test]
 fn changed_promises_have_to_be_accepted() {
-    let refused = refusal(&table(), &around(), "at", Accept::default()).expect("nothing is accepted");
+    let refused =
+        refusal(&table(), &around(), "at", Accept::default(), Method::Attach).expect("nothing is accepted");
     assert_eq!(refused.kind, Kind::Prerequisite);
     assert_eq!(refused.refusal.hint, "If that is meant: accept => ARRAY['primary_key', 'foreign_keys'].");
     assert_eq!(refused.refusal.detail.lines().count(), 2);
     let accept = Accept::parse(["primary_key", "foreign_keys"]).expect("both are words");
-    assert_eq!(refusal(&table(), &around(), "at", accept), None);
+    assert_eq!(refusal(&table(), &around(), "at", accept, Method::Attach), None);
     assert_eq!(Accept::parse(["all"]).expect_err("no word").kind, Kind::Invalid);
 }
 
@@ -94,4 +95,23 @@ fn the_cutoff_is_the_boundary_after_the_next() {
     assert_eq!(moved.cutoff, origin + 150);
     let refused = cuts(&grid, now, Some(origin + 10_000), 4, "t").expect_err("too far ahead");
     assert!(refused.message.contains("more than 100 partitions ahead"), "{}", refused.message);
+}
+
+#[test]
+fn a_copy_has_a_range_for_every_row_and_for_what_comes_next() {
+    let (kind, every) = (KeyKind::Date, Every::Days(10));
+    let origin = default_origin(kind, every, MONDAY, &Utc);
+    let grid = Grid::new(kind, every, origin, &Utc);
+    let all = |oldest, premake| {
+        ranges_of_all(&grid, origin + 105, oldest, Some(origin + 95), premake, 1_000, "t")
+            .expect("there is room")
+    };
+    let ranges = all(Some(origin + 71), 4);
+    assert_eq!(ranges.len(), 8);
+    assert_eq!(ranges[0], Range::between(origin + 70, origin + 80));
+    assert_eq!(ranges[7], Range::between(origin + 140, origin + 150));
+    assert!(ranges.windows(2).all(|pair| pair[0].high == pair[1].low), "{ranges:?}");
+    assert_eq!(all(None, 0).len(), 3, "this one and the two that come next");
+    let many = ranges_of_all(&grid, origin + 105, Some(origin - 10_000_000), None, 1, 100, "t");
+    assert_eq!(many.expect("there is room").len(), 103, "counting ends where nobody goes on");
 }

@@ -147,11 +147,14 @@ pub fn definition(drain: &Drain) -> Definition {
         journal: drain.journal.clone(),
         prepare,
         complete,
+        before: if is_at_once { Vec::new() } else { apart },
         locks: vec![format!("ONLY {parent}"), format!("ONLY {default}")],
         swap,
-        handover: (!is_at_once).then(|| Handover { before: apart, hold, into: parent.clone() }),
+        handover: (!is_at_once).then(|| Handover { hold, into: parent.clone() }),
+        back: None,
         clean,
         most_in_swap: drain.most_in_swap,
+        is_backwards: false,
     }
 }
 

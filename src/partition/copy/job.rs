@@ -17,11 +17,11 @@ pub enum Phase {
     Ready,
     /// The copy is in its place.
     Swapped,
-    /// Both were compared again, where both are still there.
+    /// Both were compared again; only where there is a way back, and so both are still there.
     Verified,
     /// Nothing is left but the record.
     Cleaned,
-    /// Given up before the swap; nothing is left but the record.
+    /// Given up or taken back; nothing is left but the record.
     Aborted,
 }
 
@@ -53,9 +53,9 @@ impl Phase {
         matches!(self, Self::Cleaned | Self::Aborted)
     }
 
-    /// Whether the copy can be given up and the table be as if nothing had been.
-    pub fn can_abort(self) -> bool {
-        self < Self::Swapped
+    /// Whether the copy is in the place of its source, and both are still there.
+    pub fn is_swapped(self) -> bool {
+        matches!(self, Self::Swapped | Self::Verified)
     }
 }
 
@@ -110,16 +110,28 @@ impl Statement {
     }
 }
 
-/// How a copy is handed over that is taken apart before the lock, so that less is done under it: its parts become parts of
-/// the table through which rows then find their places.
+/// How a copy is handed over that is taken apart before the lock ([`Definition::before`]), so that less is done under it: its
+/// parts become parts of the table through which rows then find their places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
-    /// Takes it apart; in the transaction of the swap, before anything is locked.
-    pub before: Vec<String>,
     /// Keeps the rows that are still to be copied while the source is emptied.
     pub hold: String,
     /// Through which they go to their places after the statements of the swap.
     pub into: String,
+}
+
+/// How a copy that has taken the place of its source is taken back, until it is cleaned up: the journals then hold the keys of
+/// the rows that change in it, and the source is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    /// The table, as it is called since the swap.
+    pub table: String,
+    /// What it took the place of, as that is called since the swap.
+    pub old: String,
+    /// As [`Definition::locks`].
+    pub locks: Vec<String>,
+    /// As [`Definition::swap`].
+    pub swap: Vec<String>,
 }
 
 /// A copy as it is wanted. All names are qualified and quoted; all statements are run with the rights of the owner.
@@ -141,6 +153,9 @@ pub struct Definition {
     pub prepare: Vec<Statement>,
     /// What is done when all batches are copied: indexes. Each its own transaction.
     pub complete: Vec<String>,
+    /// What is done in the transaction of the swap, before anything is locked.
+    #[serde(default)]
+    pub before: Vec<String>,
     /// Tables that are locked in ACCESS EXCLUSIVE mode for the swap, in this order, each `ONLY name` or `name`.
     pub locks: Vec<String>,
     /// Swaps: in one transaction, while the tables are locked and the copy is complete.
@@ -148,10 +163,39 @@ pub struct Definition {
     /// How the last rows are copied where the copy is not whole any more then.
     #[serde(default)]
     pub handover: Option<Handover>,
+    /// How it is taken back after the swap.
+    #[serde(default)]
+    pub back: Option<Back>,
     /// What is done with what is left over. Each its own transaction.
     pub clean: Vec<String>,
     /// How many rows may be copied in the swap itself, where `journal` is empty.
     pub most_in_swap: u64,
+    /// Whether it is the way back of another: then the source is the partitioned table, and the target a plain one.
+    #[serde(skip)]
+    pub is_backwards: bool,
+}
+
+impl Definition {
+    /// What FROM says to read the source.
+    pub fn from(&self) -> String {
+        if self.is_backwards { self.source.clone() } else { format!("ONLY {}", self.source) }
+    }
+
+    /// The way back, once it has taken the place of its source: what changes there is copied to where it came from. `None`
+    /// where there is none.
+    pub fn backwards(&self) -> Option<Self> {
+        let back = self.back.clone()?;
+        Some(Self {
+            source: back.table,
+            target: back.old,
+            before: Vec::new(),
+            locks: back.locks,
+            swap: back.swap,
+            handover: None,
+            is_backwards: true,
+            ..self.clone()
+        })
+    }
 }
 
 /// A copy.

@@ -100,27 +100,17 @@ pub fn failed(id: i64, error: &str) -> String {
     )
 }
 
-/// What the functions answer of a copy that is over: rows copied, replayed, verified, the milliseconds in which locks were
-/// held, error.
+/// What came of a copy that is over: keys replayed, the milliseconds in which locks were held.
 pub fn outcome(id: i64) -> String {
     format!(
-        "SELECT rows_copied, rows_replayed, rows_verified,
-                EXTRACT(epoch FROM lock_held) * 1000, error, phase FROM dbm.partition_copy WHERE id = {id}"
+        "SELECT rows_replayed, EXTRACT(epoch FROM lock_held) * 1000 FROM dbm.partition_copy WHERE id = {id}"
     )
 }
 
-/// All copies, those under way first, with the process at work: `class` is that of its lock.
-pub fn status(class: i32) -> String {
-    format!(
-        "SELECT c.owner::pg_catalog.int8, c.id, c.kind, c.source_name, c.target_name, c.phase,
-                (SELECT l.pid FROM pg_catalog.pg_locks l
-                 WHERE l.locktype = 'advisory' AND l.granted AND l.classid::pg_catalog.int8 = {class}
-                   AND l.objid::pg_catalog.int8 = c.id & 4294967295 AND l.objsubid = 2
-                   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
-                                     WHERE d.datname = pg_catalog.current_database()) LIMIT 1),
-                c.rows_copied, c.rows_replayed, c.rows_verified, c.lock_held, c.waits_for, c.error,
-                c.created_at, c.updated_at
-         FROM dbm.partition_copy c
-         ORDER BY c.phase IN ('cleaned', 'aborted'), c.id DESC"
-    )
-}
+/// All copies, those under way first.
+pub const STATUS: &str =
+    "SELECT c.owner::pg_catalog.int8, c.id, c.kind, c.source_name, c.target_name, c.phase,
+            c.rows_copied, c.rows_replayed, c.rows_verified, c.lock_held, c.waits_for, c.error,
+            c.created_at, c.updated_at
+     FROM dbm.partition_copy c
+     ORDER BY c.phase IN ('cleaned', 'aborted'), c.id DESC";

@@ -65,11 +65,11 @@ fn listed(columns: &[String], alias: &str) -> String {
 
 fn insert(wanted: &Definition) -> String {
     format!(
-        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} AS s",
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} AS s",
         wanted.target,
         listed(&wanted.columns, ""),
         listed(&wanted.columns, "s."),
-        wanted.source
+        wanted.from()
     )
 }
 
@@ -104,10 +104,14 @@ fn excluded(wanted: &Definition, alias: &str, keys: &[Key]) -> Option<String> {
 }
 
 /// Deletes the rows of keys from the copy. A key whose partition is not known, for it has a null there, is looked for in
-/// all.
-pub fn delete(wanted: &Definition, keys: &[Key]) -> Vec<String> {
-    let (whole, other): (Vec<&Key>, Vec<&Key>) =
-        keys.iter().filter(|key| !is_gap(key)).partition(|key| key.iter().all(Option::is_some));
+/// all. `alone`: the keys without what is beside them, each once ([`alone`]); by them alone where the copy has no
+/// partitions.
+pub fn delete(wanted: &Definition, keys: &[Key], alone: &[Key]) -> Vec<String> {
+    let keys = if wanted.is_backwards { alone } else { keys };
+    let (whole, other): (Vec<&Key>, Vec<&Key>) = keys
+        .iter()
+        .filter(|key| !is_gap(key))
+        .partition(|key| !wanted.is_backwards && key.iter().all(Option::is_some));
     [(whole, true), (other, false)]
         .into_iter()
         .flat_map(|(keys, all)| {
@@ -127,8 +131,8 @@ pub fn delete(wanted: &Definition, keys: &[Key]) -> Vec<String> {
         .collect()
 }
 
-/// The keys alone, each once.
-fn keys_alone(wanted: &Definition, keys: &[Key]) -> Vec<Key> {
+/// The keys without what is beside them, each once, and without those that tell of a TRUNCATE.
+pub fn alone(wanted: &Definition, keys: &[Key]) -> Vec<Key> {
     let mut only: Vec<Key> =
         keys.iter().filter(|key| !is_gap(key)).map(|key| key_alone(wanted, key)).collect();
     only.sort_unstable();
@@ -139,9 +143,10 @@ fn keys_alone(wanted: &Definition, keys: &[Key]) -> Vec<Key> {
 /// Deletes the rows of keys from the copy where they are now.
 ///
 /// The journal names where a row was and where it came to; but the journals take turns, and an older entry can be read
-/// after a newer one: then the row is where no entry in hand says. Nothing to do where the key itself tells the partition.
-pub fn delete_current(wanted: &Definition, keys: &[Key]) -> Vec<String> {
-    if wanted.journal.iter().all(|column| column.is_key) {
+/// after a newer one: then the row is where no entry in hand says. Nothing to do where the key itself tells the partition, or
+/// where there are none. `alone` as for [`delete`].
+pub fn delete_current(wanted: &Definition, alone: &[Key]) -> Vec<String> {
+    if wanted.is_backwards || wanted.journal.iter().all(|column| column.is_key) {
         return Vec::new();
     }
     let condition = |only_key: bool| -> String {
@@ -165,15 +170,15 @@ pub fn delete_current(wanted: &Definition, keys: &[Key]) -> Vec<String> {
         .filter(|column| !column.is_key)
         .map(|column| format!("s.{} IS NULL", quote_identifier(&column.name)))
         .collect();
-    let only = keys_alone(wanted, keys);
-    let only: Vec<&Key> = only.iter().collect();
-    only.chunks(CHUNK)
+    let alone: Vec<&Key> = alone.iter().collect();
+    alone
+        .chunks(CHUNK)
         .flat_map(|keys| {
             let using = format!(
-                "DELETE FROM {} AS t USING {}, ONLY {} AS s WHERE {}",
+                "DELETE FROM {} AS t USING {}, {} AS s WHERE {}",
                 wanted.target,
                 table(&wanted.journal, keys),
-                wanted.source,
+                wanted.from(),
                 same(&wanted.journal, "s", false)
             );
             [
@@ -185,18 +190,19 @@ pub fn delete_current(wanted: &Definition, keys: &[Key]) -> Vec<String> {
 }
 
 /// Copies the rows of keys as they are now. `before`: only those in blocks before it, for others will be copied later.
-pub fn insert_again(wanted: &Definition, keys: &[Key], before: Option<u64>) -> Vec<String> {
-    let only = keys_alone(wanted, keys);
-    let only: Vec<&Key> = only.iter().collect();
-    only.chunks(CHUNK)
+/// `alone` as for [`delete`].
+pub fn insert_again(wanted: &Definition, alone: &[Key], before: Option<u64>) -> Vec<String> {
+    let alone: Vec<&Key> = alone.iter().collect();
+    alone
+        .chunks(CHUNK)
         .map(|keys| {
             let mut sql = format!(
-                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}, ONLY {} AS s WHERE {}",
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}, {} AS s WHERE {}",
                 wanted.target,
                 listed(&wanted.columns, ""),
                 listed(&wanted.columns, "s."),
                 table(&wanted.journal, keys),
-                wanted.source,
+                wanted.from(),
                 same(&wanted.journal, "s", false)
             );
             if let Some(before) = before {
@@ -236,12 +242,24 @@ pub fn compared(wanted: &Definition, without: &[Key], by_hash: bool) -> String {
     };
     format!(
         "SELECT a.rows, b.rows, a.total = b.total FROM {} AS a (rows, total), {} AS b (rows, total)",
-        side(&format!("ONLY {}", wanted.source), "s"),
+        side(&wanted.from(), "s"),
         side(&wanted.target, "t")
     )
 }
 
-/// What the source is now: its file, its blocks, its shape.
+/// How large a table is with its indexes, and in which tablespace it lies, 0 for that of the database.
+pub fn size(oid: u32) -> String {
+    format!(
+        "SELECT pg_catalog.pg_total_relation_size(c.oid), c.reltablespace FROM pg_catalog.pg_class c WHERE c.oid = {oid}"
+    )
+}
+
+/// The number of a table of that name.
+pub fn number(qualified: &str) -> String {
+    format!("SELECT pg_catalog.to_regclass({})::pg_catalog.oid", quote_literal(qualified))
+}
+
+/// What the source is now: its file, its blocks, its shape; of a partitioned table the shape alone.
 pub fn source(oid: u32) -> String {
     format!(
         "SELECT pg_catalog.pg_relation_filenode({oid}), pg_catalog.pg_relation_size({oid}) / \

@@ -1,7 +1,8 @@
 //! Statements of copies as text.
 
 use super::drain::{Drain, Piece, definition};
-use super::job::{Definition, JournalColumn, Phase};
+use super::job::{Back, Definition, JournalColumn, Phase};
+use super::journal::Part;
 use super::rows::{self, Key};
 use super::{journal, record};
 
@@ -56,7 +57,7 @@ fn phases_have_names_and_an_order() {
         assert_eq!(Phase::parse(name).map(Phase::name), Some(name));
     }
     assert_eq!(Phase::parse("done"), None);
-    assert!(Phase::Ready.can_abort() && !Phase::Swapped.can_abort());
+    assert!(!Phase::Ready.is_swapped() && Phase::Swapped.is_swapped() && Phase::Verified.is_swapped());
     assert!(Phase::Cleaned.is_over() && Phase::Aborted.is_over() && !Phase::Verified.is_over());
 }
 
@@ -88,13 +89,14 @@ fn a_row_is_deleted_where_the_journal_says_it_was_and_inserted_where_it_is() {
         key(&[Some("6"), None]),
         key(&[None, None]),
     ];
-    let deletes = rows::delete(&wanted, &keys);
+    let alone = rows::alone(&wanted, &keys);
+    let deletes = rows::delete(&wanted, &keys, &alone);
     assert_eq!(deletes.len(), 2, "{deletes:?}");
     assert!(deletes[0].ends_with("t.id OPERATOR(pg_catalog.=) k.k0 AND t.ts OPERATOR(pg_catalog.=) k.k1"));
     assert!(
         deletes[1].contains("'{\"6\"}'") && deletes[1].ends_with("WHERE t.id OPERATOR(pg_catalog.=) k.k0")
     );
-    let inserts = rows::insert_again(&wanted, &keys, Some(40));
+    let inserts = rows::insert_again(&wanted, &alone, Some(40));
     assert_eq!(inserts.len(), 1, "each key once: {inserts:?}");
     assert!(
         inserts[0].contains(
@@ -111,7 +113,7 @@ fn a_row_is_deleted_also_where_it_is_now() {
     let wanted = drain();
     let keys =
         [key(&[Some("5"), Some("2020-01-05")]), key(&[Some("5"), Some("2020-01-06")]), key(&[None, None])];
-    let deletes = rows::delete_current(&wanted, &keys);
+    let deletes = rows::delete_current(&wanted, &rows::alone(&wanted, &keys));
     assert_eq!(deletes.len(), 2, "{deletes:?}");
     assert!(
         deletes[0].contains("pg_catalog.unnest('{\"5\"}'::pg_catalog.int8[])"),
@@ -127,21 +129,24 @@ fn a_row_is_deleted_also_where_it_is_now() {
     assert!(deletes[1].ends_with("AND (s.ts IS NULL) AND t.id OPERATOR(pg_catalog.=) s.id"), "{deletes:?}");
     let mut whole = drain();
     whole.journal = vec![column("id", "pg_catalog.int8", true), column("ts", "pg_catalog.date", true)];
-    assert!(rows::delete_current(&whole, &keys).is_empty(), "the key tells the partition");
+    assert!(
+        rows::delete_current(&whole, &rows::alone(&whole, &keys)).is_empty(),
+        "the key tells the partition"
+    );
 }
 
 #[test]
 fn keys_of_any_text_come_back_as_they_were() {
     let mut wanted = drain();
     wanted.journal = vec![column("note", "pg_catalog.text", true)];
-    let sql = rows::delete(&wanted, &[key(&[Some("it's {a}, \"b\" \\ NULL")])]).join("");
+    let sql = rows::delete(&wanted, &[key(&[Some("it's {a}, \"b\" \\ NULL")])], &[]).join("");
     assert!(
         sql.contains(r#"E'{"it''s {a}, \\"b\\" \\\\ NULL"}'"#)
             || sql.contains(r#"{"it''s {a}, \\\"b\\\" \\\\\\\\ NULL"}"#),
         "{sql}"
     );
     let many: Vec<Key> = (0..rows::CHUNK + 1).map(|id| vec![Some(id.to_string())]).collect();
-    assert_eq!(rows::delete(&wanted, &many).len(), 2);
+    assert_eq!(rows::delete(&wanted, &many, &[]).len(), 2);
 }
 
 #[test]
@@ -158,7 +163,7 @@ fn a_drain_hands_its_tables_over_under_one_lock() {
         ]
     );
     let handover = wanted.handover.as_ref().expect("it is taken apart first");
-    assert_eq!(handover.before, ["ALTER TABLE s.dbm_staging_7 DETACH PARTITION s.p1"]);
+    assert_eq!(wanted.before, ["ALTER TABLE s.dbm_staging_7 DETACH PARTITION s.p1"]);
     assert_eq!((&*handover.hold, &*handover.into), ("s.dbm_hold_7", "s.\"T\""));
     assert_eq!(
         wanted.clean,
@@ -196,4 +201,40 @@ fn journals_belong_to_the_extension_and_triggers_fire_always() {
             .any(|sql| sql.contains("FOR EACH ROW EXECUTE FUNCTION dbm.partition_journal('3', 'id', 'ts')"))
     );
     assert!(statements.last().is_some_and(|sql| sql.contains("ENABLE ALWAYS TRIGGER dbm_journal_3,")));
+}
+
+#[test]
+fn the_way_back_copies_what_changed_to_where_it_came_from() {
+    let mut wanted = drain();
+    assert!(wanted.backwards().is_none(), "a drain has none");
+    wanted.back = Some(Back {
+        table: "s.t".into(),
+        old: "s.t_old".into(),
+        locks: vec!["s.t".into()],
+        swap: vec!["ALTER TABLE s.t RENAME TO n".into()],
+    });
+    let back = wanted.backwards().expect("there is a way back");
+    let keys = [key(&[Some("5"), Some("2020-01-05")]), key(&[Some("5"), Some("2020-01-06")])];
+    let alone = rows::alone(&back, &keys);
+    let deletes = rows::delete(&back, &keys, &alone);
+    assert_eq!(deletes.len(), 1, "by the key alone: {deletes:?}");
+    assert!(
+        deletes[0].starts_with("DELETE FROM s.t_old AS t")
+            && deletes[0].ends_with("t.id OPERATOR(pg_catalog.=) k.k0")
+    );
+    assert!(rows::delete_current(&back, &alone).is_empty());
+    let inserts = rows::insert_again(&back, &alone, None);
+    assert!(inserts[0].contains(", s.t AS s WHERE"), "with all partitions: {inserts:?}");
+    assert!(back.before.is_empty() && back.handover.is_none());
+    assert_eq!(back.prepare, wanted.prepare, "what was made is taken away by the same statements");
+}
+
+#[test]
+fn journals_are_read_in_parts() {
+    let wanted = drain();
+    assert!(journal::keys(3, &['a', 'b'], &wanted, Part::UpTo(11)).ends_with("_b LIMIT 11"));
+    let page = journal::keys(3, &['b'], &wanted, Part::Blocks(0, 256));
+    assert!(page.starts_with("SELECT DISTINCT CASE"), "{page}");
+    assert!(page.ends_with("ctid >= '(0,0)'::pg_catalog.tid AND ctid < '(256,0)'::pg_catalog.tid"), "{page}");
+    assert!(!journal::keys(3, &['a', 'b'], &wanted, Part::All).contains("LIMIT"));
 }

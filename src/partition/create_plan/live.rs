@@ -42,14 +42,6 @@ pub fn create(request: Request) -> i64 {
              dbm.partition_convert_plan().",
         )
     };
-    let Ok(premake) = u32::try_from(request.premake) else {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            &format!("premake must not be negative, but is {}", request.premake),
-            "",
-            "",
-        )
-    };
     let zone = request.time_zone.as_deref().map(ServerZone::named);
     let asked = Asked {
         change: format!(
@@ -60,8 +52,8 @@ pub fn create(request: Request) -> i64 {
         key: request.key,
         every: request.every,
         epoch: request.epoch,
-        premake,
-        retention: request.retention.as_ref().map(interval_text),
+        premake: request.premake,
+        retention: request.retention.as_ref().map(|span| (span.months(), span.days(), span.micros())),
         time_zone: zone.as_ref().map(ServerZone::name),
     };
     let zone: &dyn Zone = match &zone {
@@ -77,19 +69,4 @@ pub fn create(request: Request) -> i64 {
             &refusal.hint,
         ),
     }
-}
-
-/// An interval as the server reads it in every session.
-fn interval_text(span: &Interval) -> String {
-    let parts = [
-        (i64::from(span.months()), "months"),
-        (i64::from(span.days()), "days"),
-        (span.micros(), "microseconds"),
-    ];
-    let written: Vec<String> = parts
-        .into_iter()
-        .filter(|(number, _)| *number != 0)
-        .map(|(number, unit)| format!("{number} {unit}"))
-        .collect();
-    if written.is_empty() { "0".to_owned() } else { written.join(" ") }
 }

@@ -6,10 +6,14 @@ pub mod api;
 mod live;
 mod table;
 
+use rustc_hash::FxHashSet;
+
+use super::epoch;
 use super::every;
 use super::grid::{Grid, MONDAY, default_origin};
-use super::key::{EpochUnit, KeyKind, Position, Range};
+use super::key::{KeyKind, Position, Range};
 use super::line;
+use super::manage;
 use super::name::name;
 use super::refusal::Refusal;
 use super::set::{Every, NameStyle};
@@ -18,6 +22,9 @@ use crate::catalog::LockMode;
 use crate::catalog::ddl::{ColumnShape, TableShape};
 use crate::change::plan::{Phase, Plan, Risk, Step};
 use crate::text::{quote_identifier, quote_literal};
+
+/// How many partitions are created in one transaction, with one lock each or more.
+const PARTITIONS_A_STEP: usize = 500;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -31,9 +38,9 @@ pub struct Asked {
     /// What an integer key counts that tells the time.
     pub epoch: Option<String>,
     /// How many partitions are to be there after that of now.
-    pub premake: u32,
-    /// What goes after a while: an interval as the server writes it.
-    pub retention: Option<String>,
+    pub premake: i32,
+    /// Months, days and microseconds after which a partition goes.
+    pub retention: Option<(i32, i32, i64)>,
     /// The zone in which it is cut, as the server writes its name; `None`: nobody said.
     pub time_zone: Option<String>,
     /// The change in the words of the caller.
@@ -46,6 +53,10 @@ pub fn plan(asked: &Asked, now: i64, zone: &dyn Zone) -> Result<Plan, Refusal> {
     let kind = kind(column, asked.epoch.as_deref())?;
     let every = every::parse(&asked.every, kind)?;
     let table = asked.table.qualified();
+    let premake = manage::premake(asked.premake)?;
+    if let Some(span) = asked.retention {
+        manage::retention_span(span, kind, &table)?;
+    }
     let quoted = quote_literal(&table);
     let (statements, remarks) = table::statements(&asked.table, column, kind, every)?;
 
@@ -56,7 +67,7 @@ pub fn plan(asked: &Asked, now: i64, zone: &dyn Zone) -> Result<Plan, Refusal> {
             .verify(format!("SELECT pg_catalog.to_regclass({quoted}) IS NOT NULL"))
             .note(remarks.join("; "))
     }];
-    steps.extend(first_partitions(asked, kind, every, now, zone));
+    steps.extend(first_partitions(asked, premake, kind, every, now, zone));
     let step = Step::new(Phase::Switch, manage(asked, &quoted, every))
         .undo(format!("SELECT dbm.partition_unmanage({quoted}::pg_catalog.regclass)"))
         .verify(format!(
@@ -117,48 +128,67 @@ fn kind(column: &ColumnShape, epoch: Option<&str>) -> Result<KeyKind, Refusal> {
         ));
     }
     let Some(epoch) = epoch else { return Ok(kind) };
-    let unit = EpochUnit::ALL.into_iter().find(|unit| unit.name() == epoch.trim().to_lowercase());
-    match (kind, unit) {
-        (KeyKind::Integer { bytes }, Some(unit)) if bytes > 2 => Ok(KeyKind::Epoch { bytes, unit }),
-        (KeyKind::Integer { bytes: 4 | 8 }, None) => Err(Refusal::new(
-            format!("epoch \"{epoch}\" is no unit"),
-            "One of seconds, milliseconds, microseconds and nanoseconds.",
-        )),
-        _ => Err(Refusal::new(
-            format!("column \"{name}\" of type {} cannot tell the time as a number", column.type_name),
-            "Leave epoch out.",
-        )),
-    }
+    epoch::kind(kind, epoch, &format!("column \"{name}\""), &column.type_name)
 }
 
-/// From that of now on, in one transaction: nobody uses the table yet, so PARTITION OF locks nobody out.
-fn first_partitions(asked: &Asked, kind: KeyKind, every: Every, now: i64, zone: &dyn Zone) -> Option<Step> {
+/// From that of now on, so many in one transaction that all their locks find room; nobody uses the table yet, so that
+/// PARTITION OF locks nobody out.
+fn first_partitions(
+    asked: &Asked,
+    premake: u32,
+    kind: KeyKind,
+    every: Every,
+    now: i64,
+    zone: &dyn Zone,
+) -> Vec<Step> {
     let grid = Grid::new(kind, every, default_origin(kind, every, MONDAY, zone), zone);
     let start: Position = line::position_of_moment(kind, now, zone).unwrap_or(0);
-    let count = usize::try_from(asked.premake).unwrap_or(usize::MAX).saturating_add(1);
-    let ranges: Vec<Range> = grid.ranges(start, line::ends(kind).1).take(count).collect();
+    let ranges: Vec<Range> = grid.ranges(start, line::ends(kind).1).take(premake as usize + 1).collect();
     let parent = &asked.table;
-    let mut names: Vec<String> = Vec::new();
-    let mut step = Step::new(Phase::Expand, "");
-    step.sql.clear();
-    for range in &ranges {
-        let taken =
-            |name: &str| names.iter().chain(&parent.taken).any(|taken| taken == name) && name != parent.name;
-        let name = name(&parent.name, range, &grid, NameStyle::House, &taken);
-        let partition = crate::text::quote_qualified(&parent.schema, &name);
-        let bounds = line::bounds(kind, range, 1);
-        step = step
-            .and(format!("CREATE TABLE {partition} PARTITION OF {} FOR VALUES {bounds}", parent.qualified()))
-            .undo(format!("DROP TABLE IF EXISTS {partition}"));
-        names.push(name);
+    let mut taken: FxHashSet<String> = parent.taken.iter().cloned().collect();
+    let mut steps = Vec::new();
+    for (place, ranges) in ranges.chunks(PARTITIONS_A_STEP).enumerate() {
+        let mut step = Step::new(Phase::Expand, "");
+        step.sql.clear();
+        let mut last = String::new();
+        for range in ranges {
+            let name = name(&parent.name, range, &grid, NameStyle::House, &|name| {
+                taken.contains(name) && name != parent.name
+            });
+            let partition = crate::text::quote_qualified(&parent.schema, &name);
+            let bounds = line::bounds(kind, range, 1);
+            step = step
+                .and(format!(
+                    "CREATE TABLE {partition} PARTITION OF {} FOR VALUES {bounds}",
+                    parent.qualified()
+                ))
+                .undo(format!("DROP TABLE IF EXISTS {partition}"));
+            taken.insert(name);
+            last = partition;
+        }
+        let which = match (place, kind.is_time()) {
+            (0, true) => "that of now and those after it",
+            (0, false) => "the first and those after it",
+            _ => "the next",
+        };
+        steps.push(
+            step.lock(LockMode::AccessExclusive)
+                .verify(format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", quote_literal(&last)))
+                .note(format!("{which}; locks the new table, which nobody uses yet")),
+        );
     }
-    let last = crate::text::quote_qualified(&parent.schema, names.last()?);
-    let numbers = if kind.is_time() { "that of now and those" } else { "the first and those" };
-    Some(
-        step.lock(LockMode::AccessExclusive)
-            .verify(format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", quote_literal(&last)))
-            .note(format!("{numbers} after it; locks the new table, which nobody uses yet")),
-    )
+    steps
+}
+
+/// An interval as the server reads it in every session.
+fn interval_text((months, days, microseconds): (i32, i32, i64)) -> String {
+    let parts = [(i64::from(months), "months"), (i64::from(days), "days"), (microseconds, "microseconds")];
+    let written: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number != 0)
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect();
+    written.join(" ")
 }
 
 /// The call that has the table kept.
@@ -168,7 +198,8 @@ fn manage(asked: &Asked, quoted: &str, every: Every) -> String {
         quote_literal(&every::render(every)),
         format!("premake => {}", asked.premake),
     ];
-    let texts = [("retention", &asked.retention), ("time_zone", &asked.time_zone), ("epoch", &asked.epoch)];
+    let retention = asked.retention.map(interval_text);
+    let texts = [("retention", &retention), ("time_zone", &asked.time_zone), ("epoch", &asked.epoch)];
     for (name, value) in texts {
         if let Some(value) = value {
             arguments.push(format!("{name} => {}", quote_literal(value)));

@@ -39,7 +39,7 @@ fn events() -> Asked {
         every: "month".to_owned(),
         epoch: None,
         premake: 2,
-        retention: Some("1 year".to_owned()),
+        retention: Some((12, 0, 0)),
         time_zone: None,
         change: String::new(),
     }
@@ -90,7 +90,7 @@ fn a_table_its_partitions_and_their_upkeep() {
     assert_eq!(
         sql[2],
         [
-            "SELECT dbm.partition_manage('app.events'::pg_catalog.regclass, '1 month', premake => 2, retention => '1 year')"
+            "SELECT dbm.partition_manage('app.events'::pg_catalog.regclass, '1 month', premake => 2, retention => '12 months')"
         ]
     );
     let note = &plan.steps[0].note;
@@ -139,6 +139,15 @@ fn numbers_begin_at_the_first() {
 }
 
 #[test]
+fn many_partitions_are_created_in_several_transactions() {
+    let plan = planned(&Asked { every: "day".to_owned(), premake: 1_200, ..events() });
+    let counts: Vec<usize> = plan.steps.iter().map(|step| step.sql.len()).collect();
+    assert_eq!(counts[1..4], [500, 500, 201]);
+    assert!(plan.steps[3].sql[200].contains("events_2030_03_09 "), "{}", plan.steps[3].sql[200]);
+    assert!(plan.steps.iter().all(|step| step.sql.len() == step.undo.len() || step.undo.len() == 1));
+}
+
+#[test]
 fn names_that_are_taken_are_left_alone() {
     let mut asked = events();
     asked.table.taken = vec!["events".to_owned(), "events_2026_11".to_owned()];
@@ -155,9 +164,24 @@ fn what_cannot_be() {
     refused(&with(|asked| asked.key = "when".to_owned()), "no column \"when\"");
     refused(&with(|asked| asked.every = "1000".to_owned()), "tells the time");
     refused(&with(|asked| asked.key = "Note".to_owned()), "sort by its bytes");
-    refused(&with(|asked| asked.epoch = Some("seconds".to_owned())), "cannot tell the time as a number");
+    refused(&with(|asked| asked.epoch = Some("seconds".to_owned())), "epoch is given, but column");
     refused(&with(|asked| asked.table.columns[1].type_name = "numeric".to_owned()), "type numeric");
     refused(&with(|asked| asked.table.columns[1].generated = Some("now()".to_owned())), "generated");
+    let numbers = |epoch: Option<&'static str>| {
+        let mut asked = events();
+        asked.key = "id".to_owned();
+        asked.every = if epoch.is_some() { "month" } else { "1000" }.to_owned();
+        asked.epoch = epoch.map(str::to_owned);
+        asked
+    };
+    refused(&numbers(None), "counts numbers");
+    let mut short = numbers(Some("milliseconds"));
+    short.table.columns[0].type_name = "integer".to_owned();
+    refused(&short, "cannot hold milliseconds of today");
+    refused(&with(|asked| asked.retention = Some((0, 0, 0))), "above zero");
+    refused(&with(|asked| asked.premake = -1), "premake cannot be \"-1\"");
+    refused(&with(|asked| asked.premake = 10_001), "premake cannot be \"10001\"");
+    refused(&with(|asked| asked.premake = i32::MAX), "premake cannot be");
     let unique = with(|asked| {
         asked.table.constraints.push(constraint("events_note_key", 'u', &[3], "UNIQUE (\"Note\")"));
     });

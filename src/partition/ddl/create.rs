@@ -1,12 +1,8 @@
 //! A new partition: made beside, with all that partitions of this set have, and attached when it is complete.
 
-use super::super::set::Shape;
+use super::super::set::{FENCE, Shape};
 use crate::catalog::ReplicaIdentity;
 use crate::text::{quote_identifier, quote_literal, quote_qualified, truncate_identifier};
-
-/// What the constraint is called that proves a default partition empty of a range, before the name of the partition. Where
-/// one is found, somebody was stopped in the middle.
-pub const FENCE: &str = "dbm_not_in_";
 
 /// A relation whose privileges and row security a new partition takes over.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -105,6 +101,21 @@ pub fn creation(
         beside,
         attach: format!("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES {bounds}"),
         after: pattern.publications.iter().map(add).collect(),
+    }
+}
+
+/// How the default partition of this name is made in `schema` and attached to `parent`.
+pub fn creation_of_default(
+    parent: &str,
+    schema: &str,
+    name: &str,
+    pattern: &Pattern,
+    model: &str,
+) -> Creation {
+    let table = quote_qualified(schema, name);
+    Creation {
+        attach: format!("ALTER TABLE {parent} ATTACH PARTITION {table} DEFAULT"),
+        ..creation(parent, schema, name, "", pattern, model)
     }
 }
 

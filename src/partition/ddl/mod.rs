@@ -9,38 +9,25 @@ mod retire;
 #[cfg(test)]
 mod tests;
 
-pub use create::{Creation, FENCE, Fence, Pattern, Source, creation, fence};
+pub use create::{Creation, Fence, Pattern, Source, creation, creation_of_default, fence};
 pub use locks::{locks, strong_waits};
 pub use retire::{archive, detach, drop_constraint, drop_table, finalize};
 
+use super::bounds::literal;
 use super::key::{Edge, KeyKind, Position, Range};
-use super::line;
 use super::set::Set;
-use crate::text::{quote_identifier, quote_literal};
-
-/// A place on the line as an SQL literal. `rest`: what stands behind the moment in the bounds of the set, where they are
-/// uuids or ULIDs: a bound that ended otherwise would overlap with its neighbour.
-fn literal(key: KeyKind, position: Position, rest: &str) -> String {
-    let moment = match key {
-        KeyKind::UuidV7 => 13,
-        KeyKind::Ulid => 10,
-        _ => return line::literal(key, position),
-    };
-    let text = line::text(key, position);
-    let rest = if rest.is_empty() { text.get(moment..).unwrap_or_default() } else { rest };
-    quote_literal(&format!("{}{rest}", text.get(..moment).unwrap_or(&text)))
-}
+use crate::text::quote_identifier;
 
 /// A place on the line as a value of the set's key with its type; `None` where the key is no column.
 pub fn literal_of(set: &Set, key: KeyKind, position: Position) -> Option<String> {
     set.key_columns.first()?.as_ref()?;
-    Some(format!("{}::{}", literal(key, position, &set.bound_rest), set.key_type))
+    Some(format!("{}::{}", literal(set, key, position), set.key_type))
 }
 
 /// What holds for the rows of a range, and for no others; `None` where that cannot be written as a condition.
 pub fn inside(set: &Set, key: KeyKind, range: &Range) -> Option<String> {
     let column = quote_identifier(set.key_columns.first()?.as_deref()?);
-    let literal = |position: Position| literal(key, position, &set.bound_rest);
+    let literal = |position: Position| literal(set, key, position);
     let low = match &range.low {
         Edge::MinValue => None,
         Edge::At(position) => Some(format!("{column} >= {}", literal(*position))),

@@ -1,6 +1,6 @@
 use super::super::key::{Edge, KeyKind, Range};
 use super::super::sample;
-use super::super::set::{Shape, ShapePart};
+use super::super::set::{FENCE, Shape, ShapePart};
 use super::super::upkeep::Action;
 use super::*;
 use crate::catalog::ReplicaIdentity;

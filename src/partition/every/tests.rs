@@ -1,4 +1,5 @@
 use super::*;
+use crate::partition::key::EpochUnit;
 
 const ID: KeyKind = KeyKind::Integer { bytes: 8 };
 const MOMENT: KeyKind = KeyKind::TimestampWithTimeZone;
@@ -10,7 +11,6 @@ fn reads(kind: KeyKind, texts: &[&str], every: Every, rendered: &str) {
     }
     assert_eq!(render(every), rendered);
     assert_eq!(parse(rendered, kind), Ok(every), "{rendered} reads as it was");
-    assert!(fits(every, kind), "{rendered}");
 }
 
 #[track_caller]
@@ -86,6 +86,4 @@ fn what_does_not_fit_the_key() {
     refuses(KeyKind::Integer { bytes: 2 }, &["40000"], "smallint");
     refuses(KeyKind::Integer { bytes: 4 }, &["3000000000"], "integer");
     refuses(ID, &["9223372036854775808", "1e30", "99999999999999999999999"], "bigint");
-    assert!(!fits(Every::Step(1), MOMENT) && !fits(Every::Days(1), ID) && !fits(Every::Months(0), MOMENT));
-    assert!(!fits(Every::Microseconds(HOUR as u64), KeyKind::Date));
 }

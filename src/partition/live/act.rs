@@ -9,7 +9,7 @@ use super::record::{self, Entry, Status};
 use super::survey::{Surveyed, share_of};
 use crate::catalog::{Oid, ReplicaIdentity};
 use crate::partition::bounds;
-use crate::partition::ddl;
+use crate::partition::ddl::{self, Creation, Fence, Pattern};
 use crate::partition::key::{Edge, Range};
 use crate::partition::set::{Partition, RetentionAction};
 use crate::partition::upkeep::Action;
@@ -19,7 +19,7 @@ use crate::pg::run::Failure;
 use crate::pg::run::statement::run as run_statement;
 use crate::pg::upkeep::{self, Place, alone, in_transaction};
 use crate::pg::value::Text;
-use crate::text::quote_qualified;
+use crate::text::{quote_identifier, quote_qualified};
 
 /// The code of a lock that was not to be had in time.
 const NO_LOCK: &str = "55P03";
@@ -117,8 +117,16 @@ impl Turn<'_> {
         let start = Instant::now();
         let limit = share_of(self.lock_timeout, action, &self.surveyed.set);
         let (result, partition) = match action {
+            Action::DropConstraint { constraint } => {
+                let default = self.surveyed.set.default_partition().map(Partition::qualified);
+                (self.drop_constraint(default.as_deref(), constraint, limit, start), default)
+            }
             Action::Create { name, range } => (
                 self.create(name, range, limit, start),
+                Some(quote_qualified(&self.surveyed.set.schema, name)),
+            ),
+            Action::CreateDefault { name } => (
+                self.create_default(name, limit, start),
                 Some(quote_qualified(&self.surveyed.set.schema, name)),
             ),
             Action::Finalize { partition, .. } => {
@@ -211,17 +219,8 @@ impl Turn<'_> {
             self.transaction(limit, || {
                 let (pattern, model) = pattern::read(set, policy);
                 let creation = ddl::creation(&self.parent(), &set.schema, name, &bounds, &pattern, &model);
-                let mut statements = creation.beside;
-                statements.push(creation.attach);
-                statements.extend(fence.as_ref().map(|fence| fence.remove.clone()));
-                statements.extend(creation.after);
-                run_statement(&statements.join(";\n"));
                 let table = quote_qualified(&set.schema, name);
-                if pattern.replica_identity == ReplicaIdentity::Index
-                    && let Some(sql) = pattern::replica_identity(set, policy, &table)
-                {
-                    run_statement(&sql);
-                }
+                self.make(&creation, fence.as_ref(), &table, &pattern);
                 let is_empty = pattern.shape.as_ref().is_some_and(|shape| shape.parts.is_empty());
                 let note = if is_empty { "; it is partitioned itself and has no partition yet" } else { "" };
                 let detail = format!("takes {bounds}{note}");
@@ -263,6 +262,57 @@ impl Turn<'_> {
         Ok(Outcome::written(Status::Done))
     }
 
+    fn create_default(&self, name: &str, limit: Duration, start: Instant) -> Result<Outcome, Failure> {
+        let Surveyed { set, policy, .. } = self.surveyed;
+        self.patiently(limit, || {
+            self.transaction(limit, || {
+                let (mut pattern, model) = pattern::read(set, policy);
+                // Rows are to be moved out of it again.
+                pattern.shape = None;
+                let creation = ddl::creation_of_default(&self.parent(), &set.schema, name, &pattern, &model);
+                self.make(&creation, None, &quote_qualified(&set.schema, name), &pattern);
+                let table = quote_qualified(&set.schema, name);
+                let detail = "takes what no other partition takes";
+                record::write(self.run, &self.entry("create", &table, detail, start));
+            })
+        })?;
+        Ok(Outcome::written(Status::Done))
+    }
+
+    /// Makes a partition, in the transaction that is open; `fence` is taken away when it is attached.
+    fn make(&self, creation: &Creation, fence: Option<&Fence>, table: &str, pattern: &Pattern) {
+        let Surveyed { set, policy, .. } = self.surveyed;
+        let mut statements = creation.beside.clone();
+        statements.push(creation.attach.clone());
+        statements.extend(fence.map(|fence| fence.remove.clone()));
+        statements.extend(creation.after.iter().cloned());
+        run_statement(&statements.join(";\n"));
+        if pattern.replica_identity == ReplicaIdentity::Index
+            && let Some(sql) = pattern::replica_identity(set, policy, table)
+        {
+            run_statement(&sql);
+        }
+    }
+
+    fn drop_constraint(
+        &self,
+        default: Option<&str>,
+        constraint: &str,
+        limit: Duration,
+        start: Instant,
+    ) -> Result<Outcome, Failure> {
+        let default = default.unwrap_or_default();
+        let sql = ddl::drop_constraint(default, constraint);
+        let detail = format!("{} was left by a run that was cut off", quote_identifier(constraint));
+        self.patiently(limit, || {
+            self.transaction(limit, || {
+                run_statement(&sql);
+                record::write(self.run, &self.entry("drop constraint", default, &detail, start));
+            })
+        })?;
+        Ok(Outcome::written(Status::Done))
+    }
+
     fn finalize(&self, partition: &str, limit: Duration, start: Instant) -> Result<Outcome, Failure> {
         let sql = ddl::finalize(&self.parent(), partition);
         self.patiently(limit, || {
@@ -288,32 +338,59 @@ impl Turn<'_> {
         let detail = match (&policy.retention_action, policy.drop_delay) {
             (RetentionAction::Drop, 0) => "detached".to_owned(),
             (RetentionAction::Drop, delay) => {
-                format!("detached, to be dropped after {} hours", (delay + 3_599_999_999) / 3_600_000_000)
+                format!(
+                    "detached, to be dropped after {} hours",
+                    delay.saturating_add(3_599_999_999) / 3_600_000_000
+                )
             }
             (RetentionAction::Keep, _) => "detached and kept".to_owned(),
             (RetentionAction::Archive(_), _) => "detached".to_owned(),
         };
         let done = || record::write(self.run, &self.entry("retire", partition, &detail, start));
+        let is_searched = !set.referenced_by.is_empty();
+        if is_searched && self.place == Place::Session {
+            let reason = "whether rows point to it has to be seen in limited time, which needs a background worker: none was to be had";
+            return Ok(Outcome::new(Status::Skipped, reason));
+        }
+        // Nobody writes into the tables that point here while they are searched.
+        let in_time = |work: &dyn Fn() -> Result<(), Failure>| {
+            if is_searched { upkeep::within(self.lock_timeout, work) } else { work() }
+        };
         if !concurrently {
-            self.patiently(limit, || {
-                self.transaction(limit, || {
-                    run_statement(&sql);
-                    record::detaching(set, relation, partition, delay);
-                    done();
+            let detached = self.patiently(limit, || {
+                in_time(&|| {
+                    self.transaction(limit, || {
+                        run_statement(&sql);
+                        record::detaching(set, relation, partition, delay);
+                        done();
+                    })
                 })
-            })?;
+            });
+            match detached {
+                Err(failure) if failure.sqlstate == upkeep::TOO_LONG => return Ok(self.too_long(partition)),
+                result => result?,
+            }
         } else if self.place == Place::Session {
             let reason = "DETACH CONCURRENTLY needs a background worker, and none was to be had";
             return Ok(Outcome::new(Status::Skipped, reason));
         } else {
             self.transaction(limit, || record::detaching(set, relation, partition, delay))?;
             // Its first half is done or not at all; the second waits for whoever uses the parent, and nobody for it.
-            let detached = self.patiently(limit, || match alone(set.owner, limit, &sql) {
-                Err(failure) if failure.sqlstate == NO_LOCK && self.is_pending(relation) => Ok(false),
+            let detached = self.patiently(limit, || match in_time(&|| alone(set.owner, limit, &sql)) {
+                Err(failure)
+                    if matches!(&*failure.sqlstate, NO_LOCK | upkeep::TOO_LONG)
+                        && self.is_pending(relation) =>
+                {
+                    Ok(false)
+                }
                 result => result.map(|()| true),
             });
             let detached = match detached {
                 Ok(detached) => detached,
+                Err(failure) if failure.sqlstate == upkeep::TOO_LONG => {
+                    self.transaction(limit, || record::gone(relation))?;
+                    return Ok(self.too_long(partition));
+                }
                 Err(failure) => {
                     // Should somebody else detach it, it is not ours to drop.
                     self.transaction(limit, || record::gone(relation))?;
@@ -334,6 +411,19 @@ impl Turn<'_> {
         }
         self.after_detach(relation, partition, limit)?;
         Ok(Outcome::written(Status::Done))
+    }
+
+    /// What is said of a partition that was not detached because a table that points to it is too large to be searched.
+    fn too_long(&self, partition: &str) -> Outcome {
+        let tables = self.surveyed.set.referenced_by.join(", ");
+        Outcome::new(
+            Status::Skipped,
+            format!(
+                "to see whether rows of {tables} point to it took longer than {} ms, while which nobody could write \
+                 there: index the foreign key, or detach {partition} by hand at a quiet time",
+                self.lock_timeout.as_millis()
+            ),
+        )
     }
 
     fn is_pending(&self, relation: Oid) -> bool {

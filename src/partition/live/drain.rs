@@ -1,21 +1,18 @@
 //! The drain of a default partition: an action of upkeep, and a door of its own.
 
-use std::time::Duration;
-
 use pgrx::PgSqlErrorCode;
 
 use super::act::{Outcome, Turn};
+use super::commission::Commission;
 use super::record::{self, Status, Told};
-use super::survey::{self, Scope};
+use super::survey;
 use super::{copy, demand};
 use crate::catalog::Oid;
 use crate::partition::upkeep::Action;
 use crate::pg;
 use crate::pg::background::{Errand, run_and_wait};
 use crate::pg::error::raise;
-use crate::pg::random;
 use crate::pg::run::{Failure, caught, transaction};
-use crate::pg::settings;
 use crate::pg::upkeep::{self, Claim, Place};
 
 /// Moves rows out of the default partition into partitions of their own.
@@ -43,8 +40,8 @@ pub fn drain_now(parent: Oid, at: i64) -> Vec<Told> {
         );
     }
     demand(parent);
-    let (run, role) = (random::number(), upkeep::caller());
-    let payload = format!("{run} {parent} {at} {role} {}", settings::upkeep_lock_timeout().as_millis());
+    let commission = Commission::of_session(Some(parent), at);
+    let payload = commission.write();
     let errand = Errand {
         kind: "drain",
         payload: &payload,
@@ -54,29 +51,19 @@ pub fn drain_now(parent: Oid, at: i64) -> Vec<Told> {
     if let Err(none) = run_and_wait(&errand) {
         none.raise("a drain");
     }
-    record::of_run(run)
+    record::of_run(commission.run)
 }
 
-/// The errand of a session that waits for a drain: `run parent at role lock_timeout`.
+/// The errand of a session that waits for a drain.
 pub fn drain_errand(payload: &str) {
-    let mut words = payload.split(' ').map(str::parse::<i64>);
-    let mut next = || words.next().and_then(Result::ok);
-    let (Some(run), Some(parent), Some(at), Some(role), Some(limit)) =
-        (next(), next(), next(), next(), next())
-    else {
-        return;
-    };
-    let (Ok(parent), Ok(role)) = (Oid::try_from(parent), Oid::try_from(role)) else { return };
-    let limit = Duration::from_millis(u64::try_from(limit).unwrap_or(1));
-    let drained = upkeep::asynchronously(|| {
-        drain_one(run, Scope { parent: Some(parent), role, is_impatient: true }, at, limit)
-    });
-    if let Err(failure) = drained {
+    let Some(commission) = Commission::read(payload) else { return };
+    if let Err(failure) = upkeep::asynchronously(|| drain_one(commission)) {
         failure.raise();
     }
 }
 
-fn drain_one(run: i64, scope: Scope, at: i64, lock_timeout: Duration) -> Result<(), Failure> {
+fn drain_one(commission: Commission) -> Result<(), Failure> {
+    let Commission { run, scope, at, lock_timeout } = commission;
     let Some(surveyed) = transaction(|| survey::one(scope, at))? else { return Ok(()) };
     let Some(_claim) = caught(|| Claim::for_process(surveyed.set.parent))? else {
         return Err(Failure {

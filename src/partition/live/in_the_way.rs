@@ -15,7 +15,7 @@ pub fn of(set: &Set, action: &Action) -> Option<String> {
         |names: &[String]| -> Vec<Oid> { names.iter().filter_map(|name| number_of(name)).collect() };
     let mut groups: Vec<(Vec<Oid>, LockMode)> = Vec::new();
     match action {
-        Action::Create { .. } => {
+        Action::Create { .. } | Action::CreateDefault { .. } => {
             groups.push((vec![set.parent], LockMode::ShareUpdateExclusive));
             groups.push((default.into_iter().collect(), LockMode::AccessExclusive));
             groups.push((numbers(&set.references), LockMode::ShareRowExclusive));
@@ -34,6 +34,9 @@ pub fn of(set: &Set, action: &Action) -> Option<String> {
         Action::DropDetached { relation, .. } => {
             groups.push((vec![*relation], LockMode::AccessExclusive));
             groups.push((numbers(&set.references), LockMode::AccessExclusive));
+        }
+        Action::DropConstraint { .. } => {
+            groups.push((default.into_iter().collect(), LockMode::AccessExclusive));
         }
         Action::Drain | Action::Stop { .. } => {
             groups.push((std::iter::once(set.parent).chain(default).collect(), LockMode::AccessExclusive));

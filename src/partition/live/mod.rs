@@ -6,6 +6,7 @@
 //! wait for every older snapshot, and the session's own would be one.
 
 mod act;
+mod commission;
 pub mod copy;
 mod drain;
 mod in_the_way;
@@ -18,12 +19,15 @@ use std::time::{Duration, Instant};
 use pgrx::PgSqlErrorCode;
 
 use act::{Outcome, Turn};
+use commission::Commission;
 pub use drain::{drain_errand, drain_now};
 pub use record::Told;
 use record::{Entry, Status};
 use survey::{Found, Scope, Surveyed, name_or_number, survey};
 
 use crate::catalog::{Moment, Oid};
+use crate::change::retry;
+use crate::partition::set::Partition;
 use crate::partition::upkeep::Action;
 use crate::partition::{bounds, ddl};
 use crate::pg;
@@ -94,7 +98,8 @@ pub fn maintain(parent: Option<Oid>, at: i64, is_dry_run: bool) -> Vec<Told> {
     if let Some(parent) = parent {
         demand(parent);
     }
-    let scope = Scope { parent, role: upkeep::caller(), is_impatient: true };
+    let commission = Commission::of_session(parent, at);
+    let Commission { run, scope, lock_timeout, .. } = commission;
     let found = survey(scope, at);
     let mut answer = Vec::new();
     let mut due: Vec<&Surveyed> = Vec::new();
@@ -109,7 +114,8 @@ pub fn maintain(parent: Option<Oid>, at: i64, is_dry_run: bool) -> Vec<Told> {
             Found::Broken { name, reason, .. } if is_dry_run => {
                 answer.push(told(name, "policy", "failed", reason.clone()));
             }
-            Found::Broken { .. } => has_work = true,
+            Found::Idle { .. } if is_dry_run => {}
+            Found::Broken { .. } | Found::Idle { .. } => has_work = true,
             Found::Uncommitted { name } => answer.push(told(
                 name,
                 "upkeep",
@@ -126,17 +132,10 @@ pub fn maintain(parent: Option<Oid>, at: i64, is_dry_run: bool) -> Vec<Told> {
     if is_dry_run || !has_work {
         return answer;
     }
-    let run = random::number();
-    let payload = format!(
-        "{run} {} {at} {} {}",
-        parent.unwrap_or(0),
-        scope.role,
-        settings::upkeep_lock_timeout().as_millis()
-    );
+    let payload = commission.write();
     let errand =
         Errand { kind: "upkeep", payload: &payload, login: Default::default(), name: "upkeep of partitions" };
     if run_and_wait(&errand).is_err() {
-        let lock_timeout = settings::upkeep_lock_timeout();
         for found in &found {
             let kept =
                 guard::trusting(|| keep_found(Place::Session, scope.role, run, at, lock_timeout, found));
@@ -229,11 +228,14 @@ fn forecast(surveyed: &Surveyed) -> Vec<Told> {
                 _ => ("due", format!("locks {}", ddl::locks(action, set))),
             };
             let partition = match action {
-                Action::Create { name, .. } => Some(crate::text::quote_qualified(&set.schema, name)),
+                Action::Create { name, .. } | Action::CreateDefault { name } => {
+                    Some(crate::text::quote_qualified(&set.schema, name))
+                }
                 Action::Finalize { partition, .. } | Action::Retire { partition, .. } => {
                     Some(name_or_number(*partition))
                 }
                 Action::DropDetached { name, .. } => Some(name.clone()),
+                Action::DropConstraint { .. } => set.default_partition().map(Partition::qualified),
                 Action::Drain | Action::Stop { .. } => None,
             };
             Told { partition, ..told(&set.qualified(), action.name(), status, detail) }
@@ -241,21 +243,11 @@ fn forecast(surveyed: &Surveyed) -> Vec<Told> {
         .collect()
 }
 
-/// The errand of a session that waits: `run parent at role lock_timeout`.
+/// The errand of a session that waits.
 pub fn upkeep_errand(payload: &str) {
-    let mut words = payload.split(' ').map(str::parse::<i64>);
-    let mut next = || words.next().and_then(Result::ok);
-    let (Some(run), Some(parent), Some(at), Some(role), Some(limit)) =
-        (next(), next(), next(), next(), next())
-    else {
-        return;
-    };
-    let parent = Oid::try_from(parent).ok().filter(|&parent| parent != 0);
-    let Ok(role) = Oid::try_from(role) else { return };
-    let scope = Scope { parent, role, is_impatient: true };
-    let limit = Duration::from_millis(u64::try_from(limit).unwrap_or(1));
+    let Some(commission) = Commission::read(payload) else { return };
     let began = upkeep::Rusage::start();
-    match run_pass(Place::Worker { is_awaited: true }, run, scope, at, limit) {
+    match run_pass(Place::Worker { is_awaited: true }, commission) {
         Ok(tally) => pgrx::log!("dbmastery: upkeep: {} ({})", tally.text(), began.text()),
         Err(failure) => failure.raise(),
     }
@@ -271,12 +263,13 @@ pub fn keep_all() -> Result<Tally, Failure> {
 /// down and the others go on.
 pub fn pass(at: i64, role: Oid) -> Result<Tally, Failure> {
     let scope = Scope { parent: None, role, is_impatient: false };
-    let run = random::number();
-    let limit = settings::upkeep_lock_timeout();
-    guard::trusting(|| run_pass(Place::Worker { is_awaited: false }, run, scope, at, limit))
+    let commission =
+        Commission { run: random::number(), scope, at, lock_timeout: settings::upkeep_lock_timeout() };
+    guard::trusting(|| run_pass(Place::Worker { is_awaited: false }, commission))
 }
 
-fn run_pass(place: Place, run: i64, scope: Scope, at: i64, limit: Duration) -> Result<Tally, Failure> {
+fn run_pass(place: Place, commission: Commission) -> Result<Tally, Failure> {
+    let Commission { run, scope, at, lock_timeout } = commission;
     upkeep::asynchronously(|| {
         let found = transaction(|| survey(scope, at))?;
         let mut tally = Tally::default();
@@ -284,10 +277,20 @@ fn run_pass(place: Place, run: i64, scope: Scope, at: i64, limit: Duration) -> R
             transaction(record::forget_attached)?;
         }
         for found in &found {
-            tally.add(keep_found(place, scope.role, run, at, limit, found)?);
+            tally.add(keep_found(place, scope.role, run, at, lock_timeout, found)?);
         }
         if tally != Tally::default() {
             transaction(|| record::forget(settings::upkeep_log_retention()))?;
+        }
+        let idle: Vec<Oid> = found
+            .iter()
+            .filter_map(|found| match found {
+                Found::Idle { parent } => Some(*parent),
+                _ => None,
+            })
+            .collect();
+        if !idle.is_empty() {
+            transaction(|| policy::record_nothing_due(&idle, moment::from_timestamp(at)))?;
         }
         Ok(tally)
     })
@@ -315,12 +318,13 @@ fn keep_found(
                 sqlstate: Some((*sqlstate).to_owned()),
             };
             in_transaction(place, *owner, limit, || {
+                let failures = failures.saturating_add(1);
                 record::write(run, &entry);
-                conclude(*parent, at, reason, failures + 1, Some(back_off(failures + 1)));
+                conclude(*parent, at, reason, failures, Some(next_try(failures)));
             })?;
             Ok(Tally { failed: 1, ..Tally::default() })
         }
-        Found::Foreign { .. } | Found::Uncommitted { .. } => Ok(Tally::default()),
+        Found::Foreign { .. } | Found::Uncommitted { .. } | Found::Idle { .. } => Ok(Tally::default()),
     }
 }
 
@@ -389,12 +393,12 @@ fn keep(
         }
     }
     let result = problem.map_or_else(|| tally.text(), |problem| format!("{}; {problem}", tally.text()));
-    let failures = if tally.failed > 0 { surveyed.failures + 1 } else { 0 };
+    let failures = if tally.failed > 0 { surveyed.failures.saturating_add(1) } else { 0 };
     let not_before = match (failures, tally.skipped) {
         (0, 0) => None,
         // Locks are let go of soon.
         (0, _) => Some(moment::now() + 10_000_000 + (random::share() * 5_000_000.0) as Moment),
-        (failures, _) => Some(back_off(failures)),
+        (failures, _) => Some(next_try(failures)),
     };
     in_transaction(place, set.owner, lock_timeout, || {
         conclude(set.parent, at, &result, failures, not_before)
@@ -402,11 +406,10 @@ fn keep(
     Ok(tally)
 }
 
-/// A minute, two, four, up to an hour; an eighth more or less, so that not all sets come back at once.
-fn back_off(failures: i32) -> Moment {
-    let minutes = 1_i64 << (failures - 1).clamp(0, 6);
-    let pause = minutes.min(60) * 60_000_000;
-    moment::now() + (pause as f64 * (0.875 + random::share() / 4.0)) as Moment
+/// When what failed so often in a row is tried again.
+fn next_try(failures: i32) -> Moment {
+    let pause = retry::back_off(failures.max(1).unsigned_abs());
+    moment::now().saturating_add(retry::spread(pause, random::share()))
 }
 
 fn conclude(parent: Oid, at: i64, result: &str, failures: i32, not_before: Option<Moment>) {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::catalog::{Oid, ReplicaIdentity};
 use crate::partition::ddl::{Pattern, Source};
-use crate::partition::set::{Partition, Policy, Set, Shape};
+use crate::partition::set::{Partition, Policy, Set};
 use crate::pg::query::{self, Kept};
 use crate::pg::value::Text;
 
@@ -92,12 +92,27 @@ FROM (SELECT $1::pg_catalog.int8::pg_catalog.oid AS parent, $2::pg_catalog.int8:
      LEFT JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) c.reltoastrelid
      LEFT JOIN pg_catalog.pg_am a ON a.oid OPERATOR(pg_catalog.=) c.relam AND c.relkind OPERATOR(pg_catalog.=) 'r'";
 
+/// What the next partition of a set is made like.
+struct Model<'a> {
+    /// The table.
+    relation: Oid,
+    /// Whether it is the template of the policy; one that is gone is none.
+    is_template: bool,
+    /// The newest partition that new ones can be made like.
+    newest: Option<&'a Partition>,
+}
+
+fn model<'a>(set: &'a Set, policy: &Policy) -> Model<'a> {
+    let newest = set.ranges().rfind(|(partition, _)| !partition.is_foreign).map(|(newest, _)| newest);
+    let template = policy.template.filter(|&template| crate::pg::upkeep::name_of(template).is_some());
+    let relation = template.or(newest.map(|newest| newest.relation)).unwrap_or(set.parent);
+    Model { relation, is_template: template.is_some(), newest }
+}
+
 /// What the next partition of a set takes over, and the name of the partition whose shape it has.
 pub fn read(set: &Set, policy: &Policy) -> (Pattern, String) {
-    let newest = newest_of(set);
-    let template = policy.template.filter(|&template| crate::pg::upkeep::name_of(template).is_some());
-    let model = template.or(newest.map(|newest| newest.relation)).unwrap_or(set.parent);
-    let place = template.unwrap_or(set.parent);
+    let Model { relation: model, is_template, newest } = model(set, policy);
+    let place = if is_template { model } else { set.parent };
     let source = if policy.copy_privileges { set.parent } else { model };
     // The first partition of all has nobody's privileges.
     let has_source = policy.copy_privileges || model != set.parent;
@@ -105,7 +120,7 @@ pub fn read(set: &Set, policy: &Policy) -> (Pattern, String) {
     let found = query::rows_of_kept(
         &KEPT,
         QUERY,
-        &[number(set.parent), number(model), number(place), number(source), template.is_some().into()],
+        &[number(set.parent), number(model), number(place), number(source), is_template.into()],
         |row| row.get::<Text>(1),
     );
     let found = found.into_iter().flatten().next().map(Text::into_string).unwrap_or_default();
@@ -133,15 +148,14 @@ pub fn read(set: &Set, policy: &Policy) -> (Pattern, String) {
         has_row_security: is("row_security"),
         forces_row_security: is("forces_row_security"),
     };
-    let (shape, model_name) = match shape(set, newest.filter(|_| template.is_none() && is_partitioned)) {
-        Some((shape, name)) => (Some(shape), name),
-        None => (None, newest.map(|newest| newest.name.clone()).unwrap_or_default()),
-    };
+    let shape = newest.filter(|newest| newest.is_partitioned && !is_template).and_then(|newest| {
+        crate::pg::partition::set::shape(newest.relation, set.key_columns.first()?.as_deref())
+    });
     let pattern = Pattern {
         tablespace: text("tablespace"),
         access_method: text("method"),
         is_unlogged: is("unlogged") && model != set.parent,
-        options: if is_partitioned && template.is_none() { Vec::new() } else { options },
+        options: if is_partitioned && !is_template { Vec::new() } else { options },
         replica_identity: match found["identity"].as_str() {
             Some("n") => ReplicaIdentity::Nothing,
             Some("f") => ReplicaIdentity::Full,
@@ -156,30 +170,12 @@ pub fn read(set: &Set, policy: &Policy) -> (Pattern, String) {
         source: if has_source { source } else { Source::default() },
         shape,
     };
-    (pattern, model_name)
-}
-
-/// How the newest partition is itself partitioned, and its name. Where many sets are read at once that is left out, and by
-/// now another may be the newest.
-fn shape(set: &Set, newest: Option<&Partition>) -> Option<(Shape, String)> {
-    let newest = newest.filter(|newest| newest.is_partitioned)?;
-    if let Some(shape) = &set.shape {
-        return Some((shape.clone(), newest.name.clone()));
-    }
-    let set = crate::pg::partition::set::set(set.parent)?;
-    let newest = newest_of(&set)?.name.clone();
-    Some((set.shape?, newest))
-}
-
-/// The newest partition that new ones can be made like.
-fn newest_of(set: &Set) -> Option<&Partition> {
-    set.ranges().rfind(|(partition, _)| !partition.is_foreign).map(|(newest, _)| newest)
+    (pattern, newest.map(|newest| newest.name.clone()).unwrap_or_default())
 }
 
 /// The statement that gives a partition, which is attached, the index by which the model's old rows are marked.
 pub fn replica_identity(set: &Set, policy: &Policy, table: &str) -> Option<String> {
-    let newest = set.ranges().next_back().map(|(newest, _)| newest.relation);
-    let model = policy.template.or(newest)?;
+    let model = model(set, policy).relation;
     query::rows(
         "SELECT pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', $2, x.relname)
          FROM pg_catalog.pg_index i

@@ -4,20 +4,23 @@
 use std::time::Duration;
 
 use super::record;
-use crate::catalog::Oid;
 use crate::catalog::partition::StoredPolicy;
+use crate::catalog::{Moment, Oid};
 use crate::partition::grid::Grid;
 use crate::partition::key::{Edge, Position, Range};
 use crate::partition::line;
 use crate::partition::name;
 use crate::partition::set::{Distance, OnMissing, Partition, Policy, Set};
-use crate::partition::upkeep::{Action, Cuts, Detached, Now, due, moment_before, number_cutoff};
+use crate::partition::upkeep::{Action, Cuts, Detached, Now, due, left_undone, moment_before, number_cutoff};
 use crate::partition::{ddl, policy as policies};
 use crate::pg::partition::{policy, set};
 use crate::pg::upkeep::{can_act_for, is_taken, name_of};
 use crate::pg::zone::ServerZone;
 use crate::pg::{moment, query};
 use crate::text::{quote_identifier, quote_qualified};
+
+/// How often it is written down that nothing was due of a set; microseconds.
+const NOTED_EVERY: Moment = 3_600_000_000;
 
 /// Whose sets are looked at.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,10 @@ pub enum Found {
     Uncommitted {
         name: String,
     },
+    /// Nothing is due of it, which is to be written down.
+    Idle {
+        parent: Oid,
+    },
 }
 
 /// Where a set is cut, with the names of its partitions.
@@ -84,7 +91,7 @@ impl Cuts for Line<'_> {
     }
 
     fn after(&self, position: Position) -> Option<Position> {
-        match self.grid.next(position)?.range.high {
+        match self.grid.next(position)?.high {
             Edge::At(high) => Some(high),
             _ => None,
         }
@@ -93,6 +100,11 @@ impl Cuts for Line<'_> {
     fn name(&self, range: &Range) -> String {
         let taken = |name: &str| is_taken(&self.set.schema, name);
         name::name(&self.set.name, range, &self.grid, self.policy.name_style, &taken)
+    }
+
+    fn name_of_default(&self) -> String {
+        let taken = |name: &str| is_taken(&self.set.schema, name);
+        name::name_of_default(&self.set.name, self.policy.name_style, &taken)
     }
 
     fn text(&self, position: Position) -> String {
@@ -104,7 +116,7 @@ impl Cuts for Line<'_> {
 pub fn survey(scope: Scope, at: i64) -> Vec<Found> {
     let stored: Vec<StoredPolicy> = match scope.parent {
         Some(parent) => policy::of(parent).into_iter().collect(),
-        None => policy::all().into_iter().filter(|stored| stored.is_enabled).collect(),
+        None => policy::all().into_iter().filter(|stored| stored.is_enabled || is_watched(stored)).collect(),
     };
     let now = moment::now();
     let stored: Vec<StoredPolicy> = stored
@@ -121,6 +133,9 @@ pub fn survey(scope: Scope, at: i64) -> Vec<Found> {
     for stored in &stored {
         // In the same order, without those that are gone.
         let Some(set) = sets.next_if(|set| set.parent == stored.parent) else { continue };
+        if is_watched(stored) && left_undone(&set).is_empty() {
+            continue;
+        }
         if !can_act_for(scope.role, set.owner) {
             found.push(Found::Foreign { name: set.qualified(), owner: set.owner });
             continue;
@@ -131,13 +146,51 @@ pub fn survey(scope: Scope, at: i64) -> Vec<Found> {
         }
         let over: Vec<Detached> =
             over.iter().filter(|(parent, _)| *parent == set.parent).map(|(_, table)| table.clone()).collect();
+        if is_watched(stored) {
+            found.extend(undone(&set, stored));
+            continue;
+        }
+        let parent = set.parent;
         match of_set(set, stored, at, over) {
-            Ok(Some(surveyed)) if !surveyed.actions.is_empty() => found.push(Found::Due(Box::new(surveyed))),
+            Ok(surveyed) if !surveyed.actions.is_empty() => found.push(Found::Due(Box::new(surveyed))),
+            Ok(_) if is_to_be_noted(stored, now) => found.push(Found::Idle { parent }),
             Ok(_) => {}
-            Err(broken) => found.push(broken),
+            Err(broken) => {
+                let (set, broken) = *broken;
+                found.extend(undone(&set, stored));
+                found.push(broken);
+            }
         }
     }
     found
+}
+
+/// Whether a set is looked at only: by list, by hash, or as somebody wished.
+fn is_watched(stored: &StoredPolicy) -> bool {
+    stored.key_kind == policies::WATCHED
+}
+
+/// What was left half done of a set whose policy does nothing else.
+fn undone(set: &Set, stored: &StoredPolicy) -> Option<Found> {
+    let actions = left_undone(set);
+    (!actions.is_empty()).then(|| {
+        Found::Due(Box::new(Surveyed {
+            policy: policies::watching(set),
+            set: set.clone(),
+            failures: stored.failures,
+            position: None,
+            cutoff: None,
+            actions,
+        }))
+    })
+}
+
+/// Whether it has to be written down that nothing is due of a set: at most every hour, so that what is at rest writes next to
+/// nothing, but at once where the last pass went wrong.
+fn is_to_be_noted(stored: &StoredPolicy, now: Moment) -> bool {
+    stored.failures > 0
+        || stored.not_before.is_some()
+        || stored.last_run.is_none_or(|run| run > now || now - run >= NOTED_EVERY)
 }
 
 /// One set, whether something is due of it or not; `None` where its policy cannot be followed.
@@ -145,7 +198,10 @@ pub fn one(scope: Scope, at: i64) -> Option<Surveyed> {
     let parent = scope.parent?;
     let stored = policy::of(parent)?;
     let set = set::sets(&[parent]).pop().filter(|set| can_act_for(scope.role, set.owner))?;
-    of_set(set, &stored, at, Vec::new()).ok().flatten()
+    if is_watched(&stored) {
+        return None;
+    }
+    of_set(set, &stored, at, Vec::new()).ok()
 }
 
 /// Runs `work` with where the set is cut.
@@ -154,22 +210,31 @@ pub fn with_cuts<T>(set: &Set, policy: &Policy, work: impl FnOnce(&dyn Cuts) -> 
     work(&Line { grid: Grid::of(policy, &zone), set, policy })
 }
 
-fn of_set(set: Set, stored: &StoredPolicy, at: i64, over: Vec<Detached>) -> Result<Option<Surveyed>, Found> {
-    let broken = |set: &Set, reason: String, sqlstate| Found::Broken {
-        parent: set.parent,
-        name: set.qualified(),
-        owner: set.owner,
-        reason,
-        sqlstate,
-        failures: stored.failures,
+/// What is due of one set; it comes back with the reason where its policy cannot be followed.
+fn of_set(
+    set: Set,
+    stored: &StoredPolicy,
+    at: i64,
+    over: Vec<Detached>,
+) -> Result<Surveyed, Box<(Set, Found)>> {
+    let broken = |set: Set, reason: String| {
+        let found = Found::Broken {
+            parent: set.parent,
+            name: set.qualified(),
+            owner: set.owner,
+            reason,
+            sqlstate: "22023",
+            failures: stored.failures,
+        };
+        Box::new((set, found))
     };
-    // By list, by hash, or as somebody wished.
-    if stored.key_kind == policies::WATCHED {
-        return Ok(None);
-    }
-    let policy = policies::checked(stored, &set).map_err(|refusal| broken(&set, refusal.message, "22023"))?;
-    let zone = ServerZone::find(&policy.time_zone)
-        .ok_or_else(|| broken(&set, format!("time zone \"{}\" is not known", policy.time_zone), "22023"))?;
+    let policy = match policies::checked(stored, &set) {
+        Ok(policy) => policy,
+        Err(refusal) => return Err(broken(set, refusal.message)),
+    };
+    let Some(zone) = ServerZone::find(&policy.time_zone) else {
+        return Err(broken(set, format!("time zone \"{}\" is not known", policy.time_zone)));
+    };
     let position = if policy.key.is_time() {
         line::position_of_moment(policy.key, at, &zone)
     } else {
@@ -192,18 +257,13 @@ fn of_set(set: Set, stored: &StoredPolicy, at: i64, over: Vec<Detached>) -> Resu
         }
         due(&set, &policy, &now, &cuts)
     };
-    Ok(Some(Surveyed { failures: stored.failures, position, cutoff, actions, set, policy }))
-}
-
-/// Whether a partition may hold a row.
-fn may_hold_rows(partition: &Partition) -> bool {
-    if partition.is_partitioned { partition.rows > 0.0 } else { partition.blocks > 0 }
+    Ok(Surveyed { failures: stored.failures, position, cutoff, actions, set, policy })
 }
 
 /// The greatest number that is known: the lower edge of the newest partition with anything in it, what its sequence last
 /// gave out, and, where retention depends on it and an index has it, the greatest in that partition.
 fn greatest_number(set: &Set, policy: &Policy) -> Option<Position> {
-    let newest = set.ranges().rfind(|(partition, _)| may_hold_rows(partition));
+    let newest = set.ranges().rfind(|(partition, _)| partition.may_hold_rows());
     let low = newest.and_then(|(_, range)| match range.low {
         Edge::At(low) => Some(low),
         _ => None,
@@ -258,9 +318,9 @@ fn greatest_in(partition: &Partition, column: &str) -> Option<Position> {
 
 /// Whether the default partition holds a row that is not too old and not further ahead than partitions are made.
 fn has_rows_to_drain(set: &Set, policy: &Policy, now: &Now, cuts: &Line<'_>) -> bool {
-    let Some(default) = set.default_partition().filter(|default| may_hold_rows(default)) else {
-        return false;
-    };
+    // What is kept on another server is not asked for every pass.
+    let may_be_drained = |default: &&Partition| !default.is_foreign && default.may_hold_rows();
+    let Some(default) = set.default_partition().filter(may_be_drained) else { return false };
     let Some(here) = now.position else { return false };
     let mut high = here;
     for _ in 0..=policy.premake {

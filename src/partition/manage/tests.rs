@@ -66,7 +66,7 @@ fn a_new_width_goes_on_where_the_newest_partition_ends() {
     let months = origin(&weeks, KeyKind::Date, Every::Months(1), None, None, &Utc);
     assert_eq!(months, 11);
     let grid = Grid::new(KeyKind::Date, Every::Months(1), months, &Utc);
-    assert_eq!(grid.next(11).map(|next| next.range.low), Some(crate::partition::key::Edge::At(11)));
+    assert_eq!(grid.next(11).map(|next| next.low), Some(crate::partition::key::Edge::At(11)));
     // On a boundary of the calendar it goes on with the calendar.
     let days = set_of("events", KeyKind::Date, &[(30, 31)]);
     assert_eq!(origin(&days, KeyKind::Date, Every::Months(1), None, Some(7), &Utc), 0);

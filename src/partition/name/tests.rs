@@ -98,7 +98,7 @@ fn edges_that_are_no_boundaries() {
         ("2026-11-30 22:30:05+00", "orders_2026_11_30_223005z"),
         ("2026-11-30 22:30:05.00025+00", "orders_2026_11_30_223005_000250z"),
     ] {
-        let range = grid.next(at(MOMENT, edge)).expect("far from the end").range;
+        let range = grid.next(at(MOMENT, edge)).expect("far from the end");
         assert_eq!(name("orders", &range, &grid, NameStyle::House, &|_| false), expected);
     }
 }

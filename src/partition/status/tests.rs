@@ -123,6 +123,21 @@ fn what_is_too_old_is_counted_after_a_time_of_grace() {
 }
 
 #[test]
+fn a_lock_that_was_met_is_told_of() {
+    let said = |result: &str, failures| {
+        let stored = StoredPolicy { last_result: Some(result.to_owned()), failures, ..policy() };
+        judged(&days(90, 105), Some(&stored)).problem
+    };
+    let lock = "create skipped: public.events locked by process 4711 (idle in transaction, for 12.0 s)";
+    assert_eq!(said(&format!("1 skipped; {lock}"), 0), Some(format!("the last pass was put off: {lock}")));
+    for fine in ["nothing due", "3 done", "1 done, 1 stopped; retire stopped: too many; none skipped: x"] {
+        assert_eq!(said(fine, 0), None, "{fine}");
+    }
+    let failed = said(&format!("1 failed, 1 skipped; {lock}"), 2).unwrap();
+    assert!(failed.starts_with("the last 2 passes failed"), "{failed}");
+}
+
+#[test]
 fn failures_and_rows_in_the_default_are_told_of() {
     let mut full = days(95, 105);
     let default = partition(&full, None);

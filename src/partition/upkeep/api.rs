@@ -8,6 +8,21 @@ use crate::pg::error::raise;
 use crate::pg::moment;
 use crate::pg::value::{RegClass, Text};
 
+/// What was done, as both functions answer.
+type Row = (Text, Text, Option<Text>, Text, Text, Option<Interval>);
+
+fn row(told: live::Told) -> Row {
+    let micros = told.elapsed.and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok());
+    (
+        told.parent.into(),
+        told.action.into(),
+        told.partition.map(Text::from),
+        told.status.into(),
+        told.detail.into(),
+        micros.and_then(moment::interval),
+    )
+}
+
 /// `dbm.partition_maintain()`: creates partitions ahead, drains the default partition, retires what is too old; of one set
 /// or of all, and says row by row what it did.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -36,17 +51,7 @@ fn partition_maintain(
         );
     }
     let rows = live::maintain(parent.map(|parent| parent.oid().to_u32()), at, dry_run.unwrap_or(false));
-    TableIterator::new(rows.into_iter().map(|told| {
-        let micros = told.elapsed.and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok());
-        (
-            told.parent.into(),
-            told.action.into(),
-            told.partition.map(Text::from),
-            told.status.into(),
-            told.detail.into(),
-            micros.and_then(moment::interval),
-        )
-    }))
+    TableIterator::new(rows.into_iter().map(row))
 }
 
 /// `dbm.partition_drain()`: moves the rows of a set's default partition into partitions of their own, as its policy cuts
@@ -74,15 +79,5 @@ fn partition_drain(
         );
     };
     let rows = live::drain_now(parent.oid().to_u32(), moment::to_timestamp(moment::now()));
-    TableIterator::new(rows.into_iter().map(|told| {
-        let micros = told.elapsed.and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok());
-        (
-            told.parent.into(),
-            told.action.into(),
-            told.partition.map(Text::from),
-            told.status.into(),
-            told.detail.into(),
-            micros.and_then(moment::interval),
-        )
-    }))
+    TableIterator::new(rows.into_iter().map(row))
 }

@@ -13,6 +13,8 @@ pub trait Cuts {
     fn after(&self, position: Position) -> Option<Position>;
     /// The name of the partition of that range.
     fn name(&self, range: &Range) -> String;
+    /// The name of the default partition.
+    fn name_of_default(&self) -> String;
     /// The position as people read it.
     fn text(&self, position: Position) -> String;
 }
@@ -41,14 +43,19 @@ pub struct Detached {
     pub name: String,
 }
 
+/// What was left half done, whatever the policy: it comes first.
+pub fn left_undone(set: &Set) -> Vec<Action> {
+    let pending =
+        set.partitions.iter().filter(|partition| partition.is_detach_pending).map(|partition| {
+            Action::Finalize { partition: partition.relation, name: partition.name.clone() }
+        });
+    let fences = set.fences.iter().map(|name| Action::DropConstraint { constraint: name.clone() });
+    fences.chain(pending).collect()
+}
+
 /// What is due, in its order: what was left half done, what writers will miss, what is too old.
 pub fn due(set: &Set, policy: &Policy, now: &Now, cuts: &dyn Cuts) -> Vec<Action> {
-    let mut actions: Vec<Action> = set
-        .partitions
-        .iter()
-        .filter(|partition| partition.is_detach_pending)
-        .map(|partition| Action::Finalize { partition: partition.relation, name: partition.name.clone() })
-        .collect();
+    let mut actions = left_undone(set);
     if set.strategy == Strategy::Range {
         create::add(&mut actions, set, policy, now, cuts);
         if now.has_rows_to_drain && policy.on_missing == OnMissing::Default {
@@ -57,6 +64,11 @@ pub fn due(set: &Set, policy: &Policy, now: &Now, cuts: &dyn Cuts) -> Vec<Action
         if policy.retention.is_some() {
             retire::add(&mut actions, set, policy, now, cuts);
         }
+    }
+    // After what it would keep from being detached concurrently.
+    let is_pending = set.partitions.iter().any(|partition| partition.is_detach_pending);
+    if policy.on_missing == OnMissing::Default && set.default_partition().is_none() && !is_pending {
+        actions.push(Action::CreateDefault { name: cuts.name_of_default() });
     }
     actions.extend(
         now.over

@@ -10,7 +10,7 @@ mod retire;
 mod tests;
 
 pub use cutoff::moment_before;
-pub use decide::{Cuts, Detached, Now, due, high_of, low_of, number_cutoff};
+pub use decide::{Cuts, Detached, Now, due, high_of, left_undone, low_of, number_cutoff};
 
 use super::key::Range;
 use crate::catalog::Oid;
@@ -25,12 +25,22 @@ pub enum Action {
         /// Its name, as it is.
         name: String,
     },
+    /// Takes a constraint off the default partition that a run left there which was cut off: rows are refused by it.
+    DropConstraint {
+        /// Its name, as it is.
+        constraint: String,
+    },
     /// Makes a partition beside and attaches it.
     Create {
         /// The name of the new table, as it is; in the schema of the parent.
         name: String,
         /// What it takes.
         range: Range,
+    },
+    /// Makes the default partition that the policy wants.
+    CreateDefault {
+        /// The name of the new table, as it is; in the schema of the parent.
+        name: String,
     },
     /// Moves rows out of the default partition into partitions of their own.
     Drain,
@@ -64,7 +74,8 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Finalize { .. } => "finalize",
-            Self::Create { .. } => "create",
+            Self::DropConstraint { .. } => "drop constraint",
+            Self::Create { .. } | Self::CreateDefault { .. } => "create",
             Self::Drain => "drain",
             Self::Retire { .. } => "retire",
             Self::DropDetached { .. } => "drop",

@@ -22,6 +22,10 @@ impl Cuts for Tens {
         format!("{:?}", range.low)
     }
 
+    fn name_of_default(&self) -> String {
+        "orders_default".to_owned()
+    }
+
     fn text(&self, position: Position) -> String {
         position.to_string()
     }
@@ -299,12 +303,41 @@ fn what_was_left_half_detached_comes_first_and_counts_as_gone() {
 }
 
 #[test]
+fn what_refuses_rows_goes_before_everything_else() {
+    let mut fenced = set(&[(0, 10), (10, 20)]);
+    fenced.fences = vec!["dbm_not_in_orders_3".to_owned()];
+    fenced.partitions[0].is_detach_pending = true;
+    let actions = due(&fenced, &policy(2), &Now { position: Some(15), ..Now::default() }, &Tens);
+    let names: Vec<&str> = actions.iter().map(Action::name).collect();
+    assert_eq!(names, ["drop constraint", "finalize", "create", "create"]);
+    assert_eq!(left_undone(&fenced), actions[..2]);
+    assert_eq!(left_undone(&set(&[(0, 10)])), []);
+}
+
+#[test]
+fn a_default_partition_that_is_wanted_is_made_when_nothing_is_detached_concurrently() {
+    let kept = Policy { on_missing: OnMissing::Default, ..keeping(1, 15) };
+    let mut ours = set(&[(0, 10), (10, 20), (20, 30), (30, 40)]);
+    let actions = due(&ours, &kept, &retaining(25, 15), &Tens);
+    assert!(matches!(actions[0], Action::Retire { concurrently: true, .. }), "{actions:?}");
+    assert_eq!(actions[1..], [Action::CreateDefault { name: "orders_default".to_owned() }]);
+    ours.partitions[0].is_detach_pending = true;
+    let actions = due(&ours, &kept, &retaining(25, 15), &Tens);
+    assert!(!actions.iter().any(|action| matches!(action, Action::CreateDefault { .. })), "{actions:?}");
+    assert!(
+        !due(&set(&[]), &keeping(1, 15), &retaining(25, 15), &Tens)
+            .iter()
+            .any(|action| matches!(action, Action::CreateDefault { .. }))
+    );
+}
+
+#[test]
 fn a_default_partition_is_drained_between_creating_and_retiring() {
     let now = Now { has_rows_to_drain: true, ..retaining(25, 15) };
     let kept = Policy { on_missing: OnMissing::Default, ..keeping(1, 15) };
     let actions = due(&set(&[(0, 10), (10, 20), (20, 30)]), &kept, &now, &Tens);
     let names: Vec<&str> = actions.iter().map(Action::name).collect();
-    assert_eq!(names, ["create", "drain", "retire"]);
+    assert_eq!(names, ["create", "drain", "retire", "create"]);
     let refusing = keeping(1, 15);
     assert!(!due(&set(&[]), &refusing, &now, &Tens).contains(&Action::Drain));
 }

@@ -7,27 +7,21 @@ pub const CLASS: i32 = 0x6462_6d62;
 
 /// The lock of the session that fills a table; kept over commits, and given back when dropped, also by an ERROR.
 pub struct TargetLock {
-    class: i32,
     key: i32,
 }
 
 impl TargetLock {
     /// Takes it; none where another session has it.
     pub fn take(target: u32) -> Option<Self> {
-        Self::take_of(CLASS, target)
-    }
-
-    /// Takes that of another class of work.
-    pub fn take_of(class: i32, number: u32) -> Option<Self> {
-        let key = number as i32;
+        let key = target as i32;
         // SAFETY: a function of the server with two integers.
         let taken = unsafe {
             direct_function_call::<bool>(
                 pg_sys::pg_try_advisory_lock_int4,
-                &[class.into_datum(), key.into_datum()],
+                &[CLASS.into_datum(), key.into_datum()],
             )
         };
-        (taken == Some(true)).then_some(Self { class, key })
+        (taken == Some(true)).then_some(Self { key })
     }
 }
 
@@ -49,7 +43,7 @@ impl Drop for TargetLock {
         unsafe {
             direct_function_call::<bool>(
                 pg_sys::pg_advisory_unlock_int4,
-                &[self.class.into_datum(), self.key.into_datum()],
+                &[CLASS.into_datum(), self.key.into_datum()],
             );
         }
     }

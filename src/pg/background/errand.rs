@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
-use super::worker::{Begun, Description, Handle, NoWorker, begin};
+use super::worker::{Description, Handle, NoWorker, begin};
 use crate::pg::capture;
 use crate::pg::error::raise;
 use crate::pg::guard;
@@ -39,8 +39,8 @@ pub fn install(work: Work) {
 }
 
 impl Errand<'_> {
-    /// Registers the worker that does it, in `database`, once `begun` has ended.
-    pub(super) fn register(&self, database: pg_sys::Oid, begun: Begun) -> Result<Handle, NoWorker> {
+    /// Registers the worker that does it, in `database`.
+    pub(super) fn register(&self, database: pg_sys::Oid) -> Result<Handle, NoWorker> {
         if self.payload.len() > MAX_PAYLOAD {
             raise(
                 PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -53,7 +53,7 @@ impl Errand<'_> {
             name: &format!("dbmastery: {}", self.name),
             kind: &format!("dbmastery {}", self.kind),
             function: "dbmastery_run_errand",
-            extra: &format!("{} {} {}", self.kind, begun.write(), self.payload),
+            extra: &format!("{} {}", self.kind, self.payload),
             database,
             login: self.login,
             restart: None,
@@ -71,22 +71,8 @@ fn here() -> pg_sys::Oid {
 /// Has an errand done by a worker in this database and waits for its end. If the wait is cancelled, or the session ends,
 /// so does the worker. How the work came out, the worker writes down where whoever waits looks for it.
 pub fn run_and_wait(errand: &Errand<'_>) -> Result<(), NoWorker> {
-    errand.register(here(), Begun::NOTHING)?.wait_for_end();
+    errand.register(here())?.wait_for_end();
     Ok(())
-}
-
-/// Has an errand done by a worker in this database, which begins when the transaction that is open has ended, in
-/// whichever way.
-pub fn start(errand: &Errand<'_>) -> Result<(), NoWorker> {
-    errand.register(here(), Begun::here()).map(drop)
-}
-
-/// Splits what a worker was told.
-fn read(extra: &str) -> Option<(&str, Begun, &str)> {
-    let mut words = extra.splitn(4, ' ');
-    let kind = words.next()?;
-    let begun = Begun::read(&mut words)?;
-    Some((kind, begun, words.next().unwrap_or_default()))
 }
 
 /// The beginning of the worker; the server finds it by its name.
@@ -94,9 +80,9 @@ fn read(extra: &str) -> Option<(&str, Begun, &str)> {
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn dbmastery_run_errand(_argument: pg_sys::Datum) {
     let told = begin();
-    let (Some((kind, begun, payload)), Some(work)) = (read(&told.extra), WORK.get()) else { return };
+    let (Some((kind, payload)), Some(work)) = (told.extra.split_once(' '), WORK.get()) else { return };
     told.connect();
-    let done = settle().and_then(|()| begun.wait()).and_then(|()| {
+    let done = settle().and_then(|()| {
         // The DDL of ours is judged where it is written, and our queries are nobody's workload.
         guard::trusting(|| capture::ignoring(|| caught(|| work(kind, payload))))
     });

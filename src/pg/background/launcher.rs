@@ -6,7 +6,7 @@ use pgrx::{check_for_interrupts, pg_sys};
 
 use super::board;
 use super::errand::Errand;
-use super::worker::{Begun, Description, Handle, NoWorker};
+use super::worker::{Description, Handle, NoWorker};
 use crate::pg::run::{Failure, transaction};
 use crate::pg::scan::{CatalogScan, text_of_name};
 
@@ -25,7 +25,7 @@ pub struct Database {
 }
 
 fn launcher(payload: &str) -> String {
-    format!("launch {} {payload}", Begun::NOTHING.write())
+    format!("launch {payload}")
 }
 
 /// Where the server preloads the library, asks for the launcher and for the memory in which it and others meet. To be
@@ -61,7 +61,7 @@ pub fn start_launcher() -> Result<Handle, NoWorker> {
 
 /// Sends a worker on an errand into a database.
 pub fn send(database: u32, errand: &Errand<'_>) -> Result<Handle, NoWorker> {
-    errand.register(pg_sys::Oid::from(database), Begun::NOTHING)
+    errand.register(pg_sys::Oid::from(database))
 }
 
 /// The databases in which somebody may work: no templates, none that is closed or half dropped.

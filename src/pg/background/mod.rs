@@ -2,11 +2,12 @@
 //! them.
 
 pub mod board;
+mod created;
 mod errand;
 mod launcher;
 mod worker;
 
-pub use errand::{Errand, install, run_and_wait, settle, start};
+pub use errand::{Errand, install, run_and_wait, settle};
 pub use launcher::{
     Database, Login, databases, has_jobs, install_launcher, nap, reload, role, send, showing, start_launcher,
 };

@@ -118,7 +118,7 @@ fn strongest_lock(statement: &Statement) -> Option<LockMode> {
 }
 
 /// The number of the transaction in this backend.
-fn local_transaction() -> u32 {
+pub fn local_transaction() -> u32 {
     // SAFETY: reads our own entry in shared memory.
     unsafe {
         #[cfg(any(feature = "pg15", feature = "pg16"))]

@@ -5,12 +5,10 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 
 use crate::catalog::partition::key::{Edge, KeyKind, Position};
+use crate::catalog::partition::moment;
 use crate::pg::planner::list::pointers;
 use crate::pg::scan::{in_scratch_memory, text_of, text_of_c_string};
 
-/// Ten digits of a ULID tell the moment.
-const ULID_MOMENT_DIGITS: usize = 10;
-const ULID_DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// What follows the moment in the first uuid of version 7 of a millisecond.
 const FIRST_REST_OF_UUID_V7: [u8; 10] = [0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
 
@@ -119,30 +117,22 @@ unsafe fn position(value: pg_sys::Datum, key: KeyKind) -> Option<(Position, Opti
         KeyKind::UuidV7 => {
             // SAFETY: sixteen bytes, as the caller vouches.
             let bytes: [u8; 16] = unsafe { *value.cast_mut_ptr::<[u8; 16]>() };
-            let (moment, rest) = bytes.split_at(6);
+            let rest = &bytes[6..];
             if *rest > FIRST_REST_OF_UUID_V7[..] {
                 return None;
             }
-            let moment = moment.iter().fold(0, |moment, &byte| moment << 8 | Position::from(byte));
             let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let rest = format!("-{}-{}-{}", hex(&rest[..2]), hex(&rest[2..4]), hex(&rest[4..]));
-            Some((moment, Some(rest)))
+            Some((moment::of_uuid(bytes), Some(rest)))
         }
         KeyKind::Ulid => {
             // SAFETY: a text, as the caller vouches.
             let text = unsafe {
                 text_of(pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(value.cast_mut_ptr())))
             };
-            let (moment, rest) = text.split_at_checked(ULID_MOMENT_DIGITS)?;
-            if rest.bytes().any(|byte| byte != b'0') {
-                return None;
-            }
-            let moment = moment.bytes().try_fold(0, |moment, byte| {
-                let digit = ULID_DIGITS.iter().position(|&digit| digit == byte)?;
-                Some(moment << 5 | Position::try_from(digit).ok()?)
-            })?;
-            // A first digit above 7 would be more than 48 bits.
-            (moment < 1 << 48).then(|| (moment, Some(rest.to_owned())))
+            let rest = text.get(moment::ULID_LETTERS..)?;
+            let is_moment = rest.bytes().all(|byte| byte == b'0');
+            is_moment.then(|| Some((moment::of_ulid(&text)?, Some(rest.to_owned())))).flatten()
         }
     }
 }

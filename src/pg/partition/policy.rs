@@ -150,6 +150,21 @@ pub fn record(parent: Oid, outcome: &Outcome<'_>) {
     });
 }
 
+/// Writes down that nothing was due of these sets at a moment; a policy that somebody is changing is left for the next time.
+pub fn record_nothing_due(parents: &[Oid], now: Moment) {
+    let numbers: Vec<String> = parents.iter().map(Oid::to_string).collect();
+    let numbers = format!("{{{}}}", numbers.join(","));
+    as_owner(|| {
+        query::write(
+            "UPDATE dbm.partition_set p SET last_run = clock_timestamp(), last_result = 'nothing due', failures = 0, \
+                 not_before = NULL, last_now = greatest(p.last_now, $2)
+             WHERE p.parent IN (SELECT f.parent FROM dbm.partition_set f WHERE f.parent::oid = ANY ($1::oid[]) \
+                 FOR NO KEY UPDATE SKIP LOCKED)",
+            &[Text::from(&*numbers).into(), moment::timestamp(now).into()],
+        );
+    });
+}
+
 fn regclass<'a>(relation: Oid) -> DatumWithOid<'a> {
     // SAFETY: an OID under the type of the parameter.
     unsafe { DatumWithOid::new(pg_sys::Oid::from(relation), pg_sys::REGCLASSOID) }

@@ -4,7 +4,7 @@ use pgrx::pg_sys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bound::{self, Bound};
-use super::foreign_key;
+use super::constraint;
 use crate::catalog::partition::key::{Edge, KeyKind, Range};
 use crate::catalog::partition::{Partition, Set, Shape, ShapePart, Strategy};
 use crate::catalog::{FileLocation, Oid};
@@ -32,11 +32,7 @@ const FEW: usize = 20;
 
 /// The set of this table; `None` for what is gone or no partitioned table.
 pub fn set(parent: Oid) -> Option<Set> {
-    let mut set = sets(&[parent]).pop()?;
-    let newest = set.ranges().next_back().filter(|(newest, _)| newest.is_partitioned);
-    let newest = newest.map(|(newest, _)| newest.relation);
-    set.shape = newest.and_then(|newest| shape(newest, set.key_columns.first()?.as_deref()));
-    Some(set)
+    sets(&[parent]).pop()
 }
 
 /// The sets of these tables in their order, without those that are gone or no partitioned tables.
@@ -52,7 +48,10 @@ pub fn sets(parents: &[Oid]) -> Vec<Set> {
         .flat_map(|(kind, children)| children.iter().map(move |child| (child.relation, kind)))
         .collect();
     let mut classes = read_classes(&relations, &kinds);
-    let mut foreign_keys = foreign_key::of(&wanted);
+    let is_default = |class: &Class| matches!(class.bound, Some(Bound::Default));
+    let defaults =
+        classes.iter().filter(|(_, class)| is_default(class)).map(|(relation, _)| *relation).collect();
+    let mut constraints = constraint::of(&wanted, &defaults);
     let mut schemas = FxHashMap::default();
     parents
         .iter()
@@ -65,6 +64,11 @@ pub fn sets(parents: &[Oid]) -> Vec<Set> {
                 .filter_map(|child| Some((*child, classes.remove(&child.relation)?)))
                 .collect();
             let (partitions, bound_rest) = partitions(found, key.kind, &mut schemas);
+            let fences = partitions
+                .iter()
+                .filter_map(|partition| constraints.fences.remove(&partition.relation))
+                .next()
+                .unwrap_or_default();
             Some(Set {
                 parent,
                 schema: schema_of(&mut schemas, class.schema)?,
@@ -75,10 +79,10 @@ pub fn sets(parents: &[Oid]) -> Vec<Set> {
                 key_type: key.type_name,
                 key: key.kind,
                 partitions,
-                references: foreign_keys.references.remove(&parent).unwrap_or_default(),
-                referenced_by: foreign_keys.referenced_by.remove(&parent).unwrap_or_default(),
+                references: constraints.references.remove(&parent).unwrap_or_default(),
+                referenced_by: constraints.referenced_by.remove(&parent).unwrap_or_default(),
                 bound_rest,
-                shape: None,
+                fences,
             })
         })
         .collect()
@@ -324,7 +328,12 @@ fn partitions(
                 Bound::Range(low, high) => Some(Range { low: low.within(&rest), high: high.within(&rest) }),
                 _ => None,
             };
-            let blocks = file::bytes(class.file).map_or(0, |bytes| bytes / u64::from(pg_sys::BLCKSZ));
+            // Asking the operating system for each of ten thousand is a third of all the work.
+            let is_size_wanted = is_default || key.is_some_and(|key| !key.is_time());
+            let blocks = is_size_wanted
+                .then(|| file::bytes(class.file))
+                .flatten()
+                .map_or(0, |bytes| bytes / u64::from(pg_sys::BLCKSZ));
             Some(Partition {
                 relation: child.relation,
                 schema: schema_of(schemas, class.schema)?,
@@ -360,7 +369,7 @@ fn order(edge: &Edge) -> (u8, i64) {
 
 /// How a partition is itself partitioned. Those below are told of unless they are ranges of `column`, by which the
 /// table above is cut too.
-fn shape(table: Oid, column: Option<&str>) -> Option<Shape> {
+pub fn shape(table: Oid, column: Option<&str>) -> Option<Shape> {
     let wanted = FxHashSet::from_iter([table]);
     let key = read_keys(&wanted).remove(&table)?;
     // SAFETY: the function takes one OID and answers with a text or, for what is no partitioned table, NULL, which the

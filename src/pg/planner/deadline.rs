@@ -73,6 +73,13 @@ impl Deadline {
     }
 }
 
+impl Deadline {
+    /// Whether it was passed.
+    pub fn is_over(&self) -> bool {
+        is_over().is_some()
+    }
+}
+
 impl Drop for Deadline {
     fn drop(&mut self) {
         // SAFETY: a timeout that was registered; raises nothing.

@@ -5,7 +5,7 @@ use super::store::{StoredStep, set_error, set_step, set_undo_done};
 use super::transaction::{Failure, transaction};
 use super::worker::{Outcome, Run};
 use crate::change::plan::{Runs, runs_alone};
-use crate::change::run::{Back, StepStatus, back};
+use crate::change::run::{Back, StepStatus, back, goes_back_at};
 
 /// Takes a step back; fails where that cannot be written down.
 pub fn undo(run: &Run, stored: &StoredStep) -> Result<Outcome, Failure> {
@@ -60,6 +60,7 @@ fn attempt(
                 })?;
             }
             *status = StepStatus::Undoing;
+            *place = goes_back_at(&step.undo, *place);
             run.order.fault(number, "undo_recorded");
             while let Some(sql) = step.undo.get(*place) {
                 let runs = if runs_alone(sql) { Runs::Alone } else { Runs::InTransaction };

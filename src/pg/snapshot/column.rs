@@ -10,13 +10,14 @@ use crate::pg::scan::{CatalogScan, text_of_name};
 pub fn read(snapshot: &mut Snapshot) {
     let relations: FxHashSet<Oid> = snapshot.relations.iter().map(|relation| relation.oid).collect();
     let mut scan = CatalogScan::open(pg_sys::AttributeRelationId.to_u32());
+    let acl = scan.attribute(c"attacl");
     // SAFETY: pgrx's struct is this major's C layout of the catalog's fixed part.
     while let Some(form) = unsafe { scan.next_struct::<pg_sys::FormData_pg_attribute>() } {
         let relation = form.attrelid.to_u32();
         if form.attnum <= 0 || form.attisdropped || !relations.contains(&relation) {
             continue;
         }
-        snapshot.columns.push(Column {
+        let column = Column {
             relation,
             number: form.attnum,
             not_null: form.attnotnull,
@@ -34,7 +35,8 @@ pub fn read(snapshot: &mut Snapshot) {
             collation: form.attcollation.to_u32(),
             statistics: None,
             acl: None,
-        });
+        };
+        snapshot.columns.push(Column { acl: scan.acl_of_current(acl), ..column });
     }
     snapshot.columns.sort_unstable_by_key(|column| (column.relation, column.number));
 }

@@ -6,7 +6,8 @@ use rustc_hash::FxHashMap;
 use crate::catalog::{ColumnNumber, Oid, Snapshot};
 use crate::pg::scan::CatalogScan;
 
-const DEPEND: u32 = 2608;
+/// The catalog.
+pub const DEPEND: u32 = 2608;
 const ATTRIBUTE_DEFAULT: u32 = 2604;
 const REWRITE: u32 = 2618;
 const POLICY: u32 = 3256;
@@ -14,12 +15,16 @@ const PUBLICATION_RELATION: u32 = 6106;
 
 /// `pg_depend` as a whole: seven fixed attributes, never null.
 #[repr(C)]
-struct FormDepend {
-    class: pg_sys::Oid,
-    object: pg_sys::Oid,
+pub struct FormDepend {
+    /// The catalog of what depends.
+    pub class: pg_sys::Oid,
+    /// What depends.
+    pub object: pg_sys::Oid,
     object_column: i32,
-    referenced_class: pg_sys::Oid,
-    referenced: pg_sys::Oid,
+    /// The catalog of what it depends on.
+    pub referenced_class: pg_sys::Oid,
+    /// What it depends on.
+    pub referenced: pg_sys::Oid,
     referenced_column: i32,
     kind: u8,
 }

@@ -139,6 +139,7 @@ fn read_relations(snapshot: &mut Snapshot) -> Found {
                     owner: row.oid(owner),
                     persistence,
                     file: file_of(&row),
+                    acl: row.acl(acl),
                     ..Sequence::default()
                 });
                 continue;

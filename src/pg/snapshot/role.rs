@@ -1,8 +1,9 @@
 //! `pg_authid` (never the password), `pg_auth_members` and `pg_db_role_setting`.
 
 use pgrx::pg_sys;
+use rustc_hash::FxHashSet;
 
-use crate::catalog::{Membership, Role, RoleSetting, Snapshot};
+use crate::catalog::{Membership, Oid, Role, RoleSetting, Snapshot};
 use crate::pg::moment::from_timestamp;
 use crate::pg::scan::CatalogScan;
 
@@ -44,11 +45,20 @@ pub fn read(snapshot: &mut Snapshot) {
     let role = scan.attribute(c"roleid");
     let member = scan.attribute(c"member");
     let is_admin = scan.attribute(c"admin_option");
+    let grantor = scan.attribute(c"grantor");
+    // Both are properties of the membership from 16 on; before, of the member, and nobody could be kept from SET ROLE.
+    let (inherits, sets) = (scan.find(c"inherit_option"), scan.find(c"set_option"));
+    let inheriting: FxHashSet<Oid> =
+        snapshot.roles.iter().filter(|role| role.inherits).map(|role| role.oid).collect();
     while let Some(row) = scan.next_row() {
+        let member = row.oid(member);
         snapshot.memberships.push(Membership {
             role: row.oid(role),
-            member: row.oid(member),
+            member,
             is_admin: row.bool(is_admin),
+            grantor: row.oid(grantor),
+            inherits: inherits.map_or_else(|| inheriting.contains(&member), |option| row.bool(option)),
+            sets: sets.is_none_or(|option| row.bool(option)),
         });
     }
     drop(scan);

@@ -12,6 +12,7 @@ mod ends;
 mod event;
 mod log;
 mod pinned;
+pub mod reading;
 mod redaction;
 mod registry;
 mod rows;

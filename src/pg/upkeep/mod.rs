@@ -6,7 +6,10 @@ mod place;
 mod rights;
 
 pub use claim::{Claim, holder_of};
-pub use place::{Place, alone, asynchronously, give_way, in_transaction, patience_of_server, pause, probed};
+pub use place::{
+    Place, TOO_LONG, alone, asynchronously, give_way, in_transaction, patience_of_server, pause, probed,
+    within,
+};
 pub use rights::{as_role, caller, can_act_for};
 
 use std::ffi::CStr;

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 use super::rights::as_role;
 use crate::catalog::Oid;
 use crate::pg::local_settings::{set_for_process, with_settings};
-use crate::pg::planner::{Refusal, kept, refusable, rolled_back};
+use crate::pg::planner::{Deadline, Refusal, kept, refusable, rolled_back};
 use crate::pg::run::statement::run_alone;
 use crate::pg::run::transaction::working_for;
 use crate::pg::run::{Failure, caught, transaction};
@@ -67,6 +67,22 @@ pub fn alone(role: Oid, lock_timeout: Duration, sql: &str) -> Result<(), Failure
     let result = working_for(role.into(), || run_alone(sql));
     set(Duration::ZERO)?;
     result
+}
+
+/// The code of a [`Failure`] of work that did not end in its time; none of the server's.
+pub const TOO_LONG: &str = "late";
+
+/// Runs `work` of a worker, which is cancelled when it takes longer than `limit`: limits of the server's own count for
+/// single locks, and for statements of clients.
+pub fn within<T>(limit: Duration, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let deadline = Deadline::start(limit);
+    let result = work();
+    let is_over = deadline.is_over();
+    drop(deadline);
+    result.map_err(|failure| {
+        let is_ours = is_over && failure.sqlstate == "57014";
+        if is_ours { Failure { sqlstate: TOO_LONG.to_owned(), ..failure } } else { failure }
+    })
 }
 
 /// The time after which the server looks for a deadlock, and asks an autovacuum in the way to end.

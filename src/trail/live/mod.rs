@@ -1,6 +1,17 @@
-//! The audit trail at work: tables put under it and taken out of it, and what is noticed of them.
+//! The audit trail at work: tables put under it and taken out of it, what is noticed of them; the log read, taken back and
+//! sealed.
 
+mod as_of;
+mod book;
+mod changes;
 pub mod ddl;
 mod facts;
+mod history;
 pub mod install;
 pub mod list;
+pub mod reverting;
+pub mod sealing;
+
+pub use as_of::{as_of, as_of_typed};
+pub use changes::{Asked, Entry, changes};
+pub use history::row_history;

@@ -119,20 +119,12 @@ fn upkeep_retry() -> Option<Moment> {
 /// Writes down that the runs of a job which are said to be at work are not: nobody has its claim.
 pub fn close_crashed(job: Job) {
     as_owner(|| {
-        let name = Text::from(job.name());
-        let open = query::rows(
-            "SELECT started_at::text FROM dbm.job_run WHERE job = $1 AND outcome = 'running'",
-            &[name.into()],
-            |row| row.get::<String>(1),
+        query::write(
+            "UPDATE dbm.job_run SET outcome = 'crashed', finished_at = clock_timestamp(),
+                message = 'the worker was ended before its work was'
+             WHERE job = $1 AND outcome = 'running'",
+            &[Text::from(job.name()).into()],
         );
-        for start in open.into_iter().flatten() {
-            query::write(
-                "UPDATE dbm.job_run SET outcome = 'crashed', finished_at = clock_timestamp(),
-                    message = 'the worker was ended before its work was'
-                 WHERE job = $1 AND started_at = $2::timestamptz AND outcome = 'running'",
-                &[Text::from(job.name()).into(), start.as_str().into()],
-            );
-        }
     });
 }
 

@@ -3,9 +3,10 @@
 use pgrx::PgSqlErrorCode;
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 
-use super::{CLASS, Limits, load, run};
+use super::{Limits, load, run};
 use crate::partition::copy::job::Phase;
 use crate::partition::copy::record;
+use crate::pg::claim::{Class, holders};
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::{Sees, Session, as_extension, current_role, has_rights_of};
 use crate::pg::planner::role_name;
@@ -67,31 +68,33 @@ pub struct Status {
 
 /// The copies of tables whose owner the caller may watch.
 pub fn status() -> Vec<Status> {
+    let at_work = holders(Class::Copy);
     let rows = as_extension(|| {
-        query::rows(&record::status(CLASS), &[], |row| {
+        query::rows(record::STATUS, &[], |row| {
             let words = |place: usize| row.get::<Text>(place).map(|text| text.unwrap_or_else(|| "".into()));
             let moment = |place: usize| {
                 row.get::<TimestampWithTimeZone>(place)
                     .map(|moment| moment.unwrap_or_else(TimestampWithTimeZone::positive_infinity))
             };
             let owner = row.get::<i64>(1)?.and_then(|owner| u32::try_from(owner).ok()).unwrap_or_default();
+            let job = row.get(2)?.unwrap_or_default();
             Ok((
                 owner,
                 Status {
-                    job: row.get(2)?.unwrap_or_default(),
+                    job,
                     kind: words(3)?,
                     source: words(4)?,
                     target: words(5)?,
                     phase: words(6)?,
-                    pid: row.get(7)?,
-                    rows_copied: row.get(8)?.unwrap_or_default(),
-                    rows_replayed: row.get(9)?.unwrap_or_default(),
-                    rows_verified: row.get(10)?,
-                    lock_held: row.get(11)?,
-                    waits_for: row.get(12)?,
-                    error: row.get(13)?,
-                    created_at: moment(14)?,
-                    updated_at: moment(15)?,
+                    pid: at_work.iter().find(|(key, _)| *key == job).map(|&(_, process)| process),
+                    rows_copied: row.get(7)?.unwrap_or_default(),
+                    rows_replayed: row.get(8)?.unwrap_or_default(),
+                    rows_verified: row.get(9)?,
+                    lock_held: row.get(10)?,
+                    waits_for: row.get(11)?,
+                    error: row.get(12)?,
+                    created_at: moment(13)?,
+                    updated_at: moment(14)?,
                 },
             ))
         })

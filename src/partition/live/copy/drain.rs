@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgrx::PgSqlErrorCode;
 
-use super::{Outcome, field, number, store};
+use super::{field, number, store};
 use crate::change::batch::key;
 use crate::partition::copy::drain::{self, Drain, Piece};
 use crate::partition::copy::job::Phase;
@@ -43,6 +43,14 @@ pub struct Drained {
     pub outcome: Option<Outcome>,
 }
 
+/// What a copy came to.
+pub struct Outcome {
+    /// Keys copied again.
+    replayed: u64,
+    /// How long the swap held its locks.
+    held: Duration,
+}
+
 impl Drained {
     /// For people.
     pub fn text(&self) -> String {
@@ -78,8 +86,8 @@ pub fn drain(surveyed: &Surveyed, cuts: &dyn Cuts, lock_timeout: Duration) -> Re
         return Err(failure);
     }
     let row = in_worker(lock_timeout, |talk| as_extension(|| talk.row(&record::outcome(id))))?;
-    let held = Duration::from_secs_f64(number::<f64>(&row, 3).max(0.0) / 1_000.0);
-    let outcome = Outcome { copied: number(&row, 0), replayed: number(&row, 1), held };
+    let held = Duration::from_secs_f64(number::<f64>(&row, 1).max(0.0) / 1_000.0);
+    let outcome = Outcome { replayed: number(&row, 0), held };
     Ok(Drained { partitions, outcome: Some(outcome) })
 }
 

@@ -14,23 +14,25 @@ pub use door::{Status, call, status};
 
 use crate::change::batch::pace::Pace;
 use crate::change::batch::setback::{Response, back_off, response};
-use crate::partition::copy::job::{Definition, Job, Phase};
+use crate::partition::copy::job::{Definition, Job, Kind, Phase};
 use crate::partition::copy::{journal, record, rows as text};
 use crate::pg::backfill::conversation::{Conversation, Row};
-use crate::pg::backfill::lock::TargetLock;
+use crate::pg::claim::{Claim, Class};
 use crate::pg::error::raise;
+use crate::pg::file;
 use crate::pg::partition::copy::session::{Sees, Session, as_extension, as_role, fault};
 use crate::pg::planner::Refusal;
 use crate::pg::progress::{self, Progress};
 use crate::pg::query;
 use crate::pg::sleep::sleep;
+use crate::text::size::pretty_bytes;
 
-/// The first half of the advisory lock's key, "dbmc"; the second is the number of the copy.
-const CLASS: i32 = 0x6462_6d63;
 /// How long a batch should take.
 const BATCH_TIME: Duration = Duration::from_millis(250);
 /// Rows of the first batch.
 const BATCH_ROWS: u64 = 5_000;
+/// After so many attempts pauses grow no longer: a bit more than a second.
+const LONGEST_PAUSE: u32 = 6;
 /// How long to wait for what stands in nobody's way: tables of ours, journals that writers leave.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -41,17 +43,6 @@ pub struct Limits {
     pub lock_timeout: Duration,
     /// Without getting any further.
     pub give_up_after: Duration,
-}
-
-/// What a copy came to.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Rows copied in batches or in the swap.
-    pub copied: u64,
-    /// Keys copied again.
-    pub replayed: u64,
-    /// How long the swap held its locks.
-    pub held: Duration,
 }
 
 /// A copy under way.
@@ -67,7 +58,6 @@ struct Engine<'a> {
     /// Whether rows can be in each other's way by more than the key.
     has_other_keys: bool,
     progress: Progress,
-    outcome: Outcome,
 }
 
 /// Plans a copy in the transaction that is open; its number. `owner`: with whose rights it will work, the table's owner's.
@@ -98,8 +88,8 @@ pub fn load(talk: &Conversation, id: i64) -> Job {
 }
 
 /// Carries a copy on to a phase, or as far as it gets; what fails is written down and comes back.
-pub fn run(session: &Session, id: i64, upto: Phase, limits: Limits) -> Result<Outcome, Refusal> {
-    let Some(_lock) = TargetLock::take_of(CLASS, id as u32) else {
+pub fn run(session: &Session, id: i64, upto: Phase, limits: Limits) -> Result<(), Refusal> {
+    let Some(_held) = Claim::here(Class::Copy, id).hold() else {
         return Err(Refusal::new(
             PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
             format!("copy {id} is carried on by another process"),
@@ -115,7 +105,6 @@ pub fn run(session: &Session, id: i64, upto: Phase, limits: Limits) -> Result<Ou
         journals: Vec::new(),
         has_other_keys: false,
         progress: Progress::begin(&progress::COPY),
-        outcome: Outcome::default(),
     };
     let result = if upto == Phase::Aborted { engine.abort() } else { engine.go(upto) };
     if let Err(refusal) = &result {
@@ -124,13 +113,22 @@ pub fn run(session: &Session, id: i64, upto: Phase, limits: Limits) -> Result<Ou
             as_extension(|| talk.run(&record::failed(id, &error)));
         })?;
     }
-    result.map(|()| engine.outcome)
+    result
 }
 
 impl Engine<'_> {
     fn go(&mut self, upto: Phase) -> Result<(), Refusal> {
-        if self.job.phase >= Phase::Prepared {
+        let has_way_back = self.job.wanted.back.is_some();
+        if self.job.phase == Phase::Aborted && has_way_back {
+            // The plan that it belongs to was taken back, and is applied again.
+            self.enter(Phase::Planned)?;
+        }
+        if self.job.phase >= Phase::Prepared && !self.job.phase.is_over() {
             self.look_at_source()?;
+        }
+        if has_way_back && self.job.phase == Phase::Verified && upto == Phase::Verified {
+            // Once more, which keeps the journal small.
+            return self.verify();
         }
         while self.job.phase < upto && !self.job.phase.is_over() {
             match self.job.phase {
@@ -139,8 +137,8 @@ impl Engine<'_> {
                 Phase::Copying => self.copy()?,
                 Phase::CatchingUp => self.compare()?,
                 Phase::Ready => self.swap()?,
-                Phase::Swapped => self.enter(Phase::Verified)?,
-                Phase::Verified => self.clean()?,
+                Phase::Swapped if has_way_back => self.verify()?,
+                Phase::Swapped | Phase::Verified => self.clean()?,
                 Phase::Cleaned | Phase::Aborted => {}
             }
             fault(&format!("copy:{}", self.job.phase.name()));
@@ -172,10 +170,12 @@ impl Engine<'_> {
                 return Err(refusal);
             }
             if attempts == 2 {
-                self.say(&format!("a lock of another session, {what}"))?;
+                let is_lock = matches!(&*refusal.sqlstate, "55P03" | "40P01");
+                let who = if is_lock { "a lock of another session" } else { &*refusal.message };
+                self.say(&format!("{who}, {what}"))?;
             }
             let chance = f64::from(since.elapsed().subsec_nanos() % 1_000) / 1_000.0;
-            sleep(back_off(attempts, chance));
+            sleep(back_off(attempts.min(LONGEST_PAUSE), chance));
             attempts += 1;
         }
     }
@@ -220,6 +220,9 @@ impl Engine<'_> {
 
     /// Makes the tables, then the journal; from then on every change is known.
     fn prepare(&mut self) -> Result<(), Refusal> {
+        if self.job.wanted.kind == Kind::Convert {
+            self.look_for_room()?;
+        }
         let statements: Vec<String> = self.job.wanted.prepare.iter().map(|one| one.sql.clone()).collect();
         self.statements(&statements, progress::COPY_PREPARING)?;
         if self.job.wanted.journal.is_empty() {
@@ -241,6 +244,28 @@ impl Engine<'_> {
         self.look_at_source()
     }
 
+    /// Ends where it is known that the disk has no room for the copy.
+    fn look_for_room(&self) -> Result<(), Refusal> {
+        let source = self.job.source;
+        self.transaction(Sees::Newest, |talk| {
+            let row = as_extension(|| talk.row(&text::size(source)));
+            let (bytes, tablespace): (u64, u32) = (number(&row, 0), number(&row, 1));
+            if let Some(free) = file::free_bytes(tablespace).filter(|free| *free < bytes) {
+                raise(
+                    PgSqlErrorCode::ERRCODE_DISK_FULL,
+                    &format!("there is no room for a copy of {}", self.job.wanted.source),
+                    &format!("It takes {}, and {} are free.", pretty_bytes(bytes), pretty_bytes(free)),
+                    "Make room in its tablespace; then the copy goes on.",
+                );
+            }
+        })
+    }
+
+    /// Whether the copy is in its place, and works on the way back.
+    fn is_backwards(&self) -> bool {
+        self.job.wanted.is_backwards
+    }
+
     /// What later phases need to know.
     fn look_at_source(&mut self) -> Result<(), Refusal> {
         let (id, source) = (self.job.id, self.job.source);
@@ -256,8 +281,16 @@ impl Engine<'_> {
             .collect();
         self.has_other_keys = has_other_keys;
         self.job = job;
-        if !self.job.wanted.journal.is_empty() && self.job.phase < Phase::Swapped && self.journals.len() != 2
+        if self.job.phase.is_swapped()
+            && let Some(back) = self.job.wanted.backwards()
         {
+            let row = self
+                .transaction(Sees::Newest, |talk| as_extension(|| talk.row(&text::number(&back.source))))?;
+            self.job.source = number(&row, 0);
+            self.job.wanted = back;
+        }
+        let is_needed = self.job.phase < Phase::Swapped || self.is_backwards();
+        if !self.job.wanted.journal.is_empty() && is_needed && self.journals.len() != 2 {
             return Err(Refusal::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("the journal of copy {id} is gone: it cannot go on"),

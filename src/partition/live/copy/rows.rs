@@ -7,6 +7,7 @@ use pgrx::PgSqlErrorCode;
 use super::{Engine, Source, field, number};
 use crate::change::batch::pace::Batch;
 use crate::partition::copy::job::Phase;
+use crate::partition::copy::journal::Part;
 use crate::partition::copy::rows::{self, Key};
 use crate::partition::copy::{journal, record};
 use crate::pg::backfill::conversation::Conversation;
@@ -20,9 +21,11 @@ use crate::pg::progress;
 const MOST_EXCLUDED: usize = 20_000;
 /// More keys than this are replayed before rows are compared.
 const MOST_APART: usize = 50_000;
+/// So many blocks of a journal are read at once: about 50,000 keys.
+const PAGE: u64 = 256;
 
 /// What became of a transaction.
-enum Became {
+pub(super) enum Became {
     Done,
     /// The source was truncated or rewritten.
     Anew,
@@ -32,13 +35,18 @@ enum Became {
 
 impl Engine<'_> {
     /// The keys that wait in journals.
-    pub(super) fn keys(&self, talk: &Conversation, which: &[char]) -> Vec<Key> {
-        as_extension(|| talk.run(&journal::keys(self.job.id, which, &self.job.wanted)))
+    fn keys(&self, talk: &Conversation, which: &[char], part: Part) -> Vec<Key> {
+        as_extension(|| talk.run(&journal::keys(self.job.id, which, &self.job.wanted, part)))
+    }
+
+    /// Those of both, if there are no more than so many; else so many and one more.
+    pub(super) fn keys_up_to(&self, talk: &Conversation, most: usize) -> Vec<Key> {
+        self.keys(talk, &journal::BOTH, Part::UpTo(most + 1))
     }
 
     /// Locks the source against those who would rewrite it, and looks whether it is still the one that was begun.
     fn hold_source(&self, talk: &Conversation) -> Source {
-        let sql = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", self.job.wanted.source);
+        let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", self.job.wanted.from());
         as_role(self.job.owner, || drop(talk.run(&sql)));
         as_extension(|| Source::of(talk, self.job.source)).check(&self.job)
     }
@@ -61,7 +69,6 @@ impl Engine<'_> {
                         self.rows_per_block = (self.rows_per_block + per_block).max(1.0) / 2.0;
                     }
                     self.job.next_block = next;
-                    self.outcome.copied += count;
                     fault("copy:batch");
                 }
             }
@@ -79,7 +86,7 @@ impl Engine<'_> {
             if source.file != self.job.file {
                 return (Became::Anew, 0, None);
             }
-            let keys = self.keys(talk, &journal::BOTH);
+            let keys = self.keys_up_to(talk, MOST_EXCLUDED);
             if keys.iter().any(rows::is_gap) {
                 return (Became::Anew, 0, None);
             }
@@ -98,9 +105,23 @@ impl Engine<'_> {
 
     /// Empties copy and journals and begins with the first block, because rows went that no journal names.
     fn begin_anew(&mut self) -> Result<(), Refusal> {
+        if self.is_backwards() {
+            return Err(Refusal {
+                hint: format!(
+                    "CALL dbm.partition_copy({}) ends it, and drops what was there before.",
+                    self.job.id
+                ),
+                ..Refusal::new(
+                    PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!(
+                        "{} was truncated since it took its place: there is no way back",
+                        self.job.wanted.source
+                    ),
+                )
+            });
+        }
         let journals: Vec<u32> = self.journals.iter().map(|&(_, number)| number).collect();
         let (id, owner, source) = (self.job.id, self.job.owner, self.job.source);
-        let names: Vec<String> = journal::BOTH.iter().map(|&which| journal::name(id, which)).collect();
         let empty_target = format!("TRUNCATE {}", self.job.wanted.target);
         self.patiently("to begin anew", |engine| {
             engine.session.transaction(Sees::Newest, engine.limits.lock_timeout, |talk| {
@@ -108,7 +129,7 @@ impl Engine<'_> {
                 journals.iter().for_each(|&journal| lock_journal(journal));
                 as_role(owner, || drop(talk.run(&empty_target)));
                 as_extension(|| {
-                    talk.run(&format!("TRUNCATE {}", names.join(", ")));
+                    talk.run(&journal::empty(id));
                     let seen = Source::of(talk, source);
                     talk.run(&record::begun(id, seen.file, &seen.shape, true));
                     if engine.job.phase > Phase::Copying {
@@ -149,7 +170,6 @@ impl Engine<'_> {
             // Not small, so that whoever waits for little to be left goes on.
             return Ok(usize::MAX);
         };
-        self.outcome.replayed += count as u64;
         Ok(count)
     }
 
@@ -165,18 +185,44 @@ impl Engine<'_> {
             }
             // By another key a row can be in the way of one whose key waits in the other journal.
             let both = [which, if which == 'a' { 'b' } else { 'a' }];
-            let keys = self.keys(talk, if self.has_other_keys { &both } else { &both[..1] });
-            if keys.iter().any(rows::is_gap) {
-                return None;
-            }
-            self.progress.report(progress::COPY_CATCHING_UP, 0, keys.len());
-            self.copy_again(talk, &keys);
+            let count = self.replay_pages(talk, if self.has_other_keys { &both } else { &both[..1] })?;
             as_extension(|| {
                 talk.run(&format!("TRUNCATE {}", journal::name(id, which)));
-                talk.run(&record::replayed(id, keys.len()));
+                talk.run(&record::replayed(id, count));
             });
-            Some(keys.len())
+            Some(count)
         })
+    }
+
+    /// Copies the rows again whose keys are in journals, so many at a time that they fit in memory; how many keys there were,
+    /// `None` where one tells of a TRUNCATE.
+    fn replay_pages(&self, talk: &Conversation, which: &[char]) -> Option<usize> {
+        let sizes = as_extension(|| talk.row(&journal::sizes(self.job.id)));
+        let blocks = |which: char| number::<u64>(&sizes, if which == 'a' { 1 } else { 3 });
+        let pages: Vec<(&[char], Part)> = if which.iter().map(|&which| blocks(which)).sum::<u64>() <= PAGE {
+            vec![(which, Part::All)]
+        } else {
+            let firsts = |one: char| (0..blocks(one)).step_by(PAGE as usize);
+            which
+                .chunks(1)
+                .flat_map(|one| firsts(one[0]).map(move |first| (one, Part::Blocks(first, first + PAGE))))
+                .collect()
+        };
+        // A row can be in the way of one that stands in an earlier page: then all go before any comes.
+        let is_two_fold = self.has_other_keys && pages.len() > 1;
+        let mut count = 0;
+        for is_first in [true, false].into_iter().filter(|is_first| !is_first || is_two_fold) {
+            for (place, &(which, part)) in pages.iter().enumerate() {
+                let keys = self.keys(talk, which, part);
+                if keys.iter().any(rows::is_gap) {
+                    return None;
+                }
+                self.progress.report(progress::COPY_CATCHING_UP, place, pages.len());
+                self.copy_again(talk, &keys, !(is_first && is_two_fold));
+                count += if is_first { 0 } else { keys.len() };
+            }
+        }
+        Some(count)
     }
 
     /// Runs `work`, which looks rows of a table up by their keys and writes them.
@@ -186,15 +232,18 @@ impl Engine<'_> {
         if field(&row, 0) == "t" { silently(|| by_index(work)) } else { silently(work) }
     }
 
-    /// Copies rows again as they are now.
-    pub(super) fn copy_again(&self, talk: &Conversation, keys: &[Key]) {
+    /// Takes rows away from the copy and, if they are to be there, copies them again as they are now.
+    pub(super) fn copy_again(&self, talk: &Conversation, keys: &[Key], are_there: bool) {
         let wanted = &self.job.wanted;
+        let alone = rows::alone(wanted, keys);
         self.by_index(talk, &wanted.target, || {
             as_role(self.job.owner, || {
-                rows::delete(wanted, keys).iter().for_each(|sql| drop(talk.run(sql)));
-                rows::delete_current(wanted, keys).iter().for_each(|sql| drop(talk.run(sql)));
-                let again = rows::insert_again(wanted, keys, self.job.next_block);
-                again.iter().for_each(|sql| drop(talk.run(sql)));
+                rows::delete(wanted, keys, &alone).iter().for_each(|sql| drop(talk.run(sql)));
+                rows::delete_current(wanted, &alone).iter().for_each(|sql| drop(talk.run(sql)));
+                if are_there {
+                    let again = rows::insert_again(wanted, &alone, self.job.next_block);
+                    again.iter().for_each(|sql| drop(talk.run(sql)));
+                }
             });
         });
     }
@@ -218,16 +267,20 @@ impl Engine<'_> {
     }
 
     /// Compares all rows of both tables but those whose keys wait, as they are in one moment.
-    pub(super) fn compare(&mut self) -> Result<(), Refusal> {
+    pub(super) fn compare_all(&mut self) -> Result<Became, Refusal> {
         self.catch_up(1_000)?;
-        let compared = self.patiently(progress::COPY_COMPARING, |engine| {
+        self.patiently(progress::COPY_COMPARING, |engine| {
             engine.compare_by(true).or_else(|refusal| match &*refusal.sqlstate {
                 // A type without hashes.
                 "42883" => engine.compare_by(false),
                 _ => Err(refusal),
             })
-        })?;
-        match compared {
+        })
+    }
+
+    /// Compares, before the swap.
+    pub(super) fn compare(&mut self) -> Result<(), Refusal> {
+        match self.compare_all()? {
             Became::Done => self.enter(Phase::Ready),
             Became::TooMany => Ok(()),
             Became::Anew => {
@@ -241,7 +294,7 @@ impl Engine<'_> {
         let (wanted, id, owner) = (&self.job.wanted, self.job.id, self.job.owner);
         self.transaction(Sees::One, |talk| {
             self.hold_source(talk);
-            let keys = self.keys(talk, &journal::BOTH);
+            let keys = self.keys_up_to(talk, MOST_APART);
             if keys.iter().any(rows::is_gap) {
                 return Became::Anew;
             }
@@ -253,10 +306,19 @@ impl Engine<'_> {
             let row = silently(|| as_role(owner, || talk.row(&sql)));
             let (ours, theirs): (u64, u64) = (number(&row, 0), number(&row, 1));
             if ours != theirs || field(&row, 2) != "t" {
+                let numbers = format!("{ours} rows and {theirs} were compared; {} keys waited.", keys.len());
+                if wanted.is_backwards {
+                    crate::pg::error::raise(
+                        PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+                        &format!("{} and {} are not the same any more: there is no way back", wanted.source, wanted.target),
+                        &format!("{numbers} Rows go that no journal names where a partition is truncated, detached or dropped."),
+                        &format!("CALL dbm.partition_copy({id}) ends it, and drops {}.", wanted.target),
+                    );
+                }
                 crate::pg::error::raise(
                     PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
                     &format!("the copy of {} is not the same as the table", wanted.source),
-                    &format!("{ours} rows and {theirs} were compared; {} keys waited.", keys.len()),
+                    &numbers,
                     &format!("CALL dbm.partition_copy({id}, 'aborted') takes everything back."),
                 );
             }

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use pgrx::PgSqlErrorCode;
 
+use super::rows as rows_at_work;
 use super::{Engine, Source, number};
-use crate::change::batch::setback::back_off;
 use crate::partition::copy::job::{Definition, Phase};
 use crate::partition::copy::{journal, record, rows};
 use crate::pg::error::raise;
-use crate::pg::partition::copy::session::{Sees, as_extension, as_role, fault, giving_way, silently};
+use crate::pg::partition::copy::session::{
+    Sees, as_extension, as_role, fault, giving_way, silently, waiting_no_longer_than,
+};
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
-use crate::pg::sleep::sleep;
 
 /// No more keys than this are copied again while everybody waits.
 const MOST_IN_SWAP: usize = 1_000;
@@ -21,9 +22,7 @@ const FEW: usize = 100;
 
 /// What became of an attempt.
 enum Became {
-    Swapped {
-        copied: u64,
-    },
+    Swapped,
     /// Too many keys came in while the lock was waited for.
     TooMany,
     /// The source was truncated.
@@ -31,73 +30,70 @@ enum Became {
 }
 
 impl Engine<'_> {
-    /// Catches up, locks, copies the rest and swaps; lets go and tries again where that would take long.
+    /// Catches up, locks, copies the rest and swaps; lets go and tries again where that would take long. On the way back the
+    /// same with the two tables exchanged.
     pub(super) fn swap(&mut self) -> Result<(), Refusal> {
-        let (since, mut attempts) = (Instant::now(), 0);
+        let phase = self.job.phase;
         let is_journaled = !self.job.wanted.journal.is_empty();
-        loop {
+        let held = self.patiently("to swap", |engine| {
             if is_journaled {
-                self.catch_up(FEW)?;
-                if self.job.phase != Phase::Ready {
+                engine.catch_up(FEW)?;
+                if engine.job.phase != phase {
                     // It had to begin anew, and is to be compared anew.
-                    return Ok(());
+                    return Ok(None);
                 }
             }
-            self.progress.report(progress::COPY_SWAPPING, attempts as usize, 0);
+            engine.progress.report(progress::COPY_SWAPPING, 0, 0);
             let mut locked = None;
-            match self.try_swap(&mut locked) {
-                Ok(Became::Swapped { copied }) => {
-                    let held = locked.map_or(Duration::ZERO, |moment: Instant| moment.elapsed());
-                    self.outcome.held = held;
-                    self.outcome.copied += copied;
-                    self.entered(Phase::Swapped);
-                    let sql = record::held(self.job.id, held.as_micros());
-                    return self.transaction(Sees::Newest, |talk| as_extension(|| drop(talk.run(&sql))));
+            let again = |what: &str| {
+                Err(Refusal::new(
+                    PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                    format!("{} {what}", engine.job.wanted.source),
+                ))
+            };
+            match engine.try_swap(&mut locked)? {
+                Became::Swapped => {
+                    Ok(Some(locked.map_or(Duration::ZERO, |moment: Instant| moment.elapsed())))
                 }
-                Ok(Became::TooMany) => {}
-                Ok(Became::Anew) => drop(self.replay()?),
-                Err(refusal) if matches!(&*refusal.sqlstate, "55P03" | "40P01") => {
-                    if since.elapsed() >= self.limits.give_up_after {
-                        return Err(refusal);
-                    }
-                    if attempts == 2 {
-                        self.say("a lock of another session, to swap")?;
-                    }
-                }
-                Err(refusal) => return Err(refusal),
+                Became::TooMany => again("changes faster than it can be copied"),
+                Became::Anew => again("was truncated"),
             }
-            if since.elapsed() >= self.limits.give_up_after {
-                return Err(Refusal::new(
-                    PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-                    format!("more rows of {} change than can be copied", self.job.wanted.source),
-                ));
-            }
-            let chance = f64::from(since.elapsed().subsec_nanos() % 1_000) / 1_000.0;
-            sleep(back_off(attempts.min(6), chance));
-            attempts += 1;
-        }
+        })?;
+        let Some(held) = held else { return Ok(()) };
+        let sql = record::held(self.job.id, held.as_micros());
+        self.transaction(Sees::Newest, |talk| as_extension(|| drop(talk.run(&sql))))?;
+        self.look_at_source()
     }
 
     fn try_swap(&self, locked: &mut Option<Instant>) -> Result<Became, Refusal> {
         let (wanted, id, owner) = (&self.job.wanted, self.job.id, self.job.owner);
         let is_journaled = !wanted.journal.is_empty();
-        // Together no longer than the limit.
-        let each = self.limits.lock_timeout / u32::try_from(wanted.locks.len().max(1)).unwrap_or(1);
-        let each = each.max(Duration::from_millis(2));
-        let result = self.session.transaction(Sees::Newest, each, |talk| {
-            if let Some(handover) = &wanted.handover {
-                as_role(owner, || handover.before.iter().for_each(|sql| drop(talk.run(sql))));
+        let total = self.limits.lock_timeout;
+        let back = wanted.back.as_ref().filter(|_| !wanted.is_backwards);
+        let result = self.session.transaction(Sees::Newest, total, |talk| {
+            if back.is_some() {
+                // While nobody waits; what copies the last keys fires none of them.
+                as_extension(|| {
+                    let triggers = journal::create_triggers(id, wanted, &wanted.target);
+                    triggers.iter().for_each(|sql| drop(talk.run(sql)));
+                });
             }
-            // An autovacuum is asked to end before the wait is over: what it works on is about to be emptied.
-            giving_way(each / 2, || {
+            as_role(owner, || wanted.before.iter().for_each(|sql| drop(talk.run(sql))));
+            // All of them together no longer than the limit. An autovacuum is asked to end before the wait is over: what it
+            // works on is about to be emptied, or to get another name.
+            let since = Instant::now();
+            giving_way(total / 4, || {
                 as_role(owner, || {
                     for table in &wanted.locks {
-                        talk.run(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+                        let left = total.saturating_sub(since.elapsed());
+                        waiting_no_longer_than(left, || {
+                            talk.run(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+                        });
                         locked.get_or_insert_with(Instant::now);
                     }
                 });
             });
-            let (mut copied, mut late) = (0, Vec::new());
+            let mut late = Vec::new();
             if is_journaled {
                 as_extension(|| {
                     Source::of(talk, self.job.source).check(&self.job);
@@ -111,7 +107,7 @@ impl Engine<'_> {
                         );
                     }
                 });
-                let keys = self.keys(talk, &journal::BOTH);
+                let keys = self.keys_up_to(talk, MOST_IN_SWAP);
                 if keys.iter().any(rows::is_gap) {
                     return Became::Anew;
                 }
@@ -121,11 +117,11 @@ impl Engine<'_> {
                 match &wanted.handover {
                     Some(handover) => {
                         let held = Definition { target: handover.hold.clone(), ..wanted.clone() };
-                        let again = rows::insert_again(&held, &keys, None);
+                        let again = rows::insert_again(&held, &rows::alone(wanted, &keys), None);
                         silently(|| as_role(owner, || again.iter().for_each(|sql| drop(talk.run(sql)))));
                         late = keys;
                     }
-                    None => self.copy_again(talk, &keys),
+                    None => self.copy_again(talk, &keys, true),
                 }
                 as_extension(|| {
                     for sql in journal::drop_triggers(id, &wanted.source) {
@@ -147,37 +143,56 @@ impl Engine<'_> {
                         "",
                     );
                 }
-                copied = silently(|| as_role(owner, || talk.execute(&rows::copy_all(wanted))));
+                silently(|| as_role(owner, || talk.execute(&rows::copy_all(wanted))));
             }
-            silently(|| {
-                as_role(owner, || {
-                    for sql in &wanted.swap {
-                        talk.run(sql);
-                    }
-                });
+            // A statement that needs a lock beside those is not to keep everybody waiting for it.
+            waiting_no_longer_than(total / 4, || {
+                silently(|| as_role(owner, || wanted.swap.iter().for_each(|sql| drop(talk.run(sql)))));
             });
             if let Some(handover) = wanted.handover.as_ref().filter(|_| !late.is_empty()) {
                 self.by_index(talk, &handover.into, || {
                     as_role(owner, || {
+                        let alone = rows::alone(wanted, &late);
                         let into = Definition { target: handover.into.clone(), ..wanted.clone() };
-                        rows::delete(&into, &late).iter().for_each(|sql| drop(talk.run(sql)));
+                        rows::delete(&into, &late, &alone).iter().for_each(|sql| drop(talk.run(sql)));
                         let held = Definition { source: handover.hold.clone(), ..into };
-                        rows::delete_current(&held, &late).iter().for_each(|sql| drop(talk.run(sql)));
+                        rows::delete_current(&held, &alone).iter().for_each(|sql| drop(talk.run(sql)));
                         talk.run(&rows::pour(wanted, &handover.hold, &handover.into));
                     });
                 });
             }
-            as_extension(|| drop(talk.run(&record::phase(id, Phase::Swapped))));
-            fault("copy:uncommitted");
-            Became::Swapped { copied }
+            as_extension(|| {
+                if let Some(back) = back {
+                    talk.run(&journal::empty(id));
+                    talk.run(&journal::enable_triggers(id, &back.table));
+                }
+                // Once it is back, only the copy is left to be taken away.
+                let phase = if wanted.is_backwards { Phase::Ready } else { Phase::Swapped };
+                talk.run(&record::phase(id, phase));
+            });
+            fault(if wanted.is_backwards { "copy:back_uncommitted" } else { "copy:uncommitted" });
+            Became::Swapped
         });
         self.progress.again();
         result
     }
 
+    /// Compares once more, after the swap: nothing was lost in it, and the way back is open.
+    pub(super) fn verify(&mut self) -> Result<(), Refusal> {
+        match self.compare_all()? {
+            rows_at_work::Became::Done => self.enter(Phase::Verified),
+            // Called again.
+            rows_at_work::Became::TooMany => Ok(()),
+            rows_at_work::Became::Anew => self.replay().map(drop),
+        }
+    }
+
     /// Takes away what is left over.
     pub(super) fn clean(&mut self) -> Result<(), Refusal> {
         self.progress.report(progress::COPY_CLEANING, 0, 0);
+        if self.is_backwards() {
+            self.drop_triggers()?;
+        }
         let statements = self.job.wanted.clean.clone();
         self.statements(&statements, progress::COPY_CLEANING)?;
         let (id, is_there) = (self.job.id, !self.journals.is_empty());
@@ -195,15 +210,52 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Takes the journal's triggers off the table that is written to, where they and it are still there.
+    fn drop_triggers(&mut self) -> Result<(), Refusal> {
+        let (id, source, name) = (self.job.id, self.job.source, self.job.wanted.source.clone());
+        self.patiently("to drop the trigger", |engine| {
+            engine.session.transaction(Sees::Newest, engine.limits.lock_timeout, |talk| {
+                as_extension(|| {
+                    let is_there = talk.row(&rows::source(source)).get(2).cloned().flatten().is_some();
+                    if is_there {
+                        for sql in journal::drop_triggers(id, &name) {
+                            talk.run(&sql);
+                        }
+                    }
+                });
+            })
+        })
+    }
+
+    /// What was written since the swap goes to where it came from, which gets its place back.
+    fn go_back(&mut self) -> Result<(), Refusal> {
+        self.look_at_source()?;
+        while self.job.phase.is_swapped() {
+            match self.compare_all()? {
+                rows_at_work::Became::Done => self.swap()?,
+                rows_at_work::Became::TooMany => {}
+                rows_at_work::Became::Anew => drop(self.replay()?),
+            }
+        }
+        fault("copy:back");
+        Ok(())
+    }
+
     /// Takes everything back; the source is as if nothing had been.
     pub(super) fn abort(&mut self) -> Result<(), Refusal> {
-        if !self.job.phase.can_abort() {
+        if self.job.phase == Phase::Aborted {
+            return Ok(());
+        }
+        if self.job.phase.is_swapped() && self.job.wanted.back.is_some() {
+            self.go_back()?;
+        }
+        if self.job.phase >= Phase::Swapped {
             return Err(Refusal::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("copy {} is {}: it cannot be given up any more", self.job.id, self.job.phase.name()),
             ));
         }
-        let (id, source) = (self.job.id, self.job.source);
+        let id = self.job.id;
         let undone = match self.job.phase {
             Phase::Planned => self.job.done,
             _ => self.job.wanted.prepare.len(),
@@ -215,19 +267,9 @@ impl Engine<'_> {
             .filter(|undo| !undo.is_empty())
             .collect();
         let owner = self.job.owner;
-        let wanted_source = self.job.wanted.source.clone();
-        self.patiently("to drop the trigger", |engine| {
-            engine.session.transaction(Sees::Newest, engine.limits.lock_timeout, |talk| {
-                as_extension(|| {
-                    let is_there = talk.row(&rows::source(source)).get(2).cloned().flatten().is_some();
-                    if is_there {
-                        for sql in journal::drop_triggers(id, &wanted_source) {
-                            talk.run(&sql);
-                        }
-                    }
-                });
-            })
-        })?;
+        if self.job.phase > Phase::Planned {
+            self.drop_triggers()?;
+        }
         self.patiently("to drop the copy", |engine| {
             engine.transaction(Sees::Newest, |talk| {
                 as_extension(|| {

@@ -6,6 +6,7 @@ SELECT json_build_object(
                    'table', r.relname,
                    'is_plain', r.relkind = 'r' AND NOT r.relispartition,
                    'is_own', pg_has_role(r.relowner, 'USAGE'),
+                   'is_of_owner', pg_has_role(c.relowner, r.relowner, 'USAGE'),
                    'is_same_owner', r.relowner = c.relowner,
                    'forces_row_security', r.relforcerowsecurity,
                    'name', k.conname,
@@ -39,10 +40,11 @@ SELECT json_build_object(
           JOIN pg_namespace rn ON rn.oid = r.relnamespace
          WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0 AND k.conrelid <> c.oid),
     'rebuilt', (
-        SELECT coalesce(json_agg(json_build_object('kind', b.kind, 'name', b.name, 'is_own', b.is_own, 'sql', b.sql)
+        SELECT coalesce(json_agg(json_build_object('kind', b.kind, 'name', b.name, 'is_own', pg_has_role(b.owner, 'USAGE'),
+                                                   'is_of_owner', pg_has_role(c.relowner, b.owner, 'USAGE'), 'sql', b.sql)
                                  ORDER BY b.place, b.name), '[]')
           FROM (
-            SELECT 1 AS place, 'view' AS kind, format('%I.%I', vn.nspname, v.relname) AS name, pg_has_role(v.relowner, 'USAGE') AS is_own,
+            SELECT 1 AS place, 'view' AS kind, format('%I.%I', vn.nspname, v.relname) AS name, v.relowner AS owner,
                    format('CREATE OR REPLACE VIEW %I.%I%s AS%s%s', vn.nspname, v.relname,
                           ' WITH (' || array_to_string(v.reloptions, ', ') || ')', E'\n', rtrim(pg_get_viewdef(v.oid), ';')) AS sql
               FROM pg_class v
@@ -53,7 +55,7 @@ SELECT json_build_object(
                             WHERE d.classid = 'pg_rewrite'::regclass AND w.ev_class = v.oid
                               AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'n')
             UNION ALL
-            SELECT DISTINCT 2, 'rule', format('%I on %I.%I', w.rulename, vn.nspname, v.relname), pg_has_role(v.relowner, 'USAGE'),
+            SELECT DISTINCT 2, 'rule', format('%I on %I.%I', w.rulename, vn.nspname, v.relname), v.relowner,
                    regexp_replace(rtrim(pg_get_ruledef(w.oid), ';'), '^CREATE RULE', 'CREATE OR REPLACE RULE')
               FROM pg_depend d
               JOIN pg_rewrite w ON w.oid = d.objid AND w.rulename <> '_RETURN'
@@ -61,12 +63,12 @@ SELECT json_build_object(
               JOIN pg_namespace vn ON vn.oid = v.relnamespace
              WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'n'
             UNION ALL
-            SELECT DISTINCT 3, 'function', p.oid::regprocedure::text, pg_has_role(p.proowner, 'USAGE'), pg_get_functiondef(p.oid)
+            SELECT DISTINCT 3, 'function', p.oid::regprocedure::text, p.proowner, pg_get_functiondef(p.oid)
               FROM pg_depend d
               JOIN pg_proc p ON p.oid = d.objid
              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'n'
             UNION ALL
-            SELECT DISTINCT 4, 'policy', format('%I on %I.%I', p.polname, vn.nspname, v.relname), pg_has_role(v.relowner, 'USAGE'),
+            SELECT DISTINCT 4, 'policy', format('%I on %I.%I', p.polname, vn.nspname, v.relname), v.relowner,
                    format('ALTER POLICY %I ON %I.%I%s%s', p.polname, vn.nspname, v.relname,
                           ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
                           ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
@@ -102,6 +104,7 @@ SELECT json_build_object(
         SELECT coalesce(json_agg(json_build_object(
                    'name', quote_ident(p.pubname),
                    'is_own', pg_has_role(p.pubowner, 'USAGE'),
+                   'is_of_owner', pg_has_role(c.relowner, p.pubowner, 'USAGE'),
                    'is_via_root', p.pubviaroot,
                    'columns', (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
                                  FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (r.prattrs::int2[])),
@@ -116,6 +119,10 @@ SELECT json_build_object(
          WHERE NOT p.pubviaroot
            AND (p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace m
                                            WHERE m.pnpubid = p.oid AND m.pnnspid = c.relnamespace))),
+    'slots', (
+        SELECT coalesce(json_agg(s.slot_name ORDER BY s.slot_name), '[]')
+          FROM pg_replication_slots s
+         WHERE s.slot_type = 'logical' AND s.database = current_database()),
     'subscriptions', (SELECT count(*) FROM pg_subscription_rel s WHERE s.srrelid = c.oid),
     'labels', (SELECT count(*) FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = c.oid),
     'prepared', (

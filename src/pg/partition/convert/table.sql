@@ -23,6 +23,8 @@ SELECT json_build_object(
                 SELECT 'toast.' || o FROM pg_class t, unnest(t.reloptions) o WHERE t.oid = c.reltoastrelid) o), '[]'),
     'rows', c.reltuples,
     'bytes', pg_table_size(c.oid),
+    'all_bytes', pg_total_relation_size(c.oid),
+    'tablespace_number', c.reltablespace::int8,
     'blocks', pg_relation_size(c.oid) / current_setting('block_size')::int8,
     'has_rules', EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid),
     'has_row_security', c.relrowsecurity,
@@ -76,6 +78,10 @@ SELECT json_build_object(
                                    WHERE r.oid = k.confrelid),
                    'may_lock', k.confrelid <> 0 AND (has_table_privilege(k.confrelid, 'UPDATE, DELETE, TRUNCATE')
                                    AND (SELECT r.relkind = 'r' FROM pg_class r WHERE r.oid = k.confrelid)),
+                   'may_owner_lock', k.confrelid <> 0 AND (has_table_privilege(c.relowner, k.confrelid, 'UPDATE, DELETE, TRUNCATE')
+                                   AND (SELECT r.relkind = 'r' FROM pg_class r WHERE r.oid = k.confrelid)),
+                   'may_owner_refer', k.confrelid = 0 OR has_table_privilege(c.relowner, k.confrelid, 'REFERENCES')
+                                      OR has_any_column_privilege(c.relowner, k.confrelid, 'REFERENCES'),
                    'is_self', k.confrelid = c.oid,
                    'comment', obj_description(k.oid, 'pg_constraint'))
                    ORDER BY k.conname), '[]')
@@ -135,6 +141,7 @@ SELECT json_build_object(
                    'enabled', g.tgenabled,
                    'is_row', g.tgtype & 1 = 1,
                    'is_before', g.tgtype & 2 = 2,
+                   'may_owner_make', has_function_privilege(c.relowner, g.tgfoid, 'EXECUTE'),
                    'has_transition_table', g.tgoldtable IS NOT NULL OR g.tgnewtable IS NOT NULL,
                    'comment', obj_description(g.oid, 'pg_trigger'))
                    ORDER BY g.tgname), '[]')
@@ -168,7 +175,7 @@ SELECT json_build_object(
           FROM pg_default_acl d
          CROSS JOIN aclexplode(d.defaclacl) x
          WHERE d.defaclobjtype = 'r' AND d.defaclnamespace IN (0, n.oid)
-           AND d.defaclrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)),
+           AND d.defaclrole IN (c.relowner, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))),
     'sequences', (
         SELECT coalesce(json_agg(json_build_object(
                    'schema', sn.nspname,

@@ -140,6 +140,12 @@ pub fn giving_way<T>(after: Duration, work: impl FnOnce() -> T) -> T {
     with_protected_settings(&[(c"deadlock_timeout", &text)], work)
 }
 
+/// Runs `work`, in which no lock is waited for longer than this.
+pub fn waiting_no_longer_than<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
+    let text = CString::new(limit.as_millis().max(2).to_string()).unwrap_or_default();
+    with_protected_settings(&[(c"lock_timeout", &text)], work)
+}
+
 /// Ends this process without further ado if a test wants it here.
 pub fn fault(place: &str) {
     if settings::fault_in_step().is_some_and(|wanted| wanted == place) {

@@ -1,0 +1,340 @@
+# Random work on thirteen tables of all kinds: the log, played from nothing, gives the tables back byte for byte, and
+# dbm.as_of() gives what snapshots on the way had. TRAIL_STATEMENTS says how many statements, TRAIL_SEED from which seed.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $statements = $ENV{TRAIL_STATEMENTS} // 1200;
+my $seed = $ENV{TRAIL_SEED} // 20261126;
+my $snapshots = 6;
+srand $seed;
+
+my $node = PostgreSQL::Test::Cluster->new('truth');
+$node->init(extra => utf8_locale());
+$node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_worker_processes = 16");
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', @_) }
+
+# Runs a script, whose statements may fail; returns what was complained of.
+sub script
+{
+	my ($script) = @_;
+	my ($out, $error) = ('', '');
+	IPC::Run::run([ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$error);
+	return $error;
+}
+
+sql(<<'SQL');
+CREATE EXTENSION dbmastery;
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'hap"py');
+CREATE TYPE pair AS (a int, b text);
+CREATE DOMAIN small AS int CHECK (VALUE < 1000000);
+CREATE TABLE plain (id int PRIMARY KEY, a int, b text);
+CREATE TABLE types (id int PRIMARY KEY, i2 smallint, i8 bigint, f4 real, f8 double precision, n numeric, n4 numeric(12, 4),
+	b boolean, c char(5), v varchar(20), t text, y bytea, d date, h time, hz timetz, s timestamp, sz timestamptz, iv interval,
+	u uuid, ip inet, mac macaddr, bits bit(5), vb bit varying, j json, jb jsonb, ints int[], texts text[], r int4range,
+	p point, m money, e mood, k pair, sm small, l pg_lsn, w tsvector, o oid, nm name);
+CREATE TABLE composite (a int, b text, c timestamptz, v text, PRIMARY KEY (a, b, c));
+CREATE TABLE keyless (a int, b text);
+CREATE TABLE parted (id int, k int, v text, PRIMARY KEY (id, k)) PARTITION BY RANGE (k);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (50);
+CREATE TABLE parted_2 (v text, gone int, k int NOT NULL, id int NOT NULL);
+ALTER TABLE parted_2 DROP COLUMN gone;
+ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM (50) TO (101);
+CREATE TABLE parent (id int PRIMARY KEY, v text);
+CREATE TABLE child (id int PRIMARY KEY, parent_id int REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE, v text);
+CREATE TABLE computed (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED);
+CREATE TABLE touched (id int PRIMARY KEY, v text, n int);
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.n := coalesce(NEW.n, 0) + 1; RETURN NEW; END$$;
+CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TABLE counters (k text PRIMARY KEY, n int);
+CREATE TABLE again (id int PRIMARY KEY, v text, n int);
+CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+	IF NEW.n IS NULL OR NEW.n % 5 <> 0 THEN UPDATE again SET n = 5 * (coalesce(n, 0) / 5) WHERE id = NEW.id; END IF; RETURN NULL; END$$;
+CREATE TRIGGER again AFTER INSERT OR UPDATE ON again FOR EACH ROW EXECUTE FUNCTION again();
+CREATE TABLE "Odd ""name""" ("id" int PRIMARY KEY, "a'b" text, "select" int);
+CREATE TABLE big (id int PRIMARY KEY, body text);
+SQL
+my @tables = ('plain', 'types', 'composite', 'keyless', 'parted', 'parent', 'child', 'computed', 'touched', 'counters', 'again', '"Odd ""name"""', 'big');
+sql("SELECT dbm.install_audit_trigger('$_')") for @tables;
+
+my @texts = (q{'a'}, q{'it''s "q" \\ {,}'}, q{''}, q{E'line\nline\ttab'}, q{'ä€𝄞'}, 'NULL', q{'null'}, q{'1.0'});
+sub any { return $_[ int rand @_ ] }
+sub id { return int rand 40 }
+sub text { return any(@texts) }
+
+my %values = (
+	i2 => [ -32768, 7, 'NULL' ], i8 => [ '9223372036854775807', '-9223372036854775808', 'NULL' ],
+	f4 => [ q{'NaN'}, 0.1, q{'-0'}, '1e-30', q{'Infinity'}, 'NULL' ],
+	f8 => [ '0.1234567890123456', q{'-0'}, q{'-Infinity'}, '1e300', '5e-324', q{'NaN'}, 'NULL' ],
+	n => [ '1.0', '1.00', '1e40', '0.000000000000000000001', q{'NaN'}, q{'Infinity'}, 'NULL' ], n4 => [ '12345.6789', '1', 'NULL' ],
+	b => [ 'true', 'false', 'NULL' ], c => [ q{'ab'}, q{''}, 'NULL' ], v => [ q{'v'}, 'NULL' ], t => \@texts,
+	y => [ q{'\x00ff'}, q{''}, 'NULL' ], d => [ q{'2026-02-28'}, q{'infinity'}, q{'0044-03-15 BC'}, 'NULL' ],
+	h => [ q{'23:59:59.999999'}, q{'24:00'}, 'NULL' ], hz => [ q{'12:00+05:30'}, 'NULL' ],
+	s => [ q{'2026-11-26 01:02:03.456789'}, q{'-infinity'}, 'NULL' ], sz => [ q{'2026-11-26 01:02:03+13'}, q{'infinity'}, 'NULL' ],
+	iv => [ q{'1 year -2 months 3 days -04:05:06.7'}, q{'0'}, 'NULL' ], u => [ q{'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'}, 'NULL' ],
+	ip => [ q{'10.0.0.1/8'}, q{'::1'}, 'NULL' ], mac => [ q{'08:00:2b:01:02:03'}, 'NULL' ], bits => [ q{B'10101'}, 'NULL' ], vb => [ q{B''}, q{B'1'}, 'NULL' ],
+	j => [ q('{"b": 1,  "a": [1.0], "b": 2}'), q{'"text"'}, 'NULL' ], jb => [ q('{"b": 1.00, "a": [null]}'), q{'"text"'}, q{'5'}, 'NULL' ],
+	ints => [ q('{1,NULL,3}'), q('{}'), q('[0:1]={1,2}'), 'NULL' ], texts => [ q('{"a,b",NULL,"null","c\"d"}'), 'NULL' ],
+	r => [ q{'[1,5)'}, q{'empty'}, 'NULL' ], p => [ q{'(1.5,-2)'}, 'NULL' ], m => [ q{'1234.50'}, 'NULL' ], e => [ q{'hap"py'}, 'NULL' ],
+	k => [ q{ROW(1, 'x,"y')}, q{ROW(NULL, NULL)}, 'NULL' ], sm => [ 5, 'NULL' ], l => [ q{'16/B374D848'}, 'NULL' ], w => [ q{'a:1A b'}, 'NULL' ],
+	o => [ '4294967295', 'NULL' ], nm => [ q{'name'}, 'NULL' ],
+);
+my @columns = sort keys %values;
+
+sub typed_insert
+{
+	my @some = grep { rand() < 0.5 } @columns;
+	my @its = map { any(@{ $values{$_} }) } @some;
+	return 'INSERT INTO types (' . join(', ', 'id', @some) . ') VALUES (' . join(', ', id(), @its) . ')';
+}
+
+sub typed_update
+{
+	my @some = grep { rand() < 0.15 } @columns;
+	@some = ('t') unless @some;
+	return 'UPDATE types SET ' . join(', ', map { "$_ = " . any(@{ $values{$_} }) } @some) . ' WHERE id ' . any('=', '<') . ' ' . id();
+}
+
+my @makers = (
+	sub { 'INSERT INTO plain VALUES (' . id() . ', ' . id() . ', ' . text() . ')' },
+	sub { 'UPDATE plain SET a = a + 1, b = ' . text() . ' WHERE id < ' . id() },
+	sub { 'UPDATE plain SET id = id + 40 WHERE id = ' . id() },
+	sub { 'UPDATE plain SET id = id - 40 WHERE id = 40 + ' . id() },
+	sub { 'DELETE FROM plain WHERE id = ' . id() },
+	\&typed_insert, \&typed_insert, \&typed_update, \&typed_update,
+	sub { 'DELETE FROM types WHERE id = ' . id() },
+	sub { 'INSERT INTO composite VALUES (' . int(rand 3) . ', ' . any(q{'x'}, q{'y"'}) . ", '2026-01-01'::timestamptz + " . id() . " * interval '1 hour', " . text() . ')' },
+	sub { 'UPDATE composite SET b = ' . any(q{'x'}, q{'z'}) . ', v = ' . text() . ' WHERE a = ' . int(rand 3) . " AND c < '2026-01-02'" },
+	sub { 'DELETE FROM composite WHERE a = ' . int(rand 3) . ' AND b = ' . any(q{'x'}, q{'z'}) },
+	sub { 'INSERT INTO keyless VALUES (' . int(rand 3) . ', ' . text() . '), (1, NULL)' },
+	sub { 'UPDATE keyless SET b = ' . text() . ' WHERE a = ' . int(rand 3) },
+	sub { 'DELETE FROM keyless WHERE ctid = (SELECT min(ctid) FROM keyless)' },
+	sub { 'INSERT INTO parted VALUES (' . id() . ', ' . int(rand 100) . ', ' . text() . ')' },
+	sub { 'UPDATE parted SET k = (k + 37) % 100, v = ' . text() . ' WHERE id < ' . id() },
+	sub { 'INSERT INTO parted_2 (id, k, v) VALUES (' . id() . ', ' . (50 + int rand 50) . ', ' . text() . ')' },
+	sub { 'DELETE FROM parted_1 WHERE id = ' . id() },
+	sub { 'INSERT INTO parent VALUES (' . id() . ', ' . text() . ')' },
+	sub { 'INSERT INTO child VALUES (' . id() . ', (SELECT min(id) FROM parent WHERE id > ' . id() . '), ' . text() . ')' },
+	sub { 'UPDATE parent SET id = id + 100 WHERE id = ' . id() },
+	sub { 'DELETE FROM parent WHERE id = ' . any(id(), 100 + id()) },
+	sub { 'INSERT INTO computed (a) SELECT i FROM generate_series(1, ' . int(rand 5) . ') i' },
+	sub { 'UPDATE computed SET a = a + 1 WHERE id % 3 = ' . int(rand 3) },
+	sub { 'DELETE FROM computed WHERE id % 7 = ' . int(rand 7) },
+	sub { 'INSERT INTO touched VALUES (' . id() . ', ' . text() . ')' },
+	sub { 'UPDATE touched SET v = ' . text() . ' WHERE id < ' . id() },
+	sub { q{INSERT INTO counters VALUES ('c} . int(rand 6) . q{', 1) ON CONFLICT (k) DO UPDATE SET n = counters.n + } . int(rand 2) },
+	sub { q{INSERT INTO counters VALUES ('c} . int(rand 6) . q{', 1) ON CONFLICT DO NOTHING} },
+	sub { 'INSERT INTO again VALUES (' . id() . ', ' . text() . ', ' . int(rand 20) . ')' },
+	sub { 'UPDATE again SET n = n + 7, v = ' . text() . ' WHERE id < ' . id() },
+	sub { 'MERGE INTO plain p USING (SELECT i, i % 4 AS w FROM generate_series(' . id() . ', 45) i) s ON p.id = s.i WHEN MATCHED AND w = 0 THEN DELETE '
+			. 'WHEN MATCHED THEN UPDATE SET a = w WHEN NOT MATCHED AND w = 1 THEN INSERT VALUES (s.i, w, ' . text() . ')' },
+	sub { q{INSERT INTO "Odd ""name""" VALUES (} . id() . ', ' . text() . ', 1)' },
+	sub { q{UPDATE "Odd ""name""" SET "a'b" = } . text() . q{, "select" = "select" + 1 WHERE id < } . id() },
+	sub { 'INSERT INTO big VALUES (' . id() . q{, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, } . any(10, 2000) . ') i))' },
+	sub { 'UPDATE big SET body = body || ' . text() . ' WHERE id < ' . id() },
+	sub { 'UPDATE big SET id = id + 50 WHERE id = ' . id() },
+	sub { 'BEGIN; INSERT INTO plain VALUES (' . id() . q{, 1, 'lost'); ROLLBACK} },
+	sub { 'BEGIN; UPDATE plain SET a = 0; SAVEPOINT s; DELETE FROM plain; INSERT INTO parent VALUES (' . id() . ", 's'); ROLLBACK TO s; UPDATE touched SET v = 's' WHERE id = " . id() . '; COMMIT' },
+	sub { 'DO $$BEGIN UPDATE counters SET n = n + 1; UPDATE counters SET n = n * 2 WHERE n < 1000; DELETE FROM counters WHERE n > 500; END$$' },
+	sub { "COPY keyless FROM STDIN;\n1\tcopy\n2\t\\N\n\\." },
+	sub { 'WITH gone AS (DELETE FROM plain WHERE id = ' . id() . " RETURNING *) INSERT INTO keyless SELECT a, b FROM gone" },
+);
+my @rare = ('TRUNCATE parent CASCADE', 'TRUNCATE keyless', 'TRUNCATE big, counters', 'TRUNCATE parted', 'TRUNCATE computed RESTART IDENTITY');
+
+my %moment;
+for my $round (1 .. $snapshots)
+{
+	# As hostile as a session can be to what it logs.
+	my $script = round_settings($round);
+	for (1 .. $statements / $snapshots)
+	{
+		# Those before the last snapshots only, so that both ways back are tried.
+		my $statement = $round < 4 && rand() < 0.01 ? any(@rare) : any(@makers)->();
+		$script .= $statement . ($statement =~ /\\\.\z/ ? "\n" : ";\n");
+	}
+	my $error = script($script);
+	my @strange = grep { /ERROR|FATAL|PANIC/ && !/duplicate key|violates|cannot be null/ } split /\n/, $error;
+	is(join("\n", @strange), '', "round $round runs");
+	$moment{$round} = sql('SELECT clock_timestamp()');
+	sql(join '', map { 'CREATE TABLE "snapshot' . $round . '_' . plain_name($_) . qq{" AS SELECT whole::text COLLATE "C" AS row FROM $_ whole;} } @tables);
+}
+
+sub round_settings
+{
+	my ($round) = @_;
+	return '' if $round % 2;
+	return "SET extra_float_digits = -10; SET DateStyle = 'German'; SET IntervalStyle = sql_standard; SET TimeZone = 'Asia/Kathmandu'; SET bytea_output = escape; SET search_path = public;\n";
+}
+
+sub plain_name { return $_[0] =~ s/\W/_/gr }
+
+# The log played from nothing, by nothing of ours: a value is what its text is under settled settings.
+sql(<<'SQL');
+CREATE FUNCTION played(source regclass, copy regclass) RETURNS bigint LANGUAGE plpgsql
+	SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET "TimeZone" = 'UTC' SET lc_monetary = 'C' AS $$
+DECLARE
+	change record;
+	count bigint := 0;
+	columns text;
+	vals text;
+	sets text;
+	matches text;
+BEGIN
+	FOR change IN
+		SELECT c.*, s.key AS key_columns FROM dbm_trail.change c JOIN dbm_trail.shape s USING (shape_id)
+		JOIN dbm_trail.relation r USING (relation_id) WHERE r.relid = source
+		-- A trigger that changes a row again is logged before what set it off.
+		ORDER BY min(change_id) OVER (PARTITION BY transaction_id, key_hash ORDER BY statement_no DESC, change_id DESC ROWS UNBOUNDED PRECEDING),
+			statement_no, change_id
+	LOOP
+		count := count + 1;
+		IF change.operation = 'T' THEN
+			EXECUTE format('TRUNCATE %s', copy);
+			CONTINUE;
+		END IF;
+		SELECT string_agg(quote_ident(attname), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
+			string_agg(value_of(change.new, a), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
+			string_agg(format('%I = %s', attname, value_of(change.new, a)), ', ') FILTER (WHERE change.new ? attname AND attgenerated = ''),
+			format('ROW(%s)::record *= ROW(%s)::record', string_agg('c.' || quote_ident(attname), ', ') FILTER (WHERE change.key ? attname),
+				string_agg(value_of(change.key, a), ', ') FILTER (WHERE change.key ? attname))
+		INTO columns, vals, sets, matches
+		FROM pg_attribute a WHERE attrelid = copy AND attnum > 0 AND NOT attisdropped;
+		IF change.operation = 'I' THEN
+			EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES (%s)', copy, columns, vals);
+			CONTINUE;
+		END IF;
+		matches := format('(tableoid, ctid) = (SELECT tableoid, ctid FROM %s c WHERE %s LIMIT 1)', copy, matches);
+		IF change.operation = 'D' THEN
+			EXECUTE format('DELETE FROM %s WHERE %s', copy, matches);
+		ELSIF sets IS NOT NULL THEN
+			EXECUTE format('UPDATE %s SET %s WHERE %s', copy, sets, matches);
+		ELSE
+			CONTINUE;
+		END IF;
+		DECLARE hit bigint; BEGIN
+			GET DIAGNOSTICS hit = ROW_COUNT;
+			IF hit <> 1 THEN RAISE EXCEPTION 'change % of % meets % rows', change.change_id, source, hit; END IF;
+		END;
+	END LOOP;
+	RETURN count;
+END
+$$;
+CREATE FUNCTION value_of(document jsonb, a pg_attribute) RETURNS text LANGUAGE sql AS $$
+	SELECT CASE WHEN document -> a.attname = 'null' THEN 'NULL'
+		WHEN a.atttypid = 'jsonb'::regtype THEN quote_literal((document -> a.attname)::text)
+		ELSE quote_literal(document #>> ARRAY[a.attname::text]) END || '::' || format_type(a.atttypid, a.atttypmod)
+$$;
+SQL
+
+my $changes = 0;
+for my $table (@tables)
+{
+	my $copy = 'copy_' . plain_name($table);
+	sql(qq{CREATE TABLE "$copy" (LIKE $table INCLUDING GENERATED)});
+	my $count = sql(qq{SELECT played('$table', '"$copy"')});
+	$changes += $count;
+	my $different = sql(qq{SELECT count(*) FROM ((SELECT whole::text FROM $table whole EXCEPT ALL SELECT whole::text FROM "$copy" whole)
+		UNION ALL (SELECT whole::text FROM "$copy" whole EXCEPT ALL SELECT whole::text FROM $table whole)) d});
+	is($different, 0, "$table comes out of its log of $count changes as it is");
+}
+note("$changes changes of $statements statements");
+
+# As it was: typed, and as JSON, in a session that is no kinder.
+for my $round (1 .. $snapshots)
+{
+	for my $table (@tables)
+	{
+		my $snapshot = 'snapshot' . $round . '_' . plain_name($table);
+		my ($out, $error) = ('', '');
+		my $question = qq{SELECT count(*) FROM ((SELECT row FROM "$snapshot" EXCEPT ALL
+			SELECT whole::text COLLATE "C" FROM dbm.rows_as_of(NULL::$table, '$moment{$round}') whole) UNION ALL
+			(SELECT whole::text COLLATE "C" FROM dbm.rows_as_of(NULL::$table, '$moment{$round}') whole EXCEPT ALL SELECT row FROM "$snapshot")) d};
+		$out = sql($question);
+		is($out, 0, "$table was in round $round what it was");
+	}
+}
+is(sql(qq{SELECT count(*) FROM dbm.as_of('types', '$moment{1}')}), sql('SELECT count(*) FROM snapshot1_types'), 'as JSON there are as many rows');
+
+# A table that had rows before it was watched, and whose columns change.
+sql(<<'SQL');
+CREATE TABLE older (id int PRIMARY KEY, name text, size numeric, gone text);
+INSERT INTO older SELECT i, 'n' || i, i, 'g' || i FROM generate_series(1, 5) i;
+SELECT dbm.install_audit_trigger('older');
+SQL
+my $before = sql('SELECT clock_timestamp()');
+sql(q{UPDATE older SET size = size + 0.50, gone = 'h' WHERE id = 2; DELETE FROM older WHERE id = 3; INSERT INTO older VALUES (6, 'six', 6, 'g6')});
+my $between = sql('SELECT clock_timestamp()');
+sql(<<'SQL');
+ALTER TABLE older RENAME name TO label;
+ALTER TABLE older DROP COLUMN gone;
+ALTER TABLE older ADD COLUMN name int DEFAULT 7;
+UPDATE older SET label = 'two', name = 8 WHERE id = 2;
+UPDATE older SET id = 60 WHERE id = 6;
+SQL
+is(sql("SELECT string_agg(d::text, E'\\n' ORDER BY d->>'id') FROM dbm.as_of('older', '$between') d"), <<'ROWS' =~ s/\n\z//r, 'by the names of then, with the column that is gone as far as the log has it');
+{"id": 1, "name": "n1", "size": 1}
+{"id": 2, "gone": "h", "name": "n2", "size": 2.50}
+{"id": 4, "name": "n4", "size": 4}
+{"id": 5, "name": "n5", "size": 5}
+{"id": 6, "gone": "g6", "name": "six", "size": 6}
+ROWS
+is(sql("SELECT string_agg(r::text, E'\\n' ORDER BY id) FROM dbm.rows_as_of(NULL::older, '$before') r"), <<'ROWS' =~ s/\n\z//r, 'before the first change, as rows of today');
+(1,n1,1,)
+(2,n2,2,)
+(3,n3,3,)
+(4,n4,4,)
+(5,n5,5,)
+ROWS
+is(sql(q{SELECT string_agg(concat_ws('|', operation, key, old, new), E'\n') FROM dbm.row_history('older', '{"id": "60"}')}), <<'ROWS' =~ s/\n\z//r, 'a row is followed through its keys, the first change first');
+INSERT|{"id": 6}|{"id": 6, "gone": "g6", "name": "six", "size": 6}
+UPDATE|{"id": 6}|{"id": 6}|{"id": 60}
+ROWS
+my ($code, $out, $error) = $node->psql('postgres', q{SELECT * FROM dbm.row_history('older', '{"label": "x"}')});
+like($error, qr/this is no key of public\.older.*told apart by id/s, 'a key that is none');
+($code, $out, $error) = $node->psql('postgres', q{SELECT * FROM dbm.as_of('older', '2020-01-01')});
+like($error, qr/table public\.older was not watched at 2020-01-01.*It was watched since/s, 'a moment before');
+is(sql(q{SELECT string_agg(concat_ws('|', actor = session_user, operation, table_name), ',') FROM dbm.changes('older', max_rows => 2)}),
+	't|UPDATE|public.older,t|UPDATE|public.older', 'the last changes come first');
+is(sql("SELECT count(*) FROM dbm.changes('older', since => '$between')"), 2, 'since');
+is(sql("SELECT count(*) FROM dbm.changes('older', until => '$between')"), 3, 'until');
+is(sql(q{SELECT count(*) FROM dbm.changes(actor => 'nobody')}), 0, 'by nobody');
+
+# Who may see what.
+sql(<<'SQL');
+CREATE ROLE clerk LOGIN;
+GRANT USAGE ON SCHEMA dbm TO clerk;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA dbm TO clerk;
+SQL
+sub clerk_sees
+{
+	my ($code, $out, $error) = $node->psql('postgres', "SET SESSION AUTHORIZATION clerk; $_[0]");
+	return "$out$error";
+}
+is(clerk_sees('SELECT count(*) FROM dbm.changes()'), '0', 'whoever may SELECT nothing sees nothing');
+like(clerk_sees("SELECT * FROM dbm.as_of('older', now())"), qr/permission denied for the changes of public\.older/, 'nor as it was');
+like(clerk_sees('SELECT * FROM dbm_trail.change'), qr/permission denied/, 'nor in the log itself');
+sql('GRANT SELECT (id, label) ON older TO clerk');
+is(clerk_sees(q{SELECT string_agg(concat_ws('|', operation, key, old, new), E'\n') FROM dbm.changes('older')}), <<'ROWS' =~ s/\n\z//r, 'columns that he may SELECT, whatever they were called');
+UPDATE|{"id": 6}|{"id": 6}|{"id": 60}
+UPDATE|{"id": 2}|{"label": "n2"}|{"label": "two"}
+INSERT|{"id": 6}|{"id": 6, "name": "six"}
+DELETE|{"id": 3}|{"id": 3, "name": "n3"}
+UPDATE|{"id": 2}|{}|{}
+ROWS
+is(clerk_sees("SELECT string_agg(r::text, ' ' ORDER BY id) FROM dbm.rows_as_of(NULL::older, '$before') r"),
+	'(1,n1,,) (2,n2,,) (3,n3,,) (4,n4,,) (5,n5,,)', 'and as it was');
+sql('GRANT SELECT ON older TO clerk; ALTER TABLE older ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON older USING (id < 3)');
+like(clerk_sees(q{SELECT count(*) FROM dbm.changes('older')}), qr/permission denied for the changes of public\.older/, 'a policy that binds him hides all');
+like(clerk_sees(q{SELECT count(*) FROM dbm.changes()}), qr/^0$/, 'also where he asks for all');
+
+done_testing();

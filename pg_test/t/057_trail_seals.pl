@@ -1,0 +1,159 @@
+# Seals: whatever is altered, removed or added behind the log's back is found and named; nothing else is. Through
+# transactions that take long, crashes, partitions that go, and a restore into another cluster.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Session;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('seals');
+$node->init(extra => utf8_locale());
+$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nmax_prepared_transactions = 2\nrestart_after_crash = on");
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', @_) }
+sub found { my ($digests) = @_; return sql('SELECT string_agg(concat_ws(\'|\', problem, log_table, id), \',\' ORDER BY log_table, id) FROM dbm.verify_audit_log(' . ($digests // '') . ')') }
+sub seal { return sql('SELECT coalesce(sum(changes), -1) FROM dbm.seal_audit_log()') }
+
+# What a superuser does to the log behind its back, looked at, and undone.
+sub tampered
+{
+	my ($statements, $digests) = @_;
+	return sql("BEGIN; SET LOCAL session_replication_role = replica; $statements; SELECT coalesce(string_agg(concat_ws('|', problem, log_table, id), ',' ORDER BY log_table, id), '') FROM dbm.verify_audit_log(" . ($digests // '') . '); ROLLBACK');
+}
+
+sql(<<'SQL');
+CREATE EXTENSION dbmastery;
+CREATE TABLE account (id int PRIMARY KEY, owner text, balance numeric);
+SELECT dbm.install_audit_trigger('account');
+INSERT INTO account SELECT i, 'o' || i, i FROM generate_series(1, 20) i;
+UPDATE account SET balance = balance + 1 WHERE id <= 10;
+SQL
+is(found(), '', 'without a seal nothing is wrong');
+is(seal(), 30, 'what is there is sealed');
+is(seal(), -1, 'nothing is new, and no seal is made');
+is(found(), '', 'all is as it was');
+my ($low, $middle, $high) = split /\|/, sql('SELECT min(change_id), min(change_id) + 7, max(change_id) FROM dbm_trail.change');
+my $activity = sql('SELECT min(activity_id) FROM dbm_trail.activity');
+
+is(tampered("UPDATE dbm_trail.change SET new = jsonb_set(new, '{balance}', '1.0') WHERE change_id = $low"), "altered|change|$low", 'a digit that changes nothing but how it is written');
+is(tampered("UPDATE dbm_trail.change SET changed_at = changed_at + interval '1 microsecond' WHERE change_id = $middle"), "altered|change|$middle", 'a microsecond');
+is(tampered("DELETE FROM dbm_trail.change WHERE change_id = $middle"), "removed|change|$middle", 'a row that is removed');
+is(tampered("DELETE FROM dbm_trail.change WHERE change_id = $high"), "removed|change|$high", 'the last row');
+is(tampered("UPDATE dbm_trail.change SET change_id = CASE change_id WHEN $low THEN $middle ELSE $low END WHERE change_id IN ($low, $middle)"),
+	"altered|change|$low,altered|change|$middle", 'two rows whose order is swapped');
+is(tampered("INSERT INTO dbm_trail.change SELECT * FROM dbm_trail.change WHERE change_id = $low"), "added|change|$low", 'a row that is doubled');
+my $next = sql("SELECT nextval('dbm_trail.change_id')");
+is(tampered("INSERT INTO dbm_trail.change SELECT $next, changed_at, activity_id, transaction_id, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low"), "added|change|$next", 'a row that is added to a transaction that is over');
+is(tampered("UPDATE dbm_trail.activity SET session_user_name = 'mallory' WHERE activity_id = $activity"), "altered|activity|$activity", 'who it was');
+is(tampered("UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{1,name}', '\"x\"')"), 'altered|shape|' . sql('SELECT shape_id FROM dbm_trail.shape'), 'what a column was called');
+like(tampered('DELETE FROM dbm_trail.change'), qr/removed\|change\|$low,/, 'the whole log');
+like(tampered("TRUNCATE dbm_trail.seal"), qr/^$/, 'without any seal there is nothing to go by');
+is(sql("SELECT table_name FROM dbm.verify_audit_log()"), '', 'nothing is left of it');
+
+# A transaction that takes long is sealed when it is over, and is no addition.
+my $slow = Session->new($node, 'postgres');
+$slow->must(q{BEGIN}); $slow->must(q{UPDATE account SET owner = 'slow' WHERE id = 1});
+sql(q{UPDATE account SET owner = 'fast' WHERE id = 2});
+is(seal(), -1, 'what is younger than a transaction that goes on is not sealed');
+is(found(), '', 'and is no addition');
+sql(q{BEGIN; UPDATE account SET owner = 'two' WHERE id = 3; PREPARE TRANSACTION 'two'});
+$slow->must(q{UPDATE account SET owner = 'slower' WHERE id = 4}); $slow->must(q{COMMIT});
+is(seal(), 3, 'both are sealed, but for what follows the prepared one');
+is(found(), '', 'all is as it was');
+sql(q{COMMIT PREPARED 'two'});
+is(found(), '', 'what is not sealed yet is no addition');
+is(seal(), 1, 'the prepared one comes last');
+is(found(), '', 'all is as it was');
+# One after the other at once.
+{
+	my $one = Session->new($node, 'postgres');
+	$one->must('BEGIN'); $one->must('SELECT count(*) FROM dbm.seal_audit_log()');
+	my ($code, $out, $error) = $node->psql('postgres', 'SELECT * FROM dbm.seal_audit_log()');
+	like($error, qr/is being sealed by another process/, 'one seals at a time');
+	$one->must('ROLLBACK');
+}
+
+# The chain, and digests that were kept elsewhere.
+sql(q{UPDATE account SET balance = 0 WHERE id = 5});
+seal();
+my $digests = "'" . sql('SELECT jsonb_object_agg(seal_id, digest) FROM dbm.audit_log_digests()') . "'";
+my $rows = "(SELECT jsonb_agg(d) FROM dbm.audit_log_digests() d)";
+is(found($digests), '', 'the log fits the digests');
+is(found($rows), '', 'as rows too');
+my $last = sql('SELECT max(seal_id) FROM dbm_trail.seal');
+is(tampered("UPDATE dbm_trail.seal SET until = until + 1 WHERE seal_id = 1"), 'seal altered|seal|1', 'a seal that is altered');
+like(tampered("DELETE FROM dbm_trail.seal WHERE seal_id = 1"), qr/seal removed\|seal\|1$/, 'a seal that is removed');
+like(tampered("DELETE FROM dbm_trail.seal WHERE seal_id = $last", $digests), qr/seal removed\|seal\|$last/, 'the last seal, by the digests');
+like(tampered("UPDATE dbm_trail.seal SET change_leaves = change_leaves || '\\x00' WHERE seal_id = 1"), qr/^$|seal altered\|seal\|1/, 'leaves');
+like(tampered("UPDATE dbm_trail.seal SET change_leaves = overlay(change_leaves placing '\\xff' from 20) WHERE seal_id = 1"), qr/seal altered\|seal\|1/, 'leaves that are altered');
+# Whoever may write can forge all: then only the digests tell.
+my $forge = "UPDATE dbm_trail.change SET old = '{}' WHERE change_id = $high; TRUNCATE dbm_trail.seal; SELECT count(*) FROM dbm.seal_audit_log()";
+{
+	my ($out) = sql("BEGIN; $forge; SELECT 'wrong: ' || count(*) FROM dbm.verify_audit_log(); SELECT 'kept: ' || (count(*) > 0) FROM dbm.verify_audit_log($digests); ROLLBACK");
+	like($out, qr/wrong: 0.*kept: true/s, 'a log that is forged and sealed anew is told by the digests alone');
+}
+my ($code, $out, $error) = $node->psql('postgres', q{SELECT * FROM dbm.verify_audit_log('"x"')});
+like($error, qr/these are no digests of the audit log/, 'what are no digests');
+
+# On a standby's terms, and after a crash in the middle of work and of sealing.
+{
+	my $writer = Session->new($node, 'postgres');
+	$writer->must('BEGIN'); $writer->must(q{UPDATE account SET balance = balance + 100});
+	my $sealer = Session->new($node, 'postgres');
+	$sealer->must('BEGIN'); $sealer->must('SELECT count(*) FROM dbm.seal_audit_log()');
+	$node->stop('immediate');
+	$node->start;
+	is(found($digests), '', 'after a crash all is as it was');
+	sql(q{UPDATE account SET balance = 1 WHERE id = 6});
+	is(seal(), 1, 'and goes on');
+	is(found($digests), '', 'all is as it was');
+}
+
+# Into another cluster, where transactions count from the beginning.
+sql(q{UPDATE account SET balance = 77 WHERE id = 7});
+my $unsealed = sql('SELECT max(change_id) FROM dbm_trail.change');
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'it is dumped');
+my $other = PostgreSQL::Test::Cluster->new('elsewhere');
+$other->init(extra => utf8_locale());
+$other->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16");
+$other->start;
+$other->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $other->connstr('postgres') ], 'and restored');
+my $verify = qq{SELECT count(*) FROM dbm.verify_audit_log($digests)};
+is($other->safe_psql('postgres', $verify), 0, 'elsewhere all is as it was');
+$other->safe_psql('postgres', q{UPDATE account SET balance = 78 WHERE id = 8});
+is($other->safe_psql('postgres', $verify), 0, 'also after more work');
+is($other->safe_psql('postgres', 'SELECT sum(changes) FROM dbm.seal_audit_log()'), 2, 'what came unsealed is sealed with what is new');
+is($other->safe_psql('postgres', $verify), 0, 'all is as it was');
+$other->safe_psql('postgres', q{UPDATE account SET balance = 79 WHERE id = 9});
+$other->safe_psql('postgres', 'SELECT * FROM dbm.seal_audit_log()');
+is($other->safe_psql('postgres', "BEGIN; UPDATE dbm_trail.change SET flags = 64 WHERE change_id = $unsealed; SELECT string_agg(problem || id, ',') FROM dbm.verify_audit_log($digests); ROLLBACK"), "altered$unsealed", 'and tampering is found there');
+$other->stop;
+
+# Partitions that go by policy are no tampering.
+sql(<<'SQL');
+BEGIN;
+SET LOCAL session_replication_role = replica;
+CREATE TABLE dbm_trail.change_old PARTITION OF dbm_trail.change FOR VALUES FROM ('2001-01-01 00:00:00+00') TO ('2001-02-01 00:00:00+00');
+INSERT INTO dbm_trail.change SELECT nextval('dbm_trail.change_id'), '2001-01-15', activity_id, pg_current_xact_id(), shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change LIMIT 5;
+COMMIT;
+SQL
+seal();
+is(found(), '', 'old rows are sealed as well');
+sql('DROP TABLE dbm_trail.change_old');
+is(found(), '', 'and are not missed once their partition is gone');
+like(tampered("DELETE FROM dbm_trail.change WHERE change_id = $low"), qr/removed\|change\|$low/, 'others are');
+
+# The worker does it on schedule.
+sql(q{UPDATE account SET balance = 3 WHERE id = 3});
+is(sql(q{SELECT count(*) FROM dbm.schedule('seal', '1 minute')}), 1, 'it can be scheduled');
+
+done_testing();

@@ -1,0 +1,461 @@
+# Every rule of security: what is planted is found and what only looks like it is not; the fix clears it, the undo brings it
+# back. What no fix is written for has to be cleared by the statement that the test gives.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(none rows utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('security');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'app,watcher' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\npassword_encryption = 'scram-sha-256'\nwal_level = logical");
+$node->start;
+my $version = $node->safe_psql('postgres', 'SHOW server_version_num');
+my $me      = $node->safe_psql('postgres', 'SELECT current_user');
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE DATABASE rules;
+CREATE ROLE app LOGIN;
+CREATE ROLE watcher LOGIN;
+CREATE ROLE keeper NOLOGIN;
+CREATE ROLE tenant_owner LOGIN;
+SQL
+$node->safe_psql('rules', <<'SQL');
+CREATE EXTENSION dbmastery;
+-- What the guard and the server say of the statements is not the subject.
+ALTER DATABASE rules SET dbm.ddl_guard = 'off';
+ALTER DATABASE rules SET client_min_messages = 'error';
+GRANT USAGE ON SCHEMA dbm TO watcher;
+GRANT pg_monitor TO watcher;
+CREATE SCHEMA shop;
+GRANT USAGE ON SCHEMA shop TO PUBLIC;
+SQL
+
+# The findings of a rule: object => row.
+sub found
+{
+	my ($rule, %options) = @_;
+	my @rows = rows($node, 'rules', "SELECT * FROM dbm.audit('security') WHERE rule = '$rule'", %options);
+	my @broken = grep { $_->{status} eq 'error' } @rows;
+	none([ map { $_->{message} } @broken ], "$rule did not break") if @broken;
+	return map { $_->{object} => $_ } grep { $_->{status} eq 'finding' } @rows;
+}
+
+# Runs statements one by one at top level, as they are printed.
+sub run_sql
+{
+	my ($sql, $what) = @_;
+	my ($status, $out, $error) = $node->psql('rules', $sql, on_error_stop => 1);
+	is("$status $error", '0 ', $what);
+	return;
+}
+
+my @tested;
+
+# rule, object, seed; right: what looks like it and has to be silent, with its objects; clean; clear, where no fix is written.
+sub case
+{
+	my (%case) = @_;
+	my ($rule, $object) = @case{ 'rule', 'object' };
+	$rule = "security.$rule";
+	push @tested, $rule;
+	my %before = found($rule);
+	ok(!$before{$object}, "$rule is silent before") or return;
+	run_sql($case{seed}, "$rule: seeded");
+	run_sql($case{right}, "$rule: look-alikes made") if $case{right};
+	my %found = found($rule);
+	my $finding = $found{$object};
+	ok($finding, "$rule finds $object") or diag(join "\n", 'found instead:', sort keys %found);
+	none([ grep { $found{$_} } @{ $case{silent} // [] } ], "$rule: the look-alikes are silent");
+	is($finding->{severity}, $case{severity}, "$rule: severity") if $finding && $case{severity};
+	if ($finding && $finding->{fix} && !$case{clear})
+	{
+		run_sql($finding->{fix}, "$rule: the fix runs");
+		settle() if $finding->{fix} =~ /reload/;
+		ok(!{ found($rule) }->{$object}, "$rule: the fix clears it");
+		if ($finding->{undo})
+		{
+			run_sql($finding->{undo}, "$rule: the undo runs");
+			settle() if $finding->{undo} =~ /reload/;
+			my %again = found($rule);
+			ok($again{$object}, "$rule: the undo brings it back");
+			is($again{$object}{message}, $finding->{message}, "$rule: as it was") if $again{$object};
+		}
+	}
+	elsif ($finding)
+	{
+		run_sql($case{clear} // $case{clean}, "$rule: cleared by hand");
+		settle() if ($case{clear} // '') =~ /reload/;
+		ok(!{ found($rule) }->{$object}, "$rule: it is silent then");
+	}
+	$node->safe_psql('rules', $case{clean}) if $case{clean} && !($finding && !$finding->{fix} && !$case{clear});
+	return;
+}
+
+# A reload takes a moment to arrive.
+sub settle { select undef, undef, undef, 0.5; return }
+
+# --- Roles
+
+case(rule => 'extra_superuser', object => 'root2', severity => 'critical',
+	seed  => 'CREATE ROLE root2 LOGIN SUPERUSER',
+	right => 'CREATE ROLE root3 NOLOGIN SUPERUSER', silent => ['root3'],
+	clean => 'DROP ROLE root2; DROP ROLE root3');
+case(rule => 'extra_superuser', object => 'app', severity => 'critical',
+	seed  => 'CREATE ROLE root3 NOLOGIN SUPERUSER; CREATE ROLE "Step" NOLOGIN; GRANT root3 TO "Step"; GRANT "Step" TO app',
+	clean => 'DROP ROLE root3; DROP ROLE "Step"');
+case(rule => 'role_bypasses_row_security', object => '"By Pass"', severity => 'warning',
+	seed  => 'CREATE ROLE "By Pass" BYPASSRLS', right => 'CREATE ROLE plain', silent => ['plain'],
+	clean => 'DROP ROLE "By Pass"; DROP ROLE plain');
+case(rule => 'role_creates_roles', object => 'maker', severity => $version < 160000 ? 'critical' : 'warning',
+	seed  => 'CREATE ROLE maker CREATEROLE', right => 'CREATE ROLE builder CREATEDB', silent => ['builder'],
+	clean => 'DROP ROLE maker; DROP ROLE builder');
+case(rule => 'dangerous_membership', object => 'app in pg_read_server_files', severity => 'critical',
+	seed   => 'GRANT pg_read_server_files TO app',
+	silent => ['watcher in pg_monitor'], clean => 'REVOKE pg_read_server_files FROM app');
+case(rule => 'dangerous_membership', object => 'keeper in pg_write_all_data', severity => 'error',
+	seed => 'GRANT pg_write_all_data TO keeper WITH ADMIN OPTION; GRANT keeper TO app', clean => 'REVOKE keeper FROM app; REVOKE pg_write_all_data FROM keeper');
+case(rule => 'search_path_writable', object => 'ROLE watcher',
+	seed   => 'CREATE SCHEMA loose; GRANT CREATE ON SCHEMA loose TO app; ALTER ROLE watcher SET search_path = loose, public',
+	right  => 'ALTER ROLE app SET search_path = shop', silent => ['ROLE app'],
+	clean  => 'ALTER ROLE watcher RESET search_path; ALTER ROLE app RESET search_path; DROP SCHEMA loose');
+
+# --- Passwords
+
+case(rule => 'password_hash_weak', object => 'old', severity => 'error',
+	seed  => "SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'a long word of its own'",
+	right => "CREATE ROLE new LOGIN PASSWORD 'a long word of its own'", silent => ['new'],
+	clean => 'DROP ROLE old; DROP ROLE new');
+case(rule => 'password_guessable', object => 'guess_md5', severity => 'critical',
+	seed  => "SET password_encryption = 'md5'; CREATE ROLE guess_md5 LOGIN PASSWORD 'guess_md5'",
+	right => "CREATE ROLE strong LOGIN PASSWORD 'kk3-92-x8-word'; CREATE ROLE sleeping PASSWORD 'sleeping'",
+	silent => [ 'strong', 'sleeping' ], clean => 'DROP ROLE guess_md5; DROP ROLE strong; DROP ROLE sleeping');
+case(rule => 'password_guessable', object => '"Guess Scram"', severity => 'critical',
+	seed  => q{CREATE ROLE "Guess Scram" LOGIN PASSWORD 'Guess Scram'}, clean => 'DROP ROLE "Guess Scram"');
+case(rule => 'password_guessable', object => 'common', severity => 'critical',
+	seed  => q{CREATE ROLE common LOGIN PASSWORD 'changeme'}, clean => 'DROP ROLE common');
+case(rule => 'password_never_expires', object => 'endless',
+	seed  => q{CREATE ROLE endless LOGIN PASSWORD 'x9-long-word'},
+	right => q{CREATE ROLE ending LOGIN PASSWORD 'x9-long-word' VALID UNTIL '2099-01-01'}, silent => ['ending'],
+	clean => 'DROP ROLE endless; DROP ROLE ending');
+case(rule => 'secret_in_setting', object => 'app.api_key of role app',
+	seed  => q{ALTER ROLE app SET app.api_key = 'hunter2'}, right => q{ALTER ROLE app SET app.colour = 'red'},
+	silent => ['app.colour of role app'], clear => 'ALTER ROLE app RESET app.api_key', clean => 'ALTER ROLE app RESET app.colour');
+{
+	$node->safe_psql('rules', q{ALTER ROLE app SET app.api_key = 'hunter2'});
+	my ($row) = values %{ { found('security.secret_in_setting') } };
+	unlike(join(' ', map { $_ // '' } @$row{qw(message fix undo)}), qr/hunter2/, 'the secret itself is not shown');
+	$node->safe_psql('rules', 'ALTER ROLE app RESET app.api_key');
+}
+
+# --- Grants
+
+case(rule => 'public_creates_in_schema', object => 'loose', severity => 'error',
+	seed  => 'CREATE SCHEMA loose; GRANT CREATE ON SCHEMA loose TO PUBLIC',
+	right => 'CREATE SCHEMA tight; GRANT USAGE ON SCHEMA tight TO PUBLIC; GRANT CREATE ON SCHEMA tight TO app', silent => ['tight'],
+	clean => 'DROP SCHEMA loose; DROP SCHEMA tight');
+{
+	# Every database is born with it; so the finding is there before.
+	my $rule = 'security.public_database_privilege';
+	push @tested, $rule;
+	my $finding = { found($rule) }->{rules};
+	ok($finding, "$rule finds the database");
+	run_sql($finding->{fix}, "$rule: the fix runs");
+	ok(!{ found($rule) }->{rules}, "$rule: the fix clears it");
+	is($node->safe_psql('rules', q{SELECT has_database_privilege('app', 'rules', 'CONNECT')}), 't', "$rule: nobody is shut out");
+	run_sql($finding->{undo}, "$rule: the undo runs");
+	ok({ found($rule) }->{rules}, "$rule: the undo brings it back");
+	is($node->safe_psql('rules', q{SELECT count(*) FROM pg_database d, aclexplode(datacl) a WHERE datname = 'rules' AND a.grantee = 'app'::regrole}),
+		0, "$rule: and leaves no grant behind");
+}
+case(rule => 'public_table_privilege', object => 'shop."Open"', severity => 'error',
+	seed  => 'CREATE TABLE shop."Open" (a int); GRANT SELECT, INSERT ON shop."Open" TO PUBLIC',
+	right => 'CREATE TABLE shop.closed (a int); GRANT SELECT ON shop.closed TO app', silent => ['shop.closed'],
+	clean => 'DROP TABLE shop."Open"; DROP TABLE shop.closed');
+case(rule => 'public_table_privilege', object => 'shop.numbers', severity => 'warning',
+	seed  => 'CREATE SEQUENCE shop.numbers; GRANT USAGE ON SEQUENCE shop.numbers TO PUBLIC', clean => 'DROP SEQUENCE shop.numbers');
+case(rule => 'public_table_privilege', object => 'shop.lent', severity => 'warning',
+	seed  => 'CREATE TABLE shop.lent (a int); GRANT SELECT ON shop.lent TO app WITH GRANT OPTION; SET ROLE app; GRANT SELECT ON shop.lent TO PUBLIC; RESET ROLE',
+	clean => 'DROP TABLE shop.lent');
+case(rule => 'public_column_privilege', object => 'shop.people."Name"', severity => 'warning',
+	seed  => 'CREATE TABLE shop.people (id int, "Name" text); GRANT SELECT ("Name") ON shop.people TO PUBLIC',
+	right => 'GRANT SELECT (id) ON shop.people TO app', silent => ['shop.people.id'], clean => 'DROP TABLE shop.people');
+case(rule => 'public_default_privilege', object => 'tables of app in schema shop', severity => 'warning',
+	seed  => 'ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA shop GRANT SELECT ON TABLES TO PUBLIC',
+	right => 'ALTER DEFAULT PRIVILEGES FOR ROLE keeper GRANT EXECUTE ON FUNCTIONS TO app', silent => ['routines of keeper'],
+	clean => 'ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA shop REVOKE SELECT ON TABLES FROM PUBLIC; ALTER DEFAULT PRIVILEGES FOR ROLE keeper REVOKE EXECUTE ON FUNCTIONS FROM app');
+case(rule => 'parameter_granted', object => 'session_replication_role', severity => 'critical',
+	seed  => 'GRANT SET ON PARAMETER session_replication_role TO app', clean => 'REVOKE SET ON PARAMETER session_replication_role FROM app');
+case(rule => 'owner_logs_in', object => 'tenant_owner', severity => 'warning',
+	seed  => 'CREATE TABLE shop.owned (a int); ALTER TABLE shop.owned OWNER TO tenant_owner',
+	right => 'CREATE TABLE shop.kept (a int); ALTER TABLE shop.kept OWNER TO keeper', silent => ['keeper'],
+	clear => 'ALTER TABLE shop.owned OWNER TO keeper', clean => 'DROP TABLE shop.owned; DROP TABLE shop.kept');
+case(rule => 'system_function_granted', object => 'pg_catalog.pg_read_file(text)', severity => 'critical',
+	seed  => 'GRANT EXECUTE ON FUNCTION pg_read_file(text) TO app',
+	right => 'GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO app', silent => ['pg_catalog.pg_ls_waldir()'],
+	clean => 'REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM app; REVOKE EXECUTE ON FUNCTION pg_ls_waldir() FROM app');
+
+# --- Functions
+
+my $body = q{LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN $1; END'};
+case(rule => 'definer_without_search_path', object => 'shop.f(integer)', severity => 'critical',
+	seed  => "CREATE FUNCTION shop.f(int) RETURNS int $body",
+	right => "CREATE FUNCTION shop.pinned(int) RETURNS int $body; ALTER FUNCTION shop.pinned SET search_path = pg_catalog, pg_temp;
+	          CREATE FUNCTION shop.parsed(int) RETURNS int SECURITY DEFINER RETURN \$1;
+	          CREATE FUNCTION shop.invoker(int) RETURNS int LANGUAGE sql AS 'SELECT \$1'",
+	silent => [ 'shop.pinned(integer)', 'shop.parsed(integer)', 'shop.invoker(integer)' ],
+	clean  => 'DROP FUNCTION shop.f; DROP FUNCTION shop.pinned; DROP FUNCTION shop.parsed; DROP FUNCTION shop.invoker');
+case(rule => 'definer_without_search_path', object => 'shop.mild(integer)', severity => 'error',
+	seed  => "CREATE FUNCTION shop.mild(int) RETURNS int $body; ALTER FUNCTION shop.mild OWNER TO keeper", clean => 'DROP FUNCTION shop.mild');
+case(rule => 'definer_without_search_path', object => 'shop.p(integer)', severity => 'critical',
+	seed  => q{CREATE PROCEDURE shop.p(int) LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN END'}, clean => 'DROP PROCEDURE shop.p');
+case(rule => 'definer_search_path_unsafe', object => 'shop.f(integer)', severity => 'critical',
+	seed  => "CREATE SCHEMA loose; GRANT CREATE, USAGE ON SCHEMA loose TO app; CREATE FUNCTION shop.f(int) RETURNS int $body; ALTER FUNCTION shop.f SET search_path = pg_catalog, loose, pg_temp",
+	right => "CREATE FUNCTION shop.g(int) RETURNS int $body; ALTER FUNCTION shop.g SET search_path = pg_catalog, shop, pg_temp",
+	silent => ['shop.g(integer)'], clean => 'DROP FUNCTION shop.f; DROP FUNCTION shop.g; DROP SCHEMA loose');
+case(rule => 'definer_search_path_unsafe', object => 'shop.h(integer)', severity => 'critical',
+	seed  => qq{CREATE FUNCTION shop.h(int) RETURNS int $body; ALTER FUNCTION shop.h SET search_path = "\$user", shop}, clean => 'DROP FUNCTION shop.h');
+case(rule => 'definer_search_path_unsafe', object => 'shop.i(integer)', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.i(int) RETURNS int $body; ALTER FUNCTION shop.i SET search_path = pg_catalog, shop", clean => 'DROP FUNCTION shop.i');
+case(rule => 'definer_open_to_public', object => 'shop.f(integer)', severity => 'error',
+	seed  => "CREATE FUNCTION shop.f(int) RETURNS int $body",
+	right => "CREATE FUNCTION shop.g(int) RETURNS int $body; REVOKE EXECUTE ON FUNCTION shop.g FROM PUBLIC; GRANT EXECUTE ON FUNCTION shop.g TO app;
+	          CREATE FUNCTION shop.t() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NEW; END'; CREATE SCHEMA hidden;
+	          CREATE FUNCTION hidden.g(int) RETURNS int $body",
+	silent => [ 'shop.g(integer)', 'shop.t()', 'hidden.g(integer)' ],
+	clean  => 'DROP FUNCTION shop.f; DROP FUNCTION shop.g; DROP FUNCTION shop.t; DROP FUNCTION hidden.g; DROP SCHEMA hidden');
+case(rule => 'leakproof_function', object => 'shop.f(integer)', severity => 'error',
+	seed  => q{CREATE FUNCTION shop.f(int) RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT $1'},
+	right => q{CREATE FUNCTION shop.g(int) RETURNS int LANGUAGE sql AS 'SELECT $1'}, silent => ['shop.g(integer)'],
+	clean => 'DROP FUNCTION shop.f; DROP FUNCTION shop.g');
+case(rule => 'function_shadows_system', object => 'shop.lower(character varying)', severity => 'warning',
+	seed  => q{CREATE FUNCTION shop.lower(varchar) RETURNS text LANGUAGE sql AS 'SELECT $1::text'; ALTER FUNCTION shop.lower OWNER TO app},
+	right => q{CREATE FUNCTION shop.upper(varchar) RETURNS text LANGUAGE sql AS 'SELECT $1::text'; CREATE FUNCTION shop.lower(int, int, int) RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION shop.lower(int, int, int) OWNER TO app},
+	silent => [ 'shop.upper(character varying)', 'shop.lower(integer,integer,integer)' ],
+	clean  => 'DROP FUNCTION shop.lower(varchar); DROP FUNCTION shop.upper; DROP FUNCTION shop.lower(int, int, int)');
+SKIP:
+{
+	push @tested, 'security.untrusted_language_open';
+	skip 'no plperlu', 1
+	  if $node->safe_psql('rules', q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plperlu'}) eq '0';
+	$node->safe_psql('rules', 'CREATE EXTENSION plperlu');
+	case(rule => 'untrusted_language_open', object => 'shop.f()', severity => 'error',
+		seed  => q{CREATE FUNCTION shop.f() RETURNS int LANGUAGE plperlu AS 'return 1;'},
+		right => q{CREATE FUNCTION shop.g() RETURNS int LANGUAGE plperlu AS 'return 1;'; REVOKE EXECUTE ON FUNCTION shop.g FROM PUBLIC},
+		silent => ['shop.g()'], clean => 'DROP FUNCTION shop.f; DROP FUNCTION shop.g');
+	$node->safe_psql('rules', 'DROP EXTENSION plperlu');
+}
+
+# --- Row-level security
+
+my $tenants = 'CREATE TABLE shop.t (id int PRIMARY KEY, tenant int); CREATE POLICY own ON shop.t USING (tenant = 1)';
+my $on      = 'ALTER TABLE shop.t ENABLE ROW LEVEL SECURITY';
+case(rule => 'policies_without_row_security', object => 'shop.t', severity => 'critical',
+	seed  => $tenants, right => 'CREATE TABLE shop.u (id int); CREATE POLICY own ON shop.u USING (id = 1); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY',
+	silent => ['shop.u'], clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+case(rule => 'row_security_without_policy', object => 'shop.t', severity => 'info',
+	seed  => "CREATE TABLE shop.t (id int); $on; GRANT SELECT ON shop.t TO app",
+	right => 'CREATE TABLE shop.u (id int); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY', silent => ['shop.u'],
+	clear => 'CREATE POLICY own ON shop.t USING (id = 1)', clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+case(rule => 'row_security_not_forced', object => 'shop.t', severity => 'error',
+	seed  => "$tenants; $on; ALTER TABLE shop.t OWNER TO tenant_owner",
+	right => 'CREATE TABLE shop.u (id int); CREATE POLICY own ON shop.u USING (id = 1); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY',
+	silent => ['shop.u'], clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+case(rule => 'row_security_sidestepped', object => 'shop.t', severity => 'error',
+	seed  => "$tenants; $on; GRANT TRUNCATE, SELECT ON shop.t TO app",
+	right => 'CREATE TABLE shop.u (id int); GRANT TRUNCATE ON shop.u TO app', silent => ['shop.u'], clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+case(rule => 'partition_without_row_security', object => 'shop.p1', severity => 'critical',
+	seed  => 'CREATE TABLE shop.p (id int, tenant int) PARTITION BY RANGE (id); CREATE TABLE shop.p1 PARTITION OF shop.p FOR VALUES FROM (0) TO (9);
+	          CREATE POLICY own ON shop.p USING (tenant = 1); ALTER TABLE shop.p ENABLE ROW LEVEL SECURITY; GRANT SELECT ON shop.p, shop.p1 TO app',
+	right => 'CREATE TABLE shop.p2 PARTITION OF shop.p FOR VALUES FROM (10) TO (19)', silent => ['shop.p2'], clean => 'DROP TABLE shop.p');
+case(rule => 'foreign_key_crosses_tenants', object => 'fk on shop.lines', severity => 'error',
+	seed  => "$tenants; $on; ALTER TABLE shop.t ADD UNIQUE (tenant, id); CREATE TABLE shop.lines (tenant int, t_id int CONSTRAINT fk REFERENCES shop.t); CREATE POLICY own ON shop.lines USING (tenant = 1); ALTER TABLE shop.lines ENABLE ROW LEVEL SECURITY",
+	right => 'ALTER TABLE shop.lines ADD CONSTRAINT both_of FOREIGN KEY (tenant, t_id) REFERENCES shop.t (tenant, id)', silent => ['both_of on shop.lines'],
+	clear => 'ALTER TABLE shop.lines DROP CONSTRAINT fk', clean => 'DROP TABLE shop.lines; DROP TABLE shop.t');
+case(rule => 'policy_always_true', object => 'open on shop.t', severity => 'error',
+	seed  => "$tenants; $on; CREATE POLICY open ON shop.t USING (true)",
+	right => 'CREATE TABLE shop.u (id int); CREATE POLICY open ON shop.u USING (true); CREATE POLICY bound ON shop.u AS RESTRICTIVE USING (id = 1); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY',
+	silent => [ 'open on shop.u', 'own on shop.t' ], clear => 'DROP POLICY open ON shop.t', clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+case(rule => 'policy_calls_volatile', object => 'own on shop.t', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.tenant() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'; CREATE TABLE shop.t (tenant int); CREATE POLICY own ON shop.t USING (tenant = shop.tenant()); $on",
+	right => q{CREATE TABLE shop.u (tenant int); CREATE POLICY own ON shop.u USING (tenant = current_setting('a.b')::int AND current_user = 'app'); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY},
+	silent => ['own on shop.u'], clean => 'DROP TABLE shop.t; DROP TABLE shop.u; DROP FUNCTION shop.tenant');
+case(rule => 'policy_calls_volatile', object => 'builtin on shop.t', severity => 'warning',
+	seed  => "CREATE TABLE shop.t (tenant int); CREATE POLICY builtin ON shop.t USING (random() < 0.5); $on", clean => 'DROP TABLE shop.t');
+case(rule => 'policy_column_without_index', object => 'shop.t.tenant', severity => 'warning',
+	seed  => "$tenants; $on; INSERT INTO shop.t SELECT n, n % 10 FROM generate_series(1, 20000) n; ANALYZE shop.t",
+	right => 'CREATE TABLE shop.u (tenant int); CREATE INDEX ON shop.u (tenant); CREATE POLICY own ON shop.u USING (tenant = 1); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY; INSERT INTO shop.u SELECT generate_series(1, 20000); ANALYZE shop.u',
+	silent => ['shop.u.tenant'], clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+my $getter = "LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END'";
+case(rule => 'policy_function_per_row', object => 'own on shop.t', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.tenant() RETURNS int $getter; CREATE TABLE shop.t (tenant int); CREATE POLICY own ON shop.t USING (tenant = shop.tenant()); $on; INSERT INTO shop.t SELECT generate_series(1, 20000); ANALYZE shop.t",
+	right => 'CREATE TABLE shop.u (tenant int); CREATE POLICY own ON shop.u USING (tenant = (SELECT shop.tenant())); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY; INSERT INTO shop.u SELECT generate_series(1, 20000); ANALYZE shop.u',
+	silent => ['own on shop.u'], clear => 'ALTER POLICY own ON shop.t USING (tenant = (SELECT shop.tenant()))',
+	clean => 'DROP TABLE shop.t; DROP TABLE shop.u; DROP FUNCTION shop.tenant');
+case(rule => 'view_bypasses_row_security', object => 'shop.v', severity => 'critical',
+	seed  => "$tenants; $on; CREATE VIEW shop.v AS SELECT * FROM shop.t; GRANT SELECT ON shop.v TO app",
+	right => 'CREATE VIEW shop.w WITH (security_invoker = yes) AS SELECT * FROM shop.t; GRANT SELECT ON shop.w TO app; CREATE VIEW shop.own AS SELECT * FROM shop.t; CREATE VIEW shop.bound AS SELECT * FROM shop.t; ALTER VIEW shop.bound OWNER TO keeper; GRANT SELECT ON shop.bound TO app',
+	silent => [ 'shop.w', 'shop.own', 'shop.bound' ], clean => 'DROP TABLE shop.t CASCADE');
+case(rule => 'view_bypasses_row_security', object => 'shop.m', severity => 'critical',
+	seed  => "$tenants; $on; CREATE MATERIALIZED VIEW shop.m AS SELECT * FROM shop.t; GRANT SELECT ON shop.m TO app", clean => 'DROP TABLE shop.t CASCADE');
+
+# --- Triggers
+
+my $touch = q{RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'};
+case(rule => 'trigger_function_of_others', object => 'touch on shop.t', severity => 'error',
+	seed  => "CREATE TABLE shop.t (a int); CREATE FUNCTION shop.touch() $touch; CREATE TRIGGER touch BEFORE INSERT ON shop.t FOR EACH ROW EXECUTE FUNCTION shop.touch(); ALTER FUNCTION shop.touch OWNER TO app",
+	right => "CREATE FUNCTION shop.mine() $touch; CREATE TRIGGER mine BEFORE INSERT ON shop.t FOR EACH ROW EXECUTE FUNCTION shop.mine()",
+	silent => ['mine on shop.t'], clean => 'DROP TABLE shop.t; DROP FUNCTION shop.touch; DROP FUNCTION shop.mine');
+my $event = q{RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'};
+case(rule => 'event_trigger_unsafe', object => 'watch', severity => 'error',
+	seed  => "CREATE FUNCTION shop.watch() $event; CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION shop.watch(); ALTER FUNCTION shop.watch OWNER TO app",
+	right => "CREATE FUNCTION shop.mine() $event; CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION shop.mine()",
+	silent => ['mine'], clean => 'DROP EVENT TRIGGER watch; DROP EVENT TRIGGER mine; DROP FUNCTION shop.watch; DROP FUNCTION shop.mine');
+case(rule => 'event_trigger_unsafe', object => 'off', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.watch() $event; CREATE EVENT TRIGGER off ON ddl_command_end EXECUTE FUNCTION shop.watch(); ALTER EVENT TRIGGER off DISABLE",
+	clean => 'DROP EVENT TRIGGER off; DROP FUNCTION shop.watch');
+
+# --- What leaves
+
+case(rule => 'publication_ignores_row_security', object => 'stream', severity => 'error',
+	seed  => "$tenants; $on; CREATE PUBLICATION stream FOR TABLE shop.t",
+	right => 'CREATE PUBLICATION filtered FOR TABLE shop.t WHERE (id = 1)', silent => ['filtered'],
+	clean => 'DROP PUBLICATION stream; DROP PUBLICATION filtered; DROP TABLE shop.t');
+case(rule => 'publication_ignores_row_security', object => 'everything', severity => 'error',
+	seed  => "$tenants; $on; CREATE PUBLICATION everything FOR ALL TABLES", clear => 'DROP PUBLICATION everything', clean => 'DROP TABLE shop.t');
+case(rule => 'subscription_password', object => 'sub', severity => 'warning',
+	seed  => q{CREATE SUBSCRIPTION sub CONNECTION 'host=/nowhere dbname=x password=secret' PUBLICATION p WITH (connect = false)},
+	right => q{CREATE SUBSCRIPTION quiet CONNECTION 'host=/nowhere dbname=x passfile=/nowhere/pgpass' PUBLICATION p WITH (connect = false)},
+	silent => ['quiet'],
+	clear  => 'ALTER SUBSCRIPTION sub SET (slot_name = NONE); DROP SUBSCRIPTION sub', clean => 'ALTER SUBSCRIPTION quiet SET (slot_name = NONE); DROP SUBSCRIPTION quiet');
+$node->safe_psql('rules', 'CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw');
+case(rule => 'user_mapping_unsafe', object => 'PUBLIC at far', severity => 'error',
+	seed  => 'CREATE USER MAPPING FOR PUBLIC SERVER far', clear => 'DROP USER MAPPING FOR PUBLIC SERVER far',
+	right => q{CREATE USER MAPPING FOR keeper SERVER far OPTIONS (user 'x')}, silent => ['keeper at far'], clean => 'DROP USER MAPPING FOR keeper SERVER far');
+case(rule => 'user_mapping_unsafe', object => 'app at far', severity => 'error',
+	seed  => q{CREATE USER MAPPING FOR app SERVER far OPTIONS (user 'x', password_required 'false')}, clean => 'DROP USER MAPPING FOR app SERVER far');
+case(rule => 'user_mapping_unsafe', object => 'keeper at far', severity => 'info',
+	seed  => q{CREATE USER MAPPING FOR keeper SERVER far OPTIONS (user 'x', password 'y')}, clean => 'DROP USER MAPPING FOR keeper SERVER far');
+$node->safe_psql('rules', 'DROP EXTENSION postgres_fdw CASCADE');
+
+# --- Extensions, columns, settings
+
+case(rule => 'extension_reaches_out', object => 'dblink', severity => 'warning',
+	seed  => 'CREATE EXTENSION dblink SCHEMA shop', right => 'CREATE EXTENSION citext SCHEMA shop', silent => ['citext'],
+	clean => 'DROP EXTENSION dblink; DROP EXTENSION citext');
+case(rule => 'extension_in_open_schema', object => 'citext', severity => 'warning',
+	seed  => 'CREATE SCHEMA loose; GRANT CREATE ON SCHEMA loose TO app; CREATE EXTENSION citext SCHEMA loose',
+	right => 'CREATE EXTENSION hstore SCHEMA shop', silent => ['hstore'], clean => 'DROP EXTENSION citext; DROP EXTENSION hstore; DROP SCHEMA loose');
+{
+	# An extension of that name and an old version, without anything in it.
+	my $rule = 'security.extension_vulnerable';
+	push @tested, $rule;
+	$node->safe_psql('rules', q{CREATE EXTENSION citext; SET allow_system_table_mods = on; UPDATE pg_extension SET extname = 'pg_partman', extversion = '4.4.0' WHERE extname = 'citext'});
+	ok({ found($rule) }->{pg_partman}, "$rule finds an old version");
+	$node->safe_psql('rules', q{SET allow_system_table_mods = on; UPDATE pg_extension SET extversion = '4.7.3' WHERE extname = 'pg_partman'});
+	ok(!{ found($rule) }->{pg_partman}, "$rule: a later one is silent");
+	$node->safe_psql('rules', q{SET allow_system_table_mods = on; UPDATE pg_extension SET extname = 'citext', extversion = '1.6' WHERE extname = 'pg_partman'});
+	$node->safe_psql('rules', 'DROP EXTENSION citext');
+}
+case(rule => 'sensitive_column_readable', object => 'shop.users.api_key', severity => 'info',
+	seed  => 'CREATE TABLE shop.users (id int, api_key text, password_hash text, token uuid); GRANT SELECT ON shop.users TO app',
+	right => 'CREATE TABLE shop.hidden (password text)', silent => [ 'shop.users.password_hash', 'shop.users.token', 'shop.hidden.password' ],
+	clear => 'REVOKE SELECT ON shop.users FROM app', clean => 'DROP TABLE shop.users; DROP TABLE shop.hidden');
+case(rule => 'server_setting', object => 'password_encryption', severity => 'error',
+	seed   => q{ALTER SYSTEM SET password_encryption = 'md5'; SELECT pg_reload_conf(); SELECT pg_sleep(0.5)},
+	silent => [ 'fsync_not', 'full_page_writes', 'zero_damaged_pages' ],
+	clean  => 'ALTER SYSTEM RESET password_encryption; SELECT pg_reload_conf()');
+settle();
+
+# --- pg_hba.conf
+
+# Whoever may log in by these lines: the test itself comes in by the first one.
+sub hba
+{
+	my (@lines) = @_;
+	my $file = $node->data_dir . '/pg_hba.conf';
+	open my $handle, '>', $file or die $!;
+	print {$handle} map { "$_\n" } 'local all all trust', @lines;
+	close $handle;
+	$node->reload;
+	return;
+}
+
+sub hba_case
+{
+	my ($rule, $object, $wrong, $right, $severity) = @_;
+	push @tested, "security.$rule";
+	hba(@$wrong);
+	my %found = found("security.$rule");
+	ok($found{$object}, "security.$rule finds $object") or diag(join "\n", sort keys %found);
+	is($found{$object}{severity}, $severity, "security.$rule: severity") if $found{$object};
+	hba(@$right);
+	ok(!{ found("security.$rule") }->{$object}, "security.$rule: other lines are silent");
+	return;
+}
+
+hba_case('superuser_over_network', $me, ['host all all 10.0.0.0/8 scram-sha-256'],
+	[ "host all $me all reject", 'host all all 10.0.0.0/8 scram-sha-256' ], 'error');
+hba_case('superuser_over_network', $me, [ "host all $me 10.1.0.0/16 reject", 'host all all 10.0.0.0/8 scram-sha-256' ],
+	['host all all 127.0.0.1/32 scram-sha-256'], 'error');
+hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all all 10.0.0.0/8 trust'],
+	[ 'host all all all scram-sha-256', 'host all all 10.0.0.0/8 trust' ], 'critical');
+hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 password'], ['hostssl all app 10.0.0.0/8 password'], 'error')
+  if $node->safe_psql('postgres', q{SELECT count(*) FROM pg_settings WHERE name = 'ssl_library' AND setting = 'OpenSSL'});
+hba_case('hba_open_to_world', 'pg_hba.conf line 2', ['host all app 0.0.0.0/0 scram-sha-256'], ['host all app 10.0.0.0/8 scram-sha-256'], 'warning');
+hba_case('hba_unencrypted', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 scram-sha-256'], ['host all app 127.0.0.1/32 scram-sha-256'], 'warning');
+hba_case('hba_error', 'pg_hba.conf line 2', ['host all app nonsense/8 scram-sha-256'], ['host all app 10.0.0.1/32 scram-sha-256'], 'error');
+hba();
+{
+	my $rule = 'security.role_replicates';
+	push @tested, $rule;
+	$node->safe_psql('postgres', 'CREATE ROLE copier LOGIN REPLICATION');
+	hba('host replication copier 10.0.0.0/8 scram-sha-256');
+	my $finding = { found($rule) }->{copier};
+	is($finding->{severity}, 'error', "$rule finds a role that copies from a whole network");
+	hba('host replication copier 10.0.0.5/32 scram-sha-256');
+	ok(!{ found($rule) }->{copier}, "$rule: the one host of a standby is silent");
+	$node->safe_psql('postgres', 'DROP ROLE copier');
+	hba();
+}
+
+# --- What the caller may not see
+
+{
+	my @rows = rows($node, 'rules', q{SELECT * FROM dbm.audit('security')}, role => 'watcher');
+	my %unknown = map { $_->{rule} => 1 } grep { $_->{status} eq 'unknown' } @rows;
+	none([ grep { !$unknown{"security.$_"} } qw(password_hash_weak password_guessable password_never_expires hba_weak_method hba_error
+		superuser_over_network subscription_password user_mapping_unsafe) ],
+		'what a member of pg_monitor cannot see is unknown to it, not right');
+	none([ map { "$_->{rule}: $_->{message}" } grep { $_->{status} eq 'error' } @rows ], 'and nothing breaks');
+}
+
+# --- An audit runs nobody's code
+
+$node->safe_psql('rules', <<'SQL');
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.fire(text, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'run by the audit'; END$$;
+CREATE OPERATOR trap.= (FUNCTION = trap.fire, LEFTARG = text, RIGHTARG = text);
+CREATE FUNCTION trap.lower(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'run by the audit'; END$$;
+CREATE FUNCTION trap.to_jsonb(anyelement) RETURNS jsonb LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'run by the audit'; END$$;
+SQL
+{
+	my @rows = rows($node, 'rules', q{SELECT * FROM dbm.audit('security')}, before => 'SET search_path = trap, pg_catalog');
+	none([ map { $_->{message} } grep { $_->{status} eq 'error' } @rows ], 'functions and operators of others are not run');
+}
+
+# --- None is forgotten
+
+push @tested, 'security.audit_trigger_off';    # with the trail's own tests, and in src/security/rules/triggers.rs
+my %tested = map { $_ => 1 } @tested;
+none([ grep { !$tested{$_} } map { $_->{rule} } rows($node, 'rules', q{SELECT rule FROM dbm.rules() WHERE dimension = 'security'}) ],
+	'every rule of security is tested here');
+
+$node->stop;
+done_testing();

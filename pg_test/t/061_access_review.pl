@@ -1,0 +1,244 @@
+# What dbm.access_review() and dbm.who_can() say is what the server answers: for every role, object and privilege of a random
+# catalog; and roles made by dbm.role_plan() do what they are for, and nothing else.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(none rows utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $seed = $ENV{DBM_SEED} // 20_261;
+srand($seed);
+diag("seed $seed");
+
+my $node = PostgreSQL::Test::Cluster->new('access');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'shop_app,shop_reader,shop_deploy,shop_watch,shop_owner' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\nsynchronous_commit = off");
+$node->start;
+my $version = $node->safe_psql('postgres', 'SHOW server_version_num');
+
+# --- A random catalog
+
+my @roles = map { "r$_" } 1 .. 14;
+sub pick { return $_[ int rand @_ ] }
+
+$node->safe_psql('postgres', join ";\n", (map { 'CREATE ROLE ' . $_ . (rand() < 0.3 ? ' NOINHERIT' : '') . (rand() < 0.5 ? ' LOGIN' : '') } @roles),
+	'CREATE ROLE "R One" SUPERUSER', "CREATE DATABASE access OWNER $roles[0]");
+push @roles, '"R One"';
+for (1 .. 26)
+{
+	my ($role, $member) = (pick(@roles), pick(@roles));
+	my $options = '';
+	$options = ' WITH INHERIT ' . pick('TRUE', 'FALSE') . ', SET ' . pick('TRUE', 'FALSE') if $version >= 160000;
+	# Circles are refused by the server.
+	$node->psql('postgres', "GRANT $role TO $member$options");
+}
+$node->psql('postgres', "GRANT $_ TO " . pick(@roles)) for qw(pg_read_all_data pg_write_all_data pg_monitor pg_database_owner);
+$node->psql('postgres', 'GRANT pg_maintain TO ' . pick(@roles)) if $version >= 170000;
+$node->safe_psql('access', 'CREATE EXTENSION dbmastery');
+
+my @statements;
+my @grants = (
+	[ 'TABLE',    [ 'SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER' ] ],
+	[ 'SEQUENCE', [ 'SELECT', 'UPDATE', 'USAGE' ] ],
+	[ 'FUNCTION', ['EXECUTE'] ],
+	[ 'TYPE',     ['USAGE'] ],
+	[ 'SCHEMA',   [ 'USAGE', 'CREATE' ] ],
+);
+for my $number (1 .. 12)
+{
+	my $schema = 's' . (1 + $number % 4);
+	push @statements, "CREATE SCHEMA $schema" if $number <= 4;
+}
+for my $number (1 .. 12)
+{
+	my $schema = 's' . (1 + $number % 4);
+	my %name   = (
+		TABLE    => "$schema.\"T $number\"",
+		SEQUENCE => "$schema.q$number",
+		FUNCTION => "$schema.f$number(integer)",
+		TYPE     => "$schema.d$number",
+		SCHEMA   => $schema,
+	);
+	push @statements, (
+		pick("CREATE TABLE $name{TABLE} (a int, \"B b\" int)", "CREATE VIEW $name{TABLE} AS SELECT 1 AS a, 2 AS \"B b\""),
+		"CREATE SEQUENCE $name{SEQUENCE}",
+		"CREATE FUNCTION $name{FUNCTION} RETURNS int LANGUAGE sql AS 'SELECT 1'",
+		"CREATE DOMAIN $name{TYPE} AS int");
+	for my $grants (@grants)
+	{
+		my ($kind, $privileges) = @$grants;
+		my $owner_kind = $kind eq 'TYPE' ? 'DOMAIN' : $kind;
+		$owner_kind = 'TABLE' if $kind eq 'TABLE';
+		push @statements, "ALTER $owner_kind $name{$kind} OWNER TO " . pick(@roles) if rand() < 0.7;
+		for (1 .. int rand 4)
+		{
+			my $to = rand() < 0.15 ? 'PUBLIC' : pick(@roles);
+			my $option = $to ne 'PUBLIC' && rand() < 0.3 ? ' WITH GRANT OPTION' : '';
+			push @statements, 'GRANT ' . pick(@$privileges) . " ON $kind $name{$kind} TO $to$option";
+		}
+		push @statements, "REVOKE ALL ON $kind $name{$kind} FROM PUBLIC" if rand() < 0.4;
+		push @statements, "REVOKE " . pick(@$privileges) . " ON $kind $name{$kind} FROM " . pick(@roles) if rand() < 0.3;
+	}
+	push @statements, 'GRANT ' . pick(qw(SELECT INSERT UPDATE REFERENCES)) . " (\"B b\") ON $name{TABLE} TO " . pick(@roles, 'PUBLIC') for 1 .. 2;
+}
+push @statements, "GRANT $_ ON DATABASE access TO " . pick(@roles) for qw(CREATE CONNECT TEMPORARY);
+push @statements, 'REVOKE CONNECT ON DATABASE access FROM PUBLIC', 'REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC', 'GRANT USAGE ON LANGUAGE plpgsql TO ' . pick(@roles);
+push @statements, 'GRANT SET ON PARAMETER log_statement TO ' . pick(@roles), 'GRANT ALTER SYSTEM ON PARAMETER work_mem TO ' . pick(@roles);
+# A privilege on something that another choice made impossible fails, and leaves the catalog as random as it was.
+$node->psql('access', join(";\n", @statements) . ';', on_error_stop => 0);
+cmp_ok($node->safe_psql('access', q{SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text ~ '^s[1-4]$' AND relacl IS NOT NULL}), '>', 10, 'the catalog is random enough');
+
+# --- Every role, object and privilege
+
+$node->safe_psql('access', <<'SQL');
+CREATE TABLE public.reviewed AS
+SELECT r.rolname, a.* FROM pg_roles r, dbm.access_review(r.rolname::text) a WHERE NOT r.rolsuper;
+CREATE TABLE public.possible (object_kind text, object text, privilege text, is_column boolean DEFAULT false);
+INSERT INTO public.possible
+SELECT 'table', format('%I.%I', n.nspname, c.relname), p FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+       unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p WHERE n.nspname ~ '^s[1-4]$' AND c.relkind IN ('r', 'v')
+UNION ALL SELECT 'sequence', format('%I.%I', n.nspname, c.relname), p FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+       unnest('{SELECT,UPDATE,USAGE}'::text[]) p WHERE n.nspname ~ '^s[1-4]$' AND c.relkind = 'S'
+UNION ALL SELECT 'schema', n.nspname, p FROM pg_namespace n, unnest('{USAGE,CREATE}'::text[]) p WHERE n.nspname ~ '^s[1-4]$|^public$'
+UNION ALL SELECT 'function', f.oid::regprocedure::text, 'EXECUTE' FROM pg_proc f WHERE f.pronamespace::regnamespace::text ~ '^s[1-4]$'
+UNION ALL SELECT 'type', format('%I.%I', n.nspname, t.typname), 'USAGE' FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname ~ '^s[1-4]$' AND t.typtype = 'd'
+UNION ALL SELECT 'database', datname, p FROM pg_database, unnest('{CREATE,CONNECT,TEMPORARY}'::text[]) p
+UNION ALL SELECT 'language', 'plpgsql', 'USAGE'
+UNION ALL SELECT 'tablespace', spcname, 'CREATE' FROM pg_tablespace
+UNION ALL SELECT 'parameter', s, p FROM unnest('{log_statement,work_mem}'::text[]) s, unnest('{SET,ALTER SYSTEM}'::text[]) p;
+INSERT INTO public.possible
+SELECT 'column', format('%I.%I.%I', n.nspname, c.relname, a.attname), p, true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0,
+       unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) p WHERE n.nspname ~ '^s[1-4]$' AND c.relkind IN ('r', 'v');
+CREATE FUNCTION public.server_says(role name, kind text, object text, privilege text) RETURNS boolean LANGUAGE sql STABLE AS $$
+SELECT CASE kind
+    WHEN 'table' THEN has_table_privilege(role, object, privilege)
+    WHEN 'sequence' THEN has_sequence_privilege(role, object, privilege)
+    WHEN 'schema' THEN has_schema_privilege(role, object, privilege)
+    WHEN 'function' THEN has_function_privilege(role, object, privilege)
+    WHEN 'type' THEN has_type_privilege(role, object, privilege)
+    WHEN 'database' THEN has_database_privilege(role, object, privilege)
+    WHEN 'language' THEN has_language_privilege(role, object, privilege)
+    WHEN 'tablespace' THEN has_tablespace_privilege(role, object, privilege)
+    WHEN 'parameter' THEN has_parameter_privilege(role, object, privilege)
+    WHEN 'column' THEN has_column_privilege(role, (parse_ident(object))[1] || '.' || quote_ident((parse_ident(object))[2]), (parse_ident(object))[3], privilege)
+END $$;
+SQL
+my $compared = $node->safe_psql('access', <<'SQL');
+CREATE TABLE public.compared AS
+SELECT r.rolname, p.*, public.server_says(r.rolname, p.object_kind, p.object, p.privilege) AS server,
+       public.server_says(r.rolname, p.object_kind, p.object, p.privilege || ' WITH GRANT OPTION') AS server_grants,
+       EXISTS (SELECT FROM public.reviewed v WHERE v.rolname = r.rolname AND v.privilege = p.privilege AND NOT v.needs_set_role
+               AND (v.object_kind = p.object_kind AND v.object = p.object
+                    -- Of a column, what is granted on its table counts too.
+                    OR p.is_column AND v.object_kind = 'table' AND p.object LIKE v.object || '.%')) AS reviewed,
+       EXISTS (SELECT FROM public.reviewed v WHERE v.rolname = r.rolname AND v.privilege = p.privilege AND NOT v.needs_set_role AND v.is_grantable
+               AND v.object_kind = p.object_kind AND v.object = p.object) AS reviewed_grants
+FROM pg_roles r, public.possible p WHERE NOT r.rolsuper;
+SELECT count(*) || ' compared, ' || count(*) FILTER (WHERE server) || ' granted' FROM public.compared;
+SQL
+diag($compared);
+none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: server %s, we %s\', rolname, privilege, object_kind, object, server, reviewed) FROM public.compared WHERE server IS DISTINCT FROM reviewed LIMIT 30') ],
+	'access_review() says what the server says');
+none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: server %s, we %s\', rolname, privilege, object_kind, object, server_grants, reviewed_grants) FROM public.compared WHERE server AND NOT is_column AND server_grants IS DISTINCT FROM reviewed_grants LIMIT 30') ],
+	'and which of it may be granted on');
+
+my $asked = $node->safe_psql('access', <<'SQL');
+CREATE TABLE public.asked AS
+SELECT p.object_kind, p.object, p.privilege, w.role, w.needs_set_role FROM public.possible p, dbm.who_can(p.object_kind || ' ' || p.object, p.privilege) w;
+SELECT count(*) FROM public.asked;
+SQL
+cmp_ok($asked, '>', 1000, 'who_can() answers for each of them');
+none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'who_can() says what the server says, superusers among them');
+SELECT format('%s %s %s %s: server %s, we %s', r.rolname, p.privilege, p.object_kind, p.object, s.server, w.own)
+FROM pg_roles r, public.possible p,
+     LATERAL (SELECT public.server_says(r.rolname, p.object_kind, p.object, p.privilege) AS server) s,
+     LATERAL (SELECT EXISTS (SELECT FROM public.asked a WHERE a.object_kind = p.object_kind AND a.object = p.object AND a.privilege = p.privilege
+                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role) AS own) w
+WHERE s.server IS DISTINCT FROM w.own LIMIT 30
+SQL
+
+# What takes SET ROLE is had after SET ROLE and not before.
+none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'who becomes which role is what the server says');
+SELECT format('%s %s', m.rolname, r.rolname) FROM pg_roles m, pg_roles r
+WHERE NOT m.rolsuper AND m.oid <> r.oid
+  AND EXISTS (SELECT FROM public.reviewed v WHERE v.rolname = m.rolname AND v.object_kind = 'role' AND v.object = quote_ident(r.rolname))
+      IS DISTINCT FROM pg_has_role(m.oid, r.oid, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)
+LIMIT 30
+SQL
+
+# --- Errors
+
+for my $wrong ([ q{SELECT * FROM dbm.access_review('nosuch')}, '42704' ], [ q{SELECT * FROM dbm.who_can('nosuch')}, '42704' ],
+	[ q{SELECT * FROM dbm.who_can('column s1.nosuch')}, '42704' ], [ q{SELECT * FROM dbm.who_can('parameter nosuch')}, '42704' ],
+	[ q{SELECT * FROM dbm.who_can('schema s1', 'SELECT')}, '22023' ], [ q{SELECT dbm.role_plan('king', 'x')}, '22023' ],
+	[ q{SELECT dbm.role_plan('application', 'r1')}, '42710' ], [ q{SELECT dbm.role_plan('application', 'x', '{nosuch}')}, '3F000' ])
+{
+	my ($status, $out, $error) = $node->psql('access', "\\set VERBOSITY verbose\n$wrong->[0]", on_error_stop => 1);
+	like($error, qr/ERROR:  $wrong->[1]:/, "$wrong->[0] raises $wrong->[1]");
+}
+
+# --- Roles by plan
+
+$node->safe_psql('postgres', 'CREATE ROLE shop_owner NOLOGIN; CREATE DATABASE shop');
+$node->safe_psql('shop', <<'SQL');
+CREATE EXTENSION dbmastery;
+CREATE SCHEMA shop AUTHORIZATION shop_owner;
+SET ROLE shop_owner;
+CREATE TABLE shop.orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
+CREATE TABLE shop."Old lines" (id serial PRIMARY KEY);
+CREATE VIEW shop.noted AS SELECT * FROM shop.orders WHERE note IS NOT NULL;
+SQL
+
+# Makes the plan, runs it and returns its number.
+sub made
+{
+	my ($kind, $role) = @_;
+	my $plan = $node->safe_psql('shop', "SELECT dbm.role_plan('$kind', '$role', CASE '$kind' WHEN 'monitor' THEN NULL ELSE '{shop}'::text[] END)");
+	my ($status, $out, $error) = $node->psql('shop', "CALL dbm.apply($plan)", on_error_stop => 1);
+	is($status, 0, "the plan for $role is applied") or diag($error);
+	return $plan;
+}
+
+sub may
+{
+	my ($role, $sql, $allowed) = @_;
+	my ($status, $out, $error) = $node->psql('shop', $sql, extra_params => [ '-U', $role ], on_error_stop => 1);
+	if ($allowed) { is($status, 0, "$role may: $sql") or diag($error) }
+	else { like($error, qr/permission denied|must be owner|read-only transaction|must be superuser/, "$role may not: $sql") }
+	return;
+}
+
+my %plans = map { $_->[1] => made(@$_) } [ 'application', 'shop_app' ], [ 'read_only', 'shop_reader' ], [ 'migrator', 'shop_deploy' ], [ 'monitor', 'shop_watch' ];
+# The migrator makes a table afterwards: what is made later is granted too.
+may('shop_deploy', 'CREATE TABLE shop.later (id serial PRIMARY KEY)', 1);
+is($node->safe_psql('shop', q{SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'shop.later'::regclass}), 'shop_owner',
+	'what a migrator makes belongs to the owner');
+may('shop_app', $_, 1)
+  for 'INSERT INTO shop.orders (note) VALUES (1)', 'INSERT INTO shop."Old lines" DEFAULT VALUES', 'UPDATE shop.orders SET note = 2', 'SELECT * FROM shop.noted',
+  'DELETE FROM shop.orders', 'INSERT INTO shop.later DEFAULT VALUES';
+may('shop_app', $_, 0)
+  for 'TRUNCATE shop.orders', 'CREATE TABLE shop.own (a int)', 'DROP TABLE shop.orders', 'ALTER TABLE shop.orders ADD x int', 'CREATE TABLE public.own (a int)',
+  q{SELECT setval('shop."Old lines_id_seq"', 1)};
+may('shop_reader', $_, 1) for 'SELECT * FROM shop.orders', 'SELECT * FROM shop.later', 'SELECT * FROM shop.noted';
+may('shop_reader', $_, 0) for 'DELETE FROM shop.orders', 'SET default_transaction_read_only = off; DELETE FROM shop.orders', 'SET default_transaction_read_only = off; TRUNCATE shop.orders';
+may('shop_deploy', $_, 1) for 'ALTER TABLE shop.later ADD note text', 'DROP TABLE shop.later';
+may('shop_deploy', $_, 0) for 'CREATE ROLE x', 'RESET ROLE; SET ROLE NONE; CREATE TABLE public.own (a int)';
+may('shop_watch', $_, 1) for 'SELECT count(*) FROM pg_stat_activity', 'SELECT count(*) FROM dbm.table_sizes()', q{SELECT count(*) FROM dbm.access_review('shop_app')};
+may('shop_watch', $_, 0) for 'SELECT * FROM shop.orders', q{SELECT dbm.role_plan('application', 'x')};
+
+for my $role (sort keys %plans)
+{
+	my ($status, $out, $error) = $node->psql('shop', "CALL dbm.undo($plans{$role})", on_error_stop => 1);
+	is($status, 0, "the plan for $role is undone") or diag($error);
+	is($node->safe_psql('shop', "SELECT count(*) FROM pg_roles WHERE rolname = '$role'"), 0, "$role is gone");
+}
+is($node->safe_psql('shop', 'SELECT count(*) FROM pg_default_acl'), 0, 'and no default privilege is left');
+
+$node->stop;
+done_testing();

@@ -1,0 +1,282 @@
+# Tenants: nobody becomes another by a setting; every hole that is made on purpose is found; tables in use are divided
+# while others write, killed on the way, and back.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use Changes qw(call carry);
+use Plan qw(plan_row schema_of start_writers steps stop_writers);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Tenants qw(accounts leaks make_shop plan_tenancy tenants_agree writers);
+use Test::More;
+
+my $rows = 5000;
+my $node = PostgreSQL::Test::Cluster->new('tenancy');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'alice', '--create-role', 'app', '--create-role', 'report' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nfsync = off\nrestart_after_crash = on");
+$node->start;
+make_shop($node, $rows);
+my $before = schema_of($node, 'shop');
+$node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE shop") for 'quiet', 'killed';
+
+# Runs as somebody; what came out, and what was complained of.
+sub as
+{
+	my ($role, $sql, %options) = @_;
+	my @set = $options{options} ? (connstr => $node->connstr('quiet') . " options='$options{options}'") : ();
+	my ($status, $out, $error) = $node->psql('quiet', $sql, extra_params => [ '-U', $role ], @set);
+	return ($out, $error);
+}
+sub sees { my ($out, $error) = as(@_); return $error eq '' ? $out : $error }
+
+# Whose the transaction is.
+my $mine = q{coalesce(dbm.current_tenant(), 'nobody')};
+is(sees('app', "SELECT $mine"), 'nobody', 'without a word a transaction is nobody\'s');
+is(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT $mine; COMMIT; SELECT $mine"), "\n2\nnobody", 'a tenant lasts for the transaction');
+is(sees('app', "SELECT dbm.set_tenant('2', false); SELECT $mine; BEGIN; SELECT dbm.set_tenant('3'); SELECT $mine; COMMIT; SELECT $mine"),
+	"\n2\n\n3\n2", 'or for the session');
+is(sees('app', "BEGIN; SAVEPOINT s; SELECT dbm.set_tenant('2'); ROLLBACK TO s; SELECT $mine; SELECT dbm.set_tenant('2'); SELECT $mine"),
+	"\nnobody\n\n2", 'a savepoint takes it back');
+like(sees('app', "BEGIN; SAVEPOINT s; SELECT dbm.set_tenant('2'); ROLLBACK TO s; SELECT dbm.set_tenant('3')"), qr/belongs to tenant "2"/, 'but no other comes after it');
+like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); RESET ALL; SELECT dbm.set_tenant('3')"), qr/belongs to tenant "2"/, 'nor after a reset');
+is(sees('app', "SELECT dbm.set_tenant('2', false); DISCARD ALL; SELECT $mine"), "\nnobody", 'and so does whoever cleans up a session');
+like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT dbm.set_tenant('3')"), qr/ERROR:  this transaction belongs to tenant "2"/,
+	'a transaction has one tenant');
+like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT dbm.set_tenant(NULL)"), qr/belongs to tenant "2"/, 'also by way of none');
+like(sees('app', "SELECT dbm.set_tenant('2')"), qr/WARNING:  the tenant is set until the end of this statement only/, 'outside of a transaction it says so');
+# By a setting.
+like(sees('app', "SELECT dbm.current_tenant(); SET dbm.tenant = '2'"), qr/permission denied to set parameter "dbm.tenant"/, 'not by SET');
+like(sees('app', "SELECT dbm.current_tenant(); SELECT set_config('dbm.tenant', '2', false)"), qr/permission denied to set/, 'nor by set_config');
+unlike(sees('app', "SET dbm.tenant = '2'; SELECT 'seen ' || $mine"), qr/seen 2/, 'nor by a setting before the library is there');
+unlike(sees('app', "SELECT set_config('dbm.tenant', '2', false); SELECT 'seen ' || $mine"), qr/seen 2/, 'in neither way');
+unlike(sees('app', "BEGIN; SET LOCAL dbm.tenant = '2'; SELECT 'seen ' || $mine"), qr/seen 2/, 'nor within a transaction');
+unlike(sees('app', "SELECT 'seen ' || $mine", options => '-c dbm.tenant=2'), qr/seen 2/, 'nor by an option of the connection');
+like(sees('app', q{ALTER ROLE app SET dbm.tenant = '2'}), qr/permission denied to set parameter/, 'nor by a setting of the role');
+like(sees('app', q{ALTER DATABASE quiet SET dbm.tenant = '2'}), qr/must be owner/, 'or of the database');
+like(sees('app', q{CREATE FUNCTION pg_temp.f() RETURNS text LANGUAGE sql SET dbm.tenant = '2' AS 'SELECT dbm.current_tenant()'; SELECT 'seen ' || pg_temp.f()}),
+	qr/permission denied to set parameter/, 'or of a function');
+like(sees('alice', q{REVOKE EXECUTE ON FUNCTION dbm.set_tenant FROM app}), qr/WARNING|denied/, 'and nobody but the owner grants it');
+is($node->safe_psql('quiet', <<"SQL"), "off\n\nworkers\n5", 'workers of a query know it too');
+CREATE TABLE public.wide AS SELECT i % 5 + 1 AS tenant_id, i FROM generate_series(1, 20000) AS i;
+ALTER TABLE public.wide SET (parallel_workers = 2);
+GRANT SELECT ON public.wide TO app;
+SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET parallel_leader_participation = off;
+SHOW parallel_leader_participation;
+BEGIN;
+SET LOCAL ROLE app;
+SELECT dbm.set_tenant('5');
+CREATE FUNCTION pg_temp.plan() RETURNS SETOF text LANGUAGE plpgsql AS 'BEGIN RETURN QUERY EXECUTE \$\$EXPLAIN (COSTS off) SELECT FROM public.wide WHERE tenant_id = dbm.current_tenant()::int\$\$; END';
+SELECT DISTINCT 'workers' FROM pg_temp.plan() AS p WHERE p LIKE '%Workers Planned%';
+SELECT DISTINCT tenant_id FROM public.wide WHERE tenant_id = dbm.current_tenant()::int;
+SQL
+
+# As it is, everything leaks.
+is(leaks($node, 'quiet', 'public.wide'), 'copy no_context policy read row_security_off', 'a table that is open to all');
+# The plan.
+my $accept = 'foreign_keys,functions,materialized_views,primary_key,unique,views';
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.notes,shop.lines,shop.orders}', source => '{"shop.orders": "account % 5 + 1"}', tenant_type => 'bigint')}))[0],
+	qr/ERROR:  dividing these tables between tenants changes what has to be accepted\nDETAIL:  .*primary key orders_pkey of shop\.orders gains tenant_id.*\nHINT:  If that is meant: accept => '\{foreign_keys,materialized_views,primary_key,unique,views\}'/s,
+	'what changes is named first');
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders}', tenant_type => 'bigint')}))[0], qr/ERROR:  whose the rows of shop\.orders are is not known/, 'and so is what nobody knows');
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders}', tenant_type => 'bigint', source => '{"shop.orders": "nothing + 1"}', accept => '{primary_key,unique,foreign_keys,views,materialized_views}')}))[0],
+	qr/ERROR:  (?:shop\.lines points to|the source of shop\.orders cannot be used)/, 'what is not there');
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders,shop.lines,shop.notes}', source => '{"shop.orders": "account"}')}))[0],
+	qr/ERROR:  of which type tenant_id is to be is not known/, 'a type has to be known');
+my $number = plan_tenancy($node, 'quiet');
+is(schema_of($node, 'quiet', '--exclude-table=public.wide'), $before, 'a plan changes nothing');
+is(carry($node, 'quiet', $number, 'apply'), '', 'applied');
+is(tenants_agree($node, 'quiet'), '0', 'every row has its tenant');
+is($node->safe_psql('quiet', q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname LIKE '%dbm%' AND relnamespace = 'shop'::regnamespace}),
+	'', 'nothing is called by a name for the time between');
+is($node->safe_psql('quiet', q{SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relnamespace = 'shop'::regnamespace}), '0', 'and no trigger is left');
+for my $table ('orders', 'lines', 'notes')
+{
+	is(leaks($node, 'quiet', "shop.$table"), '', "nothing leaks from $table");
+	is(leaks($node, 'quiet', "shop.$table", status => 'unknown'), '', 'and all of it was tried');
+}
+is(leaks($node, 'quiet', 'shop.orders', status => 'weak'), 'materialized_view', 'what is closed is told of');
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) || ' ' || count(DISTINCT account % 5 + 1) FROM shop.orders}), "\n" . $rows / 5 . ' 1', 'a tenant sees his rows');
+is(sees('app', q{SELECT count(*) FROM shop.orders}), '0', 'nobody sees none');
+is(sees('alice', q{SELECT count(*) FROM shop.orders}), '0', 'nor does the owner');
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(DISTINCT account % 5) FROM shop.large_orders; SELECT shop.how_many()}), "\n1\n" . $rows / 5, 'also through views and functions') or
+	diag(sees('app', 'SELECT * FROM shop.large_orders LIMIT 1'));
+like(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); INSERT INTO shop.lines (order_id, line) VALUES (5, 9)}), qr/violates foreign key constraint "lines_order_id_fkey"/,
+	'no row points into another tenant');
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); INSERT INTO shop.orders (id, account, code) VALUES (5, 1, 'c5') RETURNING tenant_id}), "\n2", 'the same key is another row');
+like(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); COPY shop.orders (account) FROM STDIN}), qr/COPY FROM not supported with row-level security/, 'COPY asks policies');
+my @copied = split /\n/, sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); COPY shop.orders TO STDOUT});
+is(grep({ /\t2$/ } @copied) . ' of ' . grep({ /\t/ } @copied), $rows / 5 . ' of ' . $rows / 5, 'in both directions');
+like(sees('app', q{EXPLAIN SELECT * FROM shop.orders WHERE id = 7}), qr/Index Cond: \(\(tenant_id = \(dbm\.current_tenant\(\)\)::bigint\) AND \(id = 7\)\)/, 'and the key finds a row');
+
+# Each hole is found, and nothing else with it.
+my @holes = (
+	[ 'policy force no_context read row_security_off copy update delete move merge insert', 'ALTER TABLE shop.orders DISABLE ROW LEVEL SECURITY', 'ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY' ],
+	[ 'force function', 'ALTER TABLE shop.orders NO FORCE ROW LEVEL SECURITY', 'ALTER TABLE shop.orders FORCE ROW LEVEL SECURITY' ],
+	[ 'truncate', 'GRANT TRUNCATE ON shop.orders TO app', 'REVOKE TRUNCATE ON shop.orders FROM app' ],
+	[ 'privileges', 'GRANT REFERENCES ON shop.orders TO PUBLIC', 'REVOKE REFERENCES ON shop.orders FROM PUBLIC' ],
+	[ 'privileges', 'GRANT TRIGGER ON shop.orders TO app', 'REVOKE TRIGGER ON shop.orders FROM app' ],
+	[ 'context', 'GRANT SET ON PARAMETER dbm.tenant TO app', 'REVOKE SET ON PARAMETER dbm.tenant FROM app' ],
+	[ 'role read no_context row_security_off copy update delete move merge insert', 'ALTER ROLE app BYPASSRLS', 'ALTER ROLE app NOBYPASSRLS' ],
+	[ 'role truncate privileges materialized_view', 'GRANT alice TO app', 'REVOKE alice FROM app' ],
+	[ 'unique', 'CREATE UNIQUE INDEX one ON shop.orders (id)', 'DROP INDEX shop.one' ],
+	[ 'foreign_key', 'CREATE UNIQUE INDEX one ON shop.lines (order_id, line, tenant_id); ALTER TABLE shop.orders ADD COLUMN l bigint, ADD COLUMN n int, ADD COLUMN t bigint; ' .
+		'ALTER TABLE shop.orders ADD CONSTRAINT crossing FOREIGN KEY (l, n, t) REFERENCES shop.lines (order_id, line, tenant_id)',
+		'ALTER TABLE shop.orders DROP COLUMN l, DROP COLUMN n, DROP COLUMN t; DROP INDEX shop.one' ],
+	[ 'view', 'CREATE VIEW shop.every AS SELECT * FROM shop.orders; GRANT SELECT ON shop.every TO app', 'DROP VIEW shop.every' ],
+	[ 'view', 'CREATE VIEW shop.every AS SELECT id FROM shop.orders; CREATE VIEW shop.above WITH (security_invoker) AS SELECT * FROM shop.every; GRANT SELECT ON shop.above TO app; GRANT SELECT ON shop.every TO app',
+		'DROP VIEW shop.above; DROP VIEW shop.every' ],
+	[ 'materialized_view', 'GRANT SELECT ON shop.totals TO app', 'REVOKE SELECT ON shop.totals FROM app' ],
+	[ 'function', q{CREATE FUNCTION shop.every() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM shop.orders); END'}, 'DROP FUNCTION shop.every' ],
+	[ 'function', q{CREATE FUNCTION shop.every() RETURNS bigint SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM shop.orders; END}, 'DROP FUNCTION shop.every' ],
+	[ 'policy', q{CREATE POLICY spoofed ON shop.orders AS RESTRICTIVE USING (current_setting('app.tenant', true) IS DISTINCT FROM 'x')}, 'DROP POLICY spoofed ON shop.orders' ],
+	[ 'no_context read update delete insert move merge', 'DROP POLICY tenant_isolation ON shop.orders',
+		'CREATE POLICY tenant_isolation ON shop.orders AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::bigint)' ],
+	[ 'insert policy', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (true)', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint)' ],
+);
+for my $hole (@holes)
+{
+	my ($expected, $make, $mend) = @$hole;
+	$node->safe_psql('quiet', $make);
+	my $found = leaks($node, 'quiet', 'shop.orders');
+	is($found, join(' ', sort split / /, $expected), $make) or diag($node->safe_psql('quiet', q{SELECT * FROM dbm.tenant_leak_test('{shop.orders}') WHERE status IN ('leak', 'unknown')}));
+	$node->safe_psql('quiet', $mend);
+	is(leaks($node, 'quiet', 'shop.orders'), '', 'and mended');
+}
+
+# A partitioned table, an empty one, one with what nobody can make up; nothing of a test stays.
+$node->safe_psql('quiet', <<'SQL');
+CREATE TABLE shop.events (tenant_id uuid NOT NULL DEFAULT dbm.current_tenant()::uuid, at date NOT NULL, id serial, PRIMARY KEY (tenant_id, at, id)) PARTITION BY RANGE (at);
+CREATE TABLE shop.events_old PARTITION OF shop.events FOR VALUES FROM (MINVALUE) TO ('2000-01-01');
+CREATE TABLE shop.events_new PARTITION OF shop.events FOR VALUES FROM ('2000-01-01') TO (MAXVALUE);
+ALTER TABLE shop.events OWNER TO alice;
+ALTER TABLE shop.events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON shop.events AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::uuid);
+CREATE POLICY access ON shop.events USING (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON shop.events TO app;
+CREATE TABLE shop.odd (tenant_id text NOT NULL, shape polygon NOT NULL);
+GRANT SELECT ON shop.odd TO app;
+SQL
+is(leaks($node, 'quiet', 'shop.events'), '', 'an empty partitioned table is tried with rows that are made up');
+is(leaks($node, 'quiet', 'shop.events', status => 'unknown'), '', 'and in every way');
+is(leaks($node, 'quiet', 'shop.events', status => 'weak'), 'partition', 'its partitions could be opened');
+$node->safe_psql('quiet', 'GRANT SELECT ON shop.events_old TO app');
+is(leaks($node, 'quiet', 'shop.events'), 'partition', 'one is');
+$node->safe_psql('quiet', 'ALTER TABLE shop.events_old ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON shop.events_old USING (true)');
+is(leaks($node, 'quiet', 'shop.events'), 'partition', 'also where its own policies let through what those of the table do not');
+is($node->safe_psql('quiet', 'SELECT count(*) FROM shop.events'), '0', 'no row stays');
+like($node->safe_psql('quiet', q{SELECT detail FROM dbm.tenant_leak_test('{shop.odd}') WHERE check_name = 'read'}), qr/nobody knows a value of type polygon/, 'what cannot be tried is said');
+like(sees('alice', q{SELECT string_agg(DISTINCT detail, ' ') FROM dbm.tenant_leak_test('{shop.events}') WHERE status = 'unknown'}),
+	qr/^only superusers and members of app may try as that role$/, 'who may not become a role does not try as it');
+like(sees('alice', q{SELECT count(*) FROM dbm.tenant_leak_test('{pg_class}') WHERE status = 'ok' AND check_name = 'read'}), qr/^0$/, 'nor prepares rows of another\'s table');
+is(sees('app', 'SELECT * FROM dbm.tenant_leak_test()') =~ /permission denied for function/, 1, 'the test is for whom it was granted to');
+
+# A partitioned table that has its keys.
+$node->safe_psql('quiet', <<'SQL');
+CREATE TABLE shop.parted (tenant_id bigint, id int, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (id);
+CREATE TABLE shop.parted_0 PARTITION OF shop.parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE shop.parted_1 PARTITION OF shop.parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+ALTER TABLE shop.parted OWNER TO alice;
+ALTER TABLE shop.parted_0 OWNER TO alice;
+ALTER TABLE shop.parted_1 OWNER TO alice;
+GRANT SELECT, INSERT, UPDATE, DELETE ON shop.parted, shop.parted_0 TO app;
+INSERT INTO shop.parted SELECT i % 3, i FROM generate_series(1, 30) AS i;
+SQL
+is(leaks($node, 'quiet', 'shop.parted') =~ /partition/, 1, 'a partition is open');
+my (undef, $parted) = call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.parted}')});
+chomp $parted;
+is(carry($node, 'quiet', $parted, 'apply'), '', 'a partitioned table is divided');
+is(leaks($node, 'quiet', 'shop.parted'), '', 'and closed with its partitions');
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) FROM shop.parted; SELECT count(*) FROM shop.parted_0}), "\n10\n0", 'which show nothing by themselves');
+is(carry($node, 'quiet', $parted, 'undo'), '', 'and taken back');
+
+# There and back.
+$node->safe_psql('quiet', 'DROP TABLE shop.events, shop.odd, shop.parted, public.wide');
+is(carry($node, 'quiet', $number, 'undo'), '', 'taken back');
+my $after = schema_of($node, 'quiet');
+is(join("\n", grep { !/totals|^--$|^$/ } split /\n/, $after), join("\n", grep { !/totals|^--$|^$/ } split /\n/, $before), 'to where it was, but for the materialized view');
+
+# Names that have to be quoted, keys of several columns, deferred keys and such that set NULL.
+$node->safe_psql('postgres', 'CREATE DATABASE odd');
+$node->safe_psql('odd', <<'SQL');
+CREATE EXTENSION dbmastery;
+GRANT USAGE ON SCHEMA dbm TO alice, app;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA dbm TO alice;
+GRANT EXECUTE ON FUNCTION dbm.set_tenant TO app;
+GRANT CREATE ON DATABASE odd TO alice;
+SET ROLE alice;
+CREATE SCHEMA "odd ""s'";
+SET search_path = "odd ""s'";
+GRANT USAGE ON SCHEMA "odd ""s'" TO app;
+CREATE TABLE tenants (id uuid PRIMARY KEY);
+INSERT INTO tenants VALUES ('00000000-0000-0000-0000-000000000001'), ('00000000-0000-0000-0000-000000000002');
+CREATE TABLE "T one" ("Id" serial PRIMARY KEY, "Ten" uuid NOT NULL REFERENCES tenants, d date UNIQUE, CHECK ("Id" <> 0));
+INSERT INTO "T one" ("Ten", d) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 2)::uuid, date '2025-01-01' + i FROM generate_series(1, 50) i;
+CREATE TABLE "T two" (a int, b date, one int NOT NULL, d date, x text, PRIMARY KEY (a, b),
+	FOREIGN KEY (one) REFERENCES "T one" DEFERRABLE INITIALLY DEFERRED,
+	FOREIGN KEY (d) REFERENCES "T one" (d) ON UPDATE CASCADE ON DELETE SET NULL);
+INSERT INTO "T two" SELECT i, '2025-01-01', 1 + i % 50, (SELECT d FROM "T one" o WHERE o."Id" = 1 + i % 50) FROM generate_series(1, 100) i;
+GRANT SELECT, INSERT, UPDATE, DELETE ON "T one", "T two" TO app;
+SQL
+$before = schema_of($node, 'odd');
+my ($complaint, $odd) = call($node, 'odd', <<'SQL');
+SELECT dbm.tenancy_plan(ARRAY['"odd ""s''"."T two"', '"odd ""s''"."T one"']::regclass[], 'the tenant''s',
+	source => jsonb_build_object('"odd ""s''"."T one"', '"Ten"', '"odd ""s''"."T two"', jsonb_build_object('via', 'T two_one_fkey')),
+	tenants => '"odd ""s''".tenants', accept => '{primary_key,unique,foreign_keys}')
+SQL
+is($complaint, '', 'names that have to be quoted');
+chomp $odd;
+is(carry($node, 'odd', $odd, 'apply'), '', 'applied');
+is($node->safe_psql('odd', q{SELECT string_agg(DISTINCT status, ' ') FROM dbm.tenant_leak_test(NULL, 'the tenant''s')}), 'ok', 'nothing leaks');
+is(carry($node, 'odd', $odd, 'undo'), '', 'taken back');
+is(schema_of($node, 'odd'), $before, 'to where it was');
+
+# While others write: those who know no tenants until the plan waits, then those who do.
+$number = plan_tenancy($node, 'shop');
+my $writers = start_writers($node, 'shop', writers($rows), seconds => 12, clients => 3);
+my ($said) = call($node, 'shop', "CALL dbm.apply($number)");
+like($said, qr/waits: step (\d+)/, 'applied while others write, until the application knows its tenants');
+my ($step) = $said =~ /waits: step (\d+)/;
+my $is_alive = kill 0, $writers->{pid};
+my ($count, $longest) = stop_writers($writers);
+is(accounts($node, 'shop', $rows), '', "all of $count writes came through once");
+is(tenants_agree($node, 'shop'), '0', 'each with its tenant');
+cmp_ok($longest, '<=', 1000, sprintf 'none waited longer than 1 s: the longest %.0f ms', $longest);
+diag(sprintf 'until it waits: of %d writes the longest took %.0f ms; they were writing all the time: %s', $count, $longest, $is_alive ? 'yes' : 'no');
+$writers = start_writers($node, 'shop', writers($rows, 1), seconds => 10, clients => 3);
+call($node, 'shop', "SELECT dbm.confirm_step($number, $step)");
+is(carry($node, 'shop', $number, 'apply'), '', 'and the switch while they write');
+is(plan_row($node, 'shop', $number)->{status}, 'done', 'to its end');
+($count, $longest) = stop_writers($writers);
+is(accounts($node, 'shop', $rows), '', "all of $count writes came through once");
+is(tenants_agree($node, 'shop'), '0', 'each with its tenant');
+cmp_ok($longest, '<=', 1000, sprintf 'none waited longer than 1 s: the longest %.0f ms', $longest);
+diag(sprintf 'the switch: of %d writes the longest took %.0f ms', $count, $longest);
+is(leaks($node, 'shop', "shop.$_"), '', "nothing leaks from $_") for 'orders', 'lines', 'notes';
+
+# Killed with -9 in every step, and on.
+$number = plan_tenancy($node, 'killed');
+my @places = ('recorded', 'uncommitted', 'committed', 'before');
+my ($turn, $kills) = (0, 0);
+for my $step (steps($node, 'killed', $number))
+{
+	my ($said) = call($node, 'killed', "CALL dbm.apply($number)", fault => $step->{step} . ':' . $places[ $turn++ % @places ]);
+	call($node, 'killed', "SELECT dbm.confirm_step($number, $1)") if $said =~ /waits: step (\d+)/;
+	next if $said !~ /server closed the connection|terminating connection/;
+	$kills++;
+	$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server does not come back';
+}
+is(carry($node, 'killed', $number, 'apply'), '', "killed $kills times, the next call goes on") if plan_row($node, 'killed', $number)->{status} ne 'done';
+is(plan_row($node, 'killed', $number)->{status}, 'done', 'to the end');
+cmp_ok($kills, '>=', 20, 'it was killed in its steps');
+is(tenants_agree($node, 'killed'), '0', 'every row has its tenant');
+is(leaks($node, 'killed', "shop.$_"), '', "nothing leaks from $_") for 'orders', 'lines', 'notes';
+my $schema = schema_of($node, 'killed');
+# Names of policies and constraints, indexes and their columns are those of the one that was not killed.
+is(join("\n", sort split /\n/, $schema), join("\n", sort split /\n/, schema_of($node, 'shop')), 'the same as without a kill');
+
+done_testing();

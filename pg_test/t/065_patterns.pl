@@ -1,0 +1,126 @@
+# Row versions refuse lost updates; deleted rows stay, are not seen, and their values can be used again.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use Changes qw(call carry);
+use Plan qw(plan_row schema_of start_writers stop_writers);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Session;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('patterns');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'alice' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nfsync = off");
+$node->start;
+$node->safe_psql('postgres', 'CREATE ROLE alice LOGIN; CREATE DATABASE shop');
+$node->safe_psql('shop', <<'SQL');
+CREATE EXTENSION dbmastery;
+GRANT USAGE ON SCHEMA dbm TO alice;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA dbm TO alice;
+GRANT CREATE ON DATABASE shop TO alice;
+SET ROLE alice;
+CREATE SCHEMA shop;
+CREATE TABLE shop.orders (id bigint PRIMARY KEY, code text, amount int, long text, twice int GENERATED ALWAYS AS (amount * 2) STORED,
+	CONSTRAINT orders_code_key UNIQUE (code));
+CREATE UNIQUE INDEX orders_lower ON shop.orders (lower(code)) WHERE amount > 5;
+CREATE TABLE shop.lines (order_id bigint REFERENCES shop.orders, line int, PRIMARY KEY (order_id, line));
+CREATE TABLE shop.events (id bigint, at date, note text) PARTITION BY RANGE (at);
+CREATE TABLE shop.events_1 PARTITION OF shop.events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE shop.events_2 PARTITION OF shop.events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+INSERT INTO shop.orders (id, code, amount, long) SELECT i, 'c' || i, i, repeat(md5(i::text), 300) FROM generate_series(1, 100) AS i;
+INSERT INTO shop.lines SELECT i, 1 FROM generate_series(1, 100) AS i;
+INSERT INTO shop.events VALUES (1, '2025-05-05', 'x');
+SQL
+my $before = schema_of($node, 'shop');
+my ($out, $error);
+sub one { my ($error, $out) = call($node, 'shop', @_); chomp $out; return $error eq '' ? $out : $error }
+sub planned { my ($error, $out) = call($node, 'shop', "SELECT $_[0]"); $error eq '' or die $error; chomp $out; return $out }
+
+# Row versions.
+my $file = q{SELECT pg_relation_filenode('shop.orders')};
+my $was = one($file);
+my $versions = planned(q{dbm.row_versioning_plan('shop.orders')});
+is(carry($node, 'shop', $versions, 'apply'), '', 'applied');
+is(one($file), $was, 'no row was written by it');
+is(one(q{SELECT count(*) FROM shop.orders WHERE row_version = 1 AND updated_at IS NOT NULL}), '100', 'every row has a version');
+is(one(q{UPDATE shop.orders SET amount = 7 WHERE id = 1 RETURNING row_version, twice}), '2|14', 'a change makes the next');
+is(one(q{UPDATE shop.orders SET amount = amount WHERE id = 1 RETURNING row_version}), '2', 'what changes nothing does not');
+is(one(q{UPDATE shop.orders SET long = long || '', amount = NULL WHERE id = 2 RETURNING row_version}), '2', 'a NULL is a change');
+is(one(q{UPDATE shop.orders SET amount = 8, row_version = 2 WHERE id = 1 RETURNING row_version}), '3', 'who has read the last one may write');
+like(one(q{UPDATE shop.orders SET amount = 9, row_version = 2 WHERE id = 1}),
+	qr/ERROR:  a row of table "orders" was changed since it was read\nDETAIL:  It has version 3; version 2 was read\./, 'who has not may not');
+like(one(q{UPDATE shop.orders SET amount = 9, row_version = NULL WHERE id = 1}), qr/It has version 3; version none was read/, 'nor who takes the version away');
+is(one(q{SELECT amount || ' ' || row_version FROM shop.orders WHERE id = 1}), '8 3', 'and nothing happened');
+is(one(q{INSERT INTO shop.orders (id, row_version, updated_at) VALUES (200, 77, '1999-01-01') RETURNING row_version, updated_at > now() - interval '1 minute'}), '1|t',
+	'a new row begins with the first, whatever it says');
+is(one(q{INSERT INTO shop.orders (id, amount) VALUES (200, 1) ON CONFLICT (id) DO UPDATE SET amount = 5 RETURNING row_version}), '2', 'also by ON CONFLICT');
+is(one(q{MERGE INTO shop.orders o USING (VALUES (200)) v(id) ON o.id = v.id WHEN MATCHED THEN UPDATE SET amount = 6; SELECT row_version FROM shop.orders WHERE id = 200}), '3', 'and by MERGE');
+one(q{DELETE FROM shop.orders WHERE id = 200});
+# Two at once: the second waits, and is refused.
+my ($first, $second) = map { Session->new($node, 'shop', role => 'alice') } 1, 2;
+$first->must('BEGIN; UPDATE shop.orders SET amount = 10, row_version = 1 WHERE id = 5');
+$second->must(q{SET lock_timeout = 0});
+my $waiting = start_writers($node, 'shop', "UPDATE shop.orders SET amount = 11 WHERE id = 6;\n", seconds => 1);
+$first->must('COMMIT');
+($out, $error) = $second->run('UPDATE shop.orders SET amount = 11, row_version = 1 WHERE id = 5');
+like($error, qr/was changed since it was read/, 'a lost update is refused');
+my ($count) = stop_writers($waiting);
+is(one('SELECT row_version FROM shop.orders WHERE id = 6'), 2, "of $count writes of the same value one made a version");
+$waiting = start_writers($node, 'shop', "UPDATE shop.orders SET amount = amount + 1 WHERE id = 7;\n", seconds => 2, clients => 4);
+($count) = stop_writers($waiting);
+is(one('SELECT row_version - 1 FROM shop.orders WHERE id = 7'), $count, 'and each of those that change it one');
+is(one(q{BEGIN; UPDATE shop.orders SET amount = 1 WHERE id = 8; ROLLBACK; SELECT row_version FROM shop.orders WHERE id = 8}), '1', 'what is rolled back makes none');
+# Partitions, columns that are there, the trigger itself.
+my $events = planned(q{dbm.row_versioning_plan('shop.events', version_column => 'v', updated_at_column => NULL)});
+is(carry($node, 'shop', $events, 'apply'), '', 'a partitioned table too');
+is(one(q{UPDATE shop.events SET note = 'y' RETURNING v}), '2', 'its rows have versions');
+is(one(q{UPDATE shop.events SET at = '2026-05-05' RETURNING v}), '3', 'also across partitions') or diag(one('TABLE shop.events'));
+like(one(q{SELECT dbm.row_versioning_plan('shop.events', version_column => 'note')}), qr/ERROR:  note of shop\.events is there and is no plain column of type bigint/, 'a column of another type');
+like(one(q{SELECT dbm.row_versioning_plan('shop.events_1')}), qr/ERROR:  shop\.events_1 is a partition\nHINT/, 'a partition');
+like(one(q{SELECT dbm.row_versioning_plan('shop.events', NULL, NULL)}), qr/ERROR:  neither a column/, 'nothing at all');
+like(one(q{SELECT dbm.row_versioning_plan('dbm.plan')}), qr/must be owner of table dbm\.plan/, 'another\'s table');
+for my $wrong ("dbm.row_version('v')", "dbm.row_version('note', '')", "dbm.row_version('gone', '')")
+{
+	like(one("BEGIN; CREATE TRIGGER wrong BEFORE INSERT ON shop.events FOR EACH ROW EXECUTE FUNCTION $wrong; INSERT INTO shop.events VALUES (2, '2025-01-01')"),
+		qr/ERROR:  (?:dbm\.row_version\(\) takes the names of two columns|table "events_1" has no column "(?:note|gone)" of type bigint)/, $wrong);
+}
+like(one("BEGIN; CREATE TRIGGER wrong AFTER INSERT ON shop.events FOR EACH ROW EXECUTE FUNCTION dbm.row_version('v', ''); INSERT INTO shop.events VALUES (2, '2025-01-01')"),
+	qr/is a BEFORE trigger for each row/, 'a trigger of another kind');
+like(one('SELECT dbm.row_version()'), qr/was not called as a trigger/, 'no trigger at all');
+is(carry($node, 'shop', $_, 'undo'), '', 'taken back') for $events, $versions;
+
+# Soft delete.
+like(one(q{SELECT dbm.soft_delete_plan('shop.orders')}),
+	qr/ERROR:  unique keys of shop\.orders become those of rows that are not deleted\nDETAIL:  unique constraint orders_code_key, unique index orders_lower become partial/, 'what changes is named first');
+like(one(q{SELECT dbm.soft_delete_plan('shop.orders', accept => '{everything}')}), qr/"everything" is nothing that can be accepted/, 'what cannot be accepted');
+like(one(q{SELECT dbm.soft_delete_plan('shop.events')}), qr/shop\.events is not a plain table/, 'a partitioned table');
+is(schema_of($node, 'shop'), $before, 'nothing was changed by all that');
+my $deletes = planned(q{dbm.soft_delete_plan('shop.orders', accept => '{unique}')});
+my $writers = start_writers($node, 'shop', "\\set id random(1, 100)\nUPDATE shop.orders SET amount = amount + 1 WHERE id = :id;\n", seconds => 6);
+is(carry($node, 'shop', $deletes, 'apply'), '', 'applied while others write');
+($count, my $longest) = stop_writers($writers);
+cmp_ok($longest, '<=', 1000, sprintf 'of %d writes the longest took %.0f ms', $count, $longest);
+is(one(q{DELETE FROM shop.live_orders WHERE id IN (3, 4) RETURNING id}), "3\n4", 'deleted by the view');
+is(one(q{SELECT count(*) FROM shop.live_orders}), '98', 'they are not seen');
+is(one(q{SELECT count(*) || ' ' || count(deleted_at) FROM shop.orders}), '100 2', 'but there');
+is(one(q{DELETE FROM shop.live_orders WHERE id = 3 RETURNING id}), '', 'once');
+is(one(q{INSERT INTO shop.live_orders (id, code, amount) VALUES (103, 'c3', 9) RETURNING id}), '103', 'the value of a deleted row can be used again');
+like(one(q{INSERT INTO shop.live_orders (id, code) VALUES (104, 'c3')}), qr/duplicate key value violates unique constraint "orders_code_key"/, 'once');
+is(one(q{INSERT INTO shop.orders (id, code) VALUES (105, 'c3') ON CONFLICT (code) WHERE deleted_at IS NULL DO UPDATE SET amount = 70 RETURNING id}), '103', 'ON CONFLICT finds it');
+like(one(q{UPDATE shop.orders SET deleted_at = NULL WHERE id = 3}), qr/duplicate key/, 'a row does not come back beside it');
+is(one(q{UPDATE shop.orders SET deleted_at = NULL WHERE id = 4 RETURNING id}), '4', 'otherwise it does');
+is(one(q{UPDATE shop.live_orders SET amount = 1 WHERE id = 4 RETURNING amount}), '1', 'and can be changed through the view');
+is(one(q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'i' AND relname LIKE 'orders%'}),
+	'orders_code_key orders_deleted_at_idx orders_lower orders_pkey', 'indexes have their names');
+like(carry($node, 'shop', $deletes, 'undo'), qr/could not create unique index|duplicate/, 'the way back is closed as long as a value is there twice');
+one('DELETE FROM shop.orders WHERE id = 103');
+is(carry($node, 'shop', $deletes, 'undo'), '', 'and then open');
+is(schema_of($node, 'shop'), $before, 'the schema is what it was');
+
+done_testing();

@@ -1,0 +1,33 @@
+//! What a policy's expressions do.
+
+use super::super::{ColumnNumber, Oid, Volatility};
+
+/// A function that an expression calls, by name or through an operator.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CalledFunction {
+    /// Its OID.
+    pub oid: Oid,
+    /// `schema.name(types)`, quoted.
+    pub signature: Box<str>,
+    /// Whether it is the server's own.
+    pub is_system: bool,
+    /// Its volatility.
+    pub volatility: Volatility,
+    /// Whether it is called without arguments and outside of a subquery: for each row, with one and the same answer.
+    pub is_bare: bool,
+    /// Its language.
+    pub language: Oid,
+}
+
+/// USING and WITH CHECK of one policy.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyExpression {
+    /// USING is `true`.
+    pub using_is_true: bool,
+    /// WITH CHECK is `true`.
+    pub check_is_true: bool,
+    /// What they call, each once.
+    pub functions: Vec<CalledFunction>,
+    /// The table's own columns that USING asks for.
+    pub columns: Vec<ColumnNumber>,
+}

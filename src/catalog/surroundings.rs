@@ -1,0 +1,314 @@
+//! One table with what stands around it, for whoever plans a change of all of that: keys, foreign keys from both sides,
+//! policies, privileges, partitions, views, functions. The fields are the keys of the document that `pg::surroundings` asks
+//! for; definitions are the server's own words with every name qualified.
+
+use serde::Deserialize;
+
+use super::Oid;
+use crate::text::{quote_identifier, quote_qualified};
+
+/// A table.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Table {
+    /// `server_version_num`.
+    pub version: i32,
+    /// Its OID.
+    pub oid: Oid,
+    /// Its schema, as it is.
+    pub schema: String,
+    /// Its name, as it is.
+    pub name: String,
+    /// `pg_class.relkind`.
+    pub kind: char,
+    /// `pg_class.relpersistence`.
+    pub persistence: char,
+    /// Whether it is a partition.
+    pub is_partition: bool,
+    /// Whether it is part of an extension.
+    pub extension: bool,
+    /// Its owner, quoted.
+    pub owner: String,
+    /// Its owner's OID.
+    pub owner_oid: Oid,
+    /// Whether no policy applies to its owner: a superuser, or BYPASSRLS.
+    pub owner_passes: bool,
+    /// Whether the caller has the owner's rights.
+    pub is_own: bool,
+    /// ENABLE ROW LEVEL SECURITY.
+    pub has_row_security: bool,
+    /// FORCE ROW LEVEL SECURITY.
+    pub forces_row_security: bool,
+    /// Its size without indexes.
+    pub bytes: i64,
+    /// Its columns, by number.
+    pub columns: Vec<Column>,
+    /// Its indexes.
+    pub indexes: Vec<Index>,
+    /// Its foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Foreign keys that point to it.
+    pub incoming: Vec<Incoming>,
+    /// Its policies.
+    pub policies: Vec<Policy>,
+    /// Who has which rights, but its owner.
+    pub grants: Vec<Grant>,
+    /// Its partitions and those that inherit from it.
+    pub partitions: Vec<Partition>,
+    /// Views and materialized views that read it, also by way of others.
+    pub views: Vec<View>,
+    /// Functions with their owner's rights that name it.
+    pub functions: Vec<Function>,
+    /// Publications that send its rows, quoted.
+    pub publications: Vec<String>,
+    /// Names that are taken around it.
+    pub taken: Vec<String>,
+}
+
+impl Table {
+    /// Schema and name, quoted.
+    pub fn qualified(&self) -> String {
+        quote_qualified(&self.schema, &self.name)
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether an index that can be used begins with the column.
+    pub fn is_indexed_by(&self, column: &str) -> bool {
+        self.indexes.iter().any(|index| {
+            index.is_valid
+                && !index.is_partial
+                && index.method == "btree"
+                && index.first.as_deref() == Some(column)
+        })
+    }
+}
+
+/// A column.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub type_name: String,
+    /// The name of its type, or of that below its domain.
+    pub base: String,
+    /// `pg_type.typcategory`.
+    pub category: char,
+    /// The first label of its enum.
+    pub label: Option<String>,
+    /// How many characters it takes, where that is limited.
+    pub length: Option<i32>,
+    /// NOT NULL.
+    pub is_not_null: bool,
+    /// GENERATED ALWAYS AS.
+    pub is_generated: bool,
+    /// A default or an identity.
+    pub has_default: bool,
+    /// Its default.
+    pub default: Option<String>,
+    /// Its collation, where that is not the default.
+    pub collation: Option<String>,
+}
+
+/// An index.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Index {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its key columns; `None` where one of them is an expression.
+    pub columns: Option<Vec<String>>,
+    /// Its first column, if that is one.
+    pub first: Option<String>,
+    /// Whether the tenant column is part of its key.
+    pub holds_tenant: bool,
+    /// Its access method.
+    pub method: String,
+    /// What follows the table in CREATE INDEX.
+    pub tail: String,
+    /// UNIQUE.
+    pub is_unique: bool,
+    /// Whether an exclusion constraint stands on it.
+    pub is_exclusion: bool,
+    /// Whether it has a predicate.
+    pub is_partial: bool,
+    /// Whether it is ready for queries.
+    pub is_valid: bool,
+    /// Whether it is the replica identity.
+    pub is_replica_identity: bool,
+    /// NULLS NOT DISTINCT.
+    pub nulls_not_distinct: bool,
+    /// The constraint that it serves.
+    pub constraint: Option<String>,
+    /// The kind of that constraint.
+    pub constraint_kind: Option<char>,
+    /// Whether that is DEFERRABLE.
+    pub is_deferrable: bool,
+    /// Whether that is INITIALLY DEFERRED.
+    pub is_deferred: bool,
+    /// Views that stand on that constraint.
+    pub needed_by: Vec<String>,
+}
+
+impl Index {
+    /// Schema and name, quoted.
+    pub fn qualified(&self) -> String {
+        quote_qualified(&self.schema, &self.name)
+    }
+
+    /// Whether it says that a value is there which somebody else has: unique, or exclusive, without the tenant.
+    pub fn tells(&self) -> bool {
+        (self.is_unique || self.is_exclusion) && !self.holds_tenant
+    }
+
+    /// What it is called in words.
+    pub fn described(&self) -> String {
+        match self.constraint_kind {
+            Some('p') => format!("primary key {}", quote_identifier(&self.name)),
+            Some('u') => format!("unique constraint {}", quote_identifier(&self.name)),
+            Some('x') => format!("exclusion constraint {}", quote_identifier(&self.name)),
+            _ => format!("unique index {}", quote_identifier(&self.name)),
+        }
+    }
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ForeignKey {
+    /// Its name.
+    pub name: String,
+    /// The table to which it points.
+    pub referenced: Oid,
+    /// That table's name, quoted.
+    pub referenced_name: String,
+    /// Whether that table has the tenant column.
+    pub referenced_has_tenant: bool,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// Those to which they point.
+    pub referenced_columns: Vec<String>,
+    /// As ADD CONSTRAINT takes it.
+    pub definition: String,
+    /// Whether all rows are known to meet it.
+    pub is_valid: bool,
+    /// DEFERRABLE.
+    pub is_deferrable: bool,
+    /// INITIALLY DEFERRED.
+    pub is_deferred: bool,
+    /// `pg_constraint.confmatchtype`.
+    pub r#match: char,
+    /// `pg_constraint.confupdtype`.
+    pub on_update: char,
+    /// `pg_constraint.confdeltype`.
+    pub on_delete: char,
+}
+
+/// A foreign key that points here.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Incoming {
+    /// Whose it is.
+    pub table: Oid,
+    /// That table's name, quoted.
+    pub table_name: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A policy.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// Whether it lets in, rather than keeps out.
+    pub is_permissive: bool,
+    /// `pg_policy.polcmd`.
+    pub command: char,
+    /// Whether it is for everybody.
+    pub is_for_all: bool,
+    /// Those for whom it is.
+    pub roles: Vec<Oid>,
+    /// Which rows it is about.
+    pub using: Option<String>,
+    /// Which rows may be written.
+    pub check: Option<String>,
+}
+
+/// The rights of one role on the table or on columns of it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Grant {
+    /// Whose; 0 for everybody.
+    pub role: Oid,
+    /// The role's name, quoted.
+    pub name: String,
+    /// Which.
+    pub privileges: Vec<String>,
+}
+
+/// A partition, or a table that inherits.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Partition {
+    /// Its name, quoted.
+    pub name: String,
+    /// Its OID.
+    pub oid: Oid,
+    /// Whether it is a partition.
+    pub is_partition: bool,
+    /// ENABLE ROW LEVEL SECURITY.
+    pub has_row_security: bool,
+    /// Who has rights on it, but its owner.
+    pub grantees: Vec<Oid>,
+}
+
+/// A view that reads the table.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct View {
+    /// Its OID.
+    pub oid: Oid,
+    /// Its name, quoted.
+    pub name: String,
+    /// `v`, or `m` for a materialized one.
+    pub kind: char,
+    /// `security_invoker`.
+    pub is_invoker: bool,
+    /// Whether rows come to it by the rights of somebody to whom no policy applies, or out of a materialized view.
+    pub passes: bool,
+    /// Whether the caller has its owner's rights.
+    pub is_own: bool,
+    /// Its owner, quoted.
+    pub owner: String,
+    /// Whether it has the tenant column.
+    pub has_tenant: bool,
+    /// Who may use it, but its owner.
+    pub grants: Vec<Oid>,
+}
+
+/// A function that runs with its owner's rights.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Function {
+    /// Its name with arguments.
+    pub signature: String,
+    /// Its OID.
+    pub oid: Oid,
+    /// Its owner, quoted.
+    pub owner: String,
+    /// Whether no policy applies to its owner, even if it is forced: a superuser, or BYPASSRLS.
+    pub owner_passes: bool,
+    /// Whether no policy applies to its owner as it is.
+    pub passes: bool,
+    /// Whether it is a trigger function.
+    pub is_trigger: bool,
+}

@@ -1,0 +1,65 @@
+//! Soft delete planned on the running server.
+
+use pgrx::PgSqlErrorCode;
+
+use super::{Wish, plan, refusal};
+use crate::catalog::Oid;
+use crate::pg::error::raise;
+use crate::pg::run;
+use crate::pg::surroundings::surroundings;
+use crate::text::quote_literal;
+
+/// Plans it and returns the number of the plan.
+pub fn soft_delete(target: Oid, column: String, view: Option<String>, accept: &[String]) -> i64 {
+    let table = surroundings(target, "");
+    let name = table.qualified();
+    if !table.is_own {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("must be owner of table {name}"),
+            "",
+            "",
+        );
+    }
+    if let Some(word) = accept.iter().find(|word| *word != "unique") {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("\"{word}\" is nothing that can be accepted"),
+            "Valid: unique.",
+            "",
+        );
+    }
+    let accepts_unique = !accept.is_empty();
+    let wish = Wish {
+        view: view.unwrap_or_else(|| {
+            crate::text::identifier::unused_name(&["live", &table.name], |name| {
+                table.taken.iter().any(|taken| taken == name)
+            })
+        }),
+        asked: format!(
+            "dbm.soft_delete_plan({}, {}{})",
+            quote_literal(&name),
+            quote_literal(&column),
+            if accepts_unique { ", accept => ARRAY['unique']" } else { "" }
+        ),
+        column,
+        accepts_unique,
+    };
+    // Those of the table to itself are among them.
+    let pointed_to: Vec<Vec<String>> = table
+        .incoming
+        .iter()
+        .flat_map(|incoming| surroundings(incoming.table, "").foreign_keys)
+        .filter(|key| key.referenced == target)
+        .map(|key| key.referenced_columns)
+        .collect();
+    if let Some(refused) = refusal(&table, &wish, &pointed_to) {
+        let code = if refused.is_to_be_accepted {
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+        } else {
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED
+        };
+        raise(code, &refused.message, &refused.detail, &refused.hint);
+    }
+    run::store(&plan(&table, &wish))
+}

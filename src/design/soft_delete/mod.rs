@@ -1,0 +1,287 @@
+//! Soft delete: a row that is deleted stays and says since when. A view shows the others; keys ignore it, so that its values
+//! can be used again. Pure, but for the door and what it asks.
+
+#[cfg(feature = "postgres")]
+pub mod api;
+#[cfg(feature = "postgres")]
+mod live;
+
+use crate::catalog::LockMode;
+use crate::catalog::surroundings::{Index, Table};
+use crate::change::plan::{Phase, Plan, Risk, Step};
+use crate::change::proof;
+use crate::change::words::{alter, concurrently, list, with_condition};
+use crate::text::identifier::{between, unused_name};
+use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The column.
+    pub column: String,
+    /// The name of the view of what is not deleted.
+    pub view: String,
+    /// Whether unique keys may become those of rows that are not deleted.
+    pub accepts_unique: bool,
+    /// The call as it was made.
+    pub asked: String,
+}
+
+/// Why there is no way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Whether it only has to be accepted.
+    pub is_to_be_accepted: bool,
+    /// What is wrong.
+    pub message: String,
+    /// More of it.
+    pub detail: String,
+    /// What to do instead.
+    pub hint: String,
+}
+
+/// Unique constraints and indexes that are to ignore deleted rows. A primary key names a row, deleted or not.
+fn unique(table: &Table) -> impl Iterator<Item = &Index> {
+    table.indexes.iter().filter(|index| index.is_unique && index.constraint_kind != Some('p'))
+}
+
+fn primary_key(table: &Table) -> Option<&Vec<String>> {
+    table
+        .indexes
+        .iter()
+        .find(|index| index.constraint_kind == Some('p'))
+        .and_then(|index| index.columns.as_ref())
+}
+
+/// Why the table cannot have it as is wished; `None` where it can. `pointed_to`: the columns to which foreign keys of other
+/// tables point, each key's between commas.
+pub fn refusal(table: &Table, wish: &Wish, pointed_to: &[Vec<String>]) -> Option<Refused> {
+    let name = table.qualified();
+    let no = |message: String, hint: &str| {
+        Some(Refused { is_to_be_accepted: false, message, detail: String::new(), hint: hint.to_owned() })
+    };
+    if table.kind != 'r' {
+        return no(format!("{name} is not a plain table"), "");
+    }
+    if table.is_partition {
+        return no(format!("{name} is a partition"), "");
+    }
+    if table.extension {
+        return no(format!("{name} belongs to an extension"), "");
+    }
+    if primary_key(table).is_none() {
+        return no(
+            format!("{name} has no primary key by which a row could be named"),
+            "ALTER TABLE … ADD PRIMARY KEY first.",
+        );
+    }
+    if let Some(there) = table.column(&wish.column)
+        && (there.type_name != "timestamp with time zone" || there.is_not_null)
+    {
+        return no(
+            format!(
+                "{} of {name} is there and is no timestamp with time zone that may be NULL",
+                quote_identifier(&there.name)
+            ),
+            "Choose another name, or change it first.",
+        );
+    }
+    if table.taken.contains(&wish.view) {
+        return no(
+            format!("{} is there already", quote_qualified(&table.schema, &wish.view)),
+            "Choose another name for the view.",
+        );
+    }
+    for index in unique(table) {
+        if index.columns.as_ref().is_some_and(|columns| pointed_to.iter().any(|key| same(key, columns))) {
+            return no(
+                format!(
+                    "foreign keys point to {} of {name}, which has to hold deleted rows too",
+                    index.described()
+                ),
+                "Let them point to the primary key first.",
+            );
+        }
+        if !index.is_valid || index.is_replica_identity || index.is_deferrable {
+            return no(
+                format!("{} of {name} is not valid, deferrable or the replica identity", index.described()),
+                "Make it a plain unique index first.",
+            );
+        }
+        if !index.needed_by.is_empty() {
+            return no(
+                format!("view {} groups by {} of {name}", index.needed_by.join(", "), index.described()),
+                "",
+            );
+        }
+    }
+    let gains: Vec<String> = unique(table).map(Index::described).collect();
+    if !wish.accepts_unique && !gains.is_empty() {
+        return Some(Refused {
+            is_to_be_accepted: true,
+            message: format!("unique keys of {name} become those of rows that are not deleted"),
+            detail: format!(
+                "{} become partial: ON CONFLICT needs WHERE {} IS NULL, and no foreign key can point to them.",
+                gains.join(", "),
+                quote_identifier(&wish.column)
+            ),
+            hint: "If that is meant: accept => '{unique}'.".to_owned(),
+        });
+    }
+    None
+}
+
+fn same(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|column| other.contains(column))
+}
+
+/// The plan. What has to be refused was refused before.
+pub fn plan(table: &Table, wish: &Wish) -> Plan {
+    let name = table.qualified();
+    let column = quote_identifier(&wish.column);
+    let is_taken = |name: &str| table.taken.iter().any(|taken| taken == name);
+    let mut steps = Vec::new();
+    if table.column(&wish.column).is_none() {
+        steps.push(
+            Step::new(Phase::Expand, alter(&name, &format!("ADD COLUMN {column} timestamp with time zone")))
+                .lock(LockMode::AccessExclusive)
+                .undo(alter(&name, &format!("DROP COLUMN IF EXISTS {column}")))
+                .verify(proof::has_column(&name, &wish.column))
+                .note("no row is read or written; the way back forgets which rows were deleted"),
+        );
+    }
+    let index = unused_name(&[&table.name, &wish.column, "idx"], is_taken);
+    steps.push(concurrently(
+        &table.schema,
+        &name,
+        &index,
+        false,
+        &format!("({column}) WHERE {column} IS NOT NULL"),
+    ));
+    for index in unique(table) {
+        steps.extend(partial(table, index, &column));
+    }
+    steps.push(view(table, wish));
+    Plan {
+        title: format!("let deleted rows of {name} stay"),
+        change: wish.asked.clone(),
+        risk: Risk::Medium,
+        requires: requires(table, wish),
+        seconds: Some(((table.bytes as f64 / 1e9).max(0.5), (table.bytes as f64 / 2e7).max(5.0))),
+        search_path: String::new(),
+        steps,
+        verify: vec![proof::is_view(&quote_qualified(&table.schema, &wish.view))],
+    }
+}
+
+/// A unique index of the rows that are not deleted takes the place of one of all rows.
+fn partial(table: &Table, index: &Index, column: &str) -> Vec<Step> {
+    let name = table.qualified();
+    let Some(tail) = with_condition(&index.tail, &format!("({column} IS NULL)")) else { return Vec::new() };
+    let new = between(&index.name, "live", |name| table.taken.iter().any(|taken| taken == name));
+    let (old, own) = (index.qualified(), quote_qualified(&table.schema, &new));
+    let is_partial = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass({}) AND indisvalid \
+         AND pg_catalog.pg_get_expr(indpred, indrelid) LIKE {})",
+        quote_literal(&old),
+        quote_literal(&format!("%{column} IS NULL%"))
+    );
+    let build = concurrently(&table.schema, &name, &new, true, &tail)
+        .verify(format!("SELECT ({}) OR ({is_partial})", proof::has_valid_index(&own)));
+    let again = between(&index.name, "undo", |name| table.taken.iter().any(|taken| taken == name));
+    let again_own = quote_qualified(&table.schema, &again);
+    let (drop, back) = match &index.constraint {
+        Some(constraint) => (
+            alter(&name, &format!("DROP CONSTRAINT {}", quote_identifier(constraint))),
+            alter(
+                &name,
+                &format!(
+                    "ADD CONSTRAINT {} UNIQUE USING INDEX {}",
+                    quote_identifier(constraint),
+                    quote_identifier(&again)
+                ),
+            ),
+        ),
+        None => (
+            format!("DROP INDEX {old}"),
+            format!("ALTER INDEX {again_own} RENAME TO {}", quote_identifier(&index.name)),
+        ),
+    };
+    let exchange = Step::new(Phase::Switch, drop)
+        .and(format!("ALTER INDEX {own} RENAME TO {}", quote_identifier(&index.name)))
+        .lock(LockMode::AccessExclusive)
+        .undo(format!("DROP INDEX CONCURRENTLY IF EXISTS {again_own}"))
+        .undo(format!(
+            "CREATE UNIQUE INDEX CONCURRENTLY {} ON {name} {}",
+            quote_identifier(&again),
+            index.tail
+        ))
+        .undo(format!("ALTER INDEX {old} RENAME TO {};\n{back}", quote_identifier(&new)))
+        .verify(is_partial)
+        .note("no row is read; the way back fails where a value is there twice, once deleted");
+    vec![build, exchange]
+}
+
+/// The view of what is not deleted: what is deleted from it stays in the table.
+fn view(table: &Table, wish: &Wish) -> Step {
+    let name = table.qualified();
+    let column = quote_identifier(&wish.column);
+    let own = quote_qualified(&table.schema, &wish.view);
+    let function = unused_name(&[&wish.view, "delete"], |name| table.taken.iter().any(|taken| taken == name));
+    let function = quote_qualified(&table.schema, &function);
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| column.name.clone()).filter(|name| *name != wish.column).collect();
+    let key: Vec<String> = primary_key(table)
+        .map(|key| {
+            key.iter().map(|column| format!("dbm_row.{0} = OLD.{0}", quote_identifier(column))).collect()
+        })
+        .unwrap_or_default();
+    let body = format!(
+        "\nBEGIN\n  UPDATE {name} AS dbm_row SET {column} = pg_catalog.clock_timestamp() WHERE {} AND dbm_row.{column} IS NULL;\n  \
+         IF NOT FOUND THEN RETURN NULL; END IF;\n  RETURN OLD;\nEND\n",
+        key.join(" AND ")
+    );
+    Step::new(
+        Phase::Switch,
+        format!(
+            "CREATE VIEW {own} WITH (security_invoker = true) AS SELECT {} FROM {name} WHERE {column} IS NULL",
+            list(&columns)
+        ),
+    )
+    .and(format!(
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {}",
+        dollar_quoted(&body)
+    ))
+    .and(format!(
+        "CREATE TRIGGER soft_delete INSTEAD OF DELETE ON {own} FOR EACH ROW EXECUTE FUNCTION {function}()"
+    ))
+    .and(format!(
+        "COMMENT ON VIEW {own} IS {}",
+        quote_literal(&format!("Rows of {} that are not deleted. DELETE marks a row as deleted.", table.name))
+    ))
+    .undo(format!("DROP VIEW IF EXISTS {own};\nDROP FUNCTION IF EXISTS {function}()"))
+    .verify(proof::is_view(&own))
+    .note("who uses it needs rights on the table too; INSERT and UPDATE go through it as to the table")
+}
+
+fn requires(table: &Table, wish: &Wish) -> Vec<String> {
+    let (name, column) = (table.qualified(), quote_identifier(&wish.column));
+    let mut requires = vec![format!(
+        "the application reads and deletes through {}, or says {column} IS NULL itself; DELETE FROM {name} goes on deleting for good",
+        quote_qualified(&table.schema, &wish.view)
+    )];
+    for incoming in &table.incoming {
+        requires.push(format!(
+            "{} points to {name} by {}: its rows stay, and go on pointing to rows that are deleted",
+            incoming.table_name,
+            quote_identifier(&incoming.name)
+        ));
+    }
+    for view in &table.views {
+        requires.push(format!("{} goes on showing deleted rows", view.name));
+    }
+    requires
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Tenants on the server: whose rows a transaction may see, and what is asked of the catalogs and of the tables about it.
+//!
+//! The tenant is kept in the setting `dbm.tenant`, which the server hands on to parallel workers and takes back with a
+//! transaction. Only a superuser may set it as a setting; everybody else by the functions of the extension, for which
+//! they need to be granted. A session that gave the setting a value before the library was loaded loses it then.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+
+use pgrx::datum::DatumWithOid;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use super::encoding;
+use super::error::raise;
+use super::guard::local_transaction;
+use super::local_settings::with_empty_search_path;
+use super::planner::{Refusal, refusable, rolled_back};
+use super::query::rows;
+use super::settings;
+use super::value::Text;
+use crate::catalog::Oid;
+
+const ROLE: &str = include_str!("tenancy/role.sql");
+
+thread_local! {
+    /// The transaction that has a tenant, and which.
+    static OF_TRANSACTION: RefCell<Option<(u32, String)>> = const { RefCell::new(None) };
+}
+
+/// The tenant of the transaction; `None` where there is none.
+pub fn current() -> Option<String> {
+    let value = settings::tenant()?;
+    let bytes = value.to_bytes();
+    (!bytes.is_empty()).then(|| encoding::from_server(bytes).into_owned())
+}
+
+/// Sets the tenant, until the transaction ends or for the rest of the session.
+///
+/// Within one transaction there is one tenant, whatever is reset or rolled back in it: whoever gets a statement into
+/// somebody's transaction cannot go on to the rows of another tenant in it. A superuser may.
+pub fn set(tenant: &str, is_local: bool) {
+    let transaction = local_transaction();
+    // SAFETY: reads variables of this process.
+    let (is_superuser, is_alone) = unsafe { (pg_sys::superuser(), !pg_sys::IsTransactionBlock()) };
+    let before = OF_TRANSACTION.with_borrow(|of| {
+        of.as_ref().filter(|(number, _)| *number == transaction).map(|(_, tenant)| tenant.clone())
+    });
+    if let Some(before) = before.filter(|before| before != tenant)
+        && !is_superuser
+    {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &format!("this transaction belongs to tenant \"{before}\""),
+            "A transaction has one tenant.",
+            "Begin another transaction for another tenant.",
+        );
+    }
+    let Ok(value) = CString::new(encoding::to_server(tenant).as_ref()) else {
+        raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "a tenant cannot contain a zero byte", "", "");
+    };
+    if is_local && is_alone && !tenant.is_empty() {
+        pgrx::warning!(
+            "the tenant is set until the end of this statement only: no transaction has been begun"
+        );
+    }
+    put(
+        &value,
+        if is_local { pg_sys::GucAction::GUC_ACTION_LOCAL } else { pg_sys::GucAction::GUC_ACTION_SET },
+    );
+    if !tenant.is_empty() {
+        OF_TRANSACTION.replace(Some((transaction, tenant.to_owned())));
+    }
+}
+
+fn put(value: &CStr, action: pg_sys::GucAction::Type) {
+    // SAFETY: two C strings; the end of the (sub)transaction takes back what belongs to it.
+    unsafe {
+        pg_sys::set_config_option(
+            c"dbm.tenant".as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            action,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// What a role can do to a table, its views, partitions and functions, as a JSON document; `None` where there is no such
+/// role.
+pub fn role_document(
+    table: Oid,
+    name: &str,
+    views: &[Oid],
+    partitions: &[Oid],
+    functions: &[Oid],
+) -> Option<String> {
+    let numbers = |oids: &[Oid]| oids.iter().map(|&oid| pg_sys::Oid::from(oid)).collect::<Vec<_>>();
+    with_empty_search_path(|| {
+        let arguments = [
+            DatumWithOid::from(pg_sys::Oid::from(table)),
+            Text::from(name).into(),
+            numbers(views).into(),
+            numbers(partitions).into(),
+            numbers(functions).into(),
+        ];
+        rows(ROLE, &arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).next()
+    })
+}
+
+/// The tables of users that have the column, by name.
+pub fn tables_with(column: &str) -> Vec<Oid> {
+    with_empty_search_path(|| {
+        rows(
+            "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+                AND n.nspname NOT IN ('information_schema') AND n.nspname !~ '^pg_'
+                AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+                AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = $1 AND NOT a.attisdropped)
+              ORDER BY n.nspname, c.relname",
+            &[Text::from(column).into()],
+            |row| row.get::<pg_sys::Oid>(1),
+        )
+    })
+    .into_iter()
+    .flatten()
+    .map(|oid| oid.to_u32())
+    .collect()
+}
+
+/// The relation of that name, as it is written.
+pub fn relation_named(name: &str) -> Option<Oid> {
+    named("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", name, |row| row.get::<pg_sys::Oid>(1))
+        .map(|oid| oid.to_u32())
+}
+
+/// The type of that name, as the server writes it.
+pub fn type_named(name: &str) -> Option<String> {
+    with_empty_search_path(|| {
+        named(
+            "SELECT pg_catalog.format_type(t, NULL) || coalesce(pg_catalog.substring($1, '\\([0-9, ]+\\)$'), '')
+               FROM (SELECT pg_catalog.to_regtype(pg_catalog.regexp_replace($1, '\\([0-9, ]+\\)$', ''))::pg_catalog.oid) AS x(t) WHERE t IS NOT NULL",
+            name,
+            |row| row.get::<Text>(1),
+        )
+    })
+    .map(Text::into_string)
+}
+
+fn named<T>(
+    sql: &str,
+    name: &str,
+    read: impl FnMut(&pgrx::spi::SpiHeapTupleData<'_>) -> Result<Option<T>, pgrx::spi::SpiError>,
+) -> Option<T> {
+    rows(sql, &[Text::from(name).into()], read).into_iter().flatten().next()
+}
+
+/// Whether the caller can run that; nothing of it stays.
+pub fn tried_by_caller(sql: &str) -> Result<(), Refusal> {
+    refusable(|| {
+        rolled_back(|| {
+            super::local_settings::with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], || {
+                rows(sql, &[], |row| row.get::<Text>(1));
+            });
+        });
+    })
+}
+
+/// In whose place a probe is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// The table's owner, for whom neither policies nor triggers nor foreign keys are in the way.
+    Owner(Oid),
+    /// Somebody with his own rights and no more.
+    Role {
+        /// Who.
+        role: Oid,
+        /// Whether he switches row security off.
+        is_open: bool,
+    },
+}
+
+/// Takes rights, settings and tenant until the subtransaction ends.
+fn take_place_of(who: As, tenant: &str) {
+    let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+    let (role, limits, replication, row_security) = match who {
+        As::Owner(role) => (role, restricted | pg_sys::SECURITY_NOFORCE_RLS, c"replica", c"on"),
+        As::Role { role, is_open } => (role, restricted, c"origin", if is_open { c"off" } else { c"on" }),
+    };
+    let value = CString::new(encoding::to_server(tenant).as_ref()).unwrap_or_default();
+    let settings: [(&CStr, &CStr); 9] = [
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"row_security", row_security),
+        // A row that somebody is at is not waited for.
+        (c"lock_timeout", c"1s"),
+        // Denials are told by their words.
+        (c"lc_messages", c"C"),
+        (c"session_replication_role", replication),
+        (c"client_min_messages", c"error"),
+        (c"DateStyle", c"ISO, YMD"),
+        (c"TimeZone", c"UTC"),
+        (c"dbm.tenant", &value),
+    ];
+    // SAFETY: C strings, and a role that exists; the subtransaction gives all of it back when it ends.
+    unsafe {
+        for (name, value) in settings {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_LOCAL,
+                true,
+                0,
+                false,
+            );
+        }
+        pg_sys::SetUserIdAndSecContext(role.into(), limits as i32);
+    }
+}
+
+/// Runs one statement in somebody's place, in a subtransaction that is taken back; the first column of each row as
+/// text, or why it could not be run.
+pub fn probed(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
+    refusable(|| rolled_back(|| asked(who, tenant, sql)))
+}
+
+/// The same, and what another statement then says in the place of another; both are taken back.
+pub fn probed_then(
+    who: As,
+    tenant: &str,
+    sql: &str,
+    owner: As,
+    then: &str,
+) -> Result<Vec<Option<String>>, Refusal> {
+    refusable(|| {
+        rolled_back(|| {
+            let before = super::run::owner::Identity::current();
+            asked(who, tenant, sql);
+            drop(before);
+            asked(owner, "", then)
+        })
+    })
+}
+
+/// Runs a statement in somebody's place within the subtransaction of [`beside`], which takes it back.
+pub fn prepared(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
+    refusable(|| {
+        super::planner::kept(|| {
+            let before = super::run::owner::Identity::current();
+            let answer = asked(who, tenant, sql);
+            drop(before);
+            answer
+        })
+    })
+}
+
+/// Runs `work`, of which nothing stays.
+pub fn beside<T>(work: impl FnOnce() -> T) -> T {
+    rolled_back(work)
+}
+
+/// What a statement answers: its first column, or else a word for each row that it changed.
+fn asked(who: As, tenant: &str, sql: &str) -> Vec<Option<String>> {
+    // Nothing that is put off can be checked in somebody's place.
+    super::query::write("SET CONSTRAINTS ALL IMMEDIATE", &[]);
+    take_place_of(who, tenant);
+    if !sql.starts_with("SELECT ") && !sql.contains(" RETURNING ") {
+        return vec![Some("row".to_owned()); super::query::rows_writing(sql, &[])];
+    }
+    super::query::rows_mutable(sql, &[], |row| row.get::<Text>(1))
+        .into_iter()
+        .map(|text| text.map(Text::into_string))
+        .collect()
+}
+
+/// Whether whoever calls may act as this role: by SET ROLE.
+pub fn may_act_as(role: Oid) -> bool {
+    // SAFETY: look-ups in the catalogs of roles.
+    unsafe {
+        let caller = pg_sys::GetUserId();
+        #[cfg(feature = "pg15")]
+        let may_become = pg_sys::is_member_of_role(caller, role.into());
+        #[cfg(not(feature = "pg15"))]
+        let may_become = pg_sys::member_can_set_role(caller, role.into());
+        pg_sys::superuser() || may_become
+    }
+}

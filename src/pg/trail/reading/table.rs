@@ -1,0 +1,175 @@
+//! A table as it is now: its columns, and its rows as the log would write them.
+
+use pgrx::pg_sys;
+
+use super::cursor::Cursor;
+use super::rows::{Rows, rows};
+use crate::catalog::Oid;
+use crate::text::quote_identifier;
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its number.
+    pub number: i32,
+    /// Its name.
+    pub name: String,
+    /// Its type as SQL writes it, qualified.
+    pub type_name: String,
+    /// Its type.
+    pub type_oid: Oid,
+    /// Whether it is computed from others.
+    pub is_generated: bool,
+    /// Whether it is an identity that takes a value only where it is told to.
+    pub is_identity: bool,
+    /// Whether it belongs to the primary key.
+    pub is_key: bool,
+}
+
+/// A table, or one of its partitions.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its number.
+    pub oid: Oid,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is partitioned.
+    pub is_partitioned: bool,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+}
+
+fn text(row: &[Option<String>], place: usize) -> String {
+    row.get(place).cloned().flatten().unwrap_or_default()
+}
+
+/// The table, and below it its partitions; none where there is no such table.
+pub fn with_partitions(table: Oid) -> Vec<Table> {
+    let found: Rows = rows(
+        None,
+        "WITH RECURSIVE tree AS (
+             SELECT $1::pg_catalog.oid AS oid, 0 AS depth
+             UNION ALL
+             SELECT i.inhrelid, tree.depth + 1 FROM tree
+             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
+         SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', a.attnum, a.attname,
+                pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.attgenerated <> '',
+                a.attidentity = 'a', a.attnum = ANY (k.indkey::pg_catalog.int2[])
+         FROM tree
+         JOIN pg_catalog.pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p')
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_catalog.pg_index k ON k.indrelid = c.oid AND k.indisprimary
+         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         ORDER BY tree.depth, c.oid, a.attnum",
+        &[Some(table.to_string())],
+    );
+    let mut tables: Vec<Table> = Vec::new();
+    for row in &found {
+        let oid = text(row, 0).parse().unwrap_or(0);
+        if tables.last().is_none_or(|table| table.oid != oid) {
+            tables.push(Table {
+                oid,
+                schema: text(row, 1),
+                name: text(row, 2),
+                is_partitioned: text(row, 3) == "t",
+                columns: Vec::new(),
+            });
+        }
+        if let (Some(table), Ok(number)) = (tables.last_mut(), text(row, 4).parse()) {
+            table.columns.push(Column {
+                number,
+                name: text(row, 5),
+                type_name: text(row, 6),
+                type_oid: text(row, 7).parse().unwrap_or(0),
+                is_generated: text(row, 8) == "t",
+                is_identity: text(row, 9) == "t",
+                is_key: text(row, 10) == "t",
+            });
+        }
+    }
+    tables
+}
+
+impl Table {
+    /// Its qualified name.
+    pub fn qualified(&self) -> String {
+        crate::text::quote_qualified(&self.schema, &self.name)
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Its rows, those columns of each as JSON, as the log writes them; with the caller's rights.
+    pub fn read(&self, columns: &[&Column]) -> Cursor {
+        let values: Vec<String> = columns.iter().map(|column| column.as_json("t")).collect();
+        let only = if self.is_partitioned { "" } else { "ONLY " };
+        let values = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
+        Cursor::open(None, &format!("SELECT {values} FROM {only}{} t", self.qualified()), &[])
+    }
+
+    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the caller's
+    /// rights.
+    pub fn as_logged(columns: &[&Column], document: &str) -> Vec<Option<String>> {
+        let values: Vec<String> = columns.iter().map(|column| column.as_json("t")).collect();
+        let types: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{} {}", quote_identifier(&column.name), column.type_name))
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM pg_catalog.jsonb_to_record($1::pg_catalog.jsonb) AS t({})",
+            values.join(", "),
+            types.join(", ")
+        );
+        rows(None, &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
+    }
+}
+
+impl Column {
+    /// Whether its values are JSON as the log has them.
+    pub fn is_jsonb(&self) -> bool {
+        // SAFETY: a look-up in the catalogs.
+        unsafe { pg_sys::getBaseType(self.type_oid.into()) == pg_sys::JSONBOID }
+    }
+
+    /// Whether its type is one of the system's that `=` compares: a scalar that every index takes.
+    pub fn is_of_system(&self) -> bool {
+        // SAFETY: look-ups in the catalogs.
+        unsafe {
+            let base = pg_sys::getBaseType(self.type_oid.into());
+            base.to_u32() < pg_sys::FirstNormalObjectId
+                && pg_sys::GetDefaultOpClass(base, pg_sys::BTREE_AM_OID) != pg_sys::InvalidOid
+        }
+    }
+
+    /// The expression of its value as JSON, as the trigger writes it.
+    pub fn as_json(&self, table: &str) -> String {
+        let value = format!("{table}.{}", quote_identifier(&self.name));
+        // SAFETY: a look-up in the catalogs.
+        let base = unsafe { pg_sys::getBaseType(self.type_oid.into()) };
+        let json = match base {
+            pg_sys::BOOLOID
+            | pg_sys::INT2OID
+            | pg_sys::INT4OID
+            | pg_sys::INT8OID
+            | pg_sys::NUMERICOID
+            | pg_sys::JSONBOID
+            | pg_sys::DATEOID
+            | pg_sys::TIMESTAMPOID
+            | pg_sys::TIMESTAMPTZOID => format!("pg_catalog.to_jsonb({value})"),
+            pg_sys::OIDOID => format!("pg_catalog.to_jsonb({value}::pg_catalog.int8)"),
+            // JSON's numbers know no negative zero.
+            pg_sys::FLOAT4OID | pg_sys::FLOAT8OID => format!(
+                "CASE WHEN pg_catalog.format('%s', {value}) = '-0' THEN pg_catalog.to_jsonb('-0'::pg_catalog.text) \
+                 ELSE pg_catalog.to_jsonb({value}) END"
+            ),
+            _ => format!("pg_catalog.to_jsonb(pg_catalog.format('%s', {value}))"),
+        };
+        // IS NULL would ask a composite's own values.
+        format!("CASE pg_catalog.num_nulls({value}) WHEN 0 THEN {json} ELSE 'null' END")
+    }
+}

@@ -1,0 +1,118 @@
+//! Columns that look as if they held what nobody should read.
+
+use super::words::{given, grantees, listed, rights};
+use crate::catalog::security::privilege;
+use crate::catalog::types::builtin;
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
+
+/// `security.sensitive_column_readable`: a secret in plain text that somebody was granted.
+pub const SENSITIVE_COLUMN_READABLE: Rule = Rule {
+    id: "security.sensitive_column_readable",
+    dimension: Dimension::Security,
+    severity: Severity::Info,
+    title: "Column that sounds secret, and who reads it",
+    why: "Only the name speaks for it. If it holds what it says, it should be a hash or encrypted, and granted by column to those \
+          who need it.",
+    thresholds: &[],
+    reference: "https://www.postgresql.org/docs/current/encryption-options.html",
+    check,
+};
+
+/// Names, without underscores.
+const SENSITIVE: [&str; 20] = [
+    "accesstoken",
+    "apikey",
+    "apitoken",
+    "bankaccount",
+    "cardnumber",
+    "creditcard",
+    "creditcardnumber",
+    "cvc",
+    "cvv",
+    "iban",
+    "passwd",
+    "password",
+    "pin",
+    "privatekey",
+    "pwd",
+    "refreshtoken",
+    "secret",
+    "socialsecuritynumber",
+    "ssn",
+    "token",
+];
+
+fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let rights = rights(snapshot);
+    for table in snapshot.judged_tables() {
+        (facts.interrupt)();
+        verdicts.examine(1);
+        for column in snapshot.columns_of(table.oid).iter().filter(|column| !column.is_inherited) {
+            let is_text = snapshot
+                .base_type(column.type_oid)
+                .is_some_and(|found| matches!(found.oid, builtin::TEXT | builtin::VARCHAR | builtin::BPCHAR));
+            if !is_text {
+                continue;
+            }
+            let bare: String = column
+                .name
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect::<String>()
+                .to_ascii_lowercase();
+            if !SENSITIVE.contains(&&*bare) {
+                continue;
+            }
+            let reads = |acl: Option<&[crate::catalog::Grant]>| {
+                given(acl.unwrap_or_default(), privilege::SELECT, |grantee| {
+                    grantee != table.owner && !rights.is_superuser(grantee)
+                })
+            };
+            let mut readers = reads(table.acl.as_deref());
+            readers.extend(reads(column.acl.as_deref()));
+            if readers.is_empty() {
+                continue;
+            }
+            let whom = grantees(&rights, &readers);
+            let is_open = readers.iter().any(|grant| grant.grantee == 0);
+            let name = snapshot.column_name(column);
+            let message = format!("{name} sounds secret and is text that {} may read", listed(&whom));
+            verdicts.find(
+                Finding::new(name, snapshot.schema_name(table.schema), message)
+                    .severity(if is_open { Severity::Warning } else { Severity::Info })
+                    .evidence("readers", whom)
+                    .evidence("no_simple_fix_because", "whether it is a hash already is not known here"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sample::{Sample, run};
+    use crate::catalog::{Grant, Role};
+
+    #[test]
+    fn a_secret_that_somebody_reads_is_found_and_a_hash_or_a_hidden_one_is_right() {
+        for (name, type_oid, granted, found) in [
+            ("api_key", builtin::TEXT, true, 1),
+            ("api_key", builtin::TEXT, false, 0),
+            ("password_hash", builtin::TEXT, true, 0),
+            ("token", builtin::UUID, true, 0),
+        ] {
+            let mut sample = Sample::new();
+            sample.snapshot.roles.push(Role { oid: 20_000, name: "app".into(), ..Role::default() });
+            let table = sample.keyed_table("users");
+            sample.column(table, name, type_oid);
+            if granted {
+                sample.edit_table(table, |table| {
+                    let grant = Grant { grantee: 20_000, grantor: 10, privileges: privilege::SELECT };
+                    table.acl = Some([grant].into());
+                });
+            }
+            assert_eq!(run(&SENSITIVE_COLUMN_READABLE, &sample.finish()).0.len(), found, "{name}");
+        }
+    }
+}

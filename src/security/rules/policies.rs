@@ -1,0 +1,380 @@
+//! What policies say, whether row-level security is on already or not: turning it on brings up nothing new.
+
+use super::words::listed;
+use crate::catalog::security::PolicyExpression;
+use crate::catalog::{Policy, Relation, Snapshot, Volatility};
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
+use crate::text::quote_identifier;
+
+const REFERENCE: &str = "https://www.postgresql.org/docs/current/sql-createpolicy.html";
+
+/// Each policy of the users' tables with its expressions. Tables are counted.
+fn policies<'a>(
+    facts: &Facts<'a>,
+    verdicts: &mut Verdicts<'_>,
+) -> Vec<(&'a Relation, &'a Policy, &'a PolicyExpression)> {
+    let snapshot = facts.snapshot;
+    let mut found = Vec::new();
+    for table in snapshot.judged_tables_and_partitions() {
+        (facts.interrupt)();
+        verdicts.examine(u64::from(!table.is_partition));
+        for policy in snapshot.policies_of(table.oid) {
+            if let Some(expression) = snapshot.security.policies.get(&policy.oid) {
+                found.push((table, policy, expression));
+            }
+        }
+    }
+    found
+}
+
+fn object(snapshot: &Snapshot, table: &Relation, policy: &Policy) -> String {
+    format!("{} on {}", quote_identifier(&policy.name), snapshot.relation_name(table.oid))
+}
+
+/// `security.policy_always_true`: a policy that lets every row through.
+pub const POLICY_ALWAYS_TRUE: Rule = Rule {
+    id: "security.policy_always_true",
+    dimension: Dimension::Security,
+    severity: Severity::Error,
+    title: "Policy that lets every row through",
+    why: "Permissive policies are joined by OR: one that is true makes all the others of the table say nothing.",
+    thresholds: &[],
+    reference: REFERENCE,
+    check: always_true,
+};
+
+fn always_true(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    for (table, policy, expression) in policies(facts, verdicts) {
+        if !policy.is_permissive {
+            continue;
+        }
+        // WITH CHECK is USING where it is not given.
+        let reads = expression.using_is_true && matches!(policy.command, 'r' | '*');
+        let writes = (expression.check_is_true && matches!(policy.command, 'a' | 'w' | '*'))
+            || (expression.using_is_true && matches!(policy.command, 'w' | 'd' | '*'));
+        // Beside a restrictive policy, a permissive one that is true is how it is done.
+        let is_restricted = snapshot.policies_of(table.oid).iter().any(|other| {
+            !other.is_permissive
+                && (other.command == '*' || other.command == policy.command)
+                && (other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role)))
+        });
+        if (!reads && !writes) || is_restricted {
+            continue;
+        }
+        let object = object(snapshot, table, policy);
+        let what = match (reads, writes) {
+            (true, true) => "every row be read and written",
+            (true, false) => "every row be read",
+            _ => "every row be written",
+        };
+        let others = snapshot.policies_of(table.oid).len() - 1;
+        let message = format!("policy {object} is true: it lets {what}, whatever other policies say");
+        verdicts.find(
+            Finding::new(object, snapshot.schema_name(table.schema), message)
+                .severity(if writes { Severity::Error } else { Severity::Warning })
+                .evidence("other_policies", others)
+                .evidence("no_simple_fix_because", "which rows it should let through is not known here"),
+        );
+    }
+}
+
+/// `security.policy_calls_volatile`: a policy whose answer changes from row to row.
+pub const POLICY_CALLS_VOLATILE: Rule = Rule {
+    id: "security.policy_calls_volatile",
+    dimension: Dimension::Security,
+    severity: Severity::Warning,
+    title: "Policy that calls a volatile function",
+    why: "It is called for each row, never looked up by an index, and may answer otherwise for the next row: slow, and no rule \
+          that one can check.",
+    thresholds: &[],
+    reference: "https://www.postgresql.org/docs/current/xfunc-volatility.html",
+    check: calls_volatile,
+};
+
+fn calls_volatile(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    for (table, policy, expression) in policies(facts, verdicts) {
+        let volatile: Vec<_> = expression
+            .functions
+            .iter()
+            .filter(|function| function.volatility == Volatility::Volatile)
+            .collect();
+        if volatile.is_empty() {
+            continue;
+        }
+        let mut names: Vec<String> = volatile.iter().map(|function| function.signature.to_string()).collect();
+        names.sort();
+        let object = object(snapshot, table, policy);
+        let message =
+            format!("policy {object} calls {}, which is volatile: once for each row", listed(&names));
+        let mut finding = Finding::new(object, snapshot.schema_name(table.schema), message)
+            .evidence("functions", names.clone());
+        if volatile.iter().any(|function| function.is_system) {
+            finding = finding.evidence("no_simple_fix_because", "the function is the server's own");
+        } else {
+            let all = |volatility: &str| {
+                let lines: Vec<String> =
+                    names.iter().map(|name| format!("ALTER FUNCTION {name} {volatility};")).collect();
+                lines.join("\n")
+            };
+            finding = finding
+                .evidence(
+                    "check",
+                    "right where the function reads only, and answers alike within one statement",
+                )
+                .fix(all("STABLE"), all("VOLATILE"));
+        }
+        verdicts.find(finding);
+    }
+}
+
+/// `security.policy_column_without_index`: the tenant's rows are looked for in the whole table.
+pub const POLICY_COLUMN_WITHOUT_INDEX: Rule = Rule {
+    id: "security.policy_column_without_index",
+    dimension: Dimension::Security,
+    severity: Severity::Warning,
+    title: "Column of a policy that no index begins with",
+    why: "Each query on the table gains the policy's condition: without an index it reads every tenant's rows to show one's.",
+    thresholds: &[Threshold {
+        name: "rows",
+        default: 10_000.0,
+        range: (0.0, 1e12),
+        meaning: "rows from which a table counts; below that, reading it whole is as fast",
+    }],
+    reference: REFERENCE,
+    check: column_without_index,
+};
+
+fn column_without_index(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let least = verdicts.threshold("rows");
+    let mut told: Vec<(u32, i16)> = Vec::new();
+    for (table, policy, expression) in policies(facts, verdicts) {
+        let rows = snapshot.rows(table).unwrap_or(0.0);
+        if table.is_partition || rows < least || expression.columns.is_empty() {
+            continue;
+        }
+        // One that is looked up is enough.
+        let is_led = is_led(snapshot, table, expression);
+        let Some(&number) = expression.columns.first().filter(|_| !is_led) else { continue };
+        let Some(column) = snapshot.column(table.oid, number) else { continue };
+        if told.contains(&(table.oid, number)) {
+            continue;
+        }
+        told.push((table.oid, number));
+        let name = snapshot.column_name(column);
+        let message = format!(
+            "no index begins with {name}, by which policy {} chooses among {rows:.0} rows",
+            quote_identifier(&policy.name)
+        );
+        let mut finding =
+            Finding::new(name, snapshot.schema_name(table.schema), message).evidence("rows", rows);
+        if table.partitioning.is_none() {
+            let taken = |candidate: &str| {
+                snapshot
+                    .relations
+                    .iter()
+                    .any(|other| other.schema == table.schema && *other.name == *candidate)
+                    || snapshot.indexes.iter().any(|index| *index.name == *candidate)
+            };
+            let index = crate::text::identifier::unused_name(&["idx", &table.name, &column.name], taken);
+            finding = finding.fix(
+                format!(
+                    "CREATE INDEX CONCURRENTLY {} ON {} ({});",
+                    quote_identifier(&index),
+                    snapshot.relation_name(table.oid),
+                    quote_identifier(&column.name)
+                ),
+                format!("DROP INDEX CONCURRENTLY {};", snapshot.qualified(table.schema, &index)),
+            );
+        }
+        verdicts.find(finding);
+    }
+}
+
+/// `security.policy_function_per_row`: the same question asked anew for each row.
+pub const POLICY_FUNCTION_PER_ROW: Rule = Rule {
+    id: "security.policy_function_per_row",
+    dimension: Dimension::Security,
+    severity: Severity::Warning,
+    title: "Policy that asks the same function for each row",
+    why: "A function in PL/pgSQL without arguments is called for every row that is read, though its answer is the same for all: a \
+          scan takes several times as long. Inside (SELECT …) it is called once.",
+    thresholds: &[Threshold {
+        name: "rows",
+        default: 10_000.0,
+        range: (0.0, 1e12),
+        meaning: "rows from which a table counts",
+    }],
+    reference: "https://www.postgresql.org/docs/current/sql-createpolicy.html",
+    check: function_per_row,
+};
+
+fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let least = verdicts.threshold("rows");
+    for (table, policy, expression) in policies(facts, verdicts) {
+        let mut names: Vec<String> = expression
+            .functions
+            .iter()
+            .filter(|function| function.is_bare && function.volatility == Volatility::Stable)
+            .filter(|function| {
+                let language = snapshot.security.languages.get(&function.language);
+                // The planner writes what SQL functions say in their place; C is as fast as a call gets.
+                language.is_some_and(|language| !matches!(&*language.name, "c" | "internal" | "sql"))
+            })
+            .map(|function| function.signature.to_string())
+            .collect();
+        if names.is_empty() || table.is_partition || snapshot.rows(table).unwrap_or(0.0) < least {
+            continue;
+        }
+        // Where an index leads to the tenant's rows, only those are asked about, and the planner should see the value.
+        if is_led(snapshot, table, expression) {
+            continue;
+        }
+        names.sort();
+        let object = object(snapshot, table, policy);
+        let message =
+            format!("policy {object} calls {} for each row, with one answer for all", listed(&names));
+        verdicts.find(
+            Finding::new(object, snapshot.schema_name(table.schema), message)
+                .evidence(
+                    "write_instead",
+                    names.iter().map(|name| format!("(SELECT {name})")).collect::<Vec<_>>(),
+                )
+                .evidence("no_simple_fix_because", "ALTER POLICY … USING (…) takes the whole expression"),
+        );
+    }
+}
+
+/// Whether a valid index begins with a column that the policy chooses by.
+fn is_led(snapshot: &Snapshot, table: &Relation, expression: &PolicyExpression) -> bool {
+    snapshot.indexes_of(table.oid).iter().any(|index| {
+        index.is_valid
+            && index.predicate.is_none()
+            && index.keys.first().is_some_and(|key| expression.columns.contains(&key.column))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sample::{Sample, run};
+    use crate::catalog::security::CalledFunction;
+
+    fn sample(expression: PolicyExpression, is_permissive: bool, command: char) -> (Sample, u32) {
+        let mut sample = Sample::new();
+        let table = sample.keyed_table("orders");
+        sample.edit_table(table, |table| (table.row_security, table.rows) = (true, 1e6));
+        add(&mut sample, table, expression, is_permissive, command);
+        (sample, table)
+    }
+
+    fn add(
+        sample: &mut Sample,
+        table: u32,
+        expression: PolicyExpression,
+        is_permissive: bool,
+        command: char,
+    ) {
+        let oid = sample.oid();
+        sample.snapshot.policies.push(Policy {
+            oid,
+            name: format!("p{oid}").into(),
+            table,
+            command,
+            is_permissive,
+            roles: [0].into(),
+            ..Policy::default()
+        });
+        sample.snapshot.security.policies.insert(oid, expression);
+    }
+
+    fn open() -> PolicyExpression {
+        PolicyExpression { using_is_true: true, ..PolicyExpression::default() }
+    }
+
+    #[test]
+    fn an_open_policy_is_found_unless_a_restrictive_one_stands_beside_it() {
+        let (sample, _) = sample(open(), true, '*');
+        assert_eq!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0[0].severity, Some(Severity::Error));
+        let (sample, _) = self::sample(open(), true, 'r');
+        assert_eq!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0[0].severity, Some(Severity::Warning));
+        let (mut sample, table) = self::sample(open(), true, '*');
+        add(&mut sample, table, PolicyExpression::default(), false, '*');
+        assert!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0.is_empty());
+        let (sample, _) = self::sample(open(), false, '*');
+        assert!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0.is_empty());
+    }
+
+    #[test]
+    fn volatile_functions_are_mended_where_they_are_ours() {
+        let called = |is_system, volatility| PolicyExpression {
+            functions: vec![CalledFunction {
+                oid: 1,
+                signature: "public.f()".into(),
+                is_system,
+                volatility,
+                ..CalledFunction::default()
+            }],
+            ..PolicyExpression::default()
+        };
+        let fix = |expression| {
+            let (sample, _) = sample(expression, true, '*');
+            run(&POLICY_CALLS_VOLATILE, &sample.finish())
+                .0
+                .into_iter()
+                .map(|finding| finding.fix)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            fix(called(false, Volatility::Volatile)),
+            [Some("ALTER FUNCTION public.f() STABLE;".to_owned())]
+        );
+        assert_eq!(fix(called(true, Volatility::Volatile)), [None]);
+        assert!(fix(called(false, Volatility::Stable)).is_empty());
+    }
+
+    #[test]
+    fn a_column_that_an_index_begins_with_is_right() {
+        let of =
+            |columns: &[i16]| PolicyExpression { columns: columns.to_vec(), ..PolicyExpression::default() };
+        // The key's own index begins with column 1.
+        let (sample, _) = sample(of(&[1]), true, '*');
+        assert!(run(&POLICY_COLUMN_WITHOUT_INDEX, &sample.finish()).0.is_empty());
+        let (mut sample, table) = self::sample(of(&[2]), true, '*');
+        sample.column(table, "tenant_id", crate::catalog::types::builtin::INT8);
+        let found = run(&POLICY_COLUMN_WITHOUT_INDEX, &sample.finish()).0;
+        assert_eq!(
+            found[0].fix.as_deref(),
+            Some("CREATE INDEX CONCURRENTLY idx_orders_tenant_id ON public.orders (tenant_id);")
+        );
+    }
+
+    #[test]
+    fn what_is_asked_for_each_row_is_found_and_what_an_index_leads_to_is_right() {
+        let called = |is_bare, language| CalledFunction {
+            signature: "public.tenant()".into(),
+            volatility: Volatility::Stable,
+            is_bare,
+            language,
+            ..CalledFunction::default()
+        };
+        for (is_bare, language, column, found) in
+            [(true, 20, 2, 1), (false, 20, 2, 0), (true, 14, 2, 0), (true, 20, 1, 0)]
+        {
+            let expression = PolicyExpression {
+                functions: vec![called(is_bare, language)],
+                columns: vec![column],
+                ..PolicyExpression::default()
+            };
+            let (mut sample, _) = sample(expression, true, '*');
+            for (oid, name) in [(14, "sql"), (20, "plpgsql")] {
+                let language = crate::catalog::security::Language { name: name.into(), is_trusted: true };
+                sample.snapshot.security.languages.insert(oid, language);
+            }
+            assert_eq!(run(&POLICY_FUNCTION_PER_ROW, &sample.finish()).0.len(), found);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Triggers whose code somebody else decides, and those that guard and are off.
+
+use super::words::rights;
+use crate::catalog::{Snapshot, TriggerState};
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
+use crate::text::quote_identifier;
+
+/// `security.trigger_function_of_others`: writing into a table runs a third role's code.
+pub const TRIGGER_FUNCTION_OF_OTHERS: Rule = Rule {
+    id: "security.trigger_function_of_others",
+    dimension: Dimension::Security,
+    severity: Severity::Error,
+    title: "Trigger whose function belongs to a third role",
+    why: "Whoever writes a row runs the function with his own rights. Its owner may replace the body at any time, and waits for \
+          somebody with more rights to write.",
+    thresholds: &[],
+    reference: "https://www.postgresql.org/docs/current/sql-createtrigger.html",
+    check: of_others,
+};
+
+fn of_others(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let rights = rights(snapshot);
+    for table in snapshot.judged_tables_and_partitions() {
+        (facts.interrupt)();
+        verdicts.examine(u64::from(!table.is_partition));
+        for trigger in snapshot.triggers_of(table.oid).iter().filter(|trigger| !trigger.is_internal) {
+            let Ok(place) =
+                snapshot.functions.binary_search_by_key(&trigger.function, |function| function.oid)
+            else {
+                continue;
+            };
+            let function = &snapshot.functions[place];
+            let is_above = table.is_partition
+                && snapshot.parents.get(&table.oid).is_some_and(|&parent| {
+                    snapshot.triggers_of(parent).iter().any(|above| above.name == trigger.name)
+                });
+            // One that lends its owner's rights takes none of the writer's.
+            if function.is_security_definer
+                || is_above
+                || rights.is_superuser(function.owner)
+                || rights.has_rights_of(function.owner, table.owner)
+                || function.owner == table.owner
+            {
+                continue;
+            }
+            let name = facts
+                .definitions
+                .function_signature(function.oid)
+                .unwrap_or_else(|| snapshot.qualified(function.schema, &function.name));
+            let object =
+                format!("{} on {}", quote_identifier(&trigger.name), snapshot.relation_name(table.oid));
+            let (owner, other) = (rights.name(table.owner), rights.name(function.owner));
+            let message = format!(
+                "trigger {object} runs {name} of role {other}, who neither owns the table nor is a superuser, as whoever writes"
+            );
+            verdicts.find(Finding::new(object, snapshot.schema_name(table.schema), message).fix(
+                format!("ALTER ROUTINE {name} OWNER TO {owner};"),
+                format!("ALTER ROUTINE {name} OWNER TO {other};"),
+            ));
+        }
+    }
+}
+
+/// `security.event_trigger_unsafe`: an event trigger that is off, or whose function a role may replace.
+pub const EVENT_TRIGGER_UNSAFE: Rule = Rule {
+    id: "security.event_trigger_unsafe",
+    dimension: Dimension::Security,
+    severity: Severity::Error,
+    title: "Event trigger that is off, or that a role may replace",
+    why: "It runs with the rights of whoever changes the schema, superusers among them: who owns its function runs what he likes. \
+          One that is off guards nothing.",
+    thresholds: &[],
+    reference: "https://www.postgresql.org/docs/current/event-triggers.html",
+    check: event_trigger,
+};
+
+fn event_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let rights = rights(snapshot);
+    for trigger in &snapshot.event_triggers {
+        (facts.interrupt)();
+        // The guard's own has a rule of its own, migration.guard_off.
+        if &*trigger.name == "dbmastery_ddl_guard" {
+            continue;
+        }
+        verdicts.examine(1);
+        let name = quote_identifier(&trigger.name);
+        let function = snapshot
+            .security
+            .event_triggers
+            .get(&trigger.name)
+            .and_then(|(_, function)| snapshot.functions.iter().find(|own| own.oid == *function));
+        if let Some(function) = function.filter(|function| !rights.is_superuser(function.owner)) {
+            let signature = facts
+                .definitions
+                .function_signature(function.oid)
+                .unwrap_or_else(|| snapshot.qualified(function.schema, &function.name));
+            let owner = rights.name(function.owner);
+            let to = superuser(snapshot);
+            let message = format!(
+                "event trigger {name} runs {signature}, which role {owner} may replace, as whoever changes the schema"
+            );
+            verdicts.find(Finding::new(name, "", message).fix(
+                format!("ALTER FUNCTION {signature} OWNER TO {to};"),
+                format!("ALTER FUNCTION {signature} OWNER TO {owner};"),
+            ));
+        } else if trigger.state == TriggerState::Disabled {
+            let message = format!("event trigger {name} is disabled: what it guards or records goes past it");
+            verdicts.find(Finding::new(name.clone(), "", message).severity(Severity::Warning).fix(
+                format!("ALTER EVENT TRIGGER {name} ENABLE;"),
+                format!("ALTER EVENT TRIGGER {name} DISABLE;"),
+            ));
+        }
+    }
+}
+
+/// The superuser that the cluster was made by, or the first there is.
+fn superuser(snapshot: &Snapshot) -> String {
+    let mut superusers: Vec<_> = snapshot.roles.iter().filter(|role| role.is_superuser).collect();
+    superusers.sort_by_key(|role| role.oid);
+    superusers.first().map_or_else(|| "CURRENT_USER".to_owned(), |role| quote_identifier(&role.name))
+}
+
+/// `security.audit_trigger_off`: changes that the audit trail does not see.
+pub const AUDIT_TRIGGER_OFF: Rule = Rule {
+    id: "security.audit_trigger_off",
+    dimension: Dimension::Security,
+    severity: Severity::Critical,
+    title: "Audit trigger that is switched off",
+    why: "Changes are made and nothing records them, while everybody believes that the trail is whole.",
+    thresholds: &[],
+    reference: "https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-DISABLE-ENABLE-TRIGGER",
+    check: audit_trigger,
+};
+
+/// `pg_proc`'s OID.
+const FUNCTION_CLASS: u32 = 1255;
+
+fn audit_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
+    let snapshot = facts.snapshot;
+    let own = snapshot.namespaces.values().find(|schema| &*schema.name == "dbm").map(|schema| schema.oid);
+    for table in snapshot.judged_tables_and_partitions() {
+        (facts.interrupt)();
+        verdicts.examine(u64::from(!table.is_partition));
+        for trigger in snapshot.triggers_of(table.oid) {
+            if trigger.is_internal || !matches!(trigger.state, TriggerState::Disabled | TriggerState::Replica)
+            {
+                continue;
+            }
+            let Ok(place) =
+                snapshot.functions.binary_search_by_key(&trigger.function, |function| function.oid)
+            else {
+                continue;
+            };
+            let function = &snapshot.functions[place];
+            let writes_trail = Some(function.schema) == own
+                && snapshot.is_extension_member(FUNCTION_CLASS, function.oid)
+                && (function.name.contains("trail") || function.name.contains("audit"));
+            if !writes_trail {
+                continue;
+            }
+            let (name, quoted) = (snapshot.relation_name(table.oid), quote_identifier(&trigger.name));
+            let only = if table.partitioning.is_some() { "ONLY " } else { "" };
+            let was = if trigger.state == TriggerState::Replica { "ENABLE REPLICA" } else { "DISABLE" };
+            let message =
+                format!("audit trigger {quoted} on {name} is switched off: changes go past the trail");
+            verdicts.find(
+                Finding::new(format!("{quoted} on {name}"), snapshot.schema_name(table.schema), message)
+                    .evidence("then", "what was written meanwhile is in no log")
+                    .fix(
+                        format!("ALTER TABLE {only}{name} ENABLE TRIGGER {quoted};"),
+                        format!("ALTER TABLE {only}{name} {was} TRIGGER {quoted};"),
+                    ),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sample::{Sample, run};
+    use crate::catalog::{EventTrigger, Function, Membership, Role};
+
+    fn sample(owner: u32) -> Sample {
+        let mut sample = Sample::new();
+        for (oid, name, is_superuser) in
+            [(10, "postgres", true), (20_000, "app", false), (20_001, "owner", false)]
+        {
+            let role = Role { oid, name: name.into(), inherits: true, is_superuser, ..Role::default() };
+            sample.snapshot.roles.push(role);
+        }
+        let table = sample.keyed_table("orders");
+        sample.edit_table(table, |table| table.owner = 20_001);
+        let trigger = sample.trigger(table, "touch", 0);
+        sample.edit_trigger(trigger, |trigger| trigger.function = 30_000);
+        sample.snapshot.functions.push(Function {
+            oid: 30_000,
+            name: "audit_row".into(),
+            schema: 2200,
+            owner,
+            ..Function::default()
+        });
+        sample
+    }
+
+    #[test]
+    fn a_third_role_is_found_and_owner_superuser_and_members_are_right() {
+        let found = run(&TRIGGER_FUNCTION_OF_OTHERS, &sample(20_000).finish()).0;
+        assert_eq!(found[0].fix.as_deref(), Some("ALTER ROUTINE public.f30000(integer) OWNER TO owner;"));
+        for owner in [10, 20_001] {
+            assert!(run(&TRIGGER_FUNCTION_OF_OTHERS, &sample(owner).finish()).0.is_empty());
+        }
+        let mut member = sample(20_000);
+        member.snapshot.memberships.push(Membership {
+            role: 20_001,
+            member: 20_000,
+            inherits: true,
+            sets: true,
+            ..Membership::default()
+        });
+        assert!(run(&TRIGGER_FUNCTION_OF_OTHERS, &member.finish()).0.is_empty());
+        let mut definer = sample(20_000);
+        definer.snapshot.functions[0].is_security_definer = true;
+        assert!(run(&TRIGGER_FUNCTION_OF_OTHERS, &definer.finish()).0.is_empty());
+    }
+
+    #[test]
+    fn event_triggers_belong_to_superusers_and_are_on() {
+        for (owner, state, severity) in [
+            (20_000, TriggerState::Origin, Some(None)),
+            (10, TriggerState::Disabled, Some(Some(Severity::Warning))),
+            (10, TriggerState::Origin, None),
+        ] {
+            let mut sample = sample(owner);
+            sample.snapshot.event_triggers.push(EventTrigger { name: "watch".into(), state });
+            sample.snapshot.security.event_triggers.insert("watch".into(), (10, 30_000));
+            let found = run(&EVENT_TRIGGER_UNSAFE, &sample.finish()).0;
+            assert_eq!(found.first().map(|finding| finding.severity), severity);
+        }
+    }
+
+    #[test]
+    fn the_trails_triggers_are_on() {
+        let mut sample = sample(10);
+        let dbm = sample.schema("dbm");
+        sample.snapshot.functions[0].schema = dbm;
+        sample.snapshot.extension_members.insert((FUNCTION_CLASS, 30_000));
+        sample.snapshot.triggers[0].state = TriggerState::Disabled;
+        let found = run(&AUDIT_TRIGGER_OFF, &sample.finish()).0;
+        assert_eq!(found[0].fix.as_deref(), Some("ALTER TABLE public.orders ENABLE TRIGGER touch;"));
+    }
+}

@@ -1,0 +1,86 @@
+//! The door of tenancy.
+
+use pgrx::prelude::*;
+
+use super::leak;
+use super::plan;
+use crate::pg::error::raise;
+use crate::pg::tenancy;
+use crate::pg::value::{RegClass, Text};
+
+/// `dbm.set_tenant()`: whose rows this transaction may see from now on.
+#[pg_extern(volatile, parallel_unsafe)]
+fn set_tenant(tenant: Option<Text>, is_local: default!(Option<bool>, "true")) {
+    let tenant = tenant.map(Text::into_string).unwrap_or_default();
+    tenancy::set(&tenant, is_local.unwrap_or(true));
+}
+
+/// `dbm.current_tenant()`: whose rows this transaction may see; NULL for nobody's.
+#[pg_extern(stable, parallel_safe)]
+fn current_tenant() -> Option<Text> {
+    tenancy::current().map(Text::from)
+}
+
+fn present<T>(elements: Option<Vec<Option<T>>>, what: &str) -> Option<Vec<T>> {
+    let elements = elements?;
+    let count = elements.len();
+    let present: Vec<T> = elements.into_iter().flatten().collect();
+    if present.len() < count {
+        raise(
+            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            &format!("{what} must not contain nulls"),
+            "",
+            "",
+        );
+    }
+    Some(present)
+}
+
+/// `dbm.tenancy_plan()`: how tables in use become those of many tenants, as a plan that `dbm.apply()` runs; returns its
+/// number.
+#[pg_extern(volatile, parallel_unsafe)]
+fn tenancy_plan(
+    targets: Vec<Option<RegClass>>,
+    tenant_column: default!(Text, "'tenant_id'"),
+    tenant_type: default!(Option<Text>, "NULL"),
+    source: default!(Option<pgrx::JsonB>, "NULL"),
+    tenants: default!(Option<RegClass>, "NULL"),
+    accept: default!(Vec<Option<Text>>, "'{}'"),
+) -> i64 {
+    plan::live::tenancy(&plan::live::Request {
+        targets: present(Some(targets), "targets")
+            .unwrap_or_default()
+            .iter()
+            .map(|target| target.oid().to_u32())
+            .collect(),
+        column: tenant_column.into_string(),
+        type_name: tenant_type.map(Text::into_string),
+        source: source.map(|source| source.0),
+        tenants: tenants.map(|tenants| tenants.oid().to_u32()),
+        accept: present(Some(accept), "accept")
+            .unwrap_or_default()
+            .into_iter()
+            .map(Text::into_string)
+            .collect(),
+    })
+}
+
+/// `dbm.tenant_leak_test()`: whether a tenant can see, touch or guess what belongs to another. Nothing of it stays.
+#[pg_extern(volatile, parallel_unsafe)]
+fn tenant_leak_test(
+    targets: default!(Option<Vec<Option<RegClass>>>, "NULL"),
+    tenant_column: default!(Text, "'tenant_id'"),
+    roles: default!(Option<Vec<Option<Text>>>, "NULL"),
+) -> TableIterator<
+    'static,
+    (name!(target, Text), name!(check_name, Text), name!(status, Text), name!(detail, Text)),
+> {
+    let targets = present(targets, "targets")
+        .map(|targets| targets.iter().map(|target| target.oid().to_u32()).collect::<Vec<_>>());
+    let roles =
+        present(roles, "roles").map(|roles| roles.into_iter().map(Text::into_string).collect::<Vec<_>>());
+    let lines = leak::live::test(targets.as_deref(), &tenant_column.into_string(), roles.as_deref());
+    TableIterator::new(lines.into_iter().map(|(target, line)| {
+        (target.into(), line.check.into(), line.status.name().into(), line.detail.into())
+    }))
+}

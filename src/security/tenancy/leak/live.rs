@@ -1,0 +1,195 @@
+//! The leak test on the running server.
+
+use pgrx::PgSqlErrorCode;
+
+use crate::catalog::Oid;
+use crate::pg::error::raise;
+use crate::pg::planner::Refusal;
+use crate::pg::roles;
+use crate::pg::surroundings::{read, surroundings as table};
+use crate::pg::tenancy::{self, As};
+use crate::security::tenancy::facts::{Role, Table};
+use crate::security::tenancy::leak::judge::judge;
+use crate::security::tenancy::leak::probe::{self, Answer, Pair, Probe, probes};
+use crate::security::tenancy::leak::values::{row, value};
+use crate::security::tenancy::leak::{Line, Status, worst};
+use crate::text::{quote_identifier, quote_literal};
+
+/// Tests these tables, or all that have the tenant column; each line with its table. Leaks come first.
+pub fn test(targets: Option<&[Oid]>, tenant_column: &str, names: Option<&[String]>) -> Vec<(String, Line)> {
+    let targets = match targets {
+        Some(targets) => targets.to_vec(),
+        None => tenancy::tables_with(tenant_column),
+    };
+    let mut lines: Vec<(String, Line)> = targets
+        .iter()
+        .flat_map(|&target| {
+            let table = table(target, tenant_column);
+            refuse_others(&table);
+            let name = table.qualified();
+            tested(&table, tenant_column, names).into_iter().map(move |line| (name.clone(), line))
+        })
+        .collect();
+    lines.sort_by_key(|(_, line)| line.status);
+    lines
+}
+
+fn refuse_others(table: &Table) {
+    if !matches!(table.kind, 'r' | 'p') {
+        raise(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            &format!("{} is not a table", table.qualified()),
+            "Views are tested with the tables that they read.",
+            "",
+        );
+    }
+}
+
+fn tested(table: &Table, tenant_column: &str, names: Option<&[String]>) -> Vec<Line> {
+    let roles = roles_of(table, names);
+    let mut lines = judge(table, &roles, tenant_column);
+    lines.extend(tried(table, tenant_column, &roles));
+    worst(lines)
+}
+
+/// Who uses the table: the roles that were named, or all that were granted something on it or on a view of it.
+fn roles_of(table: &Table, names: Option<&[String]>) -> Vec<Role> {
+    let names = match names {
+        Some(names) => names.to_vec(),
+        None => {
+            let mut granted: Vec<Oid> = table.grants.iter().map(|grant| grant.role).collect();
+            granted.extend(table.views.iter().flat_map(|view| view.grants.iter().copied()));
+            granted.extend(table.partitions.iter().flat_map(|partition| partition.grantees.iter().copied()));
+            granted.sort_unstable();
+            granted.dedup();
+            granted.into_iter().filter_map(|role| roles::name(role.into())).collect()
+        }
+    };
+    let views: Vec<Oid> = table.views.iter().map(|view| view.oid).collect();
+    let partitions: Vec<Oid> = table.partitions.iter().map(|partition| partition.oid).collect();
+    let functions: Vec<Oid> = table.functions.iter().map(|function| function.oid).collect();
+    names
+        .iter()
+        .map(|name| {
+            let Some(document) = tenancy::role_document(table.oid, name, &views, &partitions, &functions)
+            else {
+                raise(
+                    PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+                    &format!("role \"{name}\" does not exist"),
+                    "",
+                    "",
+                )
+            };
+            read(&document)
+        })
+        .collect()
+}
+
+/// All checks that need rows.
+const TRIED: [&str; 13] = [
+    "context",
+    "no_context",
+    "read",
+    "insert",
+    "update",
+    "delete",
+    "move",
+    "on_conflict",
+    "merge",
+    "row_security_off",
+    "copy",
+    "partition",
+    "unique",
+];
+
+fn untried(why: &str) -> Vec<Line> {
+    TRIED.iter().map(|check| Line::new(check, Status::Unknown, why)).collect()
+}
+
+fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
+    if table.column(tenant_column).is_none() {
+        return untried("it has no tenant column");
+    }
+    if roles.is_empty() {
+        return untried("nobody but the owner has rights on it: name roles to try as");
+    }
+    if !tenancy::may_act_as(table.owner_oid) {
+        return untried(&format!("only {} and superusers may prepare rows to try with", table.owner));
+    }
+    tenancy::beside(|| match pair(table, tenant_column) {
+        Err(why) => untried(&why),
+        Ok(pair) => {
+            let probes = probes(table, tenant_column, &pair);
+            let mut lines = Vec::new();
+            for role in roles {
+                if !tenancy::may_act_as(role.oid) {
+                    lines.extend(untried(&format!(
+                        "only superusers and members of {} may try as that role",
+                        role.name
+                    )));
+                    continue;
+                }
+                lines.extend(
+                    probes.iter().map(|probe| {
+                        probe::read(probe, &role.name, &answer(probe, role.oid, table.owner_oid))
+                    }),
+                );
+            }
+            lines
+        }
+    })
+}
+
+fn answered(result: Result<Vec<Option<String>>, Refusal>) -> Answer {
+    result.map_err(|refusal| (refusal.sqlstate, refusal.message))
+}
+
+fn answer(probe: &Probe, role: Oid, owner: Oid) -> Answer {
+    let role = As::Role { role, is_open: probe.is_open };
+    answered(match &probe.then {
+        Some(then) => tenancy::probed_then(role, &probe.tenant, &probe.sql, As::Owner(owner), then),
+        None => tenancy::probed(role, &probe.tenant, &probe.sql),
+    })
+}
+
+/// Two tenants with rows: those that are there, else some made up; and two rows whose keys are known.
+fn pair(table: &Table, tenant_column: &str) -> Result<Pair, String> {
+    let owner = As::Owner(table.owner_oid);
+    let name = table.qualified();
+    let column = quote_identifier(tenant_column);
+    let Some(facts) = table.column(tenant_column) else { return Err("it has no tenant column".to_owned()) };
+    let found = |condition: &str| {
+        tenancy::probed(
+            owner,
+            "",
+            &format!("SELECT x.{column}::text FROM {name} AS x WHERE {condition} LIMIT 1"),
+        )
+        .map(|rows| rows.into_iter().flatten().next())
+        .map_err(|refusal| format!("its rows could not be read as its owner: {}", refusal.message))
+    };
+    let own = found(&format!("x.{column} IS NOT NULL"))?;
+    let other = match &own {
+        Some(own) => found(&format!("x.{column} <> {}::{}", quote_literal(own), facts.type_name))?,
+        None => None,
+    };
+    let are_there = own.is_some() && other.is_some();
+    let made = |number: u8| {
+        value(facts, number).ok_or_else(|| format!("nobody knows a value of type {}", facts.type_name))
+    };
+    let pair = Pair { own: own.map_or_else(|| made(1), Ok)?, other: other.map_or_else(|| made(2), Ok)? };
+    let mut why = String::new();
+    for (tenant, key) in [(&pair.own, 1), (&pair.other, 2)] {
+        let made = row(table, tenant_column, tenant, key).and_then(|(columns, values)| {
+            let insert = format!("INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})");
+            tenancy::prepared(owner, tenant, &insert).map_err(|refusal| refusal.message)
+        });
+        if let Err(reason) = made {
+            why = reason;
+        }
+    }
+    if why.is_empty() || are_there {
+        Ok(pair)
+    } else {
+        Err(format!("there are no rows of two tenants, and none could be made up: {why}"))
+    }
+}

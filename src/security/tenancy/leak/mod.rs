@@ -1,0 +1,102 @@
+//! The leak test: what lets a tenant see, touch or guess what belongs to another.
+//!
+//! Part of it is read from the catalogs ([`judge`]); the rest is tried, with the rights of the roles that use the table
+//! and rows of two tenants, in a subtransaction of which nothing stays ([`probe`] writes the statements).
+
+pub mod judge;
+#[cfg(feature = "postgres")]
+pub mod live;
+pub mod probe;
+pub mod values;
+
+#[cfg(test)]
+mod tests;
+
+/// How a check ended; the worst comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Something of another tenant comes through.
+    Leak,
+    /// Nothing comes through, but a single further step would let it.
+    Weak,
+    /// It could not be judged.
+    Unknown,
+    /// Nothing comes through.
+    Ok,
+}
+
+impl Status {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::Weak => "weak",
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// What is checked, in the order in which it is told.
+pub const CHECKS: [&str; 24] = [
+    "policy",
+    "force",
+    "role",
+    "context",
+    "no_context",
+    "read",
+    "insert",
+    "update",
+    "delete",
+    "move",
+    "on_conflict",
+    "merge",
+    "row_security_off",
+    "copy",
+    "truncate",
+    "privileges",
+    "partition",
+    "unique",
+    "foreign_key",
+    "view",
+    "materialized_view",
+    "function",
+    "publication",
+    "not_null",
+];
+
+/// One check of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which, of [`CHECKS`].
+    pub check: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl Line {
+    /// A line.
+    pub fn new(check: &'static str, status: Status, detail: impl Into<String>) -> Self {
+        Self { check, status, detail: detail.into() }
+    }
+}
+
+/// The worst of each check, in their order. Where several are equally bad, all are told.
+pub fn worst(lines: Vec<Line>) -> Vec<Line> {
+    CHECKS
+        .iter()
+        .filter_map(|check| {
+            let of_check: Vec<&Line> = lines.iter().filter(|line| line.check == *check).collect();
+            let status = of_check.iter().map(|line| line.status).min()?;
+            let mut details: Vec<&str> = Vec::new();
+            for line in of_check.iter().filter(|line| line.status == status) {
+                if !details.contains(&&*line.detail) {
+                    details.push(&line.detail);
+                }
+            }
+            Some(Line::new(check, status, details.join("; ")))
+        })
+        .collect()
+}

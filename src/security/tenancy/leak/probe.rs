@@ -1,0 +1,244 @@
+//! The statements by which it is tried, and what their answers mean.
+
+use super::values::{row, value};
+use super::{Line, Status};
+use crate::security::tenancy::facts::Table;
+use crate::text::{quote_identifier, quote_literal};
+
+/// What a statement came to: its first column, or SQLSTATE and message of the ERROR.
+pub type Answer = Result<Vec<Option<String>>, (String, String)>;
+
+/// Two tenants of whom there are rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The one in whose place everything is tried.
+    pub own: String,
+    /// The other.
+    pub other: String,
+}
+
+/// One try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Of which check.
+    pub check: &'static str,
+    /// The tenant of the transaction; empty for none.
+    pub tenant: String,
+    /// Whether row security is switched off.
+    pub is_open: bool,
+    /// What is run.
+    pub sql: String,
+    /// What is asked afterwards in the owner's place, whose answer counts.
+    pub then: Option<String>,
+    /// What its answer means.
+    pub reading: Reading,
+}
+
+/// How an answer is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// A row is a leak.
+    NoRow(&'static str),
+    /// `true` is a leak.
+    NotTrue(&'static str),
+    /// Has to end in a denial; a row whose first column is this is a leak.
+    Denied(&'static str, Option<String>),
+    /// A unique violation is a leak.
+    NotDuplicate(&'static str),
+}
+
+/// Whether the server denied it: for want of a privilege, or by a policy.
+fn is_denial(state: &str, message: &str) -> bool {
+    state == "42501" && (message.contains("row-level security") || message.contains("permission denied"))
+}
+
+/// What an answer means. `role` is the name of who tried.
+pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
+    let line = |status: Status, text: String| Line::new(probe.check, status, text);
+    let leak = |what: &str| line(Status::Leak, format!("{role} {what}"));
+    let ok = || line(Status::Ok, "tried, and nothing came through".to_owned());
+    match (&probe.reading, answer) {
+        (_, Err((state, message))) if is_denial(state, message) => ok(),
+        (Reading::NotDuplicate(what), Err((state, _))) if state == "23505" || state == "23P01" => leak(what),
+        // Policies are asked before constraints are.
+        (Reading::Denied(what, _), Err((state, message))) if state.starts_with("23") => {
+            leak(&format!("{what} past the policies, and failed only then: {message}"))
+        }
+        (Reading::NotDuplicate(_), Err((state, _))) if state.starts_with("23") => ok(),
+        (Reading::NotTrue(what), Err((state, message)))
+            if probe.then.is_some() && state.starts_with("23") =>
+        {
+            leak(&format!("{what} past the policies, and failed only then: {message}"))
+        }
+        (_, Err((_, message))) => line(Status::Unknown, format!("{role} could not try: {message}")),
+        (Reading::NoRow(what), Ok(rows)) if !rows.is_empty() => leak(what),
+        (Reading::NotTrue(what), Ok(rows)) if rows.first() == Some(&Some("true".to_owned())) => leak(what),
+        (Reading::Denied(what, None), Ok(_)) => leak(what),
+        (Reading::Denied(what, Some(bad)), Ok(rows)) if rows.iter().any(|row| row.as_ref() == Some(bad)) => {
+            leak(what)
+        }
+        _ => ok(),
+    }
+}
+
+/// Everything that is tried on a table.
+pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
+    let name = table.qualified();
+    let column = quote_identifier(tenant_column);
+    let type_name = table.column(tenant_column).map_or("text", |column| &column.type_name);
+    let typed = |tenant: &str| format!("{}::{type_name}", quote_literal(tenant));
+    let (own, other) = (typed(&pair.own), typed(&pair.other));
+    let probe = |check, tenant: &str, sql: String, reading| Probe {
+        check,
+        tenant: tenant.to_owned(),
+        is_open: false,
+        sql,
+        then: None,
+        reading,
+    };
+    let me = &*pair.own;
+    let foreign = |columns: &str| {
+        format!("SELECT (EXISTS (SELECT FROM {columns} AS x WHERE x.{column} IS DISTINCT FROM {own}))::text")
+    };
+    // One row is enough: nobody's table is to swell for a test.
+    let one = |of: &str| {
+        format!(
+            "x.{column} = {of} AND x.ctid = (SELECT y.ctid FROM {name} AS y WHERE y.{column} = {of} LIMIT 1)"
+        )
+    };
+    let mut probes = vec![
+        probe(
+            "no_context",
+            "",
+            format!("SELECT (EXISTS (SELECT FROM {name}))::text"),
+            Reading::NotTrue("sees rows without a tenant"),
+        ),
+        probe("read", me, foreign(&name), Reading::NotTrue("reads rows of another tenant")),
+        probe(
+            "update",
+            me,
+            format!(
+                "UPDATE {name} AS x SET {column} = x.{column} WHERE {} RETURNING 'row'::text",
+                one(&other)
+            ),
+            Reading::NoRow("updates rows of another tenant"),
+        ),
+        probe(
+            "delete",
+            me,
+            format!("DELETE FROM {name} AS x WHERE {} RETURNING 'row'::text", one(&other)),
+            Reading::NoRow("deletes rows of another tenant"),
+        ),
+        probe(
+            "move",
+            me,
+            format!(
+                "UPDATE {name} AS x SET {column} = {other} WHERE {} RETURNING x.{column}::text",
+                one(&own)
+            ),
+            Reading::Denied("moves a row to another tenant", Some(pair.other.clone())),
+        ),
+        probe(
+            "merge",
+            me,
+            format!(
+                "MERGE INTO {name} AS x USING (SELECT y.ctid AS place FROM {name} AS y WHERE y.{column} = {other} LIMIT 1) AS v \
+                 ON x.{column} = {other} AND x.ctid = v.place WHEN MATCHED THEN DELETE"
+            ),
+            Reading::NoRow("reaches rows of another tenant by MERGE"),
+        ),
+        Probe {
+            is_open: true,
+            ..probe(
+                "row_security_off",
+                me,
+                foreign(&name),
+                Reading::NotTrue("reads rows of another tenant with row_security off"),
+            )
+        },
+        probe(
+            "copy",
+            me,
+            format!(
+                "SELECT (NOT pg_catalog.row_security_active({}::pg_catalog.regclass) AND pg_catalog.has_table_privilege({}, 'SELECT'))::text",
+                quote_literal(&name),
+                quote_literal(&name)
+            ),
+            Reading::NotTrue("copies rows of every tenant: COPY asks no policy"),
+        ),
+        probe(
+            "context",
+            me,
+            format!("SELECT pg_catalog.set_config('dbm.tenant', {}, true)", quote_literal(&pair.other)),
+            Reading::Denied("becomes another tenant by SET", None),
+        ),
+    ];
+    // For a third tenant, who has no rows.
+    let third = table.column(tenant_column).and_then(|column| value(column, 3));
+    if let Some(third) = third
+        && let Ok((columns, values)) = row(table, tenant_column, &third, 3)
+    {
+        // Not RETURNING, which would ask whether the row may be read. A trigger may have given it another tenant.
+        let there =
+            format!("SELECT (EXISTS (SELECT FROM {name} AS x WHERE x.{column} = {}))::text", typed(&third));
+        probes.push(Probe {
+            then: Some(there),
+            ..probe(
+                "insert",
+                me,
+                format!("INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"),
+                Reading::NotTrue("writes a row for another tenant"),
+            )
+        });
+    }
+    probes.extend(of_keys(table, tenant_column, pair, &name, &column));
+    for partition in &table.partitions {
+        probes.push(probe(
+            "partition",
+            me,
+            foreign(&partition.name),
+            Reading::NotTrue("reads rows of another tenant out of a partition"),
+        ));
+    }
+    for view in table.views.iter().filter(|view| view.has_tenant) {
+        probes.push(probe(
+            if view.kind == 'm' { "materialized_view" } else { "view" },
+            me,
+            foreign(&view.name),
+            Reading::NotTrue("reads rows of another tenant through a view"),
+        ));
+    }
+    probes
+}
+
+/// A row of ours with the keys of one that another tenant has.
+fn of_keys(table: &Table, tenant_column: &str, pair: &Pair, name: &str, column: &str) -> Vec<Probe> {
+    let Ok((columns, values)) = row(table, tenant_column, &pair.own, 2) else { return Vec::new() };
+    let insert = format!("INSERT INTO {name} AS x ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})");
+    let mut probes = vec![Probe {
+        check: "unique",
+        tenant: pair.own.clone(),
+        is_open: false,
+        sql: format!("{insert} RETURNING 'row'::text"),
+        then: None,
+        reading: Reading::NotDuplicate("is told by a duplicate that another tenant has the value"),
+    }];
+    for index in table.indexes.iter().filter(|index| {
+        index.is_unique && index.tells() && index.is_valid && !index.is_partial && !index.is_deferrable
+    }) {
+        let Some(keys) = &index.columns else { continue };
+        let keys: Vec<String> = keys.iter().map(|key| quote_identifier(key)).collect();
+        probes.push(Probe {
+            check: "on_conflict",
+            tenant: pair.own.clone(),
+            is_open: false,
+            sql: format!(
+                "{insert} ON CONFLICT ({}) DO UPDATE SET {column} = EXCLUDED.{column} RETURNING (x.xmax <> 0)::text",
+                keys.join(", ")
+            ),
+            then: None,
+            reading: Reading::NotTrue("takes over a row of another tenant by ON CONFLICT"),
+        });
+    }
+    probes
+}

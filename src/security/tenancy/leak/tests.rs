@@ -1,0 +1,226 @@
+//! The catalogs' part of the leak test, and the reading of answers, on hand-made facts.
+
+use super::judge::judge;
+use super::probe::{Answer, Pair, Probe, Reading, probes, read};
+use super::values::{row, value};
+use super::{Line, Status, worst};
+use crate::security::tenancy::facts::{
+    Column, ForeignKey, Function, Index, Partition, Policy, Role, Table, View,
+};
+
+fn column(name: &str, base: &str, is_not_null: bool) -> Column {
+    let type_name = if base == "int8" { "bigint" } else { base };
+    Column {
+        name: name.to_owned(),
+        type_name: type_name.to_owned(),
+        base: base.to_owned(),
+        is_not_null,
+        ..Column::default()
+    }
+}
+
+/// A table from which nothing leaks.
+pub fn tight() -> Table {
+    Table {
+        schema: "shop".to_owned(),
+        name: "orders".to_owned(),
+        kind: 'r',
+        owner: "shop_owner".to_owned(),
+        has_row_security: true,
+        forces_row_security: true,
+        columns: vec![
+            column("tenant_id", "int8", true),
+            column("id", "int8", true),
+            column("note", "text", false),
+        ],
+        indexes: vec![Index {
+            schema: "shop".to_owned(),
+            name: "orders_pkey".to_owned(),
+            columns: Some(vec!["tenant_id".to_owned(), "id".to_owned()]),
+            first: Some("tenant_id".to_owned()),
+            holds_tenant: true,
+            method: "btree".to_owned(),
+            is_unique: true,
+            is_valid: true,
+            constraint: Some("orders_pkey".to_owned()),
+            constraint_kind: Some('p'),
+            ..Index::default()
+        }],
+        policies: vec![
+            Policy {
+                name: "tenant".to_owned(),
+                command: '*',
+                is_for_all: true,
+                using: Some("(tenant_id = (dbm.current_tenant())::bigint)".to_owned()),
+                ..Policy::default()
+            },
+            Policy {
+                name: "everybody".to_owned(),
+                is_permissive: true,
+                command: '*',
+                is_for_all: true,
+                using: Some("true".to_owned()),
+                ..Policy::default()
+            },
+        ],
+        ..Table::default()
+    }
+}
+
+fn app() -> Role {
+    let privileges = ["SELECT", "INSERT", "UPDATE", "DELETE"].map(str::to_owned).to_vec();
+    Role { oid: 7, name: "app".to_owned(), privileges, ..Role::default() }
+}
+
+fn found(table: &Table, role: &Role, status: Status) -> Vec<&'static str> {
+    worst(judge(table, std::slice::from_ref(role), "tenant_id"))
+        .into_iter()
+        .filter(|line| line.status == status)
+        .map(|line| line.check)
+        .collect()
+}
+
+#[test]
+fn a_tight_table_is_silent() {
+    assert_eq!(found(&tight(), &app(), Status::Leak), Vec::<&str>::new());
+    assert_eq!(found(&tight(), &app(), Status::Weak), Vec::<&str>::new());
+}
+
+#[test]
+fn each_hole_is_named() {
+    let holes: [(&str, fn(&mut Table, &mut Role)); 14] = [
+        ("policy", |table, _| table.policies[0].check = Some("true".to_owned())),
+        ("policy", |table, _| table.has_row_security = false),
+        ("policy", |table, _| {
+            table.policies[0].using =
+                Some("(tenant_id = (current_setting('app.tenant'))::bigint)".to_owned());
+        }),
+        ("force", |table, _| table.forces_row_security = false),
+        ("role", |_, role| role.passes = true),
+        ("role", |_, role| role.owns = true),
+        ("context", |_, role| role.may_set = true),
+        ("truncate", |_, role| role.privileges.push("TRUNCATE".to_owned())),
+        ("privileges", |_, role| role.privileges.push("REFERENCES".to_owned())),
+        ("partition", |table, role| {
+            table.partitions.push(Partition { oid: 9, name: "shop.p".to_owned(), ..Partition::default() });
+            role.partitions.push(9);
+        }),
+        ("unique", |table, _| table.indexes[0].holds_tenant = false),
+        ("foreign_key", |table, _| {
+            table.foreign_keys.push(ForeignKey {
+                columns: vec!["order_id".to_owned()],
+                referenced_columns: vec!["id".to_owned()],
+                referenced_has_tenant: true,
+                ..ForeignKey::default()
+            });
+        }),
+        ("view", |table, role| {
+            table.views.push(View {
+                oid: 5,
+                name: "shop.v".to_owned(),
+                kind: 'v',
+                passes: true,
+                ..View::default()
+            });
+            role.views.push(5);
+        }),
+        ("function", |table, role| {
+            table.functions.push(Function { oid: 6, passes: true, ..Function::default() });
+            role.functions.push(6);
+        }),
+    ];
+    for (check, open) in holes {
+        let (mut table, mut role) = (tight(), app());
+        open(&mut table, &mut role);
+        let leaks = found(&table, &role, Status::Leak);
+        if check == "policy" && !table.has_row_security {
+            assert!(leaks.contains(&check), "{check}: {leaks:?}");
+        } else {
+            assert_eq!(leaks, [check]);
+        }
+    }
+}
+
+#[test]
+fn what_could_leak_is_weak() {
+    let mut table = tight();
+    table.policies.remove(0);
+    table.views.push(View { oid: 5, name: "shop.m".to_owned(), kind: 'm', ..View::default() });
+    table.columns[0].is_not_null = false;
+    table.publications.push("all_of_it".to_owned());
+    assert_eq!(
+        found(&table, &app(), Status::Weak),
+        ["policy", "materialized_view", "publication", "not_null"]
+    );
+}
+
+fn probe(reading: Reading) -> Probe {
+    Probe { check: "insert", tenant: "1".to_owned(), is_open: false, sql: String::new(), then: None, reading }
+}
+
+fn status(reading: Reading, answer: &Answer) -> Status {
+    read(&probe(reading), "app", answer).status
+}
+
+#[test]
+fn answers_are_read() {
+    let denied =
+        Err(("42501".to_owned(), "new row violates row-level security policy for table \"t\"".to_owned()));
+    let put_off = Err((
+        "42501".to_owned(),
+        "cannot fire deferred trigger within security-restricted operation".to_owned(),
+    ));
+    let constraint = Err(("23503".to_owned(), "violates foreign key".to_owned()));
+    let twice = Err(("23505".to_owned(), "duplicate key".to_owned()));
+    let row = |text: &str| Ok(vec![Some(text.to_owned())]);
+    assert_eq!(status(Reading::Denied("writes", None), &denied), Status::Ok);
+    assert_eq!(status(Reading::Denied("writes", None), &put_off), Status::Unknown);
+    assert_eq!(status(Reading::Denied("writes", None), &constraint), Status::Leak);
+    assert_eq!(status(Reading::Denied("writes", Some("2".to_owned())), &row("2")), Status::Leak);
+    assert_eq!(status(Reading::Denied("writes", Some("2".to_owned())), &row("1")), Status::Ok);
+    assert_eq!(status(Reading::NotDuplicate("guesses"), &twice), Status::Leak);
+    assert_eq!(status(Reading::NotDuplicate("guesses"), &constraint), Status::Ok);
+    assert_eq!(status(Reading::NotTrue("reads"), &row("true")), Status::Leak);
+    assert_eq!(status(Reading::NotTrue("reads"), &row("false")), Status::Ok);
+    assert_eq!(status(Reading::NoRow("deletes"), &row("row")), Status::Leak);
+    assert_eq!(status(Reading::NoRow("deletes"), &Ok(Vec::new())), Status::Ok);
+}
+
+#[test]
+fn what_was_written_is_looked_for() {
+    let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
+    let probes = probes(&tight(), "tenant_id", &pair);
+    let insert = probes.iter().find(|probe| probe.check == "insert").unwrap();
+    assert_eq!(
+        insert.then.as_deref(),
+        Some("SELECT (EXISTS (SELECT FROM shop.orders AS x WHERE x.tenant_id = '-1000003'::bigint))::text")
+    );
+    let constraint: Answer = Err(("23503".to_owned(), "violates foreign key".to_owned()));
+    assert_eq!(read(insert, "app", &constraint).status, Status::Leak);
+    assert_eq!(read(insert, "app", &Ok(vec![Some("false".to_owned())])).status, Status::Ok);
+}
+
+#[test]
+fn rows_are_made_up() {
+    assert_eq!(
+        row(&tight(), "tenant_id", "4", 2),
+        Ok(("tenant_id, id".to_owned(), "'4'::bigint, '-1000002'::bigint".to_owned()))
+    );
+    let short = Column { category: 'S', length: Some(2), ..Column::default() };
+    assert_eq!(value(&short, 3), Some("3-".to_owned()));
+    assert_eq!(value(&Column { base: "polygon".to_owned(), ..Column::default() }, 1), None);
+    let mut table = tight();
+    table.columns.push(column("area", "polygon", true));
+    assert!(row(&table, "tenant_id", "4", 2).unwrap_err().contains("polygon"));
+}
+
+#[test]
+fn the_worst_is_told_once() {
+    let lines = vec![
+        Line::new("read", Status::Ok, "a"),
+        Line::new("read", Status::Leak, "b"),
+        Line::new("read", Status::Leak, "b"),
+        Line::new("force", Status::Ok, "c"),
+    ];
+    assert_eq!(worst(lines), [Line::new("force", Status::Ok, "c"), Line::new("read", Status::Leak, "b")]);
+}

@@ -1,0 +1,73 @@
+//! Rows made for a test: a value of each type, as few columns as a row needs.
+
+use crate::security::tenancy::facts::{Column, Table};
+use crate::text::{quote_identifier, quote_literal};
+
+/// A value of the column's type that hardly anybody has; another for each number from 1 to 9. `None` where nobody knows.
+pub fn value(column: &Column, number: u8) -> Option<String> {
+    let text = match &*column.base {
+        "int2" => format!("{}", -30_000 - i32::from(number)),
+        "int4" | "int8" | "float4" | "float8" => format!("{}", -1_000_000 - i32::from(number)),
+        "numeric" => format!("-{number}"),
+        "oid" | "xid" => format!("{}", 4_000_000_000_u32 + u32::from(number)),
+        "money" => format!("{number}"),
+        "bool" => if number % 2 == 1 { "true" } else { "false" }.to_owned(),
+        "uuid" => format!("db000000-0000-4000-8000-00000000000{number}"),
+        "date" | "timestamp" | "timestamptz" => format!("1900-01-0{number}"),
+        "time" | "timetz" => format!("00:00:0{number}"),
+        "interval" => format!("{number} seconds"),
+        "bytea" => format!("\\xdb0{number}"),
+        "json" | "jsonb" => format!("{{\"dbm\": {number}}}"),
+        "inet" => format!("192.0.2.{number}"),
+        "cidr" => format!("192.0.2.{number}/32"),
+        "macaddr" => format!("02:00:00:00:00:0{number}"),
+        "macaddr8" => format!("02:00:00:00:00:00:00:0{number}"),
+        "point" => format!("({number},{number})"),
+        "tsvector" | "tsquery" | "xml" | "ltree" => format!("dbm{number}"),
+        "hstore" => format!("dbm=>{number}"),
+        _ => match column.category {
+            'E' => column.label.clone()?,
+            'S' => characters(column.length, number),
+            'A' => "{}".to_owned(),
+            'R' => "empty".to_owned(),
+            _ => return None,
+        },
+    };
+    Some(text)
+}
+
+fn characters(length: Option<i32>, number: u8) -> String {
+    let room = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
+    let whole = format!("{number}-dbm-probe");
+    whole.chars().take(room.max(1)).collect()
+}
+
+/// A row for `tenant`: its columns and its values, between commas. Keys are written too, so that they are known; `key` is
+/// the number of theirs.
+pub fn row(table: &Table, tenant_column: &str, tenant: &str, key: u8) -> Result<(String, String), String> {
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    for column in &table.columns {
+        if column.is_generated {
+            continue;
+        }
+        let in_key = table.indexes.iter().any(|index| {
+            index.is_unique && index.columns.as_ref().is_some_and(|columns| columns.contains(&column.name))
+        });
+        let text = if column.name == tenant_column {
+            tenant.to_owned()
+        } else if in_key || column.is_not_null && !column.has_default {
+            value(column, key).ok_or_else(|| {
+                format!(
+                    "no row can be made up: nobody knows a value of type {} for {}",
+                    column.type_name,
+                    quote_identifier(&column.name)
+                )
+            })?
+        } else {
+            continue;
+        };
+        columns.push(quote_identifier(&column.name));
+        values.push(format!("{}::{}", quote_literal(&text), column.type_name));
+    }
+    Ok((columns.join(", "), values.join(", ")))
+}

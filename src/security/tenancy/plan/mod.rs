@@ -1,0 +1,138 @@
+//! Tables in use become those of many tenants, as a plan that `CALL dbm.apply()` runs: a column that is filled with each row
+//! before the rows that are there are filled, keys and foreign keys that hold it, and policies in the end.
+//!
+//! Everything up to the deployment of an application that names its tenants is invisible to it; the switch comes after.
+
+mod column;
+mod keys;
+#[cfg(feature = "postgres")]
+pub mod live;
+mod policies;
+mod refusals;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use super::facts::Table;
+use crate::change::plan::{Phase, Plan, Risk, Step};
+use crate::change::words;
+use crate::text::{dollar_quoted, quote_identifier, quote_literal};
+
+pub use refusals::{Accept, Kind, Refused, refusal};
+pub use source::{Given, Source, Target, targets};
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// The tables, each after those from which its tenants come.
+    pub targets: Vec<Target>,
+    /// The tenant column, as it is called.
+    pub column: String,
+    /// Its type.
+    pub type_name: String,
+    /// Where tenants are written down: the table, quoted, and its key.
+    pub tenants: Option<(String, String)>,
+    /// What is accepted.
+    pub accept: Accept,
+    /// The call as it was made.
+    pub asked: String,
+}
+
+impl Wish {
+    /// The tenant column, quoted.
+    pub fn quoted(&self) -> String {
+        quote_identifier(&self.column)
+    }
+
+    /// The tenant of the transaction, as a value of the column. Without a length: a cast would cut what is too long, and
+    /// make one tenant of two.
+    pub fn current(&self) -> String {
+        match words::without_modifier(&self.type_name).as_str() {
+            "text" | "character varying" => "dbm.current_tenant()".to_owned(),
+            "character" => "dbm.current_tenant()::pg_catalog.bpchar".to_owned(),
+            other => format!("dbm.current_tenant()::{other}"),
+        }
+    }
+
+    fn target(&self, oid: crate::catalog::Oid) -> Option<&Target> {
+        self.targets.iter().find(|target| target.table.oid == oid)
+    }
+}
+
+/// The plan. What has to be refused was refused before.
+pub fn plan(wish: &Wish) -> Plan {
+    let mut steps = Vec::new();
+    for target in &wish.targets {
+        steps.extend(column::steps(wish, target));
+        steps.extend(keys::indexes(wish, &target.table));
+    }
+    for target in &wish.targets {
+        steps.extend(keys::foreign_keys(wish, &target.table));
+    }
+    steps.push(Step::by_hand(
+        Phase::Switch,
+        "let the application call dbm.set_tenant() in every transaction, and whoever works for all tenants have a role with BYPASSRLS; \
+         from the next step on a row without the tenant of the transaction is neither seen nor written, and ON CONFLICT needs \
+         the tenant in its key; then dbm.confirm_step()",
+    ));
+    for target in &wish.targets {
+        steps.extend(keys::switch(wish, &target.table));
+    }
+    for target in &wish.targets {
+        steps.extend(policies::views(wish, &target.table));
+    }
+    for target in &wish.targets {
+        steps.push(policies::step(wish, target));
+    }
+    steps.push(leak_test(wish));
+    let names: Vec<String> = wish.targets.iter().map(|target| target.table.qualified()).collect();
+    Plan {
+        title: format!("divide {} between tenants by {}", names.join(", "), wish.quoted()),
+        change: wish.asked.clone(),
+        risk: Risk::Medium,
+        requires: policies::requires(wish),
+        seconds: seconds(wish),
+        search_path: String::new(),
+        steps,
+        verify: names
+            .iter()
+            .map(|name| {
+                format!(
+                    "SELECT relrowsecurity AND relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({})",
+                    quote_literal(name)
+                )
+            })
+            .collect(),
+    }
+}
+
+/// The last step: it fails where something leaks.
+fn leak_test(wish: &Wish) -> Step {
+    let names: Vec<String> = wish
+        .targets
+        .iter()
+        .map(|target| format!("{}::pg_catalog.regclass", quote_literal(&target.table.qualified())))
+        .collect();
+    let left = if wish.accept.functions { " AND t.check_name <> 'function'" } else { "" };
+    let body = format!(
+        "\nDECLARE\n  found text;\nBEGIN\n  SELECT pg_catalog.string_agg(pg_catalog.format('%s, %s: %s', t.target, t.check_name, t.detail), E'\\n') INTO found\n    \
+         FROM dbm.tenant_leak_test(ARRAY[{}], {}) AS t WHERE t.status = 'leak'{left};\n  IF found IS NOT NULL THEN\n    \
+         RAISE EXCEPTION 'something of other tenants comes through' USING DETAIL = found, ERRCODE = 'insufficient_privilege';\n  END IF;\nEND\n",
+        names.join(", "),
+        quote_literal(&wish.column)
+    );
+    Step::new(Phase::Switch, format!("DO {}", dollar_quoted(&body)))
+        .note("tries every table with the rights of those who use it; nothing of it stays")
+}
+
+/// Each row is written once and read some three times.
+fn seconds(wish: &Wish) -> Option<(f64, f64)> {
+    let bytes: f64 = wish.targets.iter().map(|target| target.table.bytes as f64).sum();
+    Some(((bytes / 2e8).max(1.0), (bytes / 5e6).max(10.0)))
+}
+
+/// A name for the time between, that is free around the table.
+fn between(table: &Table, name: &str, purpose: &str) -> String {
+    crate::text::identifier::between(name, purpose, |name| table.taken.iter().any(|taken| taken == name))
+}

@@ -1,0 +1,300 @@
+//! `dbm.as_of()`: a table as it was.
+
+use std::rc::Rc;
+
+use pgrx::PgSqlErrorCode;
+
+use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
+use crate::catalog::{Moment, Oid};
+use crate::pg;
+use crate::pg::error::raise;
+use crate::pg::trail::reading::access::Visible;
+use crate::pg::trail::reading::table::Column;
+use crate::trail::read::document::{NULL, input, object};
+use crate::trail::read::lineage::{ColumnId, LIVE, Lineage, Logged, Names};
+use crate::trail::read::rewind::{Barred, Replay, Rewind};
+use crate::trail::read::row::{Row, key_columns, literal};
+
+/// The rows of a table as they were, each as JSON by the names that its columns had then.
+pub fn as_of(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
+    let book = Book::open();
+    let subject = Subject::new(&book, target);
+    let Then { names, rows } = rows_at(&book, &subject, at);
+    Box::new(rows.map(move |row| object(row.members(&names))))
+}
+
+/// The rows of a table as they were, as rows of the table as it is now: what has come since is NULL, what is gone is left
+/// out. Each as the text that the type's input function reads.
+pub fn as_of_typed(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
+    let book = Book::open();
+    let subject = Subject::new(&book, target);
+    let Then { names, rows } = rows_at(&book, &subject, at);
+    let live = subject.lineage.names(LIVE).cloned().unwrap_or_default();
+    let columns: Vec<(ColumnId, bool)> = live
+        .columns
+        .iter()
+        .map(|(id, attribute)| (*id, subject.table.column(&attribute.name).is_some_and(Column::is_jsonb)))
+        .collect();
+    Box::new(rows.map(move |row| {
+        let values = columns.iter().map(|&(id, is_jsonb)| {
+            let value = row.get(id).filter(|_| names.attribute(id).is_some())?;
+            if is_jsonb && value != NULL { Some(value.to_owned()) } else { input(value) }
+        });
+        literal(values)
+    }))
+}
+
+/// Refuses a moment at which the table was not watched.
+pub fn must_be_watched(subject: &Subject, at: Moment) {
+    stretch(subject, at);
+}
+
+/// Rows as they were, and what the columns were called.
+pub struct Then {
+    /// The names.
+    pub names: Rc<Names>,
+    /// The rows; what the caller may not see is unknown.
+    pub rows: Box<dyn Iterator<Item = Row>>,
+}
+
+fn when(at: Moment) -> String {
+    let found = pg::trail::reading::rows(None, &format!("SELECT {}", moment(1)), &[Some(at.to_string())]);
+    found.first().and_then(|row| text(row, 0)).unwrap_or_default().to_owned()
+}
+
+/// The stretch of watching in which the moment lies, and whether it lasts.
+fn stretch(subject: &Subject, at: Moment) -> (Watched, bool) {
+    let name = subject.table.qualified();
+    let last = subject.watched.last().map(|each| each.id);
+    let found = subject.watched.iter().rev().find(|each| each.from <= at);
+    match found {
+        Some(each) if each.until.is_none_or(|until| at <= until) => {
+            (each.clone(), each.until.is_none() && Some(each.id) == last)
+        }
+        _ => {
+            let stretches: Vec<String> = subject
+                .watched
+                .iter()
+                .map(|each| match each.until {
+                    Some(until) => format!("from {} to {}", when(each.from), when(until)),
+                    None => format!("since {}", when(each.from)),
+                })
+                .collect();
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("table {name} was not watched at {}", when(at)),
+                &format!("It was watched {}.", stretches.join(", ")),
+                "",
+            )
+        }
+    }
+}
+
+fn bar(name: &str, barred: Barred) -> ! {
+    let (message, detail) = match barred {
+        Barred::NoShape(id) => (
+            format!("change {id} of {name} cannot be read"),
+            "Its row of dbm_trail.shape is gone.".to_owned(),
+        ),
+        Barred::OtherKey(id) => (
+            format!("table {name} cannot be told as it was then"),
+            format!("At change {id} its rows were told apart by other columns than now."),
+        ),
+        Barred::Truncate(at) => {
+            (format!("table {name} cannot be told as it was before TRUNCATE at {}", when(at)), String::new())
+        }
+    };
+    raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, &message, &detail, "")
+}
+
+/// The rows of a table as they were.
+pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
+    let (watched, lasts) = stretch(subject, at);
+    let now = pg::moment::now();
+    let lineage = Rc::new(subject.lineage.clone());
+    let names = Rc::new(lineage.names_at(at, now).cloned().unwrap_or_default());
+    let shapes: Vec<i32> = {
+        let of_it = book.shapes(std::slice::from_ref(&watched));
+        of_it.iter().map(|found| found.shape.id).collect()
+    };
+    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, at };
+    let rows = match if lasts { way.back(&names) } else { None } {
+        Some(rows) => rows,
+        None => Box::new(way.forward(watched.from).into_rows().into_iter()),
+    };
+    let unseen: Vec<ColumnId> = match &subject.visible {
+        Visible::All => Vec::new(),
+        _ => {
+            let live = lineage.names(LIVE).cloned().unwrap_or_default();
+            let seen = subject.seen_columns(LIVE).unwrap_or_default();
+            let is_seen = |id| live.attribute(id).is_some_and(|attribute| seen.contains(&attribute.name));
+            (0..lineage.width).filter(|&id| !is_seen(id)).collect()
+        }
+    };
+    let rows = rows.map(move |mut row| {
+        for &column in &unseen {
+            row.forget(column);
+        }
+        row
+    });
+    Then { names, rows: Box::new(rows) }
+}
+
+struct Way<'a> {
+    book: &'a Book,
+    subject: &'a Subject,
+    lineage: &'a Rc<Lineage>,
+    shapes: &'a [i32],
+    at: Moment,
+}
+
+impl Way<'_> {
+    fn name(&self) -> String {
+        self.subject.table.qualified()
+    }
+
+    /// What tells rows apart for the log now.
+    fn key(&self) -> Vec<ColumnId> {
+        let last = self.shapes.iter().max().copied().unwrap_or(LIVE);
+        let Some(names) = self.lineage.names(last) else { return Vec::new() };
+        let key = key_columns(names);
+        if !names.is_whole_row && key.len() != names.key.len() {
+            raise(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                &format!("table {} cannot be told as it was", self.name()),
+                "A column of its key is not in the log as it is.",
+                "",
+            );
+        }
+        key
+    }
+
+    /// From now back; `None` where TRUNCATE bars the way.
+    fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
+        let key = self.key();
+        let mut rewind = Rewind::new(self.lineage, key.clone());
+        let sql = format!(
+            "SELECT {} FROM {CHANGES}
+             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
+             ORDER BY {PLACE} DESC, c.statement_no DESC, c.change_id DESC",
+            change_columns(),
+            moment(2)
+        );
+        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string())]) {
+            match rewind.undo(&change) {
+                Ok(()) => {}
+                Err(Barred::Truncate(_)) => return None,
+                Err(barred) => bar(&self.name(), barred),
+            }
+        }
+        let live = self.lineage.names(LIVE)?;
+        let seen = self.subject.seen_columns(LIVE);
+        let mut columns: Vec<&Column> = Vec::new();
+        let mut ids = Vec::new();
+        for (id, attribute) in &live.columns {
+            let is_seen = seen.as_ref().is_none_or(|seen| seen.contains(&attribute.name));
+            if attribute.logged == Logged::Yes && is_seen {
+                columns.extend(self.subject.table.column(&attribute.name));
+                ids.push(*id);
+            }
+        }
+        let unseen = key.iter().find(|id| !ids.contains(id)).and_then(|id| live.attribute(*id));
+        if let Some(attribute) = unseen {
+            raise(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                &format!("permission denied for column \"{}\" of {}", attribute.name, self.name()),
+                "Its rows are told apart by it.",
+                "",
+            );
+        }
+        // Columns that are gone are in the log alone.
+        let is_gone = |id: ColumnId| live.attribute(id).is_none();
+        let earlier = names
+            .columns
+            .iter()
+            .any(|(id, attribute)| is_gone(*id) && attribute.logged != Logged::No)
+            .then(|| self.forward_quietly());
+        let width = self.lineage.width;
+        let restored = rewind.finish();
+        let table = self.name();
+        let mut rest = Some(self.subject.table.read(&columns));
+        let mut restored = restored.into_iter();
+        let rows = std::iter::from_fn(move || {
+            let mut found = None;
+            while let Some(cursor) = &mut rest {
+                let Some(values) = cursor.next() else {
+                    rest = None;
+                    if rewind.missing() > 0 {
+                        pgrx::warning!(
+                            "{} rows that the log has are not in {table}: it was changed while nobody watched",
+                            rewind.missing()
+                        );
+                    }
+                    break;
+                };
+                let mut row = Row::unknown(width);
+                for (id, value) in ids.iter().zip(&values) {
+                    if let Some(value) = value {
+                        row.set(*id, value);
+                    }
+                }
+                found = rewind.was(row);
+                if found.is_some() {
+                    break;
+                }
+            }
+            let mut row = found.or_else(|| restored.next())?;
+            if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row(&row.key(&key))) {
+                row.complete(known);
+            }
+            Some(row)
+        });
+        Some(Box::new(rows))
+    }
+
+    /// From the last TRUNCATE by then, or from the beginning, up to that moment.
+    fn forward_quietly(&self) -> Replay {
+        let mut replay = Replay::new(self.lineage);
+        let sql = format!(
+            "SELECT {} FROM {CHANGES}
+             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at <= {}
+               AND c.change_id >= coalesce((
+                   SELECT max(t.change_id) FROM dbm_trail.change t
+                   WHERE t.shape_id = ANY ($3::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
+                     AND t.changed_at <= {}), 0)
+             ORDER BY {PLACE}, c.statement_no, c.change_id",
+            change_columns(),
+            moment(2),
+            moment(2)
+        );
+        let whole = self.shapes.iter().filter(|&&shape| self.lineage.is_whole_table(shape));
+        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string()), list(whole)]) {
+            if let Err(barred) = replay.apply(&change) {
+                bar(&self.name(), barred);
+            }
+        }
+        replay
+    }
+
+    /// The same, saying what is not known.
+    fn forward(&self, from: Moment) -> Replay {
+        let replay = self.forward_quietly();
+        if replay.begins_empty() {
+            return replay;
+        }
+        if replay.strangers > 0 {
+            pgrx::warning!(
+                "{} rows of {} were there before it was watched, and only what changed of them is known",
+                replay.strangers,
+                self.name()
+            );
+        } else {
+            pgrx::notice!(
+                "rows of {} that were there before it was watched ({}) and were not changed until then are not known",
+                self.name(),
+                when(from)
+            );
+        }
+        replay
+    }
+}

@@ -1,0 +1,357 @@
+//! The log as a caller may read it: which tables were watched, in which shapes, and what of them he may see.
+
+use std::collections::{HashMap, HashSet};
+
+use pgrx::PgSqlErrorCode;
+
+use crate::catalog::Oid;
+use crate::pg::error::raise;
+use crate::pg::trail::home;
+use crate::pg::trail::reading::access::{Visible, must_owner, sees_everything, visible};
+use crate::pg::trail::reading::table::{Table, with_partitions};
+use crate::pg::trail::reading::{Argument, Cursor, Rows, rows};
+use crate::text::quote_qualified;
+use crate::trail::read::change::{Change, Operation};
+use crate::trail::read::document::members;
+use crate::trail::read::lineage::{Attribute, LIVE, Lineage, Shape};
+
+/// The log.
+pub struct Book {
+    /// Whose it is.
+    pub owner: Oid,
+    /// Whether the caller sees all of it.
+    pub sees_everything: bool,
+}
+
+/// A table that is or was watched.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Its number in the log.
+    pub id: i32,
+    /// The table, unless it is gone.
+    pub table: Option<Oid>,
+    /// Its qualified name, as it is called now or was called last.
+    pub name: String,
+    /// Since when, in microseconds.
+    pub from: i64,
+    /// Until when; `None`: it still is.
+    pub until: Option<i64>,
+}
+
+/// A shape, and of which table.
+#[derive(Clone, Debug)]
+pub struct LoggedShape {
+    /// The number of the table in the log.
+    pub relation: i32,
+    /// The shape itself.
+    pub shape: Shape,
+}
+
+/// A value of a row.
+pub fn text(row: &[Option<String>], place: usize) -> Option<&str> {
+    row.get(place).and_then(Option::as_deref)
+}
+
+/// A number of a row.
+pub fn number<T: std::str::FromStr + Default>(row: &[Option<String>], place: usize) -> T {
+    text(row, place).and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// A list of numbers as SQL's text of an array.
+pub fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> Argument {
+    let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
+    Some(format!("{{{}}}", numbers.join(",")))
+}
+
+/// Microseconds of a moment in SQL.
+pub fn micros(expression: &str) -> String {
+    format!("(extract(epoch FROM {expression}) * 1000000)::pg_catalog.int8")
+}
+
+/// The moment of microseconds in a parameter.
+pub fn moment(parameter: usize) -> String {
+    format!(
+        "('epoch'::pg_catalog.timestamptz + ${parameter}::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval)"
+    )
+}
+
+impl Book {
+    /// Of this database; an ERROR where there is none.
+    pub fn open() -> Self {
+        let owner = must_owner();
+        Self { owner, sees_everything: sees_everything(owner) }
+    }
+
+    /// Asks the log with its owner's rights.
+    pub fn rows(&self, sql: &str, arguments: &[Argument]) -> Rows {
+        rows(Some(self.owner), sql, arguments)
+    }
+
+    /// The tables that are or were watched: those that this table is, or all. In a database that a dump was restored to, a
+    /// name counts only where our trigger came along: anybody may give a table of his a name.
+    pub fn watched(&self, table: Option<Oid>) -> Vec<Watched> {
+        let sql = format!(
+            "SELECT r.relation_id, w.oid, coalesce(n.nspname::pg_catalog.text, r.schema_name),
+                    coalesce(c.relname::pg_catalog.text, r.table_name), {}, {}
+             FROM dbm_trail.relation r
+             CROSS JOIN LATERAL (SELECT CASE WHEN r.home = $1
+                 THEN (SELECT o.oid FROM pg_catalog.pg_class o WHERE o.oid = r.relid)
+                 ELSE (SELECT o.oid FROM pg_catalog.pg_class o
+                       JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
+                       WHERE o.relname = r.table_name AND s.nspname = r.schema_name
+                         AND EXISTS (SELECT FROM pg_catalog.pg_trigger g
+                                     JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+                                     WHERE g.tgrelid = o.oid AND p.proname = 'write_audit_trail'
+                                       AND p.pronamespace = 'dbm'::pg_catalog.regnamespace)) END AS oid) w
+             LEFT JOIN pg_catalog.pg_class c ON c.oid = w.oid
+             LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE $2 IS NULL OR w.oid = $2::pg_catalog.oid
+             ORDER BY r.relation_id",
+            micros("r.installed_at"),
+            micros("r.removed_at")
+        );
+        let found = self.rows(&sql, &[Some(home()), table.map(|table| table.to_string())]);
+        let mut watched: Vec<Watched> = Vec::with_capacity(found.len());
+        for row in &found {
+            watched.push(Watched {
+                id: number(row, 0),
+                table: text(row, 1).and_then(|oid| oid.parse().ok()),
+                name: quote_qualified(text(row, 2).unwrap_or(""), text(row, 3).unwrap_or("")),
+                from: number(row, 4),
+                until: text(row, 5).and_then(|moment| moment.parse().ok()),
+            });
+        }
+        watched
+    }
+
+    /// The shapes of those tables.
+    pub fn shapes(&self, watched: &[Watched]) -> Vec<LoggedShape> {
+        let sql = format!(
+            "SELECT shape_id, relation_id, {}, schema_name, table_name, attributes, pg_catalog.to_json(key)
+             FROM dbm_trail.shape WHERE relation_id = ANY ($1::pg_catalog.int4[])",
+            micros("seen_at")
+        );
+        let found = self.rows(&sql, &[list(watched.iter().map(|each| each.id))]);
+        found
+            .iter()
+            .map(|row| LoggedShape {
+                relation: number(row, 1),
+                shape: Shape {
+                    id: number(row, 0),
+                    seen_at: number(row, 2),
+                    attributes: parsed(text(row, 5)),
+                    key: text(row, 6).map(|key| parsed(Some(key))).unwrap_or_default(),
+                    holder: quote_qualified(text(row, 3).unwrap_or(""), text(row, 4).unwrap_or("")),
+                },
+            })
+            .collect()
+    }
+
+    /// What the caller may see of the changes of a table.
+    pub fn visible(&self, table: Option<Oid>) -> Visible {
+        visible(table, self.sees_everything)
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(document: Option<&str>) -> Vec<T> {
+    serde_json::from_str(document.unwrap_or("[]")).unwrap_or_else(|error| {
+        raise(
+            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+            "a row of dbm_trail.shape cannot be read",
+            &error.to_string(),
+            "",
+        )
+    })
+}
+
+/// One table, all its shapes and what the caller may see of it.
+pub struct Subject {
+    /// The table as it is now.
+    pub table: Table,
+    /// When it was watched, the first first.
+    pub watched: Vec<Watched>,
+    /// Its columns through time.
+    pub lineage: Lineage,
+    /// The numbers of its shapes in the log.
+    pub shapes: Vec<i32>,
+    /// What the caller may see.
+    pub visible: Visible,
+}
+
+impl Subject {
+    /// The table of that number; an ERROR where it was never watched, or where the caller may not see it.
+    pub fn new(book: &Book, target: Oid) -> Self {
+        let mut tables = with_partitions(target);
+        if tables.is_empty() {
+            raise(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                &format!("table with OID {target} does not exist"),
+                "",
+                "",
+            );
+        }
+        let table = tables.remove(0);
+        let watched = book.watched(Some(target));
+        let visible = must_be_told(book, target, &watched);
+        let logged: Vec<Shape> = book.shapes(&watched).into_iter().map(|found| found.shape).collect();
+        let shapes: Vec<i32> = logged.iter().map(|shape| shape.id).collect();
+        let lineage = lineage_of(&table, &tables, logged);
+        Self { table, watched, lineage, shapes, visible }
+    }
+
+    /// What tells rows apart in the shape that was seen last, by which the log finds them.
+    pub fn last_shape(&self) -> Option<i32> {
+        self.shapes.iter().copied().max()
+    }
+
+    /// The columns that the caller may see, by what they are called in a shape; `None` for all.
+    pub fn seen_columns(&self, shape: i32) -> Option<HashSet<String>> {
+        seen_columns(&self.lineage, &self.visible, shape)
+    }
+}
+
+/// What the caller may see of a table; an ERROR where that is nothing, or where it was never watched.
+pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
+    let name = || match with_partitions(target).first() {
+        Some(table) => table.qualified(),
+        None => raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+            &format!("table with OID {target} does not exist"),
+            "",
+            "",
+        ),
+    };
+    let visible = book.visible(Some(target));
+    if visible == Visible::Nothing {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("permission denied for the changes of {}", name()),
+            "Whoever may SELECT a table, and is bound by no row-level security there, may see its changes.",
+            "",
+        );
+    }
+    if watched.is_empty() {
+        let name = name();
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &format!("table {name} is not in the audit log"),
+            "",
+            &format!(
+                "SELECT dbm.install_audit_trigger({}) watches it from now on.",
+                crate::text::quote_literal(&name)
+            ),
+        );
+    }
+    visible
+}
+
+/// The columns that the caller may see, by what they are called in a shape; `None` for all.
+pub fn seen_columns(lineage: &Lineage, visible: &Visible, shape: i32) -> Option<HashSet<String>> {
+    let numbers = match visible {
+        Visible::All => return None,
+        Visible::Columns(numbers) => numbers.clone(),
+        Visible::Nothing => HashSet::new(),
+    };
+    let (Some(live), Some(names)) = (lineage.names(LIVE), lineage.names(shape)) else {
+        return Some(HashSet::new());
+    };
+    let is_seen = |id| live.attribute(id).is_some_and(|attribute| numbers.contains(&attribute.number));
+    Some(
+        names
+            .columns
+            .iter()
+            .filter(|(id, _)| is_seen(*id))
+            .map(|(_, attribute)| attribute.name.clone())
+            .collect(),
+    )
+}
+
+/// The columns of a table through time: those shapes of the log, and what it and its partitions are now.
+pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -> Lineage {
+    let last: HashMap<String, Attribute> = logged
+        .iter()
+        .max_by_key(|shape| shape.id)
+        .map(|shape| shape.attributes.iter().map(|each| (each.name.clone(), each.clone())).collect())
+        .unwrap_or_default();
+    if !table.is_partitioned {
+        for shape in &mut logged {
+            shape.holder.clear();
+        }
+    }
+    let live = |id: i32, table: &Table, holder: String| Shape {
+        id,
+        seen_at: i64::MAX,
+        attributes: table
+            .columns
+            .iter()
+            .map(|column| Attribute {
+                number: column.number,
+                name: column.name.clone(),
+                generated: column.is_generated,
+                logged: last.get(&column.name).map(|found| found.logged).unwrap_or_default(),
+            })
+            .collect(),
+        key: table.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect(),
+        holder,
+    };
+    let own = if table.is_partitioned { table.qualified() } else { String::new() };
+    let mut shapes = logged;
+    shapes.push(live(LIVE, table, own));
+    if table.is_partitioned {
+        let leaves = partitions.iter().filter(|leaf| !leaf.is_partitioned);
+        shapes.extend(leaves.zip(1..).map(|(leaf, place)| live(LIVE - place, leaf, leaf.qualified())));
+    }
+    Lineage::new(shapes)
+}
+
+/// The place of a change among all, to be ordered by before `statement_no` and `change_id`: where a trigger of somebody's
+/// changed a row again, that was logged before the statement which set it off, and the commands tell the order. After a
+/// restore transactions count anew: when one began tells two of the same number apart. `a` is activity.
+pub const PLACE: &str =
+    "min(c.change_id) OVER (PARTITION BY c.transaction_id, a.transaction_started_at, c.key_hash
+     ORDER BY c.statement_no DESC, c.change_id DESC ROWS UNBOUNDED PRECEDING)";
+
+/// Change and activity together, as `c` and `a`.
+pub const CHANGES: &str = "dbm_trail.change c
+     LEFT JOIN dbm_trail.activity a ON a.transaction_id = c.transaction_id AND a.activity_id = c.activity_id";
+
+/// The columns of a change in a query, for [`change`]: `c` is the table.
+pub fn change_columns() -> String {
+    format!(
+        "c.change_id, {}, c.transaction_id, c.shape_id, c.operation, c.key, c.old, c.new, c.statement_no",
+        micros("c.changed_at")
+    )
+}
+
+/// A change from the columns of [`change_columns`]; `None` where it cannot be read.
+pub fn change(row: &[Option<String>]) -> Option<Change> {
+    let document = |place| text(row, place).map_or_else(|| Some(Vec::new()), members);
+    Some(Change {
+        id: number(row, 0),
+        at: number(row, 1),
+        transaction: number(row, 2),
+        statement: number(row, 8),
+        shape: number(row, 3),
+        operation: Operation::of_letter(text(row, 4)?)?,
+        key: document(5)?,
+        old: document(6)?,
+        new: document(7)?,
+    })
+}
+
+/// As [`change`], or an ERROR.
+pub fn must_change(row: &[Option<String>]) -> Change {
+    change(row).unwrap_or_else(|| {
+        raise(
+            PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
+            &format!("change {} of the audit log cannot be read", text(row, 0).unwrap_or("?")),
+            "",
+            "SELECT * FROM dbm.verify_audit_log() tells whether it was altered.",
+        )
+    })
+}
+
+/// Changes as they are read, one by one.
+pub fn cursor(book: &Book, sql: &str, arguments: &[Argument]) -> impl Iterator<Item = Change> + use<> {
+    Cursor::open(Some(book.owner), sql, arguments).map(|row| must_change(&row))
+}

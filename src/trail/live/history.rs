@@ -1,0 +1,291 @@
+//! `dbm.row_history()`: what became of one row, the first first, also while it had another key.
+
+use std::collections::HashMap;
+
+use pgrx::PgSqlErrorCode;
+
+use super::book::{Book, Subject, change_columns, cursor, list};
+use super::changes::{Entry, View, entry, select};
+use crate::catalog::Oid;
+use crate::pg::error::raise;
+use crate::pg::trail::reading::Argument;
+use crate::pg::trail::reading::table::{Column, Table};
+use crate::text::quote_literal;
+use crate::trail::read::change::{Change, Operation, settle};
+use crate::trail::read::document::{Members, members, object};
+use crate::trail::read::lineage::{ColumnId, LIVE};
+
+/// The log's changes of one row.
+struct Teller<'a> {
+    book: &'a Book,
+    subject: &'a Subject,
+    views: HashMap<i32, View>,
+    /// The columns of the key; of the whole row, those that the caller named.
+    columns: Vec<ColumnId>,
+    is_whole_row: bool,
+    truncates: Vec<Entry>,
+}
+
+/// What tells the row apart: a value for each column.
+type Values = Vec<(ColumnId, String)>;
+
+/// The changes of a row, the first first.
+pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
+    let book = Book::open();
+    let subject = Subject::new(&book, target);
+    entries(&book, &subject, key)
+}
+
+/// The same, of a table of which the caller sees all, as they are in the log.
+pub fn row_changes(book: &Book, subject: &Subject, key: &str) -> Vec<Change> {
+    let ids: Vec<i64> = entries(book, subject, key).iter().map(|entry| entry.id).collect();
+    let sql = format!(
+        "SELECT {} FROM dbm_trail.change c
+         WHERE c.change_id = ANY ($1::pg_catalog.int8[]) ORDER BY c.change_id",
+        change_columns()
+    );
+    let mut changes: Vec<Change> = cursor(book, &sql, &[list(&ids)]).collect();
+    changes.sort_by_key(|change| ids.iter().position(|&id| id == change.id));
+    changes
+}
+
+fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
+    let Some(last) = subject.last_shape() else { return Vec::new() };
+    let (values, is_whole_row) = values(subject, last, key);
+    let views = subject
+        .shapes
+        .iter()
+        .map(|&shape| {
+            let view = View { table: subject.table.qualified(), columns: subject.seen_columns(shape) };
+            (shape, view)
+        })
+        .collect();
+    let columns = values.iter().map(|&(id, _)| id).collect();
+    let mut teller = Teller { book, subject, views, columns, is_whole_row, truncates: Vec::new() };
+    teller.truncates = teller.entries("c.operation = 'T' AND c.key_hash IS NULL", &subject.shapes, &[]);
+    teller.tell(&values, i64::MAX)
+}
+
+fn refuse_key(subject: &Subject, wanted: &[&str]) -> ! {
+    let example: Vec<String> = wanted.iter().map(|name| format!("\"{name}\": …")).collect();
+    let example = quote_literal(&format!("{{{}}}", example.join(", ")));
+    raise(
+        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        &format!("this is no key of {}", subject.table.qualified()),
+        &format!("Its rows are told apart by {}.", wanted.join(", ")),
+        &format!(
+            "For example: SELECT * FROM dbm.row_history({}, {example})",
+            quote_literal(&subject.table.qualified())
+        ),
+    )
+}
+
+/// The values that tell the row apart, as the log has them, and whether that is the whole row.
+fn values(subject: &Subject, shape: i32, key: &str) -> (Values, bool) {
+    let lineage = &subject.lineage;
+    let (Some(names), Some(live)) = (lineage.names(shape), lineage.names(LIVE)) else {
+        return (Vec::new(), false);
+    };
+    let is_whole_row = names.is_whole_row;
+    let name_now = |id: ColumnId| live.attribute(id).map(|attribute| &*attribute.name);
+    let wanted: Vec<(ColumnId, &str)> =
+        names.key.iter().filter_map(|&id| name_now(id).map(|name| (id, name))).collect();
+    let wanted_names: Vec<&str> = wanted.iter().map(|&(_, name)| name).collect();
+    let given: Members = members(key).unwrap_or_else(|| refuse_key(subject, &wanted_names));
+    let is_given = |name: &str| given.iter().any(|(given, _)| given == name);
+    let is_right = if is_whole_row {
+        !given.is_empty() && given.iter().all(|(name, _)| wanted_names.contains(&&**name))
+    } else {
+        given.len() == wanted.len() && wanted.iter().all(|&(_, name)| is_given(name))
+    };
+    if !is_right {
+        refuse_key(subject, &wanted_names);
+    }
+    let seen = subject.seen_columns(LIVE);
+    let columns: Vec<(ColumnId, &Column)> = wanted
+        .iter()
+        .filter(|&&(_, name)| is_given(name))
+        .filter_map(|&(id, name)| subject.table.column(name).map(|column| (id, column)))
+        .collect();
+    if let Some((_, column)) =
+        columns.iter().find(|(_, column)| seen.as_ref().is_some_and(|seen| !seen.contains(&column.name)))
+    {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("permission denied for column \"{}\" of {}", column.name, subject.table.qualified()),
+            "Its rows are found by it.",
+            "",
+        );
+    }
+    let plain: Vec<&Column> = columns.iter().map(|&(_, column)| column).collect();
+    let logged = Table::as_logged(&plain, key);
+    let values =
+        columns.iter().zip(logged).map(|(&(id, _), value)| (id, value.unwrap_or_default())).collect();
+    (values, is_whole_row)
+}
+
+impl Teller<'_> {
+    fn entries(&self, condition: &str, shapes: &[i32], arguments: &[Argument]) -> Vec<Entry> {
+        let mut all: Vec<Argument> = vec![list(shapes)];
+        all.extend_from_slice(arguments);
+        let sql = format!(
+            "{} WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND {condition} ORDER BY c.change_id",
+            select()
+        );
+        self.book.rows(&sql, &all).iter().filter_map(|row| entry(row, &self.views)).collect()
+    }
+
+    /// The key as the shapes call it: each way, and the shapes that have it.
+    fn keys(&self, values: &Values) -> Vec<(String, Vec<i32>)> {
+        let mut keys: Vec<(String, Vec<i32>)> = Vec::new();
+        for &shape in &self.subject.shapes {
+            let Some(names) = self.subject.lineage.names(shape) else { continue };
+            let named: Option<Vec<(&str, &str)>> = values
+                .iter()
+                .map(|(id, value)| names.attribute(*id).map(|attribute| (&*attribute.name, &**value)))
+                .collect();
+            let Some(named) = named else { continue };
+            let key = object(named);
+            match keys.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, shapes)) => shapes.push(shape),
+                None => keys.push((key, vec![shape])),
+            }
+        }
+        keys
+    }
+
+    /// The changes that found the row under this key.
+    fn under(&self, values: &Values, before: i64) -> Vec<Entry> {
+        let condition = if self.is_whole_row {
+            "c.key @> $2::pg_catalog.jsonb AND c.change_id < $3::pg_catalog.int8"
+        } else {
+            "c.key_hash = pg_catalog.jsonb_hash_extended($2::pg_catalog.jsonb, 0)
+             AND c.key = $2::pg_catalog.jsonb AND c.change_id < $3::pg_catalog.int8"
+        };
+        let mut found: Vec<Entry> = self
+            .keys(values)
+            .into_iter()
+            .flat_map(|(key, shapes)| {
+                self.entries(condition, &shapes, &[Some(key), Some(before.to_string())])
+            })
+            .collect();
+        found.sort_by_key(|entry| entry.id);
+        settle(&mut found, |entry| ((entry.transaction, entry.began), entry.statement, entry.id));
+        found
+    }
+
+    /// The last change that gave a row this key, between two changes.
+    fn arrival(&self, values: &Values, after: i64, before: i64) -> Option<Entry> {
+        let condition = "c.flags & 4 <> 0 AND c.operation = 'U' AND c.key || c.new @> $2::pg_catalog.jsonb
+                         AND NOT c.key @> $2::pg_catalog.jsonb
+                         AND c.change_id > $3::pg_catalog.int8 AND c.change_id < $4::pg_catalog.int8";
+        let mut found: Vec<Entry> = self
+            .keys(values)
+            .into_iter()
+            .flat_map(|(key, shapes)| {
+                let arguments = [Some(key), Some(after.to_string()), Some(before.to_string())];
+                self.entries(condition, &shapes, &arguments)
+            })
+            .collect();
+        found.sort_by_key(|entry| entry.id);
+        found.pop()
+    }
+
+    /// The values of the key that a change found.
+    fn values_of(&self, entry: &Entry) -> Option<Values> {
+        let names = self.subject.lineage.names(entry.shape)?;
+        let key = members(entry.key.as_deref()?)?;
+        let value = |&id: &ColumnId| {
+            let name = &names.attribute(id)?.name;
+            let (_, value) = key.iter().find(|(found, _)| found == name)?;
+            Some((id, value.clone()))
+        };
+        self.columns.iter().map(value).collect()
+    }
+
+    /// Whether a change took this key from the row.
+    fn is_leaving(&self, entry: &Entry) -> bool {
+        let names = self.subject.lineage.names(entry.shape);
+        let changed = entry.new.as_deref().and_then(members).unwrap_or_default();
+        let key = entry.key.as_deref().and_then(members).unwrap_or_default();
+        self.columns.iter().any(|&id| {
+            let Some(name) = names.and_then(|names| names.attribute(id)).map(|attribute| &attribute.name)
+            else {
+                return false;
+            };
+            let value_in = |members: &Members| {
+                members.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone())
+            };
+            value_in(&changed).is_some_and(|new| Some(new) != value_in(&key))
+        })
+    }
+
+    /// All that the log has of rows with this key before a change, the first first.
+    fn tell(&self, values: &Values, before: i64) -> Vec<Entry> {
+        let own = self.under(values, before);
+        let mut told: Vec<Entry> = Vec::with_capacity(own.len());
+        let mut is_there = false;
+        // The change after which no row had this key.
+        let mut end = 0;
+        let mut truncates = self.truncates.iter().filter(|entry| entry.id < before).peekable();
+        let lineage = &self.subject.lineage;
+        // Whether a TRUNCATE took the row that was last seen in that shape.
+        let takes = |truncate: &Entry, shape: i32| {
+            lineage.is_whole_table(truncate.shape) || lineage.is_same_holder(truncate.shape, shape)
+        };
+        let mut shape = LIVE;
+        for entry in own {
+            while let Some(truncate) = truncates.next_if(|truncate| truncate.id < entry.id) {
+                if is_there && takes(truncate, shape) {
+                    told.push(truncate.clone());
+                    (is_there, end) = (false, truncate.id);
+                }
+            }
+            shape = entry.shape;
+            if entry.operation != Operation::Insert.name() && !is_there {
+                told.extend(self.before_it_came(values, end, entry.id));
+            }
+            is_there = match entry.operation {
+                "DELETE" => false,
+                "UPDATE" => !self.is_leaving(&entry),
+                _ => true,
+            };
+            if !is_there {
+                end = entry.id;
+            }
+            told.push(entry);
+        }
+        for truncate in truncates {
+            if is_there && takes(truncate, shape) {
+                told.push(truncate.clone());
+                (is_there, end) = (false, truncate.id);
+            }
+        }
+        if !is_there {
+            told.extend(self.before_it_came(values, end, before));
+        }
+        told
+    }
+
+    /// What a row had been through that came to this key by a change of its key, that change included.
+    fn before_it_came(&self, values: &Values, after: i64, before: i64) -> Vec<Entry> {
+        if self.is_whole_row {
+            return Vec::new();
+        }
+        let Some(arrival) = self.arrival(values, after, before) else { return Vec::new() };
+        let Some(earlier) = self.values_of(&arrival) else { return vec![arrival] };
+        let mut told = self.tell(&earlier, arrival.id + 1);
+        // Rows that had the earlier key before this one are none of it.
+        let ends = |entry: &Entry| {
+            matches!(entry.operation, "DELETE" | "TRUNCATE")
+                || (entry.operation == "UPDATE"
+                    && self.is_leaving(entry)
+                    && self.values_of(entry).as_ref() == Some(&earlier))
+        };
+        let own = told.len().saturating_sub(1);
+        if let Some(place) = told[..own].iter().rposition(ends) {
+            told.drain(..=place);
+        }
+        told
+    }
+}

@@ -1,0 +1,410 @@
+//! Plans that take changes back, made on the server.
+
+use std::collections::{HashMap, HashSet};
+
+use pgrx::PgSqlErrorCode;
+
+use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::history::row_changes;
+use crate::catalog::{Moment, Oid};
+use crate::pg::error::raise;
+use crate::pg::run;
+use crate::pg::trail::reading::access::Visible;
+use crate::pg::trail::reading::rows;
+use crate::text::quote_literal;
+use crate::trail::read::change::{Change, Operation, settle};
+use crate::trail::read::document::object;
+use crate::trail::read::lineage::{LIVE, Logged};
+use crate::trail::read::row::{Key, Row, images, key_columns};
+use crate::trail::revert::order::ForeignKey;
+use crate::trail::revert::{Asked, Column, Done, Reference, Table, Undone, Values, plan};
+
+/// How many changes one plan takes back at most: each is a statement of it.
+const MOST: usize = 10_000;
+
+/// How many changes a refusal names.
+const NAMED: usize = 10;
+
+fn refuse(message: &str, detail: &str, hint: &str) -> ! {
+    raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, detail, hint)
+}
+
+/// A table with what a plan has to know of it.
+struct Revertible {
+    subject: Subject,
+    table: Table,
+    key: Vec<usize>,
+}
+
+impl Revertible {
+    fn new(subject: Subject) -> Self {
+        let names = subject.last_shape().and_then(|shape| subject.lineage.names(shape));
+        let live = subject.lineage.names(LIVE);
+        let name_now = |id: &usize| live.and_then(|live| live.attribute(*id)).map(|found| found.name.clone());
+        let is_whole_row = names.is_none_or(|names| names.is_whole_row);
+        let key = names.map(key_columns).unwrap_or_default();
+        let is_logged = |name: &str| {
+            let found = live.and_then(|live| live.columns.iter().find(|(_, column)| column.name == name));
+            found.is_some_and(|(_, column)| column.logged == Logged::Yes)
+        };
+        let columns = subject.table.columns.iter().map(|column| Column {
+            name: column.name.clone(),
+            type_name: column.type_name.clone(),
+            is_jsonb: column.is_jsonb(),
+            is_comparable: column.is_of_system(),
+            is_generated: column.is_generated,
+            is_logged: is_logged(&column.name),
+        });
+        let table = Table {
+            name: subject.table.qualified(),
+            is_partitioned: subject.table.is_partitioned,
+            columns: columns.collect(),
+            key: if is_whole_row { Vec::new() } else { key.iter().filter_map(name_now).collect() },
+            references: references(subject.table.oid),
+        };
+        Self { table, key, subject }
+    }
+
+    /// The values of a row by the names of now.
+    fn values(&self, row: &Row) -> Values {
+        let Some(live) = self.subject.lineage.names(LIVE) else { return Vec::new() };
+        row.members(live).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn images(&self, change: &Change) -> (Row, Row) {
+        let Some(names) = self.subject.lineage.names(change.shape) else {
+            refuse(&format!("change {} of {} cannot be read", change.id, self.table.name), "", "");
+        };
+        images(change, names, self.subject.lineage.width)
+    }
+
+    /// A change to be taken back, as the table of that place.
+    fn undone(&self, change: &Change, place: usize) -> Undone {
+        let (before, after) = self.images(change);
+        let done = match change.operation {
+            Operation::Insert => Done::Inserted,
+            Operation::Update => Done::Updated,
+            Operation::Delete => Done::Deleted,
+            Operation::Truncate => refuse(
+                &format!("TRUNCATE of {} cannot be taken back by a plan", self.table.name),
+                "The log does not hold the rows that it removed.",
+                &format!(
+                    "SELECT dbm.as_of({}, …) tells them as far as they were written while the table was watched.",
+                    quote_literal(&self.table.name)
+                ),
+            ),
+        };
+        if done == Done::Deleted
+            && let Some(column) = self.table.columns.iter().find(|column| !column.is_logged)
+        {
+            refuse(
+                &format!("change {} of {} cannot be taken back", change.id, self.table.name),
+                &format!("It deleted a row, and column \"{}\" is not in the log.", column.name),
+                "",
+            );
+        }
+        let set_back = self.subject.table.columns.iter().find(|column| {
+            let Some(live) = self.subject.lineage.names(LIVE) else { return false };
+            column.is_identity && live.id(&column.name).is_some_and(|id| before.get(id) != after.get(id))
+        });
+        if done == Done::Updated
+            && let Some(column) = set_back
+        {
+            refuse(
+                &format!("change {} of {} cannot be taken back", change.id, self.table.name),
+                &format!("It changed column \"{}\", to which no UPDATE can give a value.", column.name),
+                "It is GENERATED ALWAYS AS IDENTITY: make it BY DEFAULT first.",
+            );
+        }
+        Undone {
+            change: change.id,
+            table: place,
+            done,
+            before: if done == Done::Inserted { Vec::new() } else { self.values(&before) },
+            after: if done == Done::Deleted { Vec::new() } else { self.values(&after) },
+        }
+    }
+}
+
+/// Who would lose rows, or values, with a row of the table.
+fn references(table: Oid) -> Vec<Reference> {
+    let found = rows(
+        None,
+        "SELECT k.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), theirs.attname, ours.attname
+         FROM pg_catalog.pg_constraint k
+         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) place
+         JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = k.conrelid AND theirs.attnum = k.conkey[place]
+         JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
+         WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.confdeltype IN ('c', 'n', 'd')
+           AND k.conparentid = 0
+         ORDER BY k.oid, place",
+        &[Some(table.to_string())],
+    );
+    let mut references: Vec<(String, Reference)> = Vec::new();
+    for row in &found {
+        let part = |place| text(row, place).unwrap_or_default().to_owned();
+        if references.last().is_none_or(|(oid, _)| *oid != part(0)) {
+            references.push((part(0), Reference { table: part(1), columns: Vec::new() }));
+        }
+        if let Some((_, reference)) = references.last_mut() {
+            reference.columns.push((part(2), part(3)));
+        }
+    }
+    references.into_iter().map(|(_, reference)| reference).collect()
+}
+
+/// The foreign keys between these tables.
+fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
+    let found = rows(
+        None,
+        "SELECT k.oid, k.conrelid, k.confrelid, theirs.attname, ours.attname, k.confupdtype IN ('c', 'n', 'd')
+         FROM pg_catalog.pg_constraint k
+         CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) place
+         JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = k.conrelid AND theirs.attnum = k.conkey[place]
+         JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
+         WHERE k.contype = 'f' AND k.conrelid = ANY ($1::pg_catalog.oid[]) AND k.confrelid = ANY ($1::pg_catalog.oid[])
+         ORDER BY k.oid, place",
+        &[list(tables.iter().map(|table| table.subject.table.oid))],
+    );
+    let place_of = |oid: Option<&str>| {
+        let oid: Oid = oid?.parse().ok()?;
+        tables.iter().position(|table| table.subject.table.oid == oid)
+    };
+    let mut keys: Vec<(String, ForeignKey)> = Vec::new();
+    for row in &found {
+        let part = |place| text(row, place).unwrap_or_default().to_owned();
+        if keys.last().is_none_or(|(oid, _)| *oid != part(0))
+            && let (Some(child), Some(parent)) = (place_of(text(row, 1)), place_of(text(row, 2)))
+        {
+            let follows_updates = part(5) == "t";
+            keys.push((part(0), ForeignKey { child, parent, columns: Vec::new(), follows_updates }));
+        }
+        if let Some((_, key)) = keys.last_mut() {
+            key.columns.push((part(3), part(4)));
+        }
+    }
+    keys.into_iter().map(|(_, key)| key).collect()
+}
+
+/// The tables of these changes, of which the caller has to see everything.
+fn tables(book: &Book, shapes: &HashSet<i32>) -> (Vec<Revertible>, HashMap<i32, usize>) {
+    let watched: Vec<Watched> = book.watched(None);
+    let mut tables: Vec<Revertible> = Vec::new();
+    let mut places: HashMap<i32, usize> = HashMap::new();
+    let logged = book.shapes(&watched);
+    for found in logged.iter().filter(|found| shapes.contains(&found.shape.id)) {
+        let Some(table) = watched.iter().find(|each| each.id == found.relation) else { continue };
+        let Some(oid) = table.table else {
+            refuse(&format!("table {} is gone, and nothing of it can be taken back", table.name), "", "");
+        };
+        let place = tables.iter().position(|known| known.subject.table.oid == oid).unwrap_or_else(|| {
+            let subject = Subject::new(book, oid);
+            must_see_all(&subject);
+            tables.push(Revertible::new(subject));
+            tables.len() - 1
+        });
+        places.insert(found.shape.id, place);
+    }
+    (tables, places)
+}
+
+fn must_see_all(subject: &Subject) {
+    if subject.visible != Visible::All {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("permission denied for columns of {}", subject.table.qualified()),
+            "Whoever takes a row back has to see all of it.",
+            "",
+        );
+    }
+}
+
+/// Plans to take a transaction back; returns the number of the plan.
+pub fn of_transaction(transaction: i64) -> i64 {
+    let book = Book::open();
+    let sql = format!(
+        "SELECT {} FROM dbm_trail.change c
+         WHERE c.transaction_id = $1::pg_catalog.xid8
+           -- After a restore transactions count anew: of two with this number the last is meant.
+           AND c.activity_id = ANY (ARRAY(
+               SELECT a.activity_id FROM dbm_trail.activity a WHERE a.transaction_id = $1::pg_catalog.xid8
+                  AND a.transaction_started_at = (SELECT max(b.transaction_started_at) FROM dbm_trail.activity b
+                                                  WHERE b.transaction_id = $1::pg_catalog.xid8)))
+         ORDER BY c.change_id",
+        change_columns()
+    );
+    if transaction < 0 {
+        no_such(transaction);
+    }
+    let mut changes: Vec<Change> =
+        cursor(&book, &sql, &[Some(transaction.to_string())]).take(MOST + 1).collect();
+    if changes.is_empty() {
+        no_such(transaction);
+    }
+    if changes.len() > MOST {
+        refuse(
+            &format!(
+                "transaction {transaction} made more than {MOST} changes, which are too many for a plan"
+            ),
+            "",
+            "SELECT dbm.as_of(…) tells the tables as they were before it.",
+        );
+    }
+    let shapes: HashSet<i32> = changes.iter().map(|change| change.shape).collect();
+    let (tables, places) = tables(&book, &shapes);
+    let place_of = |change: &Change| {
+        places.get(&change.shape).copied().unwrap_or_else(|| {
+            refuse(&format!("change {} cannot be read", change.id), "Its row of dbm_trail.shape is gone.", "")
+        })
+    };
+    settle_rows(&mut changes, |change| {
+        let place = place_of(change);
+        (place, tables[place].images(change).0.key(&tables[place].key))
+    });
+    let undone: Vec<Undone> =
+        changes.iter().map(|change| tables[place_of(change)].undone(change, place_of(change))).collect();
+    refuse_later(&book, transaction, &changes, &tables, &places);
+    let asked = Asked {
+        title: format!("take back transaction {transaction}"),
+        call: format!("dbm.revert_plan({transaction})"),
+    };
+    let keys = foreign_keys(&tables);
+    let tables: Vec<Table> = tables.into_iter().map(|table| table.table).collect();
+    run::store(&plan(asked, &tables, &keys, &undone))
+}
+
+/// Puts the changes of each row in the order of their commands, in the places that they have among all.
+fn settle_rows(changes: &mut [Change], row: impl Fn(&Change) -> (usize, Key)) {
+    let mut rows: HashMap<(usize, Key), Vec<usize>> = HashMap::new();
+    for (place, change) in changes.iter().enumerate() {
+        rows.entry(row(change)).or_default().push(place);
+    }
+    for places in rows.into_values() {
+        let mut own: Vec<Change> = places.iter().map(|&place| changes[place].clone()).collect();
+        settle(&mut own, |change| (change.transaction, change.statement, change.id));
+        for (place, change) in places.into_iter().zip(own) {
+            changes[place] = change;
+        }
+    }
+}
+
+fn no_such(transaction: i64) -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+        &format!("transaction {transaction} is not in the audit log"),
+        "",
+        "SELECT DISTINCT transaction_id FROM dbm.changes(since => now() - interval '1 hour') lists the last.",
+    )
+}
+
+/// Refuses where rows that the transaction changed were changed since, and says by which changes.
+fn refuse_later(
+    book: &Book,
+    transaction: i64,
+    changes: &[Change],
+    tables: &[Revertible],
+    places: &HashMap<i32, usize>,
+) {
+    let keys_of = |change: &Change| -> Option<(usize, Key, Key)> {
+        let place = *places.get(&change.shape)?;
+        let table = tables.get(place)?;
+        let (before, after) = table.images(change);
+        Some((place, before.key(&table.key), after.key(&table.key)))
+    };
+    let mut touched: HashSet<(usize, Key)> = HashSet::new();
+    for change in changes {
+        if let Some((place, before, after)) = keys_of(change) {
+            touched.insert((place, before));
+            touched.insert((place, after));
+        }
+    }
+    let first = changes.iter().map(|change| change.id).min().unwrap_or(0);
+    let sql = format!(
+        "SELECT {} FROM dbm_trail.change c
+         WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.change_id > $2::pg_catalog.int8
+           AND c.transaction_id <> $3::pg_catalog.xid8 AND c.changed_at >= {}
+         ORDER BY c.change_id",
+        change_columns(),
+        moment(4)
+    );
+    let every_shape = tables.iter().flat_map(|table| table.subject.shapes.iter());
+    // A moment before the first change: clocks may differ by what a transaction takes.
+    let since = changes.iter().map(|change| change.at).min().unwrap_or(0) - 1_000_000;
+    let arguments =
+        [list(every_shape), Some(first.to_string()), Some(transaction.to_string()), Some(since.to_string())];
+    let mut later = Vec::new();
+    let mut count = 0_usize;
+    let place_of_shape = |shape: i32| tables.iter().position(|table| table.subject.shapes.contains(&shape));
+    for change in cursor(book, &sql, &arguments) {
+        let Some(place) = place_of_shape(change.shape) else { continue };
+        let table = &tables[place];
+        let is_later = if change.operation == Operation::Truncate {
+            true
+        } else {
+            let (before, after) = table.images(&change);
+            touched.contains(&(place, before.key(&table.key)))
+                || touched.contains(&(place, after.key(&table.key)))
+        };
+        if is_later {
+            count += 1;
+            if later.len() < NAMED {
+                let key = object(change.key.iter().map(|(name, value)| (&**name, &**value)));
+                let what = if change.key.is_empty() { String::new() } else { format!(" {key}") };
+                later.push(format!(
+                    "change {}, {} of {}{what} by transaction {}",
+                    change.id,
+                    change.operation.name(),
+                    table.table.name,
+                    change.transaction
+                ));
+            }
+        }
+    }
+    if count > 0 {
+        let more =
+            if count > later.len() { format!(", and {} more", count - later.len()) } else { String::new() };
+        refuse(
+            &format!("transaction {transaction} cannot be taken back: {count} later changes would be lost"),
+            &format!("{}{more}.", later.join("; ")),
+            "Take the later transactions back first, or single rows by dbm.revert_plan(target, key, at).",
+        );
+    }
+}
+
+/// Plans to make one row what it was; returns the number of the plan.
+pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
+    let book = Book::open();
+    let subject = Subject::new(&book, target);
+    must_see_all(&subject);
+    super::as_of::must_be_watched(&subject, at);
+    let changes: Vec<Change> =
+        row_changes(&book, &subject, key).into_iter().filter(|change| change.at > at).collect();
+    let name = subject.table.qualified();
+    if changes.is_empty() {
+        refuse(
+            &format!("this row of {name} was not changed since, as far as the log tells"),
+            "",
+            &format!(
+                "SELECT * FROM dbm.row_history({}, {}) tells what it has.",
+                quote_literal(&name),
+                quote_literal(key)
+            ),
+        );
+    }
+    let table = Revertible::new(subject);
+    let undone: Vec<Undone> = changes.iter().map(|change| table.undone(change, 0)).collect();
+    let when = rows(None, &format!("SELECT {}", moment(1)), &[Some(at.to_string())]);
+    let when = when.first().and_then(|row| text(row, 0)).unwrap_or_default();
+    let asked = Asked {
+        title: format!("make row {key} of {name} what it was at {when}"),
+        call: format!(
+            "dbm.revert_plan({}, {}, {})",
+            quote_literal(&name),
+            quote_literal(key),
+            quote_literal(when)
+        ),
+    };
+    run::store(&plan(asked, &[table.table], &[], &undone))
+}

@@ -1,0 +1,524 @@
+//! Seals made and checked on the server.
+
+use std::collections::{HashMap, HashSet};
+use std::iter::Peekable;
+
+use pgrx::PgSqlErrorCode;
+
+use super::book::{list, micros, number, text};
+use crate::catalog::{Moment, Oid};
+use crate::pg::claim::{Claim, Class};
+use crate::pg::error::raise;
+use crate::pg::trail::home;
+use crate::pg::trail::reading::access::{must_owner, owner};
+use crate::pg::trail::reading::next_transaction;
+use crate::pg::trail::reading::{Cursor, rows, write};
+use crate::pg::upkeep::with_latest_snapshot;
+use crate::pg::{is_standby, moment};
+use crate::trail::seal::layout;
+use crate::trail::seal::leaves::{Leaf, from_hex, packed, root_of, unpacked};
+use crate::trail::seal::merkle::{Hash, hex};
+use crate::trail::seal::record::{Kind, Part, Seal};
+use crate::trail::seal::verify::{Found, Pass, Present, chain};
+
+/// How many rows of a kind one seal has at most: its leaves are one value.
+const MOST: usize = 200_000;
+
+/// The columns of a row of the log that its hash is over, as one JSON array, so that SQL alone can tell it as well.
+fn hashed(kind: Kind) -> String {
+    let values = match kind {
+        Kind::Shape => format!(
+            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, r.attributes::pg_catalog.text,
+             r.key::pg_catalog.text, r.fingerprint",
+            micros("r.seen_at")
+        ),
+        Kind::Activity => format!(
+            "r.activity_id, {}, r.transaction_id::pg_catalog.text, {}, r.session_user_name, r.outer_user_name,
+             r.current_user_name, r.process_id, r.client_address::pg_catalog.text, r.client_port,
+             r.application_name, r.context::pg_catalog.text, r.query",
+            micros("r.happened_at"),
+            micros("r.transaction_started_at")
+        ),
+        Kind::Change => format!(
+            "r.change_id, {}, r.activity_id, r.transaction_id::pg_catalog.text, r.shape_id, r.statement_no,
+             r.operation::pg_catalog.text, r.flags, r.key::pg_catalog.text, r.key_hash, r.old::pg_catalog.text,
+             r.new::pg_catalog.text",
+            micros("r.changed_at")
+        ),
+    };
+    format!(
+        "pg_catalog.sha256('\\x00'::pg_catalog.bytea || pg_catalog.convert_to(pg_catalog.jsonb_build_array('{}', \
+         {values})::pg_catalog.text, CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' \
+         ELSE 'UTF8' END::pg_catalog.name))",
+        kind.name()
+    )
+}
+
+/// The columns of a table of the log: number, moment, transaction.
+fn columns(kind: Kind) -> (&'static str, &'static str, Option<&'static str>) {
+    match kind {
+        Kind::Shape => ("shape_id", "seen_at", None),
+        Kind::Activity => ("activity_id", "happened_at", Some("transaction_id")),
+        Kind::Change => ("change_id", "changed_at", Some("transaction_id")),
+    }
+}
+
+/// The rows of a table of the log by number: number, moment, transaction, hash.
+fn hashes(kind: Kind, condition: &str) -> String {
+    let (id, at, transaction) = columns(kind);
+    let transaction = transaction.map_or_else(
+        || "NULL".to_owned(),
+        |transaction| format!("r.{transaction}::pg_catalog.text::pg_catalog.int8"),
+    );
+    format!(
+        "SELECT r.{id}, {}, {transaction}, {} FROM dbm_trail.{} r {condition} ORDER BY 1",
+        micros(&format!("r.{at}")),
+        hashed(kind),
+        kind.name()
+    )
+}
+
+fn hash(bytes: Option<&str>) -> Hash {
+    let bytes = bytes.and_then(from_hex).unwrap_or_default();
+    bytes.try_into().unwrap_or([0; 32])
+}
+
+fn present(row: &[Option<String>]) -> Present {
+    Present {
+        leaf: Leaf { id: number(row, 0), at: number(row, 1), hash: hash(text(row, 3)) },
+        transaction: text(row, 2).and_then(|transaction| transaction.parse().ok()),
+    }
+}
+
+fn has_seals(owner: Oid) -> bool {
+    let found = rows(
+        Some(owner),
+        "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = 'dbm_trail' AND c.relname = 'seal' AND c.relkind = 'r' AND c.relowner = n.nspowner",
+        &[],
+    );
+    !found.is_empty()
+}
+
+/// A seal as it is kept.
+struct Kept {
+    seal: Seal,
+    digest: Hash,
+    next: i64,
+    numbers: [i64; 2],
+}
+
+fn kept(owner: Oid) -> Vec<Kept> {
+    if !has_seals(owner) {
+        return Vec::new();
+    }
+    let sql = format!(
+        "SELECT seal_id, {}, home, until, next, activity_number, change_number, shapes, shape_root, activities,
+                activity_root, changes, change_root, previous, digest
+         FROM dbm_trail.seal ORDER BY seal_id",
+        micros("sealed_at")
+    );
+    rows(Some(owner), &sql, &[])
+        .iter()
+        .map(|row| {
+            let part = |place| Part { count: number(row, place), root: hash(text(row, place + 1)) };
+            Kept {
+                seal: Seal {
+                    id: number(row, 0),
+                    at: number(row, 1),
+                    home: text(row, 2).unwrap_or_default().to_owned(),
+                    until: number(row, 3),
+                    parts: [part(7), part(9), part(11)],
+                    previous: hash(text(row, 13)),
+                },
+                next: number(row, 4),
+                numbers: [number(row, 5), number(row, 6)],
+                digest: hash(text(row, 14)),
+            }
+        })
+        .collect()
+}
+
+fn leaves(owner: Oid, kind: Kind, seal: i64) -> Vec<Leaf> {
+    let sql =
+        format!("SELECT {}_leaves FROM dbm_trail.seal WHERE seal_id = $1::pg_catalog.int8", kind.name());
+    let found = rows(Some(owner), &sql, &[Some(seal.to_string())]);
+    found
+        .first()
+        .and_then(|row| text(row, 0))
+        .and_then(from_hex)
+        .map(|bytes| unpacked(&bytes))
+        .unwrap_or_default()
+}
+
+/// The seals and their digests.
+pub fn seals() -> Vec<(Seal, String)> {
+    kept(must_owner()).into_iter().map(|kept| (kept.seal, hex(&kept.digest))).collect()
+}
+
+/// The digest of a seal.
+pub fn hex_digest(seal: &Seal) -> String {
+    hex(&seal.digest())
+}
+
+/// Seals what transactions that are over have left in the log.
+pub fn seal() -> Vec<Seal> {
+    let owner = must_owner();
+    if is_standby() {
+        raise(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            "the audit log cannot be sealed on a standby",
+            "",
+            "Run it on the primary.",
+        );
+    }
+    if !Claim::here(Class::Seal, 0).take_for_transaction() {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            "the audit log is being sealed by another process",
+            "",
+            "Wait until it is done.",
+        );
+    }
+    if !has_seals(owner) {
+        for statement in layout::statements() {
+            write(Some(owner), &statement, &[]);
+        }
+    }
+    with_latest_snapshot(|| seal_as(owner))
+}
+
+/// Where the log is.
+struct Position {
+    until: i64,
+    next: i64,
+    numbers: [i64; 2],
+}
+
+fn position(owner: Oid) -> Position {
+    let found = rows(
+        Some(owner),
+        "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text,
+                a.last_value, c.last_value
+         FROM dbm_trail.activity_id a, dbm_trail.change_id c",
+        &[],
+    );
+    let row = found.into_iter().next().unwrap_or_default();
+    // After the numbers: whatever transaction comes next takes higher ones.
+    let next = next_transaction();
+    Position { until: number(&row, 0), next, numbers: [number(&row, 1), number(&row, 2)] }
+}
+
+fn seal_as(owner: Oid) -> Vec<Seal> {
+    let kept = kept(owner);
+    let home = home();
+    let now = position(owner);
+    let last = kept.last();
+    let is_home = last.is_some_and(|last| last.seal.home == home);
+    // In another cluster transactions count anew: whatever is there when it is sealed first has come with the dump.
+    let until = if is_home || last.is_none() { Some(now.until) } else { None };
+    // Rows of transactions that were not over at the last seal have higher numbers than there were before the first of
+    // these began.
+    let from = last.filter(|_| is_home).and_then(|last| {
+        kept.iter().rev().find(|kept| kept.seal.home == home && kept.next <= last.seal.until)
+    });
+    let from = from.map_or([0, 0], |kept| kept.numbers);
+    let mut waiting = [
+        unsealed(owner, Kind::Shape, &kept, 0, None),
+        unsealed(owner, Kind::Activity, &kept, from[0], until),
+        unsealed(owner, Kind::Change, &kept, from[1], until),
+    ];
+    let mut previous = last.map_or([0; 32], |last| last.digest);
+    let mut id = last.map_or(0, |last| last.seal.id);
+    let before = last.filter(|_| is_home).map_or(0, |last| last.seal.until);
+    let mut sealed = Vec::new();
+    while waiting.iter().any(|leaves| !leaves.is_empty()) {
+        let parts: [Vec<Leaf>; 3] = [0, 1, 2].map(|place| {
+            let count = waiting[place].len().min(MOST);
+            waiting[place].drain(..count).collect()
+        });
+        let is_last = waiting.iter().all(Vec::is_empty);
+        id += 1;
+        let seal = Seal {
+            id,
+            at: moment::now(),
+            home: home.clone(),
+            until: if is_last { now.until } else { before },
+            parts: [0, 1, 2].map(|place: usize| Part {
+                count: i64::try_from(parts[place].len()).unwrap_or(i64::MAX),
+                root: root_of(&parts[place]),
+            }),
+            previous,
+        };
+        previous = seal.digest();
+        keep(owner, &seal, &now, &parts);
+        sealed.push(seal);
+    }
+    forget_retired(owner);
+    sealed
+}
+
+/// The rows of a table of the log that no seal has, of transactions below `until`, numbered above `from`.
+fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>) -> Vec<Leaf> {
+    let (id, _, transaction) = columns(kind);
+    let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
+    let mut known: HashSet<i64> = HashSet::new();
+    for kept in kept {
+        let may_have = kind == Kind::Shape || kept.numbers[place.saturating_sub(1)] > from;
+        if kept.seal.parts[place].count > 0 && may_have {
+            known
+                .extend(leaves(owner, kind, kept.seal.id).iter().map(|leaf| leaf.id).filter(|&id| id > from));
+        }
+    }
+    let mut condition = format!("WHERE r.{id} > {from}");
+    if let (Some(transaction), Some(until)) = (transaction, until) {
+        condition.push_str(&format!(" AND r.{transaction} < '{until}'::pg_catalog.xid8"));
+    }
+    Cursor::open(Some(owner), &hashes(kind, &condition), &[])
+        .map(|row| present(&row).leaf)
+        .filter(|leaf| !known.contains(&leaf.id))
+        .collect()
+}
+
+fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; 3]) {
+    let bytes = |bytes: &[u8]| {
+        let mut text = String::with_capacity(2 + 2 * bytes.len());
+        text.push_str("\\x");
+        for byte in bytes {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        Some(text)
+    };
+    let mut arguments = vec![
+        Some(seal.id.to_string()),
+        Some(seal.at.to_string()),
+        Some(seal.home.clone()),
+        Some(seal.until.to_string()),
+        Some(now.next.to_string()),
+        Some(now.numbers[0].to_string()),
+        Some(now.numbers[1].to_string()),
+    ];
+    for (part, leaves) in seal.parts.iter().zip(leaves) {
+        arguments.push(Some(part.count.to_string()));
+        arguments.push(bytes(&part.root));
+        arguments.push(bytes(&packed(leaves)));
+    }
+    arguments.push(bytes(&seal.previous));
+    arguments.push(bytes(&seal.digest()));
+    let sql = format!(
+        "INSERT INTO dbm_trail.seal (seal_id, sealed_at, home, until, next, activity_number, change_number,
+             shapes, shape_root, shape_leaves, activities, activity_root, activity_leaves,
+             changes, change_root, change_leaves, previous, digest)
+         VALUES ($1::pg_catalog.int8, {}, $3, $4::pg_catalog.int8, $5::pg_catalog.int8, $6::pg_catalog.int8,
+             $7::pg_catalog.int8, $8::pg_catalog.int8, $9::pg_catalog.bytea, $10::pg_catalog.bytea,
+             $11::pg_catalog.int8, $12::pg_catalog.bytea, $13::pg_catalog.bytea,
+             $14::pg_catalog.int8, $15::pg_catalog.bytea, $16::pg_catalog.bytea,
+             $17::pg_catalog.bytea, $18::pg_catalog.bytea)",
+        super::book::moment(2)
+    );
+    write(Some(owner), &sql, &arguments);
+}
+
+/// The moment from which on there are partitions of a table of the log: what was before went with its partition.
+fn oldest(owner: Oid, kind: Kind) -> Moment {
+    if kind == Kind::Shape {
+        return Moment::MIN;
+    }
+    let found = rows(
+        Some(owner),
+        "SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid)
+         FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = $1::pg_catalog.regclass AND NOT i.inhdetachpending",
+        &[Some(format!("dbm_trail.{}", kind.name()))],
+    );
+    let bounds: Vec<String> = found
+        .iter()
+        .filter_map(|row| {
+            text(row, 0)?.strip_prefix("FOR VALUES FROM (")?.split_once(") TO").map(|(from, _)| from)
+        })
+        .map(str::to_owned)
+        .collect();
+    if bounds.iter().any(|bound| bound == "MINVALUE") || bounds.is_empty() {
+        return Moment::MIN;
+    }
+    let moments = bounds.iter().filter_map(|bound| {
+        let sql = format!("SELECT {}", micros("$1::pg_catalog.timestamptz"));
+        let found = rows(Some(owner), &sql, &[Some(bound.trim_matches('\'').to_owned())]);
+        found.first().and_then(|row| text(row, 0))?.parse().ok()
+    });
+    moments.min().unwrap_or(Moment::MIN)
+}
+
+/// Leaves of rows that all went with their partitions tell nothing any more; the roots stay.
+fn forget_retired(owner: Oid) {
+    for kind in [Kind::Activity, Kind::Change] {
+        let oldest = oldest(owner, kind);
+        if oldest == Moment::MIN {
+            continue;
+        }
+        let name = kind.name();
+        let sql = format!(
+            "SELECT seal_id FROM dbm_trail.seal
+             WHERE {name}_leaves IS NOT NULL AND pg_catalog.length({name}_leaves) > 0 AND sealed_at < {}
+             ORDER BY seal_id",
+            super::book::moment(1)
+        );
+        let candidates = rows(Some(owner), &sql, &[Some(oldest.to_string())]);
+        let retired: Vec<i64> = candidates
+            .iter()
+            .map(|row| number(row, 0))
+            .filter(|&seal| leaves(owner, kind, seal).iter().all(|leaf| leaf.at < oldest))
+            .collect();
+        if !retired.is_empty() {
+            let sql = format!(
+                "UPDATE dbm_trail.seal SET {name}_leaves = NULL WHERE seal_id = ANY ($1::pg_catalog.int8[])"
+            );
+            write(Some(owner), &sql, &[list(retired)]);
+        }
+    }
+}
+
+/// The digests that were exported: an array of objects with seal_id and digest, or one object of digests by seal.
+fn exported(document: &str) -> Vec<(i64, String)> {
+    let refuse = || -> ! {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "these are no digests of the audit log",
+            "",
+            "SELECT pg_catalog.jsonb_object_agg(seal_id, digest) FROM dbm.audit_log_digests() makes them.",
+        )
+    };
+    let digest = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    match serde_json::from_str(document) {
+        Ok(serde_json::Value::Object(by_seal)) => by_seal
+            .iter()
+            .map(|(seal, value)| match (seal.parse(), digest(value)) {
+                (Ok(seal), Some(digest)) => (seal, digest),
+                _ => refuse(),
+            })
+            .collect(),
+        Ok(serde_json::Value::Array(rows)) => rows
+            .iter()
+            .map(|row| {
+                let seal = row.get("seal_id").and_then(serde_json::Value::as_i64);
+                match (seal, row.get("digest").and_then(digest)) {
+                    (Some(seal), Some(digest)) => (seal, digest),
+                    _ => refuse(),
+                }
+            })
+            .collect(),
+        _ => refuse(),
+    }
+}
+
+/// What is wrong, and of which table the row is.
+pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
+    let owner = must_owner();
+    let exported = digests.map(|digests| exported(&digests)).unwrap_or_default();
+    let kept = kept(owner);
+    let seals: Vec<Seal> = kept.iter().map(|kept| kept.seal.clone()).collect();
+    let digests: Vec<Hash> = kept.iter().map(|kept| kept.digest).collect();
+    let mut found = chain(&seals, &digests, &exported);
+    let home = home();
+    // In another cluster than that of the last seal nothing is known of the transactions that came since.
+    let until = seals.last().filter(|last| last.home == home).map(|last| last.until);
+    let (mut intact, mut unsealed, mut retired) = (0, 0, 0);
+    for kind in Kind::ALL {
+        let pass = pass(owner, kind, &seals, until);
+        intact += pass.intact;
+        unsealed += pass.unsealed;
+        retired += pass.retired;
+        found.extend(pass.found);
+    }
+    let gone = if retired == 0 { String::new() } else { format!(", {retired} went with their partitions") };
+    pgrx::notice!(
+        "{} seals: {intact} rows are as they were sealed{gone}, {unsealed} are not sealed yet",
+        seals.len()
+    );
+    let tables = tables_of(owner, &found);
+    found
+        .into_iter()
+        .map(|found| {
+            let table = (found.kind == Some(Kind::Change)).then(|| tables.get(&found.id).cloned()).flatten();
+            (found, table)
+        })
+        .collect()
+}
+
+fn pass(owner: Oid, kind: Kind, seals: &[Seal], until: Option<i64>) -> Pass {
+    let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
+    let mut pass = Pass::new(kind, oldest(owner, kind), until);
+    // Seals by the first row that each has.
+    let mut coming: Vec<(i64, usize)> = Vec::new();
+    for (at, seal) in seals.iter().enumerate() {
+        if seal.parts[place].count == 0 {
+            continue;
+        }
+        match first_leaf(owner, kind, seal.id) {
+            Some(first) => coming.push((first, at)),
+            // Its leaves were forgotten with the rows.
+            None if is_forgotten(owner, kind, seal.id) => pass.retired += seal.parts[place].count,
+            None => pass.enter(seal, Vec::new()),
+        }
+    }
+    coming.sort_unstable();
+    let mut coming: Peekable<_> = coming.into_iter().peekable();
+    for row in Cursor::open(Some(owner), &hashes(kind, ""), &[]) {
+        let row = present(&row);
+        while let Some((_, at)) = coming.next_if(|&(first, _)| first <= row.leaf.id) {
+            pass.enter(&seals[at], leaves(owner, kind, seals[at].id));
+        }
+        pass.row(row);
+    }
+    for (_, at) in coming {
+        pass.enter(&seals[at], leaves(owner, kind, seals[at].id));
+    }
+    pass.finish();
+    pass
+}
+
+fn first_leaf(owner: Oid, kind: Kind, seal: i64) -> Option<i64> {
+    let sql = format!(
+        "SELECT pg_catalog.substr({}_leaves, 1, 48) FROM dbm_trail.seal WHERE seal_id = $1::pg_catalog.int8",
+        kind.name()
+    );
+    let found = rows(Some(owner), &sql, &[Some(seal.to_string())]);
+    let bytes = from_hex(found.first().and_then(|row| text(row, 0))?)?;
+    unpacked(&bytes).first().map(|leaf| leaf.id)
+}
+
+fn is_forgotten(owner: Oid, kind: Kind, seal: i64) -> bool {
+    let sql = format!(
+        "SELECT FROM dbm_trail.seal WHERE seal_id = $1::pg_catalog.int8 AND {}_leaves IS NULL AND sealed_at < {}",
+        kind.name(),
+        super::book::moment(2)
+    );
+    !rows(Some(owner), &sql, &[Some(seal.to_string()), Some(oldest(owner, kind).to_string())]).is_empty()
+}
+
+/// Of which watched table these changes are.
+fn tables_of(owner: Oid, found: &[Found]) -> HashMap<i64, String> {
+    let ids: Vec<i64> =
+        found.iter().filter(|found| found.kind == Some(Kind::Change)).map(|found| found.id).collect();
+    if ids.is_empty() {
+        return HashMap::new();
+    }
+    let found = rows(
+        Some(owner),
+        "SELECT c.change_id, pg_catalog.format('%I.%I', s.schema_name, s.table_name)
+         FROM dbm_trail.change c JOIN dbm_trail.shape s ON s.shape_id = c.shape_id
+         WHERE c.change_id = ANY ($1::pg_catalog.int8[])",
+        &[list(ids)],
+    );
+    found.iter().filter_map(|row| Some((number(row, 0), text(row, 1)?.to_owned()))).collect()
+}
+
+/// The job of the worker: seals, where there is a log; returns what to say.
+pub fn seal_if_any() -> String {
+    if owner().is_none() {
+        return String::new();
+    }
+    let sealed = seal();
+    let rows: i64 = sealed.iter().map(|seal| seal.parts[2].count).sum();
+    if sealed.is_empty() { String::new() } else { format!("{rows} changes in {} seals", sealed.len()) }
+}

@@ -1,0 +1,10 @@
+//! Reading the trail: the changes of tables and of single rows, tables as they were. Pure, but for the door and what it
+//! asks.
+
+#[cfg(feature = "postgres")]
+pub mod api;
+pub mod change;
+pub mod document;
+pub mod lineage;
+pub mod rewind;
+pub mod row;

@@ -1,0 +1,130 @@
+use super::statement::{again, back, literal};
+use super::*;
+
+fn column(name: &str, type_name: &str) -> Column {
+    Column {
+        name: name.to_owned(),
+        type_name: type_name.to_owned(),
+        is_jsonb: type_name == "jsonb",
+        is_comparable: true,
+        is_generated: name == "total",
+        is_logged: name != "secret",
+    }
+}
+
+fn orders() -> Table {
+    Table {
+        name: "shop.orders".to_owned(),
+        is_partitioned: false,
+        columns: [
+            ("id", "bigint"),
+            ("note", "text"),
+            ("doc", "jsonb"),
+            ("total", "numeric"),
+            ("secret", "text"),
+        ]
+        .map(|(name, type_name)| column(name, type_name))
+        .to_vec(),
+        key: vec!["id".to_owned()],
+        references: vec![Reference {
+            table: "shop.items".to_owned(),
+            columns: vec![("order_id".to_owned(), "id".to_owned())],
+        }],
+    }
+}
+
+fn values(members: &[(&str, &str)]) -> Values {
+    members.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn undone(done: Done, before: &[(&str, &str)], after: &[(&str, &str)]) -> Undone {
+    Undone { change: 7, table: 0, done, before: values(before), after: values(after) }
+}
+
+#[test]
+fn an_insert_is_deleted_where_it_is_still_what_it_was() {
+    let inserted = undone(
+        Done::Inserted,
+        &[],
+        &[("id", "1"), ("note", r#""it's""#), ("doc", r#""a""#), ("total", "2.0")],
+    );
+    let text = back(&orders(), &inserted);
+    assert!(
+        text.contains("IF EXISTS (SELECT FROM shop.items r WHERE r.order_id = '1'::bigint) THEN"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "DELETE FROM ONLY shop.orders t WHERE t.id OPERATOR(pg_catalog.=) '1'::bigint AND \
+             ROW(t.id, t.note, t.doc, t.total)::pg_catalog.record OPERATOR(pg_catalog.*=) \
+             ROW('1'::bigint, 'it''s'::text, '\"a\"'::jsonb, '2.0'::numeric)::pg_catalog.record;"
+        ),
+        "{text}"
+    );
+    assert!(
+        again(&orders(), &inserted).contains(
+            "INSERT INTO shop.orders (id, note, doc) OVERRIDING SYSTEM VALUE VALUES ('1'::bigint, 'it''s'::text, '\"a\"'::jsonb);"
+        )
+    );
+}
+
+#[test]
+fn an_update_sets_back_what_changed() {
+    let updated = undone(
+        Done::Updated,
+        &[("id", "1"), ("note", "null"), ("total", "1"), ("secret", "\"x\"")],
+        &[("id", "2"), ("note", "\"b\""), ("total", "2"), ("secret", "\"y\"")],
+    );
+    let text = back(&orders(), &updated);
+    assert!(
+        text.contains(
+            "UPDATE ONLY shop.orders t SET id = '1'::bigint, note = NULL::text WHERE t.id OPERATOR(pg_catalog.=) '2'::bigint"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("IF NOT FOUND AND NOT EXISTS (SELECT FROM ONLY shop.orders t WHERE"), "{text}");
+    assert!(!text.contains("secret"));
+}
+
+#[test]
+fn one_of_several_equal_rows_goes() {
+    let table = Table { key: Vec::new(), references: Vec::new(), ..orders() };
+    let text = back(&table, &undone(Done::Inserted, &[], &[("id", "1")]));
+    assert!(
+        text.contains(
+            "(t.tableoid, t.ctid) = (SELECT t.tableoid, t.ctid FROM ONLY shop.orders t WHERE ROW(t.id)"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_value_cannot_end_the_block() {
+    let text = back(&orders(), &undone(Done::Deleted, &[("id", "1"), ("note", r#""$dbm$; DROP""#)], &[]));
+    assert!(text.starts_with("DO $dbm_$\n") && text.ends_with("$dbm_$"), "{text}");
+    assert_eq!(literal("a\n'\\"), r"E'a\n''\\'");
+}
+
+#[test]
+fn all_in_one_transaction_the_last_first() {
+    let changes = [
+        undone(Done::Inserted, &[], &[("id", "1"), ("note", "\"a\"")]),
+        Undone {
+            change: 8,
+            ..undone(Done::Updated, &[("id", "1"), ("note", "\"a\"")], &[("id", "1"), ("note", "\"b\"")])
+        },
+        Undone { change: 9, ..undone(Done::Deleted, &[("id", "5"), ("note", "\"z\"")], &[]) },
+    ];
+    let asked = Asked { title: "take back".to_owned(), call: "dbm.revert_plan(7)".to_owned() };
+    let plan = plan(asked, &[orders()], &[], &changes);
+    let [step] = &plan.steps[..] else { panic!("one step") };
+    let places: Vec<usize> = ["INSERT INTO", "UPDATE ONLY", "DELETE FROM"]
+        .iter()
+        .map(|word| step.sql.iter().position(|sql| sql.contains(word)).unwrap())
+        .collect();
+    assert_eq!(places, [1, 2, 3]);
+    // Row 1 is to be gone, whatever it was in between; row 5 is to be back.
+    let verify = step.verify.as_deref().unwrap();
+    assert_eq!(verify.matches("EXISTS").count(), 2, "{verify}");
+    assert!(verify.starts_with("SELECT NOT EXISTS"), "{verify}");
+}

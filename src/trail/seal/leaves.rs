@@ -1,0 +1,72 @@
+//! The leaves of a seal as they are kept: 48 bytes each, the row's number, its moment and its hash, by number.
+
+use super::merkle::{Hash, root};
+
+/// One row of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its number.
+    pub id: i64,
+    /// Its moment, in microseconds: a row that went with its partition is known by it.
+    pub at: i64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+const SIZE: usize = 48;
+
+/// As bytes.
+pub fn packed(leaves: &[Leaf]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(leaves.len() * SIZE);
+    for leaf in leaves {
+        bytes.extend(leaf.id.to_be_bytes());
+        bytes.extend(leaf.at.to_be_bytes());
+        bytes.extend(leaf.hash);
+    }
+    bytes
+}
+
+/// From bytes; what does not fill a leaf is lost, and then the root is another.
+pub fn unpacked(bytes: &[u8]) -> Vec<Leaf> {
+    let number =
+        |bytes: &[u8]| bytes.iter().fold(0_u64, |number, &byte| (number << 8) | u64::from(byte)) as i64;
+    bytes
+        .chunks_exact(SIZE)
+        .map(|chunk| {
+            let mut hash = [0; 32];
+            hash.copy_from_slice(&chunk[16..]);
+            Leaf { id: number(&chunk[..8]), at: number(&chunk[8..16]), hash }
+        })
+        .collect()
+}
+
+/// The root over the rows' hashes.
+pub fn root_of(leaves: &[Leaf]) -> Hash {
+    root(&leaves.iter().map(|leaf| leaf.hash).collect::<Vec<Hash>>())
+}
+
+/// Bytes from the hexadecimal digits in which the server writes bytea.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("\\x").unwrap_or(text).as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_come_back() {
+        let leaves =
+            vec![Leaf { id: 1, at: -5, hash: [7; 32] }, Leaf { id: i64::MAX, at: i64::MIN, hash: [255; 32] }];
+        let bytes = packed(&leaves);
+        assert_eq!((bytes.len(), unpacked(&bytes)), (96, leaves));
+        assert_eq!(from_hex("\\x00ff1A"), Some(vec![0, 255, 26]));
+        assert_eq!(from_hex("\\x0"), None);
+        assert_eq!(from_hex("zz"), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! One seal: what it says, and its digest.
+
+use super::merkle::{Hash, hex, of_text};
+
+/// What is sealed. Each has its own tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What the rows of tables looked like: without it a change's meaning is lost.
+    Shape,
+    /// Who and from where.
+    Activity,
+    /// What was changed.
+    Change,
+}
+
+impl Kind {
+    /// All, in the order in which a seal names their roots.
+    pub const ALL: [Self; 3] = [Self::Shape, Self::Activity, Self::Change];
+
+    /// Its table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shape => "shape",
+            Self::Activity => "activity",
+            Self::Change => "change",
+        }
+    }
+}
+
+/// How many rows of one kind a seal has, and their root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How many.
+    pub count: i64,
+    /// Their root.
+    pub root: Hash,
+}
+
+/// A seal, without its leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// Its number; the first is 1 and none is left out.
+    pub id: i64,
+    /// When it was made, in microseconds.
+    pub at: i64,
+    /// In which cluster and database the transactions count.
+    pub home: String,
+    /// All transactions below this were over: what they had written is in this seal or in one before.
+    pub until: i64,
+    /// The rows, in the order of [`Kind::ALL`].
+    pub parts: [Part; 3],
+    /// The digest of the seal before; of the first, zeros.
+    pub previous: Hash,
+}
+
+impl Seal {
+    /// The hash of all that it says, a line each, which `sha256sum` gives as well.
+    pub fn digest(&self) -> Hash {
+        of_text(&self.text())
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "dbmastery seal 1\nid {}\nat {}\nhome {}\nuntil {}\nprevious {}\n",
+            self.id,
+            self.at,
+            self.home,
+            self.until,
+            hex(&self.previous)
+        );
+        for (kind, part) in Kind::ALL.into_iter().zip(&self.parts) {
+            text.push_str(&format!("{} {} {}\n", kind.name(), part.count, hex(&part.root)));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::merkle::root;
+    use super::*;
+
+    #[test]
+    fn whatever_it_says_is_in_its_digest() {
+        let part = Part { count: 0, root: root(&[]) };
+        let seal = Seal { id: 1, at: 2, home: "h".into(), until: 3, parts: [part; 3], previous: [0; 32] };
+        let mut digests = vec![seal.digest()];
+        for other in [
+            Seal { id: 2, ..seal.clone() },
+            Seal { at: 3, ..seal.clone() },
+            Seal { home: "i".into(), ..seal.clone() },
+            Seal { until: 4, ..seal.clone() },
+            Seal { parts: [part, part, Part { count: 1, ..part }], ..seal.clone() },
+            Seal { parts: [part, part, Part { root: [1; 32], ..part }], ..seal.clone() },
+            Seal { previous: [1; 32], ..seal.clone() },
+        ] {
+            digests.push(other.digest());
+        }
+        let count = digests.len();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+    }
+}
