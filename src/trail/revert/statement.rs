@@ -161,7 +161,7 @@ fn block(body: &str) -> String {
 
 fn raise(change: i64, table: &str, what: &str) -> String {
     let message = literal(&format!("change {change} of {table} cannot be taken back: {what}"));
-    format!("    RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = {message};\n")
+    format!("    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = {message};\n")
 }
 
 const OTHERWISE: &str = "the row is not what the change made of it";
