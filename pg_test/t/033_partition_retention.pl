@@ -230,6 +230,12 @@ is(sql(q{SELECT count(*) FROM pg_inherits WHERE inhdetachpending}), 0, 'nothing 
 $reader->must('COMMIT');
 is(statuses_of(maintain($node, 'postgres', 'shop.defaulted', at => '2026-11-04')), 'retire done, drop done', 'then it goes');
 
+# It is dropped at once, unless something depends on it.
+sql('CREATE VIEW shop.of_second AS SELECT * FROM shop.defaulted_2');
+my @depended = maintain($node, 'postgres', 'shop.defaulted', at => '2026-11-05');
+like(statuses_of(grep { ($_->{partition} // '') eq 'shop.defaulted_2' } @depended), qr/^retire done, drop failed$/, 'what a view reads is detached and stays') or diag explain \@depended;
+is(sql('SELECT count(*) FROM shop.of_second'), 1, 'with its rows');
+
 $reader->quit;
 $node->stop;
 done_testing();

@@ -11,7 +11,7 @@ mod tests;
 
 pub use create::{Creation, Fence, Pattern, Source, creation, creation_of_default, fence};
 pub use locks::{locks, strong_waits};
-pub use retire::{archive, detach, drop_constraint, drop_table, finalize};
+pub use retire::{archive, detach, drop_attached, drop_constraint, drop_table, finalize};
 
 use super::bounds::literal;
 use super::key::{Edge, KeyKind, Position, Range};

@@ -25,6 +25,13 @@ pub fn drop_table(table: &str, is_foreign: bool) -> String {
     format!("DROP {}TABLE IF EXISTS {table}", if is_foreign { "FOREIGN " } else { "" })
 }
 
+/// Drops a partition that is attached. The parent and its default partition are locked first, as a detaching does.
+pub fn drop_attached(parent: &str, default: Option<&str>, partition: &str, is_foreign: bool) -> String {
+    let default = default.map_or_else(String::new, |default| format!(", ONLY {default}"));
+    let drop = drop_table(partition, is_foreign);
+    format!("LOCK TABLE ONLY {parent}{default} IN ACCESS EXCLUSIVE MODE;\n{drop}")
+}
+
 /// Moves a detached table to another schema.
 pub fn archive(table: &str, schema: &str) -> String {
     format!("ALTER TABLE {table} SET SCHEMA {}", quote_identifier(schema))

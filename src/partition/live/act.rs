@@ -27,6 +27,8 @@ const NO_LOCK: &str = "55P03";
 const CANCELLED: &str = "57014";
 /// A row that a constraint does not allow.
 const VIOLATED: &str = "23514";
+/// Something depends on it.
+const DEPENDED_ON: &str = "2BP01";
 /// How often a lock is tried in one run.
 const TRIES: u32 = 3;
 /// How long the first pause between two tries is; each is three times the one before.
@@ -356,6 +358,13 @@ impl Turn<'_> {
         let in_time = |work: &dyn Fn() -> Result<(), Failure>| {
             if is_searched { upkeep::within(self.lock_timeout, work) } else { work() }
         };
+        if !concurrently && delay == Some(0) && set.references.is_empty() && !is_searched {
+            match self.drop_partition(relation, partition, limit, start) {
+                // A view of it, for example: it can be detached still.
+                Err(failure) if failure.sqlstate == DEPENDED_ON => {}
+                result => return result,
+            }
+        }
         if !concurrently {
             let detached = self.patiently(limit, || {
                 in_time(&|| {
@@ -410,6 +419,29 @@ impl Turn<'_> {
             self.transaction(limit, done)?;
         }
         self.after_detach(relation, partition, limit)?;
+        Ok(Outcome::written(Status::Done))
+    }
+
+    /// Drops a partition with the locks with which it would be detached. For a detaching the server reads all constraints of
+    /// the database, where the partition has a key.
+    fn drop_partition(
+        &self,
+        relation: Oid,
+        partition: &str,
+        limit: Duration,
+        start: Instant,
+    ) -> Result<Outcome, Failure> {
+        let set = &self.surveyed.set;
+        let is_foreign = self.partition(relation).is_some_and(|partition| partition.is_foreign);
+        let default = set.default_partition().map(Partition::qualified);
+        let sql = ddl::drop_attached(&self.parent(), default.as_deref(), partition, is_foreign);
+        self.patiently(limit, || {
+            self.transaction(limit, || {
+                run_statement(&sql);
+                record::write(self.run, &self.entry("retire", partition, "detached", start));
+                record::write(self.run, &self.entry("drop", partition, "dropped", start));
+            })
+        })?;
         Ok(Outcome::written(Status::Done))
     }
 
