@@ -87,11 +87,8 @@ pub fn order(keys: &[ForeignKey], undone: &[Undone]) -> Vec<usize> {
     let mut ready: BinaryHeap<usize> = (0..count).filter(|&place| waits_for[place] == 0).collect();
     let mut ordered = Vec::with_capacity(count);
     let mut is_done = vec![false; count];
-    loop {
-        // In a ring nothing is ready: then the last goes first, as without foreign keys.
-        let Some(place) = ready.pop().or_else(|| (0..count).rev().find(|&place| !is_done[place])) else {
-            break;
-        };
+    // In a ring nothing is ready: then the last goes first, as without foreign keys.
+    while let Some(place) = ready.pop().or_else(|| (0..count).rev().find(|&place| !is_done[place])) {
         if std::mem::replace(&mut is_done[place], true) {
             continue;
         }
