@@ -38,7 +38,7 @@ EXCEPT ALL TABLE whole;
 SELECT object FROM dbm.audit(schemas => array['shop']) WHERE status = 'finding' AND object NOT LIKE '%shop.%';
 SELECT object FROM dbm.audit('schema', schemas => array['Shop; --']) WHERE rule = 'schema.no_primary_key';
 SELECT severity FROM dbm.audit(min_severity => 'warning') EXCEPT SELECT unnest('{warning,error,critical}'::text[]);
-SELECT severity FROM dbm.audit(min_severity => 'critical');
+SELECT severity FROM dbm.audit('schema', min_severity => 'critical');
 -- Most severe first.
 SELECT count(*) AS out_of_order FROM (
     SELECT array_position('{critical,error,warning,info}'::text[], severity) AS rank,

@@ -57,7 +57,7 @@ UPDATE dbm.rule_setting SET thresholds = '{"columns": -1}';
 UPDATE dbm.rule_setting SET thresholds = '{"columns": 9}', severity = 'critical';
 SELECT severity, object FROM public.wide;
 SELECT severity FROM dbm.rules() WHERE rule = 'schema.wide_table';
-SELECT rule FROM dbm.audit(min_severity => 'critical');
+SELECT rule FROM dbm.audit('schema', min_severity => 'critical');
 SELECT score, findings FROM dbm.score() WHERE dimension = 'schema';
 -- A rule that is switched off says nothing, is shown as such, and is no part of the score.
 UPDATE dbm.rule_setting SET enabled = false;
