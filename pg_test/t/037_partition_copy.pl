@@ -223,6 +223,17 @@ for my $place ('prepared', 'batch', 'copying:1', 'catching_up', 'replayed', 'rea
 	like($error, qr/cannot be carried on to "planned"/, 'nor to nowhere');
 }
 
+# --- Rewritten between comparing and swapping: what it has then is what counts
+
+make('rewritten', 3_000);
+$job = planned('rewritten');
+$node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
+sql(q{ALTER TABLE shop.rewritten ALTER COLUMN note TYPE text USING 'anew'});
+(undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
+is($error, '', 'a table that is rewritten is copied anew');
+is(sql(q{SELECT relkind || ' ' || min(note) || ' ' || max(note) || ' ' || count(*) FROM shop.rewritten, pg_class c WHERE c.oid = 'shop.rewritten'::regclass GROUP BY relkind}),
+	'p anew anew 3000', 'and none of its old values comes back');
+
 # --- A row that moved twice, and whose newer entry is read before the older one: it is not copied a second time
 
 for my $unique (1, 0)

@@ -357,6 +357,31 @@ is(sql("SELECT count(DISTINCT relation_id) FROM dbm_trail.shape WHERE table_name
 is(sql("SELECT problem IS NULL, level FROM dbm.audit_triggers() WHERE table_name = 'public.item'"), 't|statement', 'and listed');
 is(sql("SELECT string_agg(kind, ' ' ORDER BY event_id) FROM dbm_trail.event JOIN dbm_trail.relation USING (relation_id) WHERE table_name = 'item'"), 'installed removed installed', 'with what became of it');
 
+# --- What others look rows up by: long rows, and a shape that went with a prepared transaction
+
+sql(q{CREATE TABLE long (id int PRIMARY KEY, t text); SELECT dbm.install_audit_trigger('long'); INSERT INTO long VALUES (0, 'short')});
+sql(q{SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i WHERE i.indrelid = (SELECT tableoid FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1)});
+sql(q{INSERT INTO long SELECT i, CASE WHEN i % 2 = 0 THEN (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 100)) ELSE 'short' END FROM generate_series(1, 20) AS i});
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM dbm.changes('long')}), 21, 'all are found through the index');
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 20) AS i, dbm.row_history('long', jsonb_build_object('id', i))}), 20, 'each by its key');
+sql(q{ALTER TABLE long ADD COLUMN n int});
+sql(q{BEGIN; INSERT INTO long VALUES (100, 'x'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'; INSERT INTO long VALUES (101, 'y')});
+is(sql(q{SELECT count(*) FROM dbm.changes('long') WHERE key = '{"id": 101}'}), 1, 'what came after is told');
+sql(q{DROP TABLE long});
+
+# --- A watched table becomes a partition of a watched one, and is one no more
+
+sql(q{CREATE SCHEMA both; CREATE TABLE both.o (id int, at date) PARTITION BY RANGE (at); SELECT count(*) FROM dbm.install_audit_triggers('{both}')});
+sql(q{CREATE TABLE both.o1 (LIKE both.o); INSERT INTO both.o1 VALUES (1, '2026-01-01')});
+sql(q{ALTER TABLE both.o ATTACH PARTITION both.o1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')});
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+sql(q{INSERT INTO both.o VALUES (2, '2026-01-02'); UPDATE both.o1 SET id = 3 WHERE id = 2; TRUNCATE both.o1});
+is(sql("SELECT string_agg(operation::text, '' ORDER BY change_id) FROM dbm_trail.change WHERE change_id > $seen"), 'IUT', 'each change is there once');
+is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name ~ '^both'}), 'both.o', 'the partitioned table is what is watched');
+sql(q{ALTER TABLE both.o DETACH PARTITION both.o1});
+is(refused('TRUNCATE both.o1'), 'not refused', 'what was detached is free');
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+
 # --- The log itself
 
 is(sql("SELECT string_agg(parent::text || ' ' || every, ', ' ORDER BY 1) FROM dbm.partition_set"), 'dbm_trail.activity 1 month, dbm_trail.change 1 month', 'its partitions are kept');

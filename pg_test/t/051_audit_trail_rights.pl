@@ -128,6 +128,19 @@ told('writer', q{INSERT INTO public.typed VALUES (1, '(1,x)')});
 is(sql(q{SELECT new FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1}), '{"p": "(1,x)", "id": 1}', 'values are written by their output functions');
 is(sql('SELECT count(*) FROM public.caught'), 0, 'and by no cast');
 
+# Nor an operator for types that pg_catalog compares by a cast, when a superuser with that schema on his path runs DDL.
+told('writer', <<'SQL');
+CREATE FUNCTION evil.same(oid, regclass) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('oid = regclass'); RETURN false; END $$;
+CREATE OPERATOR evil.= (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = evil.same);
+CREATE FUNCTION evil.other(oid, regprocedure) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.caught('oid <> regprocedure'); RETURN false; END $$;
+CREATE OPERATOR evil.<> (LEFTARG = oid, RIGHTARG = regprocedure, FUNCTION = evil.other);
+SQL
+sql(q{SET search_path = pg_catalog, evil; CREATE TABLE public.plain (id int PRIMARY KEY); ALTER TABLE public.plain ADD COLUMN x int;
+	SELECT dbm.install_audit_trigger('public.plain'); SELECT count(*) FROM dbm.audit_triggers(); ALTER TABLE public.plain DISABLE TRIGGER ALL;
+	SELECT dbm.remove_audit_trigger('public.plain'); SELECT count(*) FROM dbm.install_audit_triggers('{public}', false); DROP TABLE public.plain});
+is(sql('SELECT string_agg(DISTINCT what, $$ $$) FROM public.caught'), '', 'installing and DDL call nothing of it either');
+sql('SELECT dbm.remove_audit_trigger(t::regclass) FROM unnest($${public.caught}$$::text[]) t');
+
 # --- An actor
 
 for my $set ("SET dbm.context = '{\"user\": \"boss\"}'", "SET dbm_trail.actor = 'boss'", "SELECT set_config('dbm.user', 'boss', false)")

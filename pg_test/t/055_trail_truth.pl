@@ -337,4 +337,11 @@ sql('GRANT SELECT ON older TO clerk; ALTER TABLE older ENABLE ROW LEVEL SECURITY
 like(clerk_sees(q{SELECT count(*) FROM dbm.changes('older')}), qr/permission denied for the changes of public\.older/, 'a policy that binds him hides all');
 like(clerk_sees(q{SELECT count(*) FROM dbm.changes()}), qr/^0$/, 'also where he asks for all');
 
+# What stays open between two rows is out of his reach.
+sql(q{CREATE TABLE many (id int PRIMARY KEY, secret text); SELECT dbm.install_audit_trigger('many');
+	INSERT INTO many SELECT i, 'secret' FROM generate_series(1, 1100) AS i; GRANT SELECT (id) ON many TO clerk});
+my $hidden = clerk_sees(q{BEGIN; SELECT count(*) FROM (SELECT dbm.changes('many') LIMIT 1) x; SELECT count(*) FROM pg_cursors; FETCH ALL FROM "<unnamed portal 1>"});
+like($hidden, qr/^1\n0\n?.*cursor "<unnamed portal 1>" does not exist/s, 'it has no name that can be known');
+unlike($hidden, qr/secret/, 'and tells nothing');
+
 done_testing();

@@ -117,6 +117,15 @@ like(refused("SELECT dbm.revert_plan($always)"), qr/cannot be taken back.*column
 my $truncate = transaction('TRUNCATE keyless');
 like(refused("SELECT dbm.revert_plan($truncate)"), qr/TRUNCATE of public\.keyless cannot be taken back by a plan/, 'TRUNCATE');
 
+# What tells rows apart is not in the log: others would be changed.
+sql(q{CREATE TABLE hidden (id int PRIMARY KEY, s text); INSERT INTO hidden VALUES (1, 'a'), (2, 'b'), (3, 'b');
+	SELECT dbm.install_audit_trigger('hidden', redact => '{id}');
+	CREATE TABLE twins (s text, secret text); INSERT INTO twins VALUES ('a', 'x'), ('b', 'y'); SELECT dbm.install_audit_trigger('twins', exclude => '{secret}')});
+my $hidden = transaction(q{UPDATE hidden SET s = 'b' WHERE id = 1});
+like(refused("SELECT dbm.revert_plan($hidden)"), qr/changes of public\.hidden cannot be taken back/, 'a redacted key');
+my $twins = transaction(q{UPDATE twins SET s = 'b' WHERE s = 'a'});
+like(refused("SELECT dbm.revert_plan($twins)"), qr/changes of public\.twins cannot be taken back/, 'rows without a key that are not wholly logged');
+
 # Rights: to see all of it, and to write.
 sql(<<'SQL');
 CREATE ROLE clerk LOGIN;

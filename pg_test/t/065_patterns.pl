@@ -77,6 +77,10 @@ $waiting = start_writers($node, 'shop', "UPDATE shop.orders SET amount = amount 
 is(one('SELECT row_version - 1 FROM shop.orders WHERE id = 7'), $count, 'and each of those that change it one');
 is(one(q{BEGIN; UPDATE shop.orders SET amount = 1 WHERE id = 8; ROLLBACK; SELECT row_version FROM shop.orders WHERE id = 8}), '1', 'what is rolled back makes none');
 # Partitions, columns that are there, the trigger itself.
+one(q{CREATE TABLE shop.older (id integer PRIMARY KEY, n integer, row_version bigint); INSERT INTO shop.older VALUES (1, 1, NULL)});
+is(carry($node, 'shop', planned(q{dbm.row_versioning_plan('shop.older')}), 'apply'), '', 'a column that is there already serves');
+is(one(q{UPDATE shop.older SET n = 2 WHERE id = 1 RETURNING coalesce(row_version, -1) > 0}), 't', 'a row that had no version before gets its first by a change');
+one('DROP TABLE shop.older');
 my $events = planned(q{dbm.row_versioning_plan('shop.events', version_column => 'v', updated_at_column => NULL)});
 is(carry($node, 'shop', $events, 'apply'), '', 'a partitioned table too');
 is(one(q{UPDATE shop.events SET note = 'y' RETURNING v}), '2', 'its rows have versions');

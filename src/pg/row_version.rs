@@ -126,12 +126,15 @@ unsafe fn updated(event: &pg_sys::TriggerData, version: Option<i32>, time: Optio
         let Some(number) = version else {
             return if is_same(before, after) { after } else { written(event, after, None, time, 0) };
         };
-        let has = value(event, before, number).unwrap_or(0);
+        let has = value(event, before, number);
         let read = value(event, after, number);
-        if read != Some(has) {
+        if read != has {
             let table = CStr::from_ptr((*(*event.tg_relation).rd_rel).relname.data.as_ptr());
             let table = encoding::from_server(table.to_bytes()).into_owned();
-            let read = read.map_or_else(|| "none".to_owned(), |read| read.to_string());
+            let shown = |version: Option<i64>| {
+                version.map_or_else(|| "none".to_owned(), |version| version.to_string())
+            };
+            let (has, read) = (shown(has), shown(read));
             raise(
                 PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
                 &format!("a row of table \"{table}\" was changed since it was read"),
@@ -143,7 +146,7 @@ unsafe fn updated(event: &pg_sys::TriggerData, version: Option<i32>, time: Optio
         if is_same(before, after) {
             return after;
         }
-        written(event, after, version, time, has.saturating_add(1))
+        written(event, after, version, time, has.unwrap_or(0).saturating_add(1))
     }
 }
 

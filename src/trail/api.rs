@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use super::live::{install, list};
 use super::watch::Asked;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::trail;
 use crate::pg::value::{Document, RegClass, Text};
 
@@ -38,7 +39,7 @@ fn install_audit_trigger(
         store: store.map_or_else(|| "diff".to_owned(), Text::into_string),
         query: query.unwrap_or(false),
     };
-    install::install(target.oid().to_u32(), &asked).into()
+    with_empty_search_path(|| install::install(target.oid().to_u32(), &asked)).into()
 }
 
 fn null_target(function: &str) -> ! {
@@ -54,7 +55,7 @@ fn null_target(function: &str) -> ! {
 #[pg_extern(volatile, parallel_unsafe)]
 fn remove_audit_trigger(target: Option<RegClass>) -> bool {
     let Some(target) = target else { null_target("remove_audit_trigger") };
-    install::remove(target.oid().to_u32())
+    with_empty_search_path(|| install::remove(target.oid().to_u32()))
 }
 
 /// `dbm.install_audit_triggers()`: puts the tables of whole schemas under the audit trail, and those to come.
@@ -64,7 +65,7 @@ fn install_audit_triggers(
     include_new: default!(bool, true),
 ) -> TableIterator<'static, (name!(table_name, Text), name!(result, Text))> {
     let schemas = texts(Some(schemas)).unwrap_or_default();
-    let results = list::install_all(&schemas, include_new);
+    let results = with_empty_search_path(|| list::install_all(&schemas, include_new));
     TableIterator::new(results.into_iter().map(|(table, result)| (table.into(), result.into())))
 }
 
@@ -85,7 +86,7 @@ fn audit_triggers() -> TableIterator<
         name!(problem, Option<Text>),
     ),
 > {
-    TableIterator::new(list::listed().into_iter().map(|row| {
+    TableIterator::new(with_empty_search_path(list::listed).into_iter().map(|row| {
         (
             row.table.into(),
             row.mode.into(),

@@ -25,8 +25,9 @@ unsafe extern "C-unwind" fn at_change(_argument: pg_sys::Datum, relation: pg_sys
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
     let is_committed = match event {
-        pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => true,
-        pg_sys::XactEvent::XACT_EVENT_ABORT => false,
+        pg_sys::XactEvent::XACT_EVENT_COMMIT => true,
+        // What was prepared may yet be rolled back, by anybody.
+        pg_sys::XactEvent::XACT_EVENT_PREPARE | pg_sys::XactEvent::XACT_EVENT_ABORT => false,
         _ => return,
     };
     activity::forget();

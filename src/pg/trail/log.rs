@@ -28,6 +28,9 @@ mod raw {
 const MOST_ROWS: usize = 1_000;
 /// And no more than about so many bytes.
 const MOST_BYTES: usize = 65_535;
+/// A longer row may be stored out of line, as a copy whose place the server does not tell when many are written at once:
+/// indexes would point nowhere. A little less than the server's limit.
+const LONGEST_TOGETHER: usize = 2_000;
 
 thread_local! {
     /// Tables that were found to be as they should.
@@ -451,6 +454,14 @@ impl Writer {
             let tuple = self
                 .in_batch(|| pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr()));
             self.bytes += (*tuple).t_len as usize;
+            if (*tuple).t_len as usize > LONGEST_TOGETHER {
+                let (relation, indexes) = (self.open.relation, self.indexes);
+                self.in_batch(|| pg_sys::CatalogTupleInsertWithInfo(relation, tuple, indexes));
+                if self.bytes >= MOST_BYTES {
+                    self.flush();
+                }
+                return;
+            }
             if self.filled == self.slots.len() {
                 let before = pg_sys::MemoryContextSwitchTo(self.around);
                 self.slots
@@ -468,13 +479,15 @@ impl Writer {
 
     /// Writes what is on its way.
     pub fn flush(&mut self) {
-        if self.filled == 0 {
+        if self.filled == 0 && self.bytes == 0 {
             return;
         }
         // SAFETY: the table and its indexes are open and locked; the slots hold rows of it.
         unsafe {
             self.in_batch(|| {
-                if self.filled == 1 {
+                if self.filled == 0 {
+                    // All were long.
+                } else if self.filled == 1 {
                     let tuple = pg_sys::ExecFetchSlotHeapTuple(self.slots[0], false, null_mut());
                     pg_sys::CatalogTupleInsertWithInfo(self.open.relation, tuple, self.indexes);
                 } else {

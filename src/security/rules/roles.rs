@@ -334,7 +334,8 @@ fn search_path_writable(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         }
         let database = quote_identifier(&snapshot.server.database);
         let whose = match (setting.role, setting.is_for_database) {
-            (0, _) => format!("DATABASE {database}"),
+            (0, true) => format!("DATABASE {database}"),
+            (0, false) => "ROLE ALL".to_owned(),
             (role, true) => format!("ROLE {} IN DATABASE {database}", rights.name(role)),
             (role, false) => format!("ROLE {}", rights.name(role)),
         };

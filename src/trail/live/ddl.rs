@@ -4,19 +4,22 @@
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use super::facts;
-use super::install::{note, remake, run, watch};
+use super::install::{drop_triggers, note, remake, run, watch};
 use super::list::unwatched;
+use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::home;
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query};
-use crate::trail::survey::OID;
-use crate::trail::triggers::create_on_partition;
+use crate::text::quote_qualified;
+use crate::trail::survey::{OID, Watched};
+use crate::trail::triggers::{self, PREFIX, create_on_partition};
 use crate::trail::watch::Asked;
 
 /// A statement of that tag ended.
 pub fn ended(tag: &str) {
-    let touched = touched();
+    // Before anything else: an operator of the user's would run with the rights of whoever runs DDL, or hide what was done.
+    let touched = with_empty_search_path(touched);
     as_extension(|| {
         guard::trusting(|| {
             keep_names();
@@ -36,6 +39,9 @@ pub fn ended(tag: &str) {
                  i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p \
                  WHERE p.relid IN ({list}))"
             ));
+            if tag == "ALTER TABLE" {
+                release_detached();
+            }
             if tag.starts_with("CREATE TABLE") || tag == "SELECT INTO" || tag == "ALTER TABLE" {
                 watch_new(&list);
             }
@@ -102,7 +108,9 @@ fn keep_triggers(condition: &str) {
         if watched.relid == 0 {
             continue;
         }
-        if watched.is_outgrown() {
+        if watched.is_outgrown() && is_kept_above(watched.relid) {
+            hand_over(&watched);
+        } else if watched.is_outgrown() {
             remake(&facts::table(watched.relid), watched.needed());
             query::write(
                 "UPDATE dbm_trail.relation SET level = $2 WHERE relation_id = $1",
@@ -124,6 +132,56 @@ fn keep_triggers(condition: &str) {
                 format!("audit trigger {silenced}"),
                 "Changes are not logged any more; this is."
             );
+        }
+    }
+}
+
+/// Whether the row trigger of a partitioned table above it is there.
+fn is_kept_above(relid: u32) -> bool {
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {relid} AND t.tgparentid <> 0::pg_catalog.oid
+             AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure"
+    );
+    !query::rows(&sql, &[], |_| Ok(())).is_empty()
+}
+
+/// A watched table became a partition of a watched one, which keeps its changes from now on.
+fn hand_over(watched: &Watched) {
+    drop_triggers(watched.relid);
+    for statement in create_on_partition(&facts::table(watched.relid).quoted()) {
+        run(&statement);
+    }
+    query::write(
+        "UPDATE dbm_trail.relation SET removed_at = pg_catalog.clock_timestamp() WHERE relation_id = $1",
+        &[watched.relation_id.into()],
+    );
+    note(
+        watched.relation_id,
+        "changed",
+        "a partition of a watched table, which keeps its changes from now on",
+    );
+}
+
+/// A partition that was detached is watched no more: the trigger for TRUNCATE that was made there would refuse it.
+fn release_detached() {
+    let sql = format!(
+        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND NOT c.relispartition
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgname = '{PREFIX}truncate'
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE o.tgrelid = t.tgrelid AND o.tgfoid = t.tgfoid
+                 AND o.oid <> t.oid)
+             AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)"
+    );
+    let left = query::rows(&sql, &[Text::from(home()).into()], |row| {
+        let text = |place: usize| {
+            row.get::<Text>(place).map(|text| text.map_or_else(String::new, Text::into_string))
+        };
+        Ok(quote_qualified(&text(1)?, &text(2)?))
+    });
+    for table in left {
+        for statement in triggers::drop(&table, &[format!("{PREFIX}truncate")]) {
+            run(&statement);
         }
     }
 }

@@ -142,7 +142,8 @@ pub fn remake(table: &Table, level: Level) {
     }
 }
 
-fn drop_triggers(relid: u32) {
+/// Takes ours away from a table and from those below it.
+pub fn drop_triggers(relid: u32) {
     for (table, name) in facts::triggers(relid) {
         for statement in triggers::drop(&table, &[name]) {
             run(&statement);

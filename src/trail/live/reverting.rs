@@ -47,6 +47,27 @@ impl Revertible {
             let found = live.and_then(|live| live.columns.iter().find(|(_, column)| column.name == name));
             found.is_some_and(|(_, column)| column.logged == Logged::Yes)
         };
+        let is_told_apart = names.is_none_or(|names| {
+            let wanted = if names.is_whole_row { subject.table.columns.len() } else { names.key.len() };
+            let logged = if names.is_whole_row {
+                subject
+                    .table
+                    .columns
+                    .iter()
+                    .filter(|column| column.is_generated || is_logged(&column.name))
+                    .count()
+            } else {
+                key.len()
+            };
+            logged == wanted
+        });
+        if !is_told_apart {
+            refuse(
+                &format!("changes of {} cannot be taken back", subject.table.qualified()),
+                "What tells its rows apart is not in the log as it is, so that others could be changed.",
+                "",
+            );
+        }
         let columns = subject.table.columns.iter().map(|column| Column {
             name: column.name.clone(),
             type_name: column.type_name.clone(),

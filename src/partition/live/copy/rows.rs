@@ -104,7 +104,7 @@ impl Engine<'_> {
     }
 
     /// Empties copy and journals and begins with the first block, because rows went that no journal names.
-    fn begin_anew(&mut self) -> Result<(), Refusal> {
+    pub(super) fn begin_anew(&mut self) -> Result<(), Refusal> {
         if self.is_backwards() {
             return Err(Refusal {
                 hint: format!(

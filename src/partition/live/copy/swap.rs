@@ -27,6 +27,8 @@ enum Became {
     TooMany,
     /// The source was truncated.
     Anew,
+    /// It was rewritten: without a word in the journal its rows may be others.
+    Rewritten,
 }
 
 impl Engine<'_> {
@@ -57,6 +59,10 @@ impl Engine<'_> {
                 }
                 Became::TooMany => again("changes faster than it can be copied"),
                 Became::Anew => again("was truncated"),
+                Became::Rewritten => {
+                    engine.begin_anew()?;
+                    Ok(None)
+                }
             }
         })?;
         let Some(held) = held else { return Ok(()) };
@@ -95,8 +101,11 @@ impl Engine<'_> {
             });
             let mut late = Vec::new();
             if is_journaled {
+                let source = as_extension(|| Source::of(talk, self.job.source)).check(&self.job);
+                if !wanted.is_backwards && source.file != self.job.file {
+                    return Became::Rewritten;
+                }
                 as_extension(|| {
-                    Source::of(talk, self.job.source).check(&self.job);
                     let written = talk.row(&journal::is_written(id, self.job.source));
                     if super::field(&written, 0) != "t" {
                         raise(

@@ -1,6 +1,6 @@
 //! A query whose rows are fetched by and by, also between two calls of a function that returns rows.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
@@ -11,6 +11,16 @@ use crate::pg::planner::server_text;
 
 /// How many rows are fetched at a time.
 const PAGE: usize = 500;
+
+/// A name that nobody guesses: FETCH by name asks for no right again, and here are rows that the caller is not to see whole.
+fn hidden_name() -> CString {
+    let mut secret = [0_u8; 16];
+    // SAFETY: fills so many bytes of ours.
+    if !unsafe { pg_sys::pg_strong_random(secret.as_mut_ptr().cast(), secret.len()) } {
+        raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "could not generate random values", "", "");
+    }
+    CString::new(format!("dbmastery {:032x}", u128::from_ne_bytes(secret))).unwrap_or_default()
+}
 
 /// An open query. One that is not read to its end ends with the transaction.
 pub struct Cursor {
@@ -23,14 +33,16 @@ impl Cursor {
     /// Opens it as that role, or as the caller, by the snapshot that is active.
     pub fn open(role: Option<Oid>, sql: &str, arguments: &[Argument]) -> Self {
         let text = server_text(sql);
-        let name = pinned(role, || {
+        let name = hidden_name();
+        let hidden = &name;
+        pinned(role, || {
             // SAFETY: the server's own way to open a cursor, which outlives the connection; on ERROR the end of the
             // (sub)transaction clears up.
             unsafe {
                 pg_sys::SPI_connect();
                 let mut parameters = Parameters::new(arguments);
                 let portal = pg_sys::SPI_cursor_open_with_args(
-                    std::ptr::null(),
+                    hidden.as_ptr(),
                     text.as_ptr(),
                     parameters.count(),
                     parameters.types.as_mut_ptr(),
@@ -39,9 +51,8 @@ impl Cursor {
                     true,
                     0,
                 );
-                let name = CStr::from_ptr((*portal).name).to_owned();
+                (*portal).visible = false;
                 pg_sys::SPI_finish();
-                name
             }
         });
         Self { role, name: Some(name), page: Vec::new().into_iter() }

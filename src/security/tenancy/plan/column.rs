@@ -190,6 +190,10 @@ impl Filler {
             ),
             format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function),
         ];
+        if self.needs_rights {
+            // What the table that it reads is turned into runs with these rights: no more than its owner has anyway.
+            sql.push(format!("ALTER FUNCTION {}() OWNER TO {}", self.function, table.owner));
+        }
         sql.push(format!(
             "CREATE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
             quote_identifier(&self.trigger),

@@ -189,6 +189,15 @@ fn table_in_wish(wish: &Wish, table: &Table, source: &Source) -> Option<Refused>
             "A foreign key needs one type: ALTER COLUMN … TYPE first.",
         ));
     }
+    if let Source::Parent(key) = source
+        && wish.target(key.referenced).is_some_and(|parent| parent.table.owner_oid != table.owner_oid)
+    {
+        return Some(Refused::new(
+            Kind::Prerequisite,
+            format!("{name} gets its tenants from {}, which has another owner", key.referenced_name),
+            "What fills the column acts as the owner of both: ALTER TABLE … OWNER TO first, or give the tenant of its rows as an expression.",
+        ));
+    }
     if table.has_row_security && table.forces_row_security && !table.owner_passes && *source != Source::There
     {
         return Some(Refused::new(
