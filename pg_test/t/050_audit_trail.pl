@@ -371,15 +371,15 @@ sql(q{DROP TABLE long});
 
 # --- A watched table becomes a partition of a watched one, and is one no more
 
-sql(q{CREATE SCHEMA both; CREATE TABLE both.o (id int, at date) PARTITION BY RANGE (at); SELECT count(*) FROM dbm.install_audit_triggers('{both}')});
-sql(q{CREATE TABLE both.o1 (LIKE both.o); INSERT INTO both.o1 VALUES (1, '2026-01-01')});
-sql(q{ALTER TABLE both.o ATTACH PARTITION both.o1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')});
+sql(q{CREATE SCHEMA pair; CREATE TABLE pair.o (id int, at date) PARTITION BY RANGE (at); SELECT count(*) FROM dbm.install_audit_triggers('{pair}')});
+sql(q{CREATE TABLE pair.o1 (LIKE pair.o); INSERT INTO pair.o1 VALUES (1, '2026-01-01')});
+sql(q{ALTER TABLE pair.o ATTACH PARTITION pair.o1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')});
 $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
-sql(q{INSERT INTO both.o VALUES (2, '2026-01-02'); UPDATE both.o1 SET id = 3 WHERE id = 2; TRUNCATE both.o1});
+sql(q{INSERT INTO pair.o VALUES (2, '2026-01-02'); UPDATE pair.o1 SET id = 3 WHERE id = 2; TRUNCATE pair.o1});
 is(sql("SELECT string_agg(operation::text, '' ORDER BY change_id) FROM dbm_trail.change WHERE change_id > $seen"), 'IUT', 'each change is there once');
-is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name ~ '^both'}), 'both.o', 'the partitioned table is what is watched');
-sql(q{ALTER TABLE both.o DETACH PARTITION both.o1});
-is(refused('TRUNCATE both.o1'), 'not refused', 'what was detached is free');
+is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name ~ '^pair'}), 'pair.o', 'the partitioned table is what is watched');
+sql(q{ALTER TABLE pair.o DETACH PARTITION pair.o1});
+is(refused('TRUNCATE pair.o1'), 'not refused', 'what was detached is free');
 $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
 
 # --- The log itself
