@@ -388,6 +388,7 @@ impl Row<'_> {
 
 /// Splits the privilege bits of this major's `AclMode` so that the grant options are always the upper 32.
 fn grant_of(item: pg_sys::AclItem) -> Grant {
+    #[allow(clippy::unnecessary_cast, reason = "narrower before 16")]
     let bits = item.ai_privs as u64;
     #[cfg(feature = "pg15")]
     let privileges = (bits & 0xffff) | ((bits >> 16) << 32);

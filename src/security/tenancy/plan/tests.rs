@@ -121,6 +121,20 @@ fn children_come_after_their_parents() {
 }
 
 #[test]
+fn what_fills_the_column_acts_as_the_owner_of_both_tables() {
+    let owned =
+        |table: Table, owner: &str, oid: u32| Table { owner: owner.to_owned(), owner_oid: oid, ..table };
+    let one = wish(vec![owned(orders(), "shop_owner", 7), owned(lines(), "shop_owner", 7)], ALL);
+    assert_eq!(refusal(&one), None);
+    let text = text(&plan(&one));
+    let (definer, owner) = (text.find("SECURITY DEFINER"), text.find("() OWNER TO shop_owner"));
+    assert!(definer.is_some() && definer < owner, "{text}");
+    let two = wish(vec![owned(orders(), "somebody", 8), owned(lines(), "shop_owner", 7)], ALL);
+    let refused = refusal(&two).unwrap();
+    assert_eq!(refused.message, "shop.lines gets its tenants from shop.orders, which has another owner");
+}
+
+#[test]
 fn the_steps_of_a_plan() {
     let plan = plan(&wish(vec![orders(), lines()], ALL));
     let text = text(&plan);
