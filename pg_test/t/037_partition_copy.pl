@@ -93,7 +93,7 @@ SQL
 
 my $script = <<'SQL';
 \set id random(1, 200000)
-\set new random(1000000, 900000000)
+\set new random(1000000, 900000000000000)
 \set day random(0, 359)
 \set kind random(1, 100)
 \if :kind <= 35
@@ -231,7 +231,7 @@ $node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
 sql(q{ALTER TABLE shop.rewritten ALTER COLUMN note TYPE text USING 'anew'});
 (undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
 is($error, '', 'a table that is rewritten is copied anew');
-is(sql(q{SELECT relkind || ' ' || min(note) || ' ' || max(note) || ' ' || count(*) FROM shop.rewritten, pg_class c WHERE c.oid = 'shop.rewritten'::regclass GROUP BY relkind}),
+is(sql(q{SELECT relkind::text || ' ' || min(note) || ' ' || max(note) || ' ' || count(*) FROM shop.rewritten, pg_class c WHERE c.oid = 'shop.rewritten'::regclass GROUP BY relkind}),
 	'p anew anew 3000', 'and none of its old values comes back');
 
 # --- A row that moved twice, and whose newer entry is read before the older one: it is not copied a second time
