@@ -144,7 +144,7 @@ sql('DELETE FROM shop.fired');
 my $writing = <<'SQL';
 \set id random(1, 200000)
 \set n random(1, 1000)
-\set new random(1000000, 900000000)
+\set new random(1000000, 900000000000000)
 \set minute random(0, 14399)
 \set kind random(1, 100)
 BEGIN;
