@@ -135,38 +135,24 @@ pub fn functions(tree: &str) -> Vec<Oid> {
 /// The functions that a tree calls by name without any argument outside of subqueries: once for each row, though the answer is
 /// the same for all. Each once, in order of number.
 pub fn bare_calls_outside_subqueries(tree: &str) -> Vec<Oid> {
-    let mut found = Vec::new();
-    let mut braces: Vec<bool> = Vec::new();
-    let mut opened = false;
-    let mut function: Option<Oid> = None;
-    let mut stream = tokens(tree);
-    while let Some(token) = stream.next() {
-        if std::mem::take(&mut opened) {
-            braces.push(token == "QUERY");
-        }
-        match token {
-            "{" => opened = true,
-            "}" => drop(braces.pop()),
-            ":funcid" => function = stream.next().and_then(|value| value.parse().ok()),
-            ":args" => {
-                let is_bare = stream.next() == Some("<>") && !braces.contains(&true);
-                found.extend(function.take().filter(|_| is_bare));
-            }
-            _ => (),
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
+    outside_subqueries(tree, ":funcid", (":args", "<>"))
 }
 
 /// The columns of the table itself that a tree asks for outside of any subquery, each once, in order of number.
 pub fn columns_outside_subqueries(tree: &str) -> Vec<ColumnNumber> {
+    let mut found = outside_subqueries(tree, ":varattno", (":varlevelsup", "0"));
+    found.retain(|&number: &ColumnNumber| number > 0);
+    found
+}
+
+/// The numbers behind the field `named` of all nodes outside of subqueries whose later field has that value, each once, in
+/// order.
+fn outside_subqueries<T: std::str::FromStr + Ord>(tree: &str, named: &str, later: (&str, &str)) -> Vec<T> {
     let mut found = Vec::new();
     // Whether each open brace begins a subquery.
     let mut braces: Vec<bool> = Vec::new();
     let mut opened = false;
-    let mut number: Option<ColumnNumber> = None;
+    let mut number: Option<T> = None;
     let mut stream = tokens(tree);
     while let Some(token) = stream.next() {
         if std::mem::take(&mut opened) {
@@ -175,10 +161,10 @@ pub fn columns_outside_subqueries(tree: &str) -> Vec<ColumnNumber> {
         match token {
             "{" => opened = true,
             "}" => drop(braces.pop()),
-            ":varattno" => number = stream.next().and_then(|value| value.parse().ok()),
-            ":varlevelsup" => {
-                let is_own = stream.next() == Some("0") && !braces.contains(&true);
-                found.extend(number.take().filter(|&number| is_own && number > 0));
+            _ if token == named => number = stream.next().and_then(|value| value.parse().ok()),
+            _ if token == later.0 => {
+                let is_wanted = stream.next() == Some(later.1) && !braces.contains(&true);
+                found.extend(number.take().filter(|_| is_wanted));
             }
             _ => (),
         }

@@ -7,8 +7,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use Test::More;
 
-our @EXPORT_OK = qw(accounts checksums make_orders plan_conversion writers);
+our @EXPORT_OK = qw(accounts checksums is_all_but_keys make_orders plan_conversion writers);
 
 # Makes the database shop, which belongs to alice; orders of the last days. Options: rows; every, the time between two orders.
 sub make_orders
@@ -180,6 +181,26 @@ sub checksums
 		$node->safe_psql($database,
 			"SELECT '$_', count(*), sum(hashtextextended(to_jsonb(x)::text, 0)::numeric) FROM (SELECT * FROM $_) AS x")
 	} qw(shop.orders shop.lines shop.invoices shop.returns shop.customers);
+}
+
+# Asserts that the schema of orders after a conversion has all lines of that before but the keys that were accepted.
+sub is_all_but_keys
+{
+	my ($before, $after) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my @expected = (
+		'    ADD CONSTRAINT invoices_order_id_fkey FOREIGN KEY (order_id) REFERENCES shop.orders(id) ON DELETE SET NULL;',
+		'    ADD CONSTRAINT lines_order_id_fkey FOREIGN KEY (order_id) REFERENCES shop.orders(id) ON DELETE CASCADE;',
+		'    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);',
+		'    ADD CONSTRAINT returns_order_id_fkey FOREIGN KEY (order_id) REFERENCES shop.orders(id);',
+		'    created_at timestamp with time zone DEFAULT now(),',
+	);
+	my $alike = sub { return $_[0] =~ s/ ON ONLY / ON /r =~ s/^ALTER TABLE ONLY /ALTER TABLE /r };
+	my %there = map { ($alike->($_) => 1) } split /\n/, $after;
+	my @missing = grep { !$there{$_} } map { $alike->($_) } split /\n/, $before;
+	is(join("\n", sort grep { !/^--|^\)|^WITH|^    order_id bigint(?: NOT NULL)?,?$|^    sku text,?$/ } @missing), join("\n", @expected),
+		'all that was there is there, but the keys that were accepted');
+	return;
 }
 
 1;

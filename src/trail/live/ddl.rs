@@ -11,7 +11,6 @@ use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::home;
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query};
-use crate::text::quote_qualified;
 use crate::trail::survey::{OID, Watched};
 use crate::trail::triggers::{self, PREFIX, create_on_partition};
 use crate::trail::watch::Asked;
@@ -173,13 +172,7 @@ fn release_detached() {
                  AND o.oid <> t.oid)
              AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)"
     );
-    let left = query::rows(&sql, &[Text::from(home()).into()], |row| {
-        let text = |place: usize| {
-            row.get::<Text>(place).map(|text| text.map_or_else(String::new, Text::into_string))
-        };
-        Ok(quote_qualified(&text(1)?, &text(2)?))
-    });
-    for table in left {
+    for table in facts::names(&sql, &[Text::from(home()).into()]) {
         for statement in triggers::drop(&table, &[format!("{PREFIX}truncate")]) {
             run(&statement);
         }
@@ -187,13 +180,14 @@ fn release_detached() {
 }
 
 fn bare(relid: u32) -> Vec<String> {
-    facts::names(&format!(
+    let sql = format!(
         "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_partition_tree({relid}) p
          JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind IN ('r', 'p')
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE p.relid <> {relid} AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = p.relid
              AND t.tgname = '00_dbm_audit_truncate') ORDER BY 1, 2"
-    ))
+    );
+    facts::names(&sql, &[])
 }
 
 /// New tables of schemas that are watched as a whole.

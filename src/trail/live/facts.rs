@@ -1,6 +1,7 @@
 //! What the catalogs and the log say of a table.
 
 use pgrx::PgSqlErrorCode;
+use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiError, SpiHeapTupleData};
 
 use crate::pg::error::raise;
@@ -79,17 +80,18 @@ pub fn columns(relid: u32) -> Vec<Column> {
 }
 
 /// Names of relations, quoted, that a query returns as schema and name.
-pub fn names(sql: &str) -> Vec<String> {
-    query::rows(sql, &[], |row| Ok(quote_qualified(&text(row, 1)?, &text(row, 2)?)))
+pub fn names(sql: &str, arguments: &[DatumWithOid<'_>]) -> Vec<String> {
+    query::rows(sql, arguments, |row| Ok(quote_qualified(&text(row, 1)?, &text(row, 2)?)))
 }
 
 /// The tables below a partitioned table.
 pub fn partitions(relid: u32) -> Vec<String> {
-    names(&format!(
+    let sql = format!(
         "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_partition_tree({relid}) p
          JOIN pg_catalog.pg_class c ON c.oid = p.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE p.relid <> {relid} AND c.relkind IN ('r', 'p') ORDER BY 1, 2"
-    ))
+    );
+    names(&sql, &[])
 }
 
 /// The triggers of ours on a table, and on those below it the ones that were made there.
