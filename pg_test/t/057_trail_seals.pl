@@ -94,6 +94,7 @@ like(tampered("DELETE FROM dbm_trail.seal WHERE seal_id = 1"), qr/seal removed\|
 like(tampered("DELETE FROM dbm_trail.seal WHERE seal_id = $last", $digests), qr/seal removed\|seal\|$last/, 'the last seal, by the digests');
 like(tampered("UPDATE dbm_trail.seal SET change_leaves = change_leaves || '\\x00' WHERE seal_id = 1"), qr/^$|seal altered\|seal\|1/, 'leaves');
 like(tampered("UPDATE dbm_trail.seal SET change_leaves = overlay(change_leaves placing '\\xff' from 20) WHERE seal_id = 1"), qr/seal altered\|seal\|1/, 'leaves that are altered');
+like(tampered("UPDATE dbm_trail.seal SET shape_leaves = NULL WHERE seal_id = 1"), qr/seal altered\|seal\|1/, 'leaves of shapes, which nothing retires');
 # Whoever may write can forge all: then only the digests tell.
 my $forge = "UPDATE dbm_trail.change SET old = '{}' WHERE change_id = $high; TRUNCATE dbm_trail.seal; SELECT count(*) FROM dbm.seal_audit_log()";
 {

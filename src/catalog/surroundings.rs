@@ -66,6 +66,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether something around it has that name.
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.taken.iter().any(|taken| taken == name)
+    }
+
     /// Schema and name, quoted.
     pub fn qualified(&self) -> String {
         quote_qualified(&self.schema, &self.name)

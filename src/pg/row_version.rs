@@ -10,6 +10,7 @@ use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
 use crate::pg::encoding;
 use crate::pg::error::raise;
+use crate::pg::scan::text_of_name;
 
 /// What `PG_FUNCTION_INFO_V1` writes.
 static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
@@ -105,8 +106,7 @@ unsafe fn column(event: &pg_sys::TriggerData, name: &CStr, of: pg_sys::Oid) -> O
             return Some(number);
         }
         let name = encoding::from_server(name.to_bytes()).into_owned();
-        let table = CStr::from_ptr((*(*event.tg_relation).rd_rel).relname.data.as_ptr());
-        let table = encoding::from_server(table.to_bytes()).into_owned();
+        let table = text_of_name(&(*(*event.tg_relation).rd_rel).relname);
         let wanted = if of == pg_sys::INT8OID { "bigint" } else { "timestamp with time zone" };
         raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
@@ -129,8 +129,7 @@ unsafe fn updated(event: &pg_sys::TriggerData, version: Option<i32>, time: Optio
         let has = value(event, before, number);
         let read = value(event, after, number);
         if read != has {
-            let table = CStr::from_ptr((*(*event.tg_relation).rd_rel).relname.data.as_ptr());
-            let table = encoding::from_server(table.to_bytes()).into_owned();
+            let table = text_of_name(&(*(*event.tg_relation).rd_rel).relname);
             let shown = |version: Option<i64>| {
                 version.map_or_else(|| "none".to_owned(), |version| version.to_string())
             };

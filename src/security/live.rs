@@ -4,8 +4,8 @@ use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 
 use super::review::{Access, Holder, access_review, who_can};
-use super::rights::Rights;
 use super::role_plan::{Asked, Kind, OwnerFacts, SchemaFacts, plan};
+use super::rules::words::rights;
 use super::target::{parse, privileges};
 use crate::catalog::security::{ObjectKind, Protected, ProtectedColumn, privilege};
 use crate::catalog::{Oid, Role, Snapshot};
@@ -15,15 +15,6 @@ use crate::pg::security::{objects, roles};
 use crate::pg::value::Text;
 use crate::pg::{facts, query, run};
 use crate::text::quote_identifier;
-
-fn rights(snapshot: &Snapshot) -> Rights<'_> {
-    Rights::new(
-        snapshot.server.version,
-        &snapshot.roles,
-        &snapshot.memberships,
-        snapshot.security.database.owner,
-    )
-}
 
 fn role_of<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Role {
     match snapshot.roles.iter().find(|role| *role.name == *name) {

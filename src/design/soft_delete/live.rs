@@ -32,9 +32,7 @@ pub fn soft_delete(target: Oid, column: String, view: Option<String>, accept: &[
     let accepts_unique = !accept.is_empty();
     let wish = Wish {
         view: view.unwrap_or_else(|| {
-            crate::text::identifier::unused_name(&["live", &table.name], |name| {
-                table.taken.iter().any(|taken| taken == name)
-            })
+            crate::text::identifier::unused_name(&["live", &table.name], |name| table.is_taken(name))
         }),
         asked: format!(
             "dbm.soft_delete_plan({}, {}{})",

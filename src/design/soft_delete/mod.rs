@@ -139,7 +139,7 @@ fn same(one: &[String], other: &[String]) -> bool {
 pub fn plan(table: &Table, wish: &Wish) -> Plan {
     let name = table.qualified();
     let column = quote_identifier(&wish.column);
-    let is_taken = |name: &str| table.taken.iter().any(|taken| taken == name);
+    let is_taken = |name: &str| table.is_taken(name);
     let mut steps = Vec::new();
     if table.column(&wish.column).is_none() {
         steps.push(
@@ -178,7 +178,7 @@ pub fn plan(table: &Table, wish: &Wish) -> Plan {
 fn partial(table: &Table, index: &Index, column: &str) -> Vec<Step> {
     let name = table.qualified();
     let Some(tail) = with_condition(&index.tail, &format!("({column} IS NULL)")) else { return Vec::new() };
-    let new = between(&index.name, "live", |name| table.taken.iter().any(|taken| taken == name));
+    let new = between(&index.name, "live", |name| table.is_taken(name));
     let (old, own) = (index.qualified(), quote_qualified(&table.schema, &new));
     let is_partial = format!(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass({}) AND indisvalid \
@@ -188,7 +188,7 @@ fn partial(table: &Table, index: &Index, column: &str) -> Vec<Step> {
     );
     let build = concurrently(&table.schema, &name, &new, true, &tail)
         .verify(format!("SELECT ({}) OR ({is_partial})", proof::has_valid_index(&own)));
-    let again = between(&index.name, "undo", |name| table.taken.iter().any(|taken| taken == name));
+    let again = between(&index.name, "undo", |name| table.is_taken(name));
     let again_own = quote_qualified(&table.schema, &again);
     let (drop, back) = match &index.constraint {
         Some(constraint) => (
@@ -227,7 +227,7 @@ fn view(table: &Table, wish: &Wish) -> Step {
     let name = table.qualified();
     let column = quote_identifier(&wish.column);
     let own = quote_qualified(&table.schema, &wish.view);
-    let function = unused_name(&[&wish.view, "delete"], |name| table.taken.iter().any(|taken| taken == name));
+    let function = unused_name(&[&wish.view, "delete"], |name| table.is_taken(name));
     let function = quote_qualified(&table.schema, &function);
     let columns: Vec<String> =
         table.columns.iter().map(|column| column.name.clone()).filter(|name| *name != wish.column).collect();

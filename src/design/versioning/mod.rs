@@ -87,9 +87,7 @@ pub fn plan(table: &Table, wish: &Wish) -> Plan {
             .note("no row is read or written"),
         );
     }
-    let trigger = crate::text::identifier::unused_name(&[TRIGGER], |name| {
-        table.taken.iter().any(|taken| taken == name)
-    });
+    let trigger = crate::text::identifier::unused_name(&[TRIGGER], |name| table.is_taken(name));
     let argument = |column: &Option<String>| quote_literal(column.as_deref().unwrap_or_default());
     let quoted = quote_identifier(&trigger);
     steps.push(

@@ -1,6 +1,6 @@
 //! Majors that get no more fixes.
 
-use crate::catalog::Moment;
+use crate::catalog::DAY;
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::text::quote_identifier;
 
@@ -32,8 +32,6 @@ const LAST_RELEASES: [(i32, (i64, i64, i64)); 7] = [
     (17, (2029, 11, 8)),
     (18, (2030, 11, 14)),
 ];
-
-const DAY: Moment = 86_400_000_000;
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar.
 fn days(year: i64, month: i64, day: i64) -> i64 {

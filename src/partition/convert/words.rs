@@ -1,22 +1,13 @@
 //! Statements and parts of them.
 
 use super::facts::Privilege;
+pub use crate::change::words::{alter, validate};
 use crate::syntax::tokens::{closing, words};
 use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
-
-/// `ALTER TABLE`, the name and one sub-command.
-pub fn alter(table: &str, clause: &str) -> String {
-    format!("ALTER TABLE {table} {clause}")
-}
 
 /// `ALTER TABLE … DROP CONSTRAINT`.
 pub fn drop_constraint(table: &str, name: &str) -> String {
     alter(table, &format!("DROP CONSTRAINT {}", quote_identifier(name)))
-}
-
-/// `ALTER TABLE … VALIDATE CONSTRAINT`.
-pub fn validate(table: &str, name: &str) -> String {
-    alter(table, &format!("VALIDATE CONSTRAINT {}", quote_identifier(name)))
 }
 
 /// `ALTER TABLE … ADD CONSTRAINT`.

@@ -7,18 +7,11 @@ use pgrx::pg_sys;
 use crate::catalog::Oid;
 use crate::pg::encoding;
 use crate::pg::scan::in_scratch_memory;
+use crate::pg::snapshot::security::may_read;
 
 /// Whether `word` is the password of a role; `None` where the caller may not know, or there is no password.
 pub fn opens(role: Oid, word: &str) -> Option<bool> {
-    // SAFETY: a look-up in the catalogs.
-    let may_know = unsafe {
-        pg_sys::pg_class_aclcheck(
-            pg_sys::AuthIdRelationId,
-            pg_sys::GetUserId(),
-            pg_sys::ACL_SELECT as pg_sys::AclMode,
-        ) == pg_sys::AclResult::ACLCHECK_OK
-    };
-    if !may_know {
+    if !may_read(pg_sys::AuthIdRelationId.to_u32()) {
         return None;
     }
     let word = CString::new(encoding::to_server(word).into_owned()).ok()?;

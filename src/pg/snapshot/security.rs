@@ -12,6 +12,7 @@ use crate::catalog::security::{
 };
 use crate::catalog::{Oid, Setting, Snapshot, Volatility};
 use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::roles;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string};
 use crate::pg::security::hba;
 use crate::syntax::node_tree;
@@ -79,7 +80,7 @@ fn read_all(snapshot: &mut Snapshot) {
 }
 
 /// Whether the caller may read a catalog that not everybody may.
-fn may_read(catalog: u32) -> bool {
+pub fn may_read(catalog: u32) -> bool {
     // SAFETY: a look-up in the catalogs.
     unsafe {
         pg_sys::pg_class_aclcheck(
@@ -93,10 +94,7 @@ fn may_read(catalog: u32) -> bool {
 fn settings() -> FxHashMap<Box<str>, Setting> {
     let mut found = FxHashMap::default();
     // The server raises an ERROR where a role asks for what it may not see.
-    // SAFETY: looks memberships up in the catalogs.
-    let sees_all = unsafe {
-        pg_sys::has_privs_of_role(pg_sys::GetUserId(), pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS))
-    };
+    let sees_all = roles::is_member(pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS));
     for name in SETTINGS.into_iter().filter(|&name| sees_all || name != c"ssl_min_protocol_version") {
         // What the session has changed for itself says nothing of others.
         // SAFETY: settings that every server has, or null for one that this version lacks.

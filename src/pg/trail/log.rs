@@ -14,6 +14,7 @@ use super::descriptor::{attribute, count, name_bytes};
 use super::redaction;
 use crate::catalog::trail::layout::{SCHEMA, TABLES, Table};
 use crate::pg::error::raise;
+use crate::pg::planner::list::oids;
 use crate::pg::run::owner::owner;
 
 mod raw {
@@ -42,6 +43,7 @@ pub fn forget(relation: pg_sys::Oid) {
     VERIFIED.with_borrow_mut(|verified| {
         if relation == pg_sys::InvalidOid {
             verified.clear();
+            redaction::forget();
         } else if verified.remove(&relation) {
             // It may be another log by now.
             redaction::forget();
@@ -82,21 +84,7 @@ unsafe fn find(name: &str) -> pg_sys::Oid {
 
 /// The next number of one of the log's sequences, whoever asks.
 pub fn next(sequence: &str) -> i64 {
-    // SAFETY: within a transaction; no right is asked for.
-    unsafe {
-        let found = find(sequence);
-        if found == pg_sys::InvalidOid {
-            missing(sequence);
-        }
-        next_of(found)
-    }
-}
-
-/// # Safety
-/// A sequence.
-unsafe fn next_of(sequence: pg_sys::Oid) -> i64 {
-    // SAFETY: as the caller vouches; one call, nothing to be dropped.
-    unsafe { pg_guard_ffi_boundary(|| raw::nextval_internal(sequence, false)) }
+    Sequence::find(sequence).next()
 }
 
 fn missing(name: &str) -> ! {
@@ -124,8 +112,8 @@ impl Sequence {
 
     /// Its next number.
     pub fn next(&self) -> i64 {
-        // SAFETY: a relation of the log; it raises where that is no sequence.
-        unsafe { next_of(self.0) }
+        // SAFETY: a relation of the log; it raises where that is no sequence. One call, nothing to be dropped.
+        unsafe { pg_guard_ffi_boundary(|| raw::nextval_internal(self.0, false)) }
     }
 }
 
@@ -307,10 +295,7 @@ unsafe fn verify(relation: pg_sys::Relation, table: &Table) {
 unsafe fn verify_indexes(relation: pg_sys::Relation, name: &str) {
     // SAFETY: as the caller vouches; the list is ours.
     unsafe {
-        let list = pg_sys::RelationGetIndexList(relation);
-        let length = if list.is_null() { 0 } else { (*list).length };
-        for place in 0..length {
-            let index = (*(*list).elements.add(place as usize)).oid_value;
+        for index in oids(pg_sys::RelationGetIndexList(relation)) {
             let open = pg_sys::index_open(index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
             let method = (*(*open).rd_rel).relam;
             let is_known = method == pg_sys::BTREE_AM_OID || method == pg_sys::BRIN_AM_OID;

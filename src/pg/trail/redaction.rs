@@ -3,7 +3,8 @@
 
 use std::cell::RefCell;
 
-use pgrx::{FromDatum, PgSqlErrorCode, direct_function_call_as_datum, pg_sys};
+use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
+use sha2::{Digest, Sha256};
 
 use super::log::Open;
 use crate::pg::error::raise;
@@ -19,38 +20,25 @@ pub fn forget() {
 
 /// What stands for a value of which these are the bytes.
 pub fn redacted(bytes: &[u8]) -> String {
-    let secret = SECRET.with_borrow(Clone::clone).unwrap_or_else(|| {
-        let read = read();
-        SECRET.with_borrow_mut(|secret| *secret = Some(read.clone()));
-        read
-    });
+    if SECRET.with_borrow(Option::is_none) {
+        let secret = read();
+        SECRET.set(Some(secret));
+    }
+    let code = SECRET.with_borrow(|secret| mac(secret.as_deref().unwrap_or_default(), bytes));
     let mut text = String::from("redacted:");
-    for byte in &mac(&secret, bytes)[..16] {
+    for byte in &code[..16] {
         text.push_str(&format!("{byte:02x}"));
     }
     text
 }
 
 /// HMAC-SHA256; the secret has 32 bytes.
-fn mac(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    let padded = |with: u8| -> Vec<u8> {
-        (0..64).map(|place| secret.get(place).copied().unwrap_or(0) ^ with).collect()
+fn mac(secret: &[u8], message: &[u8]) -> [u8; 32] {
+    let padded = |with: u8| -> [u8; 64] {
+        std::array::from_fn(|place| secret.get(place).copied().unwrap_or(0) ^ with)
     };
-    let mut inner = padded(0x36);
-    inner.extend_from_slice(message);
-    let mut outer = padded(0x5c);
-    outer.extend_from_slice(&sha256(&inner));
-    sha256(&outer)
-}
-
-fn sha256(bytes: &[u8]) -> Vec<u8> {
-    use pgrx::IntoDatum;
-    // SAFETY: a bytea goes in and one of 32 bytes comes out.
-    unsafe {
-        let result = direct_function_call_as_datum(pg_sys::sha256_bytea, &[bytes.into_datum()]);
-        let hash = result.and_then(|datum| Vec::<u8>::from_datum(datum, false));
-        hash.unwrap_or_else(|| vec![0; 32])
-    }
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
 }
 
 fn read() -> Vec<u8> {

@@ -12,6 +12,7 @@ use super::column::Value;
 use super::log::{Key, Open};
 use crate::pg::encoding;
 use crate::pg::error::raise;
+use crate::pg::scan::text_of_c_string;
 use crate::pg::value::Text;
 
 thread_local! {
@@ -66,12 +67,7 @@ fn names(list: &serde_json::Value, relid: pg_sys::Oid) -> Option<Vec<String>> {
                 let number = column.get("number")?.as_i64()?;
                 let number = pg_sys::AttrNumber::try_from(number).ok()?;
                 // SAFETY: a look-up; returns a C string or null.
-                unsafe {
-                    let name = pg_sys::get_attname(relid, number, true);
-                    (!name.is_null()).then(|| {
-                        encoding::from_server(std::ffi::CStr::from_ptr(name).to_bytes()).into_owned()
-                    })
-                }
+                unsafe { text_of_c_string(pg_sys::get_attname(relid, number, true)) }.map(String::from)
             })
             .collect(),
     )

@@ -9,7 +9,7 @@ use super::column::{Column, Outputs, Value};
 use super::log::{Sequence, Writer};
 use super::watched::Watched;
 use crate::catalog::trail::jsonb::Object;
-use crate::catalog::trail::layout::{CHANGE, FLAG_FULL, FLAG_KEY_CHANGED, FLAG_NO_KEY, FLAG_UNPAIRED};
+use crate::catalog::trail::layout::{CHANGE, FLAG_FULL, FLAG_KEY_CHANGED, FLAG_NO_KEY};
 use crate::pg::error::raise;
 
 /// A row, taken apart: the values and which of them are null.
@@ -93,8 +93,12 @@ impl Run {
         // SAFETY: as the caller vouches.
         unsafe {
             work.writer.in_batch(|| {
-                write(&mut self.key, &watched.key, row, &mut self.outputs);
-                write(&mut self.new, &watched.columns, row, &mut self.outputs);
+                write(&mut self.new, watched.columns.iter(), row, &mut self.outputs);
+                if watched.has_key {
+                    write(&mut self.key, watched.key.iter(), row, &mut self.outputs);
+                } else {
+                    self.key.clone_from(&self.new);
+                }
             });
             let mut flags = flags | FLAG_FULL;
             if !watched.has_key {
@@ -129,13 +133,14 @@ impl Run {
             }
             let work = self.take_work();
             work.writer.in_batch(|| {
-                write(&mut self.key, &watched.key, old, &mut self.outputs);
+                write(&mut self.key, watched.key.iter(), old, &mut self.outputs);
                 if watched.is_full {
-                    write(&mut self.old, &watched.columns, old, &mut self.outputs);
-                    write(&mut self.new, &watched.columns, new, &mut self.outputs);
+                    write(&mut self.old, watched.columns.iter(), old, &mut self.outputs);
+                    write(&mut self.new, watched.columns.iter(), new, &mut self.outputs);
                 } else {
-                    write_some(&mut self.old, &watched.columns, &self.changed, old, &mut self.outputs);
-                    write_some(&mut self.new, &watched.columns, &self.changed, new, &mut self.outputs);
+                    let changed = self.changed.iter().map(|&place| &watched.columns[place]);
+                    write(&mut self.old, changed.clone(), old, &mut self.outputs);
+                    write(&mut self.new, changed, new, &mut self.outputs);
                 }
             });
             let mut flags = 0;
@@ -223,8 +228,13 @@ fn too_long() -> ! {
 
 /// # Safety
 /// A row of the table that has the columns.
-unsafe fn write(out: &mut Vec<u8>, columns: &[Column], row: Row<'_>, outputs: &mut Outputs) {
-    let mut object = Object::begin(out, columns.iter().map(|column| &*column.name));
+unsafe fn write<'a>(
+    out: &mut Vec<u8>,
+    columns: impl ExactSizeIterator<Item = &'a Column> + Clone,
+    row: Row<'_>,
+    outputs: &mut Outputs,
+) {
+    let mut object = Object::begin(out, columns.clone().map(|column| &*column.name));
     for column in columns {
         // SAFETY: as the caller vouches.
         unsafe { column.write(&mut object, row.value(column), outputs) };
@@ -233,26 +243,3 @@ unsafe fn write(out: &mut Vec<u8>, columns: &[Column], row: Row<'_>, outputs: &m
         too_long();
     }
 }
-
-/// # Safety
-/// As above.
-unsafe fn write_some(
-    out: &mut Vec<u8>,
-    columns: &[Column],
-    places: &[usize],
-    row: Row<'_>,
-    outputs: &mut Outputs,
-) {
-    let mut object = Object::begin(out, places.iter().map(|&place| &*columns[place].name));
-    for &place in places {
-        let column = &columns[place];
-        // SAFETY: as the caller vouches.
-        unsafe { column.write(&mut object, row.value(column), outputs) };
-    }
-    if !object.finish() {
-        too_long();
-    }
-}
-
-/// Rows before and after that could not be paired.
-pub const UNPAIRED: i32 = FLAG_UNPAIRED;

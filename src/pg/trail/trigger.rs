@@ -3,8 +3,9 @@
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
 use super::pinned::pinned;
-use super::rows::{Row, Run, UNPAIRED};
+use super::rows::{Row, Run};
 use super::watched::watched;
+use crate::catalog::trail::layout::FLAG_UNPAIRED;
 use crate::pg::error::raise;
 
 /// What `PG_FUNCTION_INFO_V1` writes.
@@ -223,8 +224,8 @@ unsafe fn rows(event: &pg_sys::TriggerData, operation: u32, width: usize, run: &
                         (Some(before), Some(after)) => run.updated(before, after),
                         // Where rows are suppressed on their way, the two may go out of step: better no pair than a wrong
                         // one.
-                        (Some(before), None) => run.deleted(before, UNPAIRED),
-                        (None, Some(after)) => run.inserted(after, UNPAIRED),
+                        (Some(before), None) => run.deleted(before, FLAG_UNPAIRED),
+                        (None, Some(after)) => run.inserted(after, FLAG_UNPAIRED),
                         (None, None) => break,
                     }
                 }

@@ -15,8 +15,9 @@ use super::pinned::depends_on_settings;
 use super::registry::{self, Registered};
 use crate::catalog::trail::jsonb::key_order;
 use crate::catalog::trail::layout::SHAPE;
-use crate::pg::encoding;
 use crate::pg::error::raise;
+use crate::pg::planner::list::oids;
+use crate::pg::scan::{text_of_c_string, text_of_name};
 use crate::pg::value::{Document, Text};
 
 /// A table that is watched.
@@ -97,13 +98,12 @@ pub unsafe fn watched(relation: pg_sys::Relation) -> Rc<Watched> {
 }
 
 fn text_of(name: &pg_sys::NameData) -> String {
-    encoding::from_server(name_bytes(name)).into_owned()
+    text_of_name(name).into()
 }
 
 fn schema_of(namespace: pg_sys::Oid) -> String {
     // SAFETY: a look-up; returns a C string or null.
-    unsafe { crate::pg::scan::text_of_c_string(pg_sys::get_namespace_name(namespace)) }
-        .map_or_else(String::new, String::from)
+    unsafe { text_of_c_string(pg_sys::get_namespace_name(namespace)) }.map_or_else(String::new, String::from)
 }
 
 /// The relation itself, or the partitioned table above it that is watched.
@@ -124,7 +124,7 @@ unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> O
         // Restored elsewhere?
         registry::find_by_name(oid, schema, table).or_else(|| {
             ancestors.iter().find_map(|&ancestor| {
-                let name = crate::pg::scan::text_of_c_string(pg_sys::get_rel_name(ancestor))?;
+                let name = text_of_c_string(pg_sys::get_rel_name(ancestor))?;
                 let schema = schema_of(pg_sys::get_rel_namespace(ancestor));
                 registry::find_by_name(ancestor, &schema, &name)
             })
@@ -152,19 +152,6 @@ unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
         let oid = (*relation).rd_id;
         let list = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_ancestors(oid));
         oids(list)
-    }
-}
-
-/// # Safety
-/// A list of OIDs, or null.
-unsafe fn oids(list: *mut pg_sys::List) -> Vec<pg_sys::Oid> {
-    if list.is_null() {
-        return Vec::new();
-    }
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let length = usize::try_from((*list).length).unwrap_or(0);
-        (0..length).map(|place| (*(*list).elements.add(place)).oid_value).collect()
     }
 }
 
@@ -273,9 +260,9 @@ fn described(
         let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
         let shown =
             pg_sys::format_type_extended(attribute.atttypid, attribute.atttypmod, flags as pg_sys::bits16);
-        let type_name = crate::pg::scan::text_of_c_string(shown);
+        let type_name = text_of_c_string(shown);
         let collation = (attribute.attcollation != pg_sys::InvalidOid)
-            .then(|| crate::pg::scan::text_of_c_string(pg_sys::get_collation_name(attribute.attcollation)))
+            .then(|| text_of_c_string(pg_sys::get_collation_name(attribute.attcollation)))
             .flatten();
         json!({
             "number": number,

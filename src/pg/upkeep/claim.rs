@@ -1,12 +1,11 @@
 //! One process at a time is at a set.
 
 use crate::catalog::Oid;
-use crate::pg::claim::{self, Class, holders};
+use crate::pg::claim::{self, Class, Held, holders};
 
 /// The set is ours until this is dropped, or until the transaction ends where it was taken for that.
 pub struct Claim {
-    claim: claim::Claim,
-    is_for_process: bool,
+    _held: Option<Held>,
 }
 
 fn claim_of(parent: Oid) -> claim::Claim {
@@ -16,22 +15,12 @@ fn claim_of(parent: Oid) -> claim::Claim {
 impl Claim {
     /// For a worker, over its transactions; `None` where another process has it.
     pub fn for_process(parent: Oid) -> Option<Self> {
-        let claim = claim_of(parent);
-        claim.take().then_some(Self { claim, is_for_process: true })
+        claim_of(parent).hold().map(|held| Self { _held: Some(held) })
     }
 
     /// For the transaction that is open.
     pub fn for_transaction(parent: Oid) -> Option<Self> {
-        let claim = claim_of(parent);
-        claim.take_for_transaction().then_some(Self { claim, is_for_process: false })
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.is_for_process {
-            self.claim.release();
-        }
+        claim_of(parent).take_for_transaction().then_some(Self { _held: None })
     }
 }
 

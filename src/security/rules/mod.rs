@@ -16,7 +16,7 @@ mod settings;
 mod system_functions;
 mod triggers;
 mod views;
-mod words;
+pub(super) mod words;
 
 use crate::finding::Rule;
 

@@ -2,9 +2,9 @@
 
 use super::words::unseen;
 use crate::catalog::security::Password;
-use crate::catalog::{Oid, Role, RoleSetting, Snapshot};
+use crate::catalog::{DAY, Oid, Role, RoleSetting, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
-use crate::text::date::Date;
+use crate::text::date::iso_date;
 use crate::text::quote_identifier;
 
 const HOW_TO_SEE: &str = "a superuser may, or GRANT SELECT ON pg_authid TO it";
@@ -77,8 +77,7 @@ pub const PASSWORD_NEVER_EXPIRES: Rule = Rule {
 
 fn never_expires(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let days = verdicts.threshold("days") as i64;
-    let until = Date::from_days((facts.snapshot.server.now / crate::catalog::DAY).saturating_add(days));
-    let until = format!("{:04}-{:02}-{:02}", until.year, until.month, until.day);
+    let until = iso_date(facts.snapshot.server.now.saturating_add(days.saturating_mul(DAY)));
     for (role, _) in with_password(facts, verdicts) {
         (facts.interrupt)();
         // Infinity is the greatest value that there is.

@@ -185,7 +185,7 @@ fn bare(relid: u32) -> Vec<String> {
          JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind IN ('r', 'p')
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE p.relid <> {relid} AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = p.relid
-             AND t.tgname = '00_dbm_audit_truncate') ORDER BY 1, 2"
+             AND t.tgname = '{PREFIX}truncate') ORDER BY 1, 2"
     );
     facts::names(&sql, &[])
 }

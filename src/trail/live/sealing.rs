@@ -447,7 +447,8 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
 
 fn pass(owner: Oid, kind: Kind, seals: &[Seal], until: Option<i64>) -> Pass {
     let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
-    let mut pass = Pass::new(kind, oldest(owner, kind), until);
+    let oldest = oldest(owner, kind);
+    let mut pass = Pass::new(kind, oldest, until);
     // Seals by the first row that each has.
     let mut coming: Vec<(i64, usize)> = Vec::new();
     for (at, seal) in seals.iter().enumerate() {
@@ -457,7 +458,9 @@ fn pass(owner: Oid, kind: Kind, seals: &[Seal], until: Option<i64>) -> Pass {
         match first_leaf(owner, kind, seal.id) {
             Some(first) => coming.push((first, at)),
             // Its leaves were forgotten with the rows.
-            None if is_forgotten(owner, kind, seal.id) => pass.retired += seal.parts[place].count,
+            None if oldest != Moment::MIN && is_forgotten(owner, kind, seal.id, oldest) => {
+                pass.retired += seal.parts[place].count
+            }
             None => pass.enter(seal, Vec::new()),
         }
     }
@@ -487,13 +490,13 @@ fn first_leaf(owner: Oid, kind: Kind, seal: i64) -> Option<i64> {
     unpacked(&bytes).first().map(|leaf| leaf.id)
 }
 
-fn is_forgotten(owner: Oid, kind: Kind, seal: i64) -> bool {
+fn is_forgotten(owner: Oid, kind: Kind, seal: i64, oldest: Moment) -> bool {
     let sql = format!(
         "SELECT FROM dbm_trail.seal WHERE seal_id = $1::pg_catalog.int8 AND {}_leaves IS NULL AND sealed_at < {}",
         kind.name(),
         super::book::moment(2)
     );
-    !rows(Some(owner), &sql, &[Some(seal.to_string()), Some(oldest(owner, kind).to_string())]).is_empty()
+    !rows(Some(owner), &sql, &[Some(seal.to_string()), Some(oldest.to_string())]).is_empty()
 }
 
 /// Of which watched table these changes are.

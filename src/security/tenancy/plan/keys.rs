@@ -38,7 +38,7 @@ pub fn indexes(wish: &Wish, table: &Table) -> Vec<Step> {
     let leads = |index: &&Index| index.method == "btree" && !index.is_partial;
     if !table.is_indexed_by(&wish.column) && !telling(table).any(|index| leads(&index)) {
         let name = crate::text::identifier::unused_name(&[&table.name, &wish.column, "idx"], |name| {
-            table.taken.iter().any(|taken| taken == name)
+            table.is_taken(name)
         });
         steps.push(concurrently(&table.schema, &table.qualified(), &name, false, &format!("({column})")));
     }
@@ -149,7 +149,7 @@ pub fn foreign_keys(wish: &Wish, table: &Table) -> Vec<Step> {
             .any(|other| other.referenced_name == *tenants && other.columns == [wish.column.clone()])
     {
         let name = crate::text::identifier::unused_name(&[&table.name, &wish.column, "fkey"], |name| {
-            table.taken.iter().any(|taken| taken == name)
+            table.is_taken(name)
         });
         let definition =
             format!("FOREIGN KEY ({}) REFERENCES {tenants} ({})", wish.quoted(), quote_identifier(key));

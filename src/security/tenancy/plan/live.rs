@@ -79,6 +79,7 @@ pub fn tenancy(request: &Request) -> i64 {
         ));
     }
     let find = |oid: Oid| given.iter().find(|(table, _)| *table == oid).map(|(_, given)| given.clone());
+    let asked = asked(request, &tables);
     let targets = targets(tables, &request.column, find).unwrap_or_else(|why| refuse(&why));
     let wish = Wish {
         targets,
@@ -86,7 +87,7 @@ pub fn tenancy(request: &Request) -> i64 {
         type_name,
         tenants: tenants.map(|(name, key, _)| (name, key)),
         accept,
-        asked: asked(request),
+        asked,
     };
     if let Some(why) = refusal(&wish) {
         refuse(&why);
@@ -191,9 +192,10 @@ fn type_name(request: &Request, tables: &[Table], of_tenants: Option<&str>) -> S
     }
 }
 
-fn asked(request: &Request) -> String {
+fn asked(request: &Request, tables: &[Table]) -> String {
+    let table = |oid: &Oid| tables.iter().find(|table| table.oid == *oid);
     let names: Vec<String> =
-        request.targets.iter().map(|&oid| quote_literal(&table(oid, &request.column).qualified())).collect();
+        request.targets.iter().filter_map(table).map(|table| quote_literal(&table.qualified())).collect();
     let accept: Vec<String> = request.accept.iter().map(|word| quote_literal(word)).collect();
     let accept =
         if accept.is_empty() { String::new() } else { format!(", accept => ARRAY[{}]", accept.join(", ")) };

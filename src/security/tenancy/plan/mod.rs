@@ -134,5 +134,5 @@ fn seconds(wish: &Wish) -> Option<(f64, f64)> {
 
 /// A name for the time between, that is free around the table.
 fn between(table: &Table, name: &str, purpose: &str) -> String {
-    crate::text::identifier::between(name, purpose, |name| table.taken.iter().any(|taken| taken == name))
+    crate::text::identifier::between(name, purpose, |name| table.is_taken(name))
 }
