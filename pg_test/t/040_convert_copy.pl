@@ -300,6 +300,32 @@ cmp_ok($waited, '<=', 1000, sprintf 'nor waits for long: %.0f ms at most', $wait
 is(sql('other', q{SELECT relkind FROM pg_class WHERE oid = 'shop.small'::regclass}), 'p', 'then it is switched');
 is(call($node, 'other', "CALL dbm.undo($plan)"), '', 'taken back');
 
+# --- Where more is written than waits for the end, rows of the copy are found by an index from then on
+
+sql('other', <<'SQL');
+SET ROLE alice;
+CREATE TABLE shop.busy (id bigint PRIMARY KEY, at date NOT NULL, n int NOT NULL DEFAULT 0);
+INSERT INTO shop.busy SELECT i, current_date - i % 100 FROM generate_series(1, 40000) AS i;
+SQL
+$plan = sql('other', q{SELECT dbm.partition_convert_plan('shop.busy', 'at', 'month', method => 'copy', accept => '{primary_key}')}, extra_params => [ '-U', 'alice' ]);
+for my $place (qw(batch kept_up))
+{
+	fault("copy:$place");
+	my ($said) = call($node, 'other', "CALL dbm.apply($plan)");
+	like($said, qr/server closed the connection|terminating connection/, "killed at $place");
+	wait_for_server();
+	fault('');
+	sql('other', 'UPDATE shop.busy SET n = n + 1, at = at - (id % 2 * 40)::int WHERE id <= 25000') if $place eq 'batch';
+}
+$job = sql('other', 'SELECT max(id) FROM dbm.partition_copy');
+is(sql('other', "SELECT count(*) > 3 FROM pg_inherits WHERE inhparent = to_regclass('shop.dbm_copy_${job}_key')"), 't', 'each partition of the copy has an index on the key');
+is(sql('other', "SELECT rows_replayed FROM dbm.partition_copy WHERE id = $job"), 50000 - 12500, 'by it the journal was replayed: where rows were, and where they came to');
+is(apply_until_asked('other', $plan), '', 'it goes on');
+is(sql('other', q{SELECT count(*) || ' ' || sum(n) || ' ' || count(DISTINCT id) FROM shop.busy}), '40000 25000 40000', 'every row is there once, as it is now');
+is(sql('other', "SELECT to_regclass('shop.dbm_copy_${job}_key') IS NULL"), 't', 'without that index');
+is(call($node, 'other', "CALL dbm.undo($plan)"), '', 'taken back');
+is(leftovers('other'), '', 'and nothing is left over');
+
 # --- Which method is chosen, and retention that waits
 
 is(sql('other', "SELECT title FROM dbm.plan WHERE plan = " . $small->('')), 'partition shop.small by at: the table as it is becomes the first partition', 'nothing is copied without need');

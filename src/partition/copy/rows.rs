@@ -284,6 +284,44 @@ pub fn is_indexed(wanted: &Definition, table: &str) -> String {
     )
 }
 
+/// The bare name of the index by which rows of a copy are found before it has its own.
+fn index_name(job: i64) -> String {
+    format!("dbm_copy_{job}_key")
+}
+
+/// Indexes the copy by its key; not uniquely, for rows by that key can be in the way of each other until all are copied.
+pub fn create_index(job: i64, wanted: &Definition) -> String {
+    let columns: Vec<String> = wanted
+        .journal
+        .iter()
+        .filter(|column| column.is_key)
+        .map(|column| {
+            let collation =
+                column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            format!("{}{collation}", quote_identifier(&column.name))
+        })
+        .collect();
+    format!(
+        "CREATE INDEX {} ON {} ({})",
+        quote_identifier(&index_name(job)),
+        wanted.target,
+        columns.join(", ")
+    )
+}
+
+/// The statement that takes it away, as a query for it: no row where it is not there.
+pub fn drop_index(job: i64, wanted: &Definition) -> String {
+    format!(
+        "SELECT pg_catalog.format('DROP INDEX %I.%I', n.nspname, x.relname)
+         FROM pg_catalog.pg_index i
+         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+         JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
+         WHERE i.indrelid = pg_catalog.to_regclass({}) AND x.relname = {}",
+        quote_literal(&wanted.target),
+        quote_literal(&index_name(job))
+    )
+}
+
 /// Whether rows can be in each other's way by another unique index or an exclusion constraint than the key.
 pub fn has_other_keys(source: u32) -> String {
     format!(

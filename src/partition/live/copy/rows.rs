@@ -59,7 +59,11 @@ impl Engine<'_> {
             let copied = self.patiently(progress::COPY_COPYING, |engine| engine.batch(first, blocks))?;
             match copied {
                 (Became::Anew, ..) => self.begin_anew()?,
-                (Became::TooMany, ..) => drop(self.replay()?),
+                (Became::TooMany, ..) => {
+                    self.find_by_key()?;
+                    self.replay()?;
+                    fault("copy:kept_up");
+                }
                 (Became::Done, count, next) => {
                     let batch =
                         Batch { seen: count, changed: count, took: started.elapsed(), ..Batch::default() };
@@ -73,9 +77,36 @@ impl Engine<'_> {
                 }
             }
         }
+        self.find_no_more()?;
         let statements = self.job.wanted.complete.clone();
         self.statements(&statements, progress::COPY_COMPLETING)?;
         self.enter(Phase::CatchingUp)
+    }
+
+    /// Indexes are built over all rows once they are copied. Where so much is written meanwhile that journals have to be replayed
+    /// before, an index on the key comes first: each page of a journal would else be a look at all rows, and whoever writes
+    /// faster than that would never be caught up with.
+    fn find_by_key(&mut self) -> Result<(), Refusal> {
+        self.patiently("to index the key of the copy", |engine| {
+            let (wanted, owner) = (&engine.job.wanted, engine.job.owner);
+            engine.transaction(Sees::Newest, |talk| {
+                let row = as_extension(|| talk.row(&rows::is_indexed(wanted, &wanted.target)));
+                if field(&row, 0) != "t" {
+                    as_role(owner, || drop(talk.run(&rows::create_index(engine.job.id, wanted))));
+                }
+            })
+        })
+    }
+
+    /// Takes that index away.
+    fn find_no_more(&mut self) -> Result<(), Refusal> {
+        self.patiently("to take away the index on the key of the copy", |engine| {
+            let (wanted, owner) = (&engine.job.wanted, engine.job.owner);
+            engine.transaction(Sees::Newest, |talk| {
+                let drops = as_extension(|| talk.run(&rows::drop_index(engine.job.id, wanted)));
+                as_role(owner, || drops.iter().for_each(|row| drop(talk.run(field(row, 0)))));
+            })
+        })
     }
 
     /// One batch: what became of it, how many rows it copied, where the next one begins.
