@@ -177,7 +177,11 @@ pub static EVENT: Table = Table {
         required("transaction_id", "xid8", "The transaction."),
         required("session_user_name", "text", "Who logged in."),
         optional("relation_id", "integer", "Of which relation."),
-        required("kind", "text", "installed, removed, disabled, enabled, changed or renamed."),
+        required(
+            "kind",
+            "text",
+            "installed, removed, changed; dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows).",
+        ),
         required("detail", "text", "What exactly."),
     ],
     partitioned_by: None,

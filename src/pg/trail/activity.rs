@@ -1,6 +1,6 @@
 //! Who changes something, and from where: one row for a transaction, and another when that changes within it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use pgrx::{IntoDatum, direct_function_call_as_datum, pg_sys};
 
@@ -19,18 +19,39 @@ struct Header {
     outer: pg_sys::Oid,
     current: pg_sys::Oid,
     context: u64,
-    /// Of the text of the query; 0 where it was not kept.
-    query: u64,
     number: i64,
 }
 
 thread_local! {
     static HEADER: Cell<Option<Header>> = const { Cell::new(None) };
+    /// The texts that go with it, whole: hashes of two may be alike.
+    static TEXTS: RefCell<Texts> = const { RefCell::new(Texts { query: None, application: Vec::new() }) };
+}
+
+struct Texts {
+    /// That of the query; `None` where it was not kept.
+    query: Option<Vec<u8>>,
+    /// What the client calls itself.
+    application: Vec<u8>,
+}
+
+impl Texts {
+    /// Whether they are right for what is changed now.
+    fn fit(&self, keeps_query: bool) -> bool {
+        self.application == application_name()
+            && match &self.query {
+                // Also where it is not asked for: the text of another statement must not stand there.
+                Some(query) => query_text() == Some(&**query),
+                None => !keeps_query || query_text().is_none(),
+            }
+    }
 }
 
 /// What was written may not be there any more.
 pub fn forget() {
-    HEADER.set(None);
+    if HEADER.take().is_some() {
+        TEXTS.with_borrow_mut(|texts| texts.query = None);
+    }
 }
 
 /// Who changes something.
@@ -57,6 +78,14 @@ fn query_text<'a>() -> Option<&'a [u8]> {
     }
 }
 
+fn application_name<'a>() -> &'a [u8] {
+    // SAFETY: null or a C string that lives as long as the setting stays.
+    unsafe {
+        let name = pg_sys::application_name;
+        if name.is_null() { b"" } else { std::ffi::CStr::from_ptr(name).to_bytes() }
+    }
+}
+
 /// Who changes something at the moment `at`, the server's; written if it is not yet.
 pub fn current(at: i64, keeps_query: bool) -> Activity {
     // SAFETY: reads what this process knows of itself, and takes a transaction number, as a writing transaction has one.
@@ -68,26 +97,17 @@ pub fn current(at: i64, keeps_query: bool) -> Activity {
             pg_sys::GetUserId(),
         )
     };
-    let query = if keeps_query { query_text() } else { None };
-    let query_hash = query.map_or(0, hash);
-    let wanted = Header {
-        transaction,
-        session,
-        outer,
-        current,
-        context: context::version(),
-        query: query_hash,
-        number: 0,
-    };
-    if let Some(header) = HEADER.get() {
-        let is_same = Header { number: 0, query: wanted.query, ..header } == wanted
-            && (query_hash == 0 || query_hash == header.query);
-        if is_same {
-            return Activity { number: header.number, transaction };
-        }
+    let wanted = Header { transaction, session, outer, current, context: context::version(), number: 0 };
+    if let Some(header) = HEADER.get()
+        && (Header { number: 0, ..header }) == wanted
+        && TEXTS.with_borrow(|texts| texts.fit(keeps_query))
+    {
+        return Activity { number: header.number, transaction };
     }
+    let query = if keeps_query { query_text() } else { None };
     let number = log::next("activity_id");
     write(number, &wanted, at, query);
+    TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application: application_name().to_vec() });
     HEADER.set(Some(Header { number, ..wanted }));
     Activity { number, transaction }
 }
@@ -102,9 +122,6 @@ fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
     unsafe {
         let address = direct_function_call_as_datum(pg_sys::inet_client_addr, &[]);
         let port = direct_function_call_as_datum(pg_sys::inet_client_port, &[]);
-        let application = pg_sys::application_name;
-        let application: &[u8] =
-            if application.is_null() { b"" } else { std::ffi::CStr::from_ptr(application).to_bytes() };
         let row: [Value; 13] = [
             number.into_datum(),
             Some(pg_sys::Datum::from(at)),
@@ -117,7 +134,7 @@ fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
             address,
             port,
             // Bytes of the database as they are; a text is a varlena of its bytes, as a bytea is.
-            application.into_datum(),
+            application_name().into_datum(),
             context_as_jsonb(),
             query.and_then(IntoDatum::into_datum),
         ];

@@ -10,6 +10,7 @@ use super::log::{Sequence, Writer};
 use super::watched::Watched;
 use crate::catalog::trail::jsonb::Object;
 use crate::catalog::trail::layout::{CHANGE, FLAG_FULL, FLAG_KEY_CHANGED, FLAG_NO_KEY};
+use crate::catalog::trail::length::has_text;
 use crate::pg::error::raise;
 
 /// A row, taken apart: the values and which of them are null.
@@ -221,7 +222,7 @@ fn too_long() -> ! {
     raise(
         PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
         "a row is too long for the audit trail",
-        "As JSON it would have more than 268435455 bytes.",
+        "As JSON it would have more than 268435455 bytes, and could be neither dumped nor sealed.",
         "Exclude its longest column: dbm.install_audit_trigger(target, exclude => '{column}').",
     )
 }
@@ -239,7 +240,7 @@ unsafe fn write<'a>(
         // SAFETY: as the caller vouches.
         unsafe { column.write(&mut object, row.value(column), outputs) };
     }
-    if !object.finish() {
+    if !object.finish() || !has_text(out) {
         too_long();
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, pg_sys};
 use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
 
@@ -11,7 +11,7 @@ use super::activity::hash;
 use super::column::{Column, Form, Value};
 use super::descriptor::{attribute, count, name_bytes};
 use super::log::{self, Key, Open, write_one};
-use super::pinned::depends_on_settings;
+use super::pinned::{depends_on_settings, pinned};
 use super::registry::{self, Registered};
 use crate::catalog::trail::jsonb::key_order;
 use crate::catalog::trail::layout::SHAPE;
@@ -89,7 +89,8 @@ pub unsafe fn watched(relation: pg_sys::Relation) -> Rc<Watched> {
             return found;
         }
         let before = CHANGES.get();
-        let built = Rc::new(build(relation));
+        // Names of types are not to depend on the session.
+        let built = Rc::new(pinned(true, || build(relation)));
         if CHANGES.get() == before {
             WATCHED.with_borrow_mut(|watched| watched.insert(oid, Rc::clone(&built)));
         }
@@ -369,7 +370,7 @@ impl Watched {
             open.scan(Some(key), |row| {
                 let number =
                     |place: usize| row.get(place).copied().flatten().map(|datum| datum.value() as i64);
-                if number(7) == Some(self.fingerprint) {
+                if number(7) == Some(self.fingerprint) && self.is_described(row) {
                     found = number(0).map(|number| number as i32);
                 }
             });
@@ -377,6 +378,27 @@ impl Watched {
         // Written by this transaction, it may be rolled back with it; by which is not looked at.
         self.is_fresh.set(true);
         found
+    }
+
+    /// Whether a row of the table of shapes says what is: fingerprints of two shapes may be alike.
+    ///
+    /// # Safety
+    /// A row of that table.
+    unsafe fn is_described(&self, row: &[Value]) -> bool {
+        let at = |place: usize| row.get(place).copied().flatten();
+        // SAFETY: as the caller vouches: the columns are of these types.
+        unsafe {
+            let text =
+                |place| at(place).and_then(|datum| Text::from_datum(datum, false)).map(Text::into_string);
+            let attributes = at(5).and_then(|datum| pgrx::JsonB::from_datum(datum, false));
+            let key = at(6).and_then(|datum| Vec::<Option<Text>>::from_datum(datum, false));
+            let key: Option<Vec<String>> =
+                key.map(|names| names.into_iter().flatten().map(Text::into_string).collect());
+            text(3).as_ref() == Some(&self.schema)
+                && text(4).as_ref() == Some(&self.table)
+                && attributes.is_some_and(|found| found.0 == self.attributes)
+                && key == self.key_names
+        }
     }
 
     fn write_shape(&self, at: i64) -> i32 {

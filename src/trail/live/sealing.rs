@@ -6,6 +6,7 @@ use std::iter::Peekable;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{list, micros, number, text};
+use super::hashing::{columns, hashes};
 use crate::catalog::{Moment, Oid};
 use crate::pg::claim::{Claim, Class};
 use crate::pg::error::raise;
@@ -19,64 +20,10 @@ use crate::trail::seal::layout;
 use crate::trail::seal::leaves::{Leaf, from_hex, packed, root_of, unpacked};
 use crate::trail::seal::merkle::{Hash, hex};
 use crate::trail::seal::record::{Kind, Part, Seal};
-use crate::trail::seal::verify::{Found, Pass, Present, chain};
+use crate::trail::seal::verify::{Found, Known, Pass, Present, chain};
 
 /// How many rows of a kind one seal has at most: its leaves are one value.
 const MOST: usize = 200_000;
-
-/// The columns of a row of the log that its hash is over, as one JSON array, so that SQL alone can tell it as well.
-fn hashed(kind: Kind) -> String {
-    let values = match kind {
-        Kind::Shape => format!(
-            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, r.attributes::pg_catalog.text,
-             r.key::pg_catalog.text, r.fingerprint",
-            micros("r.seen_at")
-        ),
-        Kind::Activity => format!(
-            "r.activity_id, {}, r.transaction_id::pg_catalog.text, {}, r.session_user_name, r.outer_user_name,
-             r.current_user_name, r.process_id, r.client_address::pg_catalog.text, r.client_port,
-             r.application_name, r.context::pg_catalog.text, r.query",
-            micros("r.happened_at"),
-            micros("r.transaction_started_at")
-        ),
-        Kind::Change => format!(
-            "r.change_id, {}, r.activity_id, r.transaction_id::pg_catalog.text, r.shape_id, r.statement_no,
-             r.operation::pg_catalog.text, r.flags, r.key::pg_catalog.text, r.key_hash, r.old::pg_catalog.text,
-             r.new::pg_catalog.text",
-            micros("r.changed_at")
-        ),
-    };
-    format!(
-        "pg_catalog.sha256('\\x00'::pg_catalog.bytea || pg_catalog.convert_to(pg_catalog.jsonb_build_array('{}', \
-         {values})::pg_catalog.text, CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' \
-         ELSE 'UTF8' END::pg_catalog.name))",
-        kind.name()
-    )
-}
-
-/// The columns of a table of the log: number, moment, transaction.
-fn columns(kind: Kind) -> (&'static str, &'static str, Option<&'static str>) {
-    match kind {
-        Kind::Shape => ("shape_id", "seen_at", None),
-        Kind::Activity => ("activity_id", "happened_at", Some("transaction_id")),
-        Kind::Change => ("change_id", "changed_at", Some("transaction_id")),
-    }
-}
-
-/// The rows of a table of the log by number: number, moment, transaction, hash.
-fn hashes(kind: Kind, condition: &str) -> String {
-    let (id, at, transaction) = columns(kind);
-    let transaction = transaction.map_or_else(
-        || "NULL".to_owned(),
-        |transaction| format!("r.{transaction}::pg_catalog.text::pg_catalog.int8"),
-    );
-    format!(
-        "SELECT r.{id}, {}, {transaction}, {} FROM dbm_trail.{} r {condition} ORDER BY 1",
-        micros(&format!("r.{at}")),
-        hashed(kind),
-        kind.name()
-    )
-}
 
 fn hash(bytes: Option<&str>) -> Hash {
     let bytes = bytes.and_then(from_hex).unwrap_or_default();
@@ -199,7 +146,7 @@ fn position(owner: Oid) -> Position {
     let found = rows(
         Some(owner),
         "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text,
-                a.last_value, c.last_value
+                CASE WHEN a.is_called THEN a.last_value ELSE 0 END, CASE WHEN c.is_called THEN c.last_value ELSE 0 END
          FROM dbm_trail.activity_id a, dbm_trail.change_id c",
         &[],
     );
@@ -422,9 +369,23 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
     let home = home();
     // In another cluster than that of the last seal nothing is known of the transactions that came since.
     let until = seals.last().filter(|last| last.home == home).map(|last| last.until);
+    let known = |kind: Kind| {
+        let place = match kind {
+            Kind::Shape => return Known::default(),
+            Kind::Activity => 0,
+            Kind::Change => 1,
+        };
+        let here = kept.iter().filter(|kept| kept.seal.home == home && until.is_some());
+        Known {
+            until,
+            // The snapshot is older: whatever is seen is of a lower number.
+            next: until.map(|_| next_transaction()),
+            marks: here.map(|kept| (kept.numbers[place], kept.next)).collect(),
+        }
+    };
     let (mut intact, mut unsealed, mut retired) = (0, 0, 0);
     for kind in Kind::ALL {
-        let pass = pass(owner, kind, &seals, until);
+        let pass = pass(owner, kind, &seals, known(kind));
         intact += pass.intact;
         unsealed += pass.unsealed;
         retired += pass.retired;
@@ -445,10 +406,10 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
         .collect()
 }
 
-fn pass(owner: Oid, kind: Kind, seals: &[Seal], until: Option<i64>) -> Pass {
+fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known) -> Pass {
     let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
     let oldest = oldest(owner, kind);
-    let mut pass = Pass::new(kind, oldest, until);
+    let mut pass = Pass::new(kind, oldest, known);
     // Seals by the first row that each has.
     let mut coming: Vec<(i64, usize)> = Vec::new();
     for (at, seal) in seals.iter().enumerate() {
