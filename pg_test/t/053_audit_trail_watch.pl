@@ -92,7 +92,7 @@ events();
 
 sql(q{CREATE SCHEMA shop AUTHORIZATION keeper; SET ROLE keeper; CREATE TABLE shop.a (id int PRIMARY KEY, v int); RESET ROLE; SELECT count(*) FROM dbm.install_audit_triggers('{shop}')});
 events();
-my $last = sql('SELECT max(change_id) FROM dbm_trail.change');
+my $last = sql('SELECT coalesce(max(change_id), 0) FROM dbm_trail.change');
 $error = said(q{BEGIN; DROP TRIGGER "00_dbm_audit_insert" ON shop.a; INSERT INTO shop.a VALUES (1, 1); ALTER TABLE shop.a DISABLE TRIGGER USER; INSERT INTO shop.a VALUES (2, 2); COMMIT}, 'keeper');
 like($error, qr/00_dbm_audit_insert on shop\.a: dropped; put back\nDETAIL:  The schema is watched as a whole.*00_dbm_audit_insert on shop\.a: disabled; put back/s, 'there triggers are put back at once');
 is(sql("SELECT count(*) FROM dbm_trail.change WHERE change_id > $last"), 2, 'and miss nothing');
@@ -201,7 +201,8 @@ $node->safe_psql('there', q{SELECT dbm.install_audit_trigger('gone')}, extra_par
 is($there->(q{SELECT count(*) FROM dbm.changes('gone')}), 0, 'a table that has the name of one that is gone has none of its history');
 is($there->(q{SELECT count(DISTINCT relation_id) FROM dbm_trail.relation WHERE table_name = 'gone'}), 2, 'and is another');
 
-# In the same place.
+# In the same place. (The server's own restore cannot take constraints of partitions away.)
+sql('DROP TABLE part');
 $node->command_ok([ 'pg_restore', '--clean', '--if-exists', '-d', $node->connstr('postgres'), $dump ], 'restored over itself');
 is(sql('SELECT count(*) FROM dbm_trail.change'), $count, 'the history is there');
 is(sql('SELECT string_agg(table_name || coalesce(problem, $$$$), $$ $$) FROM dbm.audit_triggers()'), 'public.loud public.paper public.part', 'nothing is wrong');
@@ -213,7 +214,7 @@ is(sql(q{SELECT count(*) FROM dbm.changes('loud')}), 4, 'with what was before');
 # --- A log that is gone
 
 sql('DROP SCHEMA dbm_trail CASCADE');
-like(said('INSERT INTO sheet VALUES (10, 10)'), qr/does not exist/, 'without a log nothing is written');
+like(said('INSERT INTO sheet VALUES (10, 10)'), qr/ERROR: .*(not registered|does not exist)/, 'without a log nothing is written');
 is(sql(q{SELECT dbm.remove_audit_trigger('sheet')}), 't', 'the triggers can be taken away');
 is(said('INSERT INTO sheet VALUES (10, 10)'), '', 'and then it is');
 is(sql(q{SELECT dbm.remove_audit_trigger('sheet')}), 'f', 'once');

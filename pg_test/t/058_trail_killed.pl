@@ -71,13 +71,13 @@ for my $round (1 .. $rounds)
 	is(agrees('account'), 't', "round $round: log and table agree");
 
 	# Putting under the trail, and taking out of it.
-	$hits{install} += killed(q{SELECT dbm.install_audit_trigger('parted')}, $after);
+	$hits{install} += killed(q{SELECT dbm.install_audit_trigger('parted'), pg_sleep(0.1)}, $after);
 	my $is_watched = sql(q{SELECT count(*) FROM dbm.audit_triggers() WHERE table_name = 'public.parted'});
 	my $triggers = sql(q{SELECT count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname = '00_dbm_audit_row' AND tgrelid::regclass::text ~ '^parted'});
 	is($triggers, $is_watched ? 31 : 0, "round $round: a table is under the trail with all its partitions, or not");
 	is(sql(q{SELECT count(problem) FROM dbm.audit_triggers()}), 0, "round $round: nothing is wrong");
 	sql(q{SELECT dbm.install_audit_trigger('parted'); INSERT INTO parted SELECT i, 1 FROM generate_series(0, 299) i ON CONFLICT (id) DO UPDATE SET balance = parted.balance + 1});
-	$hits{remove} += killed(q{SELECT dbm.remove_audit_trigger('parted')}, $after);
+	$hits{remove} += killed(q{SELECT dbm.remove_audit_trigger('parted'), pg_sleep(0.1)}, $after);
 	$is_watched = sql(q{SELECT count(*) FROM dbm.audit_triggers() WHERE table_name = 'public.parted'});
 	$triggers = sql(q{SELECT count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname LIKE '00_dbm_audit_%' AND tgrelid::regclass::text ~ '^parted'});
 	is($triggers, $is_watched ? 31 : 0, "round $round: or is out of it with all of them, or not");
