@@ -10,6 +10,7 @@ use super::hashing::{columns, hashes};
 use crate::catalog::{Moment, Oid};
 use crate::pg::claim::{Claim, Class};
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_settings;
 use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{must_owner, owner};
 use crate::pg::trail::reading::next_transaction;
@@ -221,10 +222,10 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
     if let (Some(transaction), Some(until)) = (transaction, until) {
         condition.push_str(&format!(" AND r.{transaction} < '{until}'::pg_catalog.xid8"));
     }
-    Cursor::open(Some(owner), &hashes(kind, &condition), &[])
-        .map(|row| present(&row).leaf)
-        .filter(|leaf| !known.contains(&leaf.id))
-        .collect()
+    // What came since lies at the end: the index tells where, of which the planner may have no statistics.
+    let open = || Cursor::open(Some(owner), &hashes(kind, &condition), &[]);
+    let rows = if from > 0 { with_settings(&[(c"enable_seqscan", c"off")], open) } else { open() };
+    rows.map(|row| present(&row).leaf).filter(|leaf| !known.contains(&leaf.id)).collect()
 }
 
 fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; 3]) {
