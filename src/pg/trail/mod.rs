@@ -10,14 +10,18 @@ mod context;
 mod descriptor;
 mod ends;
 mod event;
+mod indexes;
 mod log;
+mod numbers;
 mod pinned;
+mod place;
 pub mod reading;
 mod redaction;
 mod registry;
 mod rows;
 mod trigger;
 mod watched;
+mod writer;
 
 pub use context::{context, set_context};
 pub use event::{install_handler, unnoticed};
