@@ -97,7 +97,7 @@ pub static SHAPE: Table = Table {
 pub static ACTIVITY: Table = Table {
     name: "activity",
     columns: &[
-        required("activity_id", "bigint", "Its number."),
+        required("activity_id", "bigint", "Its number: that of its first change."),
         required("happened_at", "timestamp with time zone", "The clock at its first change."),
         required("transaction_id", "xid8", "The transaction."),
         required("transaction_started_at", "timestamp with time zone", "When the transaction began."),

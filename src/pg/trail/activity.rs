@@ -1,12 +1,14 @@
 //! Who changes something, and from where: one row for a transaction, and another when that changes within it.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use pgrx::{IntoDatum, direct_function_call_as_datum, pg_sys};
 
 use super::column::Value;
 use super::context;
-use super::log::{self, write_one};
+use super::writer::write_one;
+use crate::catalog::trail::jsonb::Object;
 use crate::catalog::trail::layout::ACTIVITY;
 use crate::pg::roles;
 use crate::pg::value::Text;
@@ -45,6 +47,21 @@ impl Texts {
                 None => !keeps_query || query_text().is_none(),
             }
     }
+}
+
+/// Varlenas, remembered as they are.
+type Bytes = Rc<[u8]>;
+
+thread_local! {
+    /// Names of roles, as texts.
+    static NAMES: RefCell<Vec<(pg_sys::Oid, Bytes)>> = const { RefCell::new(Vec::new()) };
+    /// From where the client came: its address, an `inet`, and its port.
+    static CLIENT: RefCell<Option<(Option<Bytes>, Option<i32>)>> = const { RefCell::new(None) };
+}
+
+/// A role got another name, or is gone.
+pub fn forget_names() {
+    NAMES.with_borrow_mut(Vec::clear);
 }
 
 /// What was written may not be there any more.
@@ -86,8 +103,9 @@ fn application_name<'a>() -> &'a [u8] {
     }
 }
 
-/// Who changes something at the moment `at`, the server's; written if it is not yet.
-pub fn current(at: i64, keeps_query: bool) -> Activity {
+/// Who changes something at the moment `at`, the server's; written if it is not yet. `number`: that of the change that is
+/// written next.
+pub fn current(at: i64, keeps_query: bool, number: i64) -> Activity {
     // SAFETY: reads what this process knows of itself, and takes a transaction number, as a writing transaction has one.
     let (transaction, session, outer, current) = unsafe {
         (
@@ -105,37 +123,78 @@ pub fn current(at: i64, keeps_query: bool) -> Activity {
         return Activity { number: header.number, transaction };
     }
     let query = if keeps_query { query_text() } else { None };
-    let number = log::next("activity_id");
     write(number, &wanted, at, query);
     TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application: application_name().to_vec() });
     HEADER.set(Some(Header { number, ..wanted }));
     Activity { number, transaction }
 }
 
-fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
-    let role = |oid: pg_sys::Oid| -> Value {
-        let name = roles::name(oid).unwrap_or_else(|| oid.to_u32().to_string());
-        Text::from(name).into_datum()
-    };
-    // SAFETY: functions that read what this process knows of its client; null for none. The rest are values of the
-    // columns' types.
+/// # Safety
+/// A varlena, neither compressed nor elsewhere.
+unsafe fn bytes(datum: pg_sys::Datum) -> Bytes {
+    // SAFETY: as the caller vouches.
     unsafe {
+        let pointer = datum.cast_mut_ptr::<pg_sys::varlena>();
+        std::slice::from_raw_parts(pointer.cast::<u8>(), pgrx::varsize_any(pointer)).into()
+    }
+}
+
+/// The name of a role, a text.
+fn name_of(role: pg_sys::Oid) -> Bytes {
+    let known = NAMES.with_borrow(|names| {
+        names.iter().find(|&&(known, _)| known == role).map(|(_, name)| Rc::clone(name))
+    });
+    known.unwrap_or_else(|| {
+        let found = roles::name(role);
+        let is_there = found.is_some();
+        let name = Text::from(found.unwrap_or_else(|| role.to_u32().to_string())).into_datum();
+        // SAFETY: a text that was just made.
+        let name = name.map_or_else(|| Rc::from([]), |name| unsafe { bytes(name) });
+        if is_there {
+            NAMES.with_borrow_mut(|names| names.push((role, Rc::clone(&name))));
+        }
+        name
+    })
+}
+
+/// From where the client came. That stays, as long as the process serves it.
+fn client() -> (Option<Bytes>, Option<i32>) {
+    if let Some(known) = CLIENT.with_borrow(Clone::clone) {
+        return known;
+    }
+    // SAFETY: functions that read what this process knows of its client; null for none.
+    let found = unsafe {
         let address = direct_function_call_as_datum(pg_sys::inet_client_addr, &[]);
         let port = direct_function_call_as_datum(pg_sys::inet_client_port, &[]);
+        (address.map(|address| bytes(address)), port.map(|port| port.value() as i32))
+    };
+    CLIENT.with_borrow_mut(|client| client.insert(found).clone())
+}
+
+fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
+    let pointer = |bytes: &Bytes| pg_sys::Datum::from(bytes.as_ptr());
+    let roles = [header.session, header.outer, header.current].map(name_of);
+    let (address, port) = client();
+    let mut said = Vec::new();
+    if header.context == 0 {
+        Object::begin(&mut said, std::iter::empty()).finish();
+    }
+    // SAFETY: reads what this process knows of itself. Values of the columns' types.
+    unsafe {
         let row: [Value; 13] = [
             number.into_datum(),
             Some(pg_sys::Datum::from(at)),
             Some(pg_sys::Datum::from(header.transaction)),
             Some(pg_sys::Datum::from(pg_sys::GetCurrentTransactionStartTimestamp())),
-            role(header.session),
-            role(header.outer),
-            role(header.current),
+            Some(pointer(&roles[0])),
+            Some(pointer(&roles[1])),
+            Some(pointer(&roles[2])),
             pg_sys::MyProcPid.into_datum(),
-            address,
-            port,
+            address.as_ref().map(pointer),
+            port.map(pg_sys::Datum::from),
             // Bytes of the database as they are; a text is a varlena of its bytes, as a bytea is.
             application_name().into_datum(),
-            context_as_jsonb(),
+            if said.is_empty() { context_as_jsonb() } else { Some(pg_sys::Datum::from(said.as_ptr())) },
             query.and_then(IntoDatum::into_datum),
         ];
         write_one(&ACTIVITY, at, &row);

@@ -10,22 +10,41 @@ use serde_json::{Value as Json, json};
 use super::activity::hash;
 use super::column::{Column, Form, Value};
 use super::descriptor::{attribute, count, name_bytes};
-use super::log::{self, Key, Open, write_one};
+use super::log::{Key, Open};
+use super::numbers::Sequence;
 use super::pinned::{depends_on_settings, pinned};
 use super::registry::{self, Registered};
-use crate::catalog::trail::jsonb::key_order;
+use super::writer::write_one;
+use crate::catalog::trail::jsonb::{Beginning, key_order};
 use crate::catalog::trail::layout::SHAPE;
 use crate::pg::error::raise;
 use crate::pg::planner::list::oids;
 use crate::pg::scan::{text_of_c_string, text_of_name};
 use crate::pg::value::{Document, Text};
 
+/// Columns that are written together.
+#[derive(Clone)]
+pub struct Logged {
+    /// In the order of JSON's keys.
+    pub columns: Vec<Column>,
+    /// Their names, as an object begins with them.
+    pub beginning: Beginning,
+}
+
+impl Logged {
+    fn new(mut columns: Vec<Column>) -> Self {
+        columns.sort_by(|one, other| key_order(&one.name, &other.name));
+        let beginning = Beginning::new(columns.iter().map(|column| &*column.name));
+        Self { columns, beginning }
+    }
+}
+
 /// A table that is watched.
 pub struct Watched {
-    /// The columns that are logged, in the order of JSON's keys.
-    pub columns: Vec<Column>,
-    /// The columns of the key, in the order of JSON's keys.
-    pub key: Vec<Column>,
+    /// The columns that are logged.
+    pub columns: Logged,
+    /// The columns of the key.
+    pub key: Logged,
     /// Whether it has a key; else the key is the whole row.
     pub has_key: bool,
     /// Whether whole rows are kept.
@@ -214,8 +233,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             }
             attributes.push(described(attribute, place + 1, &name, is_logged, is_redacted));
         }
-        columns.sort_by(|one, other| key_order(&one.name, &other.name));
-        key.sort_by(|one, other| key_order(&one.name, &other.name));
+        let columns = Logged::new(columns);
         let key_names: Option<Vec<String>> = key_numbers.map(|numbers| {
             numbers
                 .iter()
@@ -223,9 +241,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
                 .collect()
         });
         let has_key = key_names.is_some();
-        if !has_key {
-            key.clone_from(&columns);
-        }
+        let key = if has_key { Logged::new(key) } else { columns.clone() };
         let attributes = Json::Array(attributes);
         let identity = format!("{}\n{schema}\n{table}\n{key_names:?}\n{attributes}", registered.relation_id);
         Watched {
@@ -402,7 +418,7 @@ impl Watched {
     }
 
     fn write_shape(&self, at: i64) -> i32 {
-        let shape = log::next("shape_id") as i32;
+        let shape = Sequence::find("shape_id").next() as i32;
         let text = |text: &str| Text::from(text).into_datum();
         let key: Value = self.key_names.as_ref().and_then(|names| {
             let names: Vec<Text> = names.iter().map(|name| Text::from(name.as_str())).collect();

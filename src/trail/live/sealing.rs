@@ -147,14 +147,15 @@ fn position(owner: Oid) -> Position {
     let found = rows(
         Some(owner),
         "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text,
-                CASE WHEN a.is_called THEN a.last_value ELSE 0 END, CASE WHEN c.is_called THEN c.last_value ELSE 0 END
-         FROM dbm_trail.activity_id a, dbm_trail.change_id c",
+                CASE WHEN c.is_called THEN c.last_value ELSE 0 END
+         FROM dbm_trail.change_id c",
         &[],
     );
     let row = found.into_iter().next().unwrap_or_default();
     // After the numbers: whatever transaction comes next takes higher ones.
     let next = next_transaction();
-    Position { until: number(&row, 0), next, numbers: [number(&row, 1), number(&row, 2)] }
+    // An activity has the number of its first change.
+    Position { until: number(&row, 0), next, numbers: [number(&row, 1); 2] }
 }
 
 fn seal_as(owner: Oid) -> Vec<Seal> {
