@@ -177,11 +177,15 @@ pub static EVENT: Table = Table {
         required("transaction_id", "xid8", "The transaction."),
         required("session_user_name", "text", "Who logged in."),
         optional("relation_id", "integer", "Of which relation."),
-        required("kind", "text", "installed, removed, disabled, enabled, changed or renamed."),
+        required(
+            "kind",
+            "text",
+            "installed, removed, disabled, enabled, changed, renamed; moved: rows went from one partition to others; left: they went with a partition that was detached or dropped.",
+        ),
         required("detail", "text", "What exactly."),
     ],
     partitioned_by: None,
-    meaning: "When watching of a table began and ended, and when somebody switched its triggers off.",
+    meaning: "When watching of a table began and ended, when somebody switched its triggers off, and where rows went with whole partitions.",
 };
 
 /// All of them, in the order in which they are made.

@@ -11,6 +11,7 @@ mod descriptor;
 mod ends;
 mod event;
 mod log;
+mod note;
 mod pinned;
 pub mod reading;
 mod redaction;
@@ -22,6 +23,7 @@ mod watched;
 pub use context::{context, set_context};
 pub use event::{install_handler, unnoticed};
 pub use log::{is_ours, is_there};
+pub use note::{LEFT, note_of_part};
 pub use registry::home;
 
 /// Begins to watch what makes remembered things stale. Called once, when the library is loaded.

@@ -110,6 +110,7 @@ fn bar(name: &str, barred: Barred) -> ! {
 /// The rows of a table as they were.
 pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
     let (watched, lasts) = stretch(subject, at);
+    say_what_left(book, subject, &watched, at);
     let now = pg::moment::now();
     let lineage = Rc::new(subject.lineage.clone());
     let names = Rc::new(lineage.names_at(at, now).cloned().unwrap_or_default());
@@ -138,6 +139,26 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         row
     });
     Then { names, rows: Box::new(rows) }
+}
+
+/// Rows that went with whole partitions are in no change, and in the table no more.
+fn say_what_left(book: &Book, subject: &Subject, watched: &Watched, at: Moment) {
+    let sql = format!(
+        "SELECT e.detail FROM dbm_trail.event e WHERE e.kind = '{}' AND e.relation_id = $1::pg_catalog.int4 AND e.happened_at > {}
+         ORDER BY e.event_id",
+        pg::trail::LEFT,
+        moment(2)
+    );
+    let left = book.rows(&sql, &[Some(watched.id.to_string()), Some(at.to_string())]);
+    let Some(first) = left.first().and_then(|row| text(row, 0)) else { return };
+    let more = match left.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more since"),
+    };
+    pgrx::warning!(
+        "rows that left {} with whole partitions are missing here: {first}{more}",
+        subject.table.qualified()
+    );
 }
 
 struct Way<'a> {

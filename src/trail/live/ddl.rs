@@ -8,7 +8,7 @@ use super::install::{drop_triggers, note, remake, run, watch};
 use super::list::unwatched;
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::home;
+use crate::pg::trail::{LEFT, home, note_of_part};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query};
 use crate::trail::survey::{OID, Watched};
@@ -39,7 +39,7 @@ pub fn ended(tag: &str) {
                  WHERE p.relid IN ({list}))"
             ));
             if tag == "ALTER TABLE" {
-                release_detached();
+                release_detached(&touched);
             }
             if tag.starts_with("CREATE TABLE") || tag == "SELECT INTO" || tag == "ALTER TABLE" {
                 watch_new(&list);
@@ -161,8 +161,9 @@ fn hand_over(watched: &Watched) {
     );
 }
 
-/// A partition that was detached is watched no more: the trigger for TRUNCATE that was made there would refuse it.
-fn release_detached() {
+/// A partition that was detached is watched no more: the trigger for TRUNCATE that was made there would refuse it. Its rows left
+/// the table without a change, and the log is told so.
+fn release_detached(touched: &[u32]) {
     let sql = format!(
         "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
          FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND NOT c.relispartition
@@ -176,6 +177,8 @@ fn release_detached() {
         for statement in triggers::drop(&table, &[format!("{PREFIX}truncate")]) {
             run(&statement);
         }
+        let told = format!("partition {table} was detached, and its rows with it");
+        touched.iter().for_each(|&parent| note_of_part(parent, LEFT, &told));
     }
 }
 
