@@ -1,7 +1,7 @@
 //! What the copy does: which tables it makes, what it does when all rows are in them, and how the names change hands, there and
 //! back.
 
-use super::super::facts::{Constraint, Incoming, Table};
+use super::super::facts::{Constraint, Incoming};
 use super::super::references::{self, Reference};
 use super::super::words::{add_constraint, alter, block, comment, drop_constraint, rename, to_regclass};
 use super::super::{Conversion, Partition, parent, swap};

@@ -146,8 +146,9 @@ fn plan(talk: &Conversation, surveyed: &Surveyed, cuts: &dyn Cuts, role: Oid) ->
             "Set max_create higher in dbm.partition_set: all are attached under one lock, a few milliseconds each.",
         );
     }
-    let drain = describe(talk, &set, &default, &surveyed.policy, cuts, &ranges);
-    let wanted = drain::definition(&Drain { asked_by: role_name(role), ..drain });
+    let mut drain = describe(talk, &set, &default, &surveyed.policy, cuts, &ranges);
+    drain.asked_by = role_name(role);
+    let wanted = drain::definition(&drain);
     let tables =
         drain.pieces.iter().zip(&ranges).map(|(piece, (_, rows))| (piece.table.clone(), *rows)).collect();
     Planned::Job(store(&wanted, default.relation, set.owner), tables)
