@@ -200,6 +200,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::settings::register();
     pg::planner::install();
     pg::capture::install();
+    pg::silence::install();
     pg::guard::install(migration::live::guard::decide);
     pg::trail::install();
     pg::trail::install_handler(trail::live::ddl::noticed);

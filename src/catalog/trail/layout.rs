@@ -180,12 +180,12 @@ pub static EVENT: Table = Table {
         required(
             "kind",
             "text",
-            "installed, removed, changed; dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows).",
+            "installed, removed, changed; dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
         ),
         required("detail", "text", "What exactly."),
     ],
     partitioned_by: None,
-    meaning: "When watching of a table began and ended, and when somebody switched its triggers off.",
+    meaning: "When watching of a table began and ended, when somebody switched its triggers off, and where rows went with whole partitions.",
 };
 
 /// All of them, in the order in which they are made.

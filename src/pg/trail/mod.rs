@@ -12,6 +12,7 @@ mod ends;
 mod event;
 mod indexes;
 mod log;
+mod note;
 mod numbers;
 mod pinned;
 mod place;
@@ -27,6 +28,7 @@ mod writer;
 pub use context::{context, set_context};
 pub use event::{install_handler, unnoticed};
 pub use log::{is_ours, is_there};
+pub use note::{LEFT, note_of_part};
 pub use registry::{adopt, home};
 pub use statement::{Ddl, Partition, Stage};
 

@@ -55,6 +55,8 @@ pub struct Watched {
     pub needs_pinning: bool,
     /// How many columns a row has.
     pub width: usize,
+    /// Whether it is a part of the table that is watched: its rows are rows of that, wherever in it they lie.
+    pub is_part: bool,
     relation_id: i32,
     schema: String,
     table: String,
@@ -126,28 +128,31 @@ fn schema_of(namespace: pg_sys::Oid) -> String {
     unsafe { text_of_c_string(pg_sys::get_namespace_name(namespace)) }.map_or_else(String::new, String::from)
 }
 
-/// The relation itself, or the partitioned table above it that is watched.
+/// The relation itself, or the partitioned table above it that is watched, and whether it is that.
 ///
 /// # Safety
 /// The relation is open.
-unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> Option<Registered> {
+unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> Option<(Registered, bool)> {
     // SAFETY: as the caller vouches.
     unsafe {
         let oid = (*relation).rd_id;
+        let itself = |found| Some((found, false));
+        let above = |found| Some((found, true));
         if let Some(found) = registry::find(oid) {
-            return Some(found);
+            return itself(found);
         }
         let ancestors = ancestors(relation);
         if let Some(found) = ancestors.iter().find_map(|&ancestor| registry::find(ancestor)) {
-            return Some(found);
+            return above(found);
         }
         // Restored elsewhere?
-        registry::find_by_name(oid, schema, table).or_else(|| {
-            ancestors.iter().find_map(|&ancestor| {
+        registry::find_by_name(oid, schema, table).and_then(itself).or_else(|| {
+            let found = ancestors.iter().find_map(|&ancestor| {
                 let name = text_of_c_string(pg_sys::get_rel_name(ancestor))?;
                 let schema = schema_of(pg_sys::get_rel_namespace(ancestor));
                 registry::find_by_name(ancestor, &schema, &name)
-            })
+            });
+            found.and_then(above)
         })
     }
 }
@@ -182,7 +187,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
     unsafe {
         let class = &*(*relation).rd_rel;
         let (schema, table) = (schema_of(class.relnamespace), text_of(&class.relname));
-        let Some(registered) = registered(relation, &schema, &table) else {
+        let Some((registered, is_part)) = registered(relation, &schema, &table) else {
             raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 &format!(
@@ -252,6 +257,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             keeps_query: registered.keeps_query,
             needs_pinning,
             width,
+            is_part,
             relation_id: registered.relation_id,
             schema,
             table,

@@ -8,6 +8,7 @@ use pgrx::datum::DatumWithOid;
 
 use super::ddl::hand_over_below;
 use super::facts::{self, Table};
+use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{home, is_ours, is_there, unnoticed};
@@ -179,6 +180,13 @@ fn make_log() {
     for statement in log::statements(moment::now()) {
         run(&statement);
     }
+    let made = query::rows_mutable(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'dbm_trail' AND c.relkind IN ('r', 'p')",
+        &[],
+        |row| row.get::<Text>(1),
+    );
+    close(&made.into_iter().flatten().map(Text::into_string).collect::<Vec<_>>());
     for statement in log::upkeep() {
         query::rows_mutable(&statement, &[], |_| Ok(()));
     }

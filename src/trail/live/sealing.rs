@@ -9,13 +9,14 @@ use super::book::{list, micros, number, text};
 use super::hashing::{columns, hashes};
 use crate::catalog::{Moment, Oid};
 use crate::pg::claim::{Claim, Class};
+use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_settings;
 use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{must_owner, owner};
 use crate::pg::trail::reading::next_transaction;
 use crate::pg::trail::reading::{Cursor, rows, write};
-use crate::pg::upkeep::with_latest_snapshot;
+use crate::pg::upkeep::{as_role, with_latest_snapshot};
 use crate::pg::{is_standby, moment};
 use crate::trail::seal::layout;
 use crate::trail::seal::leaves::{Leaf, from_hex, packed, root_of, to_hex, unpacked};
@@ -132,6 +133,7 @@ pub fn seal() -> Vec<Seal> {
         for statement in layout::statements() {
             write(Some(owner), &statement, &[]);
         }
+        as_role(owner, || close(&["dbm_trail.seal".to_owned()]));
     }
     with_latest_snapshot(|| seal_as(owner))
 }
