@@ -200,9 +200,10 @@ pub extern "C-unwind" fn _PG_init() {
     pg::settings::register();
     pg::planner::install();
     pg::capture::install();
+    pg::silence::install();
     pg::guard::install(migration::live::guard::decide);
     pg::trail::install();
-    pg::trail::install_handler(trail::live::ddl::ended);
+    pg::trail::install_handler(trail::live::ddl::noticed);
     pg::background::install(worker::live::errand);
     pg::background::install_launcher();
 }

@@ -282,6 +282,143 @@ for my $place ('prepared', 'batch', 'copying:2', 'catching_up', 'replayed', 'rea
 	$holder->quit;
 }
 
+# Begins a drain and waits until it is at its swap, which a lock of the session holds up; its other end.
+sub held_at_swap
+{
+	my ($holder, $name) = @_;
+	$holder->must("BEGIN; SELECT count(*) FROM shop.$name WHERE id < 0");
+	my $psql = $node->background_psql('postgres', on_error_stop => 0);
+	$psql->query_until(qr/sent/, "\\echo sent\nSELECT status || ' ' || detail FROM dbm.partition_drain('shop.$name');\n");
+	$node->poll_query_until('postgres', "SELECT waits_for IS NOT NULL FROM dbm.partition_copy_status() WHERE source = 'shop.${name}_default'")
+	  or die 'it does not say that it waits';
+	return $psql;
+}
+
+# --- Privileges by default: what is made for the time between shows rows to nobody, and the partitions to whom the others do
+
+{
+	sql('CREATE ROLE bob; CREATE ROLE carol; GRANT USAGE ON SCHEMA shop, dbm TO bob');
+	make('closed', 30_000);
+	sql('REVOKE ALL ON shop.closed FROM PUBLIC; GRANT SELECT ON shop.closed_2026_03_20 TO carol');
+	sql('ALTER DEFAULT PRIVILEGES FOR ROLE alice GRANT SELECT ON TABLES TO bob; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO bob');
+	my $open_to = sub { sql("SELECT coalesce(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class WHERE relkind IN ('r', 'p') AND has_table_privilege('$_[0]', oid, 'SELECT, INSERT, UPDATE, DELETE')
+		AND relname ~ '^(closed|dbm_|partition_journal)'") };
+	my $holder = Session->new($node, 'postgres');
+	my $psql = held_at_swap($holder, 'closed');
+	cmp_ok(sql(q{SELECT count(*) FROM pg_class WHERE relname ~ '^(closed_2026_03_[01]|dbm_staging|dbm_rest|dbm_hold|partition_journal)' AND relkind IN ('r', 'p')}), '>=', 15, 'all is made');
+	is($open_to->('bob'), '', 'privileges by default open none of what is made for the time between');
+	is($open_to->('carol'), 'closed_2026_03_20', 'nor are the partitions open yet to whom they will be');
+	$holder->must('COMMIT');
+	$psql->quit;
+	is($open_to->('bob'), '', 'afterwards they open nothing either');
+	is(sql(q{SELECT count(*) FROM pg_class WHERE relname ~ '^closed_2026' AND has_table_privilege('carol', oid, 'SELECT')}), 11, 'the partitions are open as those before');
+	maintain($node, 'postgres', 'shop.closed', at => '2026-03-21');
+	cmp_ok(scalar(partitions($node, 'postgres', 'shop.closed')), '>', 12, 'upkeep makes more');
+	is($open_to->('bob'), '', 'which are closed, too');
+	sql('ALTER DEFAULT PRIVILEGES FOR ROLE alice REVOKE SELECT ON TABLES FROM bob; ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM bob');
+	$holder->quit;
+}
+
+# --- A function of the owner's that the copy calls: what it writes elsewhere is not silent
+
+{
+	make('checked', 3_000);
+	sql(<<'SQL');
+SET ROLE alice;
+CREATE TABLE shop.known (id bigint PRIMARY KEY);
+INSERT INTO shop.known SELECT generate_series(0, 9);
+CREATE TABLE shop.seen (id bigint REFERENCES shop.known, role text);
+CREATE FUNCTION shop.seen_fires() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO shop.fired VALUES ('seen'); RETURN NULL; END $$;
+CREATE TRIGGER fires AFTER INSERT ON shop.seen FOR EACH ROW EXECUTE FUNCTION shop.seen_fires();
+CREATE FUNCTION shop.sees(bigint) RETURNS boolean LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO shop.seen VALUES ($1 % 10, pg_catalog.current_setting('session_replication_role') || pg_catalog.current_setting('row_security')); RETURN true; END $$;
+CREATE FUNCTION shop.sees_inlined(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT shop.sees($1)';
+ALTER TABLE shop.checked ADD CHECK (shop.sees_inlined(id));
+DELETE FROM shop.seen;
+DELETE FROM shop.fired;
+SQL
+	is(statuses_of(drain('shop.checked')), 'drain done', 'rows are checked by a function that writes');
+	cmp_ok(sql('SELECT count(*) FROM shop.seen'), '>=', 3_000, 'it was called for each');
+	is(sql(q{SELECT count(*) FROM shop.fired WHERE what = 'seen'}), sql('SELECT count(*) FROM shop.seen'), 'each row that it wrote fired its triggers');
+	is(sql('SELECT string_agg(DISTINCT role, $$ $$) FROM shop.seen'), 'originon', 'it finds the settings of the session');
+	is(sql(q{SELECT count(*) FROM shop.fired WHERE what = 'INSERT'}), 0, 'and those of the table did not fire');
+	is_same('checked', 'all rows are there');
+	sql('DROP TABLE shop.checked, shop.checked_mirror');
+	make('orphan', 3_000);
+	sql(q{SET ROLE alice; ALTER TABLE shop.orphan ADD CHECK (shop.sees(id)); ALTER TABLE shop.seen DROP CONSTRAINT seen_id_fkey; DELETE FROM shop.known WHERE id = 7;
+		DELETE FROM shop.seen; ALTER TABLE shop.seen ADD FOREIGN KEY (id) REFERENCES shop.known});
+	@done = drain('shop.orphan');
+	is(statuses_of(@done), 'drain failed', 'a foreign key of what it writes holds');
+	like($done[0]->{detail}, qr/violates foreign key constraint "seen_id_fkey"/, 'and says so');
+	is(leftovers(), 0, 'nothing is left over');
+	sql('DROP TABLE shop.orphan, shop.orphan_mirror');
+}
+
+# --- The key is one of the default partition alone: rows of the same key elsewhere are others
+
+{
+	make('alone', 30_000, 'CHECK (true)');
+	sql(<<'SQL');
+CREATE UNIQUE INDEX ON shop.alone_default (id);
+UPDATE shop.alone SET at = NULL WHERE id <= 500;
+INSERT INTO shop.alone (id, at, n, note) SELECT i, '2026-03-20', -1, 'other' FROM generate_series(1, 500) AS i;
+SQL
+	my $beside = Writers::start($node, 'postgres', "\\set id random(1, 500)\nUPDATE shop.alone SET n = n + 1 WHERE id = :id AND at IS NULL;\n", 3);
+	usleep(300_000);
+	@done = drain('shop.alone');
+	(undef, undef, $errors) = Writers::stop($beside);
+	is(statuses_of(@done) . $errors, 'drain done', 'rows whose key is null stay') or diag explain \@done;
+	is(sql(q{SELECT count(*) FILTER (WHERE at IS NULL) || ' ' || count(*) FILTER (WHERE note = 'other') || ' ' || count(*) FROM shop.alone}), '500 500 30500',
+		'and none of another partition goes with the same key');
+	sql('DROP TABLE shop.alone, shop.alone_mirror');
+}
+
+# --- The default partition was taken away meanwhile: its rows are not given to the table that was its
+
+{
+	make('apart', 30_000);
+	my $holder = Session->new($node, 'postgres');
+	my $psql = held_at_swap($holder, 'apart');
+	$holder->must('ALTER TABLE shop.apart DETACH PARTITION shop.apart_default; COMMIT');
+	my $said = $psql->query('SELECT 1');
+	$psql->quit;
+	is(sql('SELECT count(*) FROM shop.apart') . ' ' . sql('SELECT count(*) FROM shop.apart_default'), '0 30000', 'a default partition that was detached keeps its rows');
+	is(sql(q{SELECT detail FROM dbm.upkeep_log WHERE parent = 'shop.apart' ORDER BY id DESC LIMIT 1}) =~ /^shop\.apart_default is not the default partition of shop\.apart any more/, 1, 'which is said');
+	is(leftovers(), 0, 'nothing is left over');
+	$holder->quit;
+	sql('DROP TABLE shop.apart, shop.apart_default, shop.apart_mirror');
+}
+
+# --- Under the audit trail: rows that move are rows of the table as before
+
+{
+	make('trailed', 30_000);
+	sql(q{INSERT INTO shop.trailed (id, at, n, note) SELECT i, '2126-01-01', 1, 'old' FROM generate_series(100001, 100003) AS i;
+		INSERT INTO shop.trailed_mirror SELECT * FROM shop.trailed WHERE id > 100000});
+	sql(q{SELECT dbm.install_audit_trigger('shop.trailed')}, extra_params => [ '-U', 'alice' ]);
+	my $then = sql('SELECT clock_timestamp()');
+	my $rows_of = sub { sql("SELECT count(*) || ' ' || sum(hashtextextended((r - 'body')::text, 0)::numeric) FROM dbm.as_of('shop.trailed', '$then') AS r") };
+	my $before = $rows_of->();
+	like($before, qr/^30003 /, 'the table as it was');
+	my $beside = Writers::start($node, 'postgres', $writing =~ s/busy/trailed/gr =~ s/200000/30000/gr, 2);
+	usleep(300_000);
+	@done = drain('shop.trailed', role => 'alice');
+	usleep(300_000);
+	(undef, undef, $errors) = Writers::stop($beside);
+	is(statuses_of(@done) . $errors, 'drain done', 'drained beside writers') or diag explain \@done;
+	is_same('trailed', 'no row is lost');
+	is($rows_of->(), $before, 'and before it the table was what it was');
+	is(sql(q{SELECT count(*) FROM (SELECT key FROM dbm.changes('shop.trailed') WHERE operation = 'I' GROUP BY key HAVING count(*) > 1) x}), 0, 'no row came a second time');
+	my ($event) = rows($node, 'postgres', q{SELECT * FROM dbm_trail.event WHERE kind = 'moved'});
+	like($event->{detail}, qr/^rows of shop\.trailed_default were moved into shop\.trailed_2026_03_01, .*, for alice: they are rows of shop\.trailed as before$/, 'the log is told what was moved, and for whom');
+	is(sql(q{SELECT count(*) FROM dbm_trail.event WHERE kind = 'moved'}), 1, 'once');
+	# What the copy moves is exempt, and nothing else.
+	my $logged = sql('SELECT count(*) FROM dbm_trail.change');
+	sql(q{INSERT INTO shop.trailed (id, at, n, note) VALUES (700001, '2026-03-02', 1, 'after'); UPDATE shop.trailed SET at = '2026-03-03' WHERE id = 700001; SET session_replication_role = replica; DELETE FROM shop.trailed WHERE id = 700001});
+	cmp_ok(sql('SELECT count(*) FROM dbm_trail.change') - $logged, '>=', 3, 'what is written afterwards is logged');
+	sql(q{SELECT dbm.remove_audit_trigger('shop.trailed')});
+}
+
 # --- What cannot be drained says why
 
 {

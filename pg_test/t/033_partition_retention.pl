@@ -81,6 +81,24 @@ my @denied = maintain($node, 'postgres', 'shop.moved', at => '2026-11-04', role 
 is(statuses_of(@denied), 'create done, retire done, archive failed', 'where the owner may not create, it stays where it is');
 is(sql('SELECT id FROM shop.moved_2'), 2, 'detached');
 
+# --- Under the audit trail: what goes with a partition is missing in what was, and that is said
+
+for my $default (0, 1)
+{
+	my $name = "trailed_$default";
+	table($name, 4, $default ? (default => 1) : ());
+	keep($node, 'postgres', "shop.$name", %daily, retention => '1 day');
+	sql("SELECT dbm.install_audit_trigger('shop.$name')");
+	my $then = sql('SELECT clock_timestamp()');
+	my ($rows, $told) = ('', '');
+	is(statuses_of(maintain($node, 'postgres', "shop.$name", at => '2026-11-03')), 'retire done, drop done', "default $default: one goes");
+	$node->psql('postgres', "SELECT count(*) FROM dbm.as_of('shop.$name', '$then')", stdout => \$rows, stderr => \$told);
+	like($told, qr/WARNING: .*not all that was done to shop\.$name is in the audit log\nDETAIL: +rows went with partition shop\.${name}_1(, dropped)? at .*, which no change tells\.$/m, 'it is said what is missing');
+	is(sql("SELECT string_agg(e.kind, ' ' ORDER BY e.event_id) FROM dbm_trail.event e JOIN dbm_trail.relation r USING (relation_id) WHERE r.table_name = '$name'"), 'installed detached', 'and noted once');
+	$node->psql('postgres', "SELECT count(*) FROM dbm.as_of('shop.$name', clock_timestamp())", stderr => \$told);
+	is($told, '', 'of now nothing is missing');
+}
+
 # --- A time of grace
 
 table('grace', 4);

@@ -234,6 +234,42 @@ is($error, '', 'a table that is rewritten is copied anew');
 is(sql(q{SELECT relkind::text || ' ' || min(note) || ' ' || max(note) || ' ' || count(*) FROM shop.rewritten, pg_class c WHERE c.oid = 'shop.rewritten'::regclass GROUP BY relkind}),
 	'p anew anew 3000', 'and none of its old values comes back');
 
+# --- Keys that are equal and written otherwise, as 7 and 7.00, name one row
+
+make('numbers', 3_000);
+sql('ALTER TABLE shop.numbers ALTER id TYPE numeric; ALTER TABLE shop.numbers_new ALTER id TYPE numeric; ALTER TABLE shop.numbers DROP CONSTRAINT numbers_code_key');
+$job = planned('numbers');
+sql("UPDATE dbm.partition_copy SET definition = replace(replace(definition::text, 'pg_catalog.int8', 'pg_catalog.numeric'), 'PRIMARY KEY', 'CHECK (true) -- PRIMARY KEY')::jsonb WHERE id = $job");
+$node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
+sql('UPDATE shop.numbers SET id = 7.00 WHERE id = 7; UPDATE shop.numbers SET id = 7.0 WHERE id = 7');
+(undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
+is($error . sql("SELECT relkind || ' ' || (SELECT count(*) || ' ' || count(*) FILTER (WHERE id = 7) FROM shop.numbers) FROM pg_class WHERE oid = 'shop.numbers'::regclass"),
+	'p 3000 1', 'a key that is written in three ways is one row');
+
+# --- A column of the key has another name for a while: what was changed meanwhile is copied
+
+make('renamed', 3_000);
+$job = planned('renamed');
+$node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
+sql(q{ALTER TABLE shop.renamed RENAME id TO number; UPDATE shop.renamed SET note = 'unseen' WHERE number = 5; DELETE FROM shop.renamed WHERE number = 6; ALTER TABLE shop.renamed RENAME number TO id});
+(undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
+is($error . sql(q{SELECT relkind || (SELECT ' ' || count(*) || ' ' || count(*) FILTER (WHERE note = 'unseen') FROM shop.renamed) FROM pg_class WHERE oid = 'shop.renamed'::regclass}),
+	'p 2999 1', 'what nobody could write down is copied all the same');
+
+# --- A crash empties unlogged tables: what was compared before it is no copy any more
+
+make('unlogged', 3_000);
+sql("ALTER TABLE shop.unlogged_$_ SET UNLOGGED") for 0 .. 11;
+$job = planned('unlogged');
+$node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
+$node->stop('immediate');
+$node->start;
+(undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
+like($error, qr/the copy of shop\.unlogged is not the same as the table/, 'a copy that a crash has emptied does not take the place of the table');
+is(sql(q{SELECT relkind || (SELECT ' ' || count(*) FROM shop.unlogged) FROM pg_class WHERE oid = 'shop.unlogged'::regclass}), 'r 3000', 'which is as it was');
+(undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job, 'aborted')");
+is($error, '', 'and can be taken back');
+
 # --- A row that moved twice, and whose newer entry is read before the older one: it is not copied a second time
 
 for my $unique (1, 0)

@@ -346,6 +346,29 @@ $first->query_safe('COMMIT');
 $first->quit;
 is(sql("SELECT string_agg(new->>'note', ', ' ORDER BY change_id) FROM (SELECT * FROM dbm_trail.change ORDER BY change_id DESC LIMIT 2) c"), 'second to begin, first to begin', 'in the order in which rows were changed');
 
+# Numbers are taken many at once, and yet in that order: what a statement did not use, no later one uses.
+sql("CREATE TABLE tally (id int PRIMARY KEY, n int); INSERT INTO tally SELECT i, 0 FROM generate_series(1, 250) i; SELECT dbm.install_audit_trigger('tally')");
+my ($one, $other) = map { $node->background_psql('postgres', on_error_stop => 1) } 1, 2;
+for my $round (1 .. 3)
+{
+	$one->query_safe("BEGIN; UPDATE tally SET n = n + 1 WHERE id <= 5");
+	$other->query_safe("BEGIN; UPDATE tally SET n = n + 1 WHERE id > 100");
+	$other->query_until(qr/waits/, "\\echo waits\nUPDATE tally SET n = n + 1 WHERE id = 3;\n");
+	$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE tally%'});
+	$one->query_safe("UPDATE tally SET n = n + 1 WHERE id <= 6; COMMIT");
+	$other->query_safe('COMMIT');
+}
+$_->quit for $one, $other;
+is(sql(<<'SQL'), '486|0', 'numbers taken many at once are in the order of the locks');
+SELECT count(*), count(*) FILTER (WHERE before <> last)
+FROM (SELECT (old->>'n')::int AS before, coalesce(lag((new->>'n')::int) OVER (PARTITION BY c.key ORDER BY change_id), 0) AS last
+	FROM dbm_trail.change c JOIN dbm_trail.shape USING (shape_id) WHERE table_name = 'tally') x
+SQL
+is(sql("SELECT count(*) FROM dbm_trail.change GROUP BY change_id HAVING count(*) > 1"), '', 'each its own');
+is(sql(q{SELECT string_agg(new->>'n', ' ') FROM dbm.row_history('tally', '{"id": 3}')}), '1 2 3 4 5 6 7 8 9', 'and so its history is told');
+sql("SELECT dbm.remove_audit_trigger('tally'); DROP TABLE tally");
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+
 # --- Removed, installed again
 
 is(sql("SELECT dbm.remove_audit_trigger('item'), dbm.remove_audit_trigger('item')"), 't|f', 'taken out');
@@ -364,6 +387,22 @@ sql(q{SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i WHERE i.ind
 sql(q{INSERT INTO long SELECT i, CASE WHEN i % 2 = 0 THEN (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 100)) ELSE 'short' END FROM generate_series(1, 20) AS i});
 is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM dbm.changes('long')}), 21, 'all are found through the index');
 is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 20) AS i, dbm.row_history('long', jsonb_build_object('id', i))}), 20, 'each by its key');
+# Ranges of pages get their summaries while rows are added to them: what is added later, and what is being added, is in them.
+sql('CREATE TABLE wide (id int PRIMARY KEY, t text); SELECT dbm.install_audit_trigger($$wide$$)');
+my $open = $node->background_psql('postgres', on_error_stop => 1);
+$open->query_safe("BEGIN; INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1, 1500) i");
+my $summarise = q{SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+	WHERE a.amname = 'brin' AND i.indrelid = (SELECT tableoid FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1)};
+sql($summarise);
+$open->query_safe("INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1501, 1700) i; COMMIT");
+sql("INSERT INTO wide VALUES ($_, 'x')") for 1701 .. 1710;
+sql("INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1711, 2500) i");
+sql($summarise);
+sql("INSERT INTO wide VALUES (2501, 'x')");
+$open->quit;
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 2501, 60) AS i, dbm.row_history('wide', jsonb_build_object('id', i))}), 42, 'all are found by summaries');
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1695, 1715) AS i, dbm.row_history('wide', jsonb_build_object('id', i))}), 21, 'also those around them');
+sql('DROP TABLE wide');
 sql(q{ALTER TABLE long ADD COLUMN n int});
 sql(q{BEGIN; INSERT INTO long VALUES (100, 'x'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'; INSERT INTO long VALUES (101, 'y')});
 is(sql(q{SELECT count(*) FROM dbm.changes('long') WHERE key = '{"id": 101}'}), 1, 'what came after is told');

@@ -53,6 +53,14 @@ is(sql('SELECT count(*) FROM dbm.audit_triggers()'), 0, 'nor read');
 is(sql('SELECT count(*) FROM public.taken'), 0, 'and nothing of it was run with the rights of another');
 sql('DROP SCHEMA dbm_trail CASCADE');
 
+# --- Privileges by default open no table of the log
+
+sql(q{ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO writer; CREATE TABLE public.opened (id int PRIMARY KEY)});
+sql(q{SELECT dbm.install_audit_trigger('public.opened'); SELECT count(*) FROM dbm.seal_audit_log()});
+is(sql(q{SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'dbm_trail'::regnamespace AND relkind IN ('r', 'p')
+	AND has_table_privilege('writer', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')}), '', 'privileges by default open no table of the log');
+sql(q{ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM writer; SELECT dbm.remove_audit_trigger('public.opened'); DROP TABLE public.opened});
+
 sql(<<'SQL');
 CREATE SCHEMA shop AUTHORIZATION owner;
 SET ROLE owner;

@@ -248,6 +248,7 @@ for my $table (@tables)
 	is($different, 0, "$table comes out of its log of $count changes as it is");
 }
 note("$changes changes of $statements statements");
+is(sql('SELECT count(*) FROM dbm_trail.change WHERE key_hash IS DISTINCT FROM jsonb_hash_extended(key, 0)'), 0, 'rows are found by the hash that the server has of their keys');
 
 # As it was: typed, and as JSON, in a session that is no kinder.
 for my $round (1 .. $snapshots)
@@ -333,9 +334,35 @@ UPDATE|{"id": 2}|{}|{}
 ROWS
 is(clerk_sees("SELECT string_agg(r::text, ' ' ORDER BY id) FROM dbm.rows_as_of(NULL::older, '$before') r"),
 	'(1,n1,,) (2,n2,,) (3,n3,,) (4,n4,,) (5,n5,,)', 'and as it was');
-sql('GRANT SELECT ON older TO clerk; ALTER TABLE older ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON older USING (id < 3)');
+sql('GRANT SELECT ON older TO clerk');
+unlike(clerk_sees(q{SELECT string_agg(concat_ws('|', key, old, new), E'\n') FROM dbm.changes('older')}), qr/gone|"h"|g6/, 'whoever may SELECT the table sees no columns that are gone');
+like(clerk_sees(q{SELECT string_agg(concat_ws('|', key, old, new), E'\n') FROM dbm.changes()}), qr/^(?!.*gone).*"name": "six"/s, 'also where he asks for all');
+unlike(clerk_sees("SELECT string_agg(d::text, ' ') FROM dbm.as_of('older', '$between') d") . clerk_sees(q{SELECT string_agg(h::text, ' ') FROM dbm.row_history('older', '{"id": 2}') h}), qr/gone|"h"|g6/, 'nor as it was, nor in a history');
+like(sql("SELECT string_agg(d::text, ' ') FROM dbm.as_of('older', '$between') d"), qr/"gone": "h"/, 'the owner of the log does');
+sql('ALTER ROLE clerk BYPASSRLS; ALTER TABLE older ENABLE ROW LEVEL SECURITY; CREATE POLICY nobody ON older USING (false)');
+like(clerk_sees(q{SELECT count(*) > 0 FROM dbm.changes('older')}), qr/^t$/, 'whoever bypasses policies is bound by none here');
+sql('ALTER ROLE clerk NOBYPASSRLS; DROP POLICY nobody ON older');
+sql('ALTER TABLE older ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON older USING (id < 3)');
 like(clerk_sees(q{SELECT count(*) FROM dbm.changes('older')}), qr/permission denied for the changes of public\.older/, 'a policy that binds him hides all');
 like(clerk_sees(q{SELECT count(*) FROM dbm.changes()}), qr/^0$/, 'also where he asks for all');
+
+# Keys that the server writes in more than one way.
+sql(q{CREATE TABLE clock (at timetz PRIMARY KEY, v int); SELECT dbm.install_audit_trigger('clock'); INSERT INTO clock VALUES ('12:00+02', 1), ('12:00-03:30', 1), ('12:00+01:02:03', 1), ('12:00+00', 1)});
+my $noon = sql('SELECT clock_timestamp()');
+sql('UPDATE clock SET v = 2');
+is(sql("SELECT count(*), sum(v) FROM dbm.rows_as_of(NULL::clock, '$noon')"), '4|4', 'a time with its zone tells rows apart');
+is(sql(q{SELECT string_agg(n::text, ' ') FROM (SELECT (SELECT count(*) FROM dbm.row_history('clock', jsonb_build_object('at', at))) AS n FROM clock) x}), '2 2 2 2', 'and finds them');
+
+# From the end: as many as are wanted, also where they lie far back.
+sql(q{CREATE TABLE rare (id int PRIMARY KEY); CREATE TABLE often (id int PRIMARY KEY, n int);
+	SELECT dbm.install_audit_trigger('rare'), dbm.install_audit_trigger('often'); INSERT INTO rare SELECT generate_series(1, 3); INSERT INTO often SELECT i, 0 FROM generate_series(1, 9000) i; INSERT INTO rare VALUES (4); INSERT INTO often SELECT i, 0 FROM generate_series(9001, 50000) i});
+is(sql(q{SELECT string_agg(key->>'id', ' ') FROM dbm.changes('rare', max_rows => 3)}), '4 3 2', 'the last changes, however far back');
+is(sql(q{SELECT count(*) FROM dbm.changes('rare', max_rows => 30)}), 4, 'no more than there are');
+is(sql(q{SELECT string_agg(key->>'id', ' ') FROM dbm.changes(max_rows => 2)}), '50000 49999', 'of all');
+is(sql(q{SELECT count(*), count(DISTINCT key), min((key->>'id')::int) FROM dbm.changes('often', max_rows => 9999)}), '9999|9999|40002', 'many');
+is(sql(q{SELECT count(*), min((key->>'id')::int) FROM dbm.changes('often', max_rows => 10001)}), '10001|40000', 'in one go');
+is(sql(q{SELECT count(*) FROM dbm.changes('often', max_rows => 0)}), 0, 'none');
+is(sql(q{SELECT count(*) FROM dbm.changes('rare', actor => session_user::text, max_rows => 4)}), 4, 'of somebody');
 
 # What stays open between two rows is out of his reach.
 sql(q{CREATE TABLE many (id int PRIMARY KEY, secret text); SELECT dbm.install_audit_trigger('many');

@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Session;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('revert');
@@ -98,6 +99,23 @@ $plan = sql("SELECT dbm.revert_plan($fourth)");
 sql(q{UPDATE orders SET note = 'fifth' WHERE id = 4});
 like(refused("CALL dbm.apply($plan)"), qr/the row is not what the change made of it/, 'what changes between plan and apply stops it');
 is(sql(q{SELECT count(*) FROM orders WHERE note = 'fourth'}), 2, 'all or nothing');
+
+# What somebody did to a row before the transaction came to it is not lost, and so not later.
+{
+	my ($one, $other) = map { Session->new($node, 'postgres') } 1, 2;
+	$one->must('BEGIN'); $one->must(q{UPDATE orders SET n = 10 WHERE id = 1});
+	$other->must(q{UPDATE orders SET n = 20 WHERE id = 2});
+	$one->must(q{UPDATE orders SET n = 30 WHERE id = 2});
+	my $number = $one->must('SELECT pg_current_xact_id()') =~ s{\s}{}gr;
+	$one->must('COMMIT');
+	is(apply(sql("SELECT dbm.revert_plan($number)")), 'done', 'an earlier change of one of its rows does not stand in the way');
+	is(sql('SELECT n FROM orders WHERE id = 2'), 20, 'and is kept');
+	$one->must('BEGIN'); $one->must(q{UPDATE orders SET n = 10 WHERE id = 1});
+	$number = $one->must('SELECT pg_current_xact_id()') =~ s{\s}{}gr;
+	$one->must('COMMIT');
+	$other->must(q{UPDATE orders SET n = 40 WHERE id = 1});
+	like(refused("SELECT dbm.revert_plan($number)"), qr/1 later changes would be lost/, 'a later one does');
+}
 
 # One row.
 my $at = sql('SELECT clock_timestamp()');

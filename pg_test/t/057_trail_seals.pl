@@ -81,6 +81,23 @@ is(found(), '', 'all is as it was');
 	$one->must('ROLLBACK');
 }
 
+# What no transaction can have written: of one that has not begun, or by a number that was taken before.
+{
+	my $copy = sub { my ($id, $transaction) = @_; return "INSERT INTO dbm_trail.change SELECT $id, changed_at, activity_id, $transaction, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low" };
+	my $free = sql("SELECT nextval('dbm_trail.change_id')");
+	is(tampered($copy->($free, q{'999999999'::xid8})), "added|change|$free", 'a row of a transaction that is yet to come');
+	is(tampered($copy->($free, 'pg_current_xact_id()')), '', 'one of a transaction that goes on is none');
+	sql(q{UPDATE account SET owner = 'sealed' WHERE id = 9});
+	is(seal(), 1, 'another seal');
+	is(tampered($copy->($free, 'pg_current_xact_id()')), "added|change|$free", 'a row by a number that was taken before the last seal');
+	my $slow = Session->new($node, 'postgres');
+	$slow->must('BEGIN'); $slow->must(q{UPDATE account SET owner = 'slow' WHERE id = 10});
+	sql(q{UPDATE account SET owner = 'quick' WHERE id = 11});
+	$slow->must('COMMIT');
+	is(found(), '', 'and nothing else is');
+	seal();
+}
+
 # The chain, and digests that were kept elsewhere.
 sql(q{UPDATE account SET balance = 0 WHERE id = 5});
 seal();
@@ -153,8 +170,23 @@ sql('DROP TABLE dbm_trail.change_old');
 is(found(), '', 'and are not missed once their partition is gone');
 like(tampered("DELETE FROM dbm_trail.change WHERE change_id = $low"), qr/removed\|change\|$low/, 'others are');
 
+# Rows that are too long for one value of JSON.
+sql(q{CREATE TABLE long (id int PRIMARY KEY, t text, j jsonb); SELECT dbm.install_audit_trigger('long', store => 'full')});
+sql(q{INSERT INTO long VALUES (1, repeat('x', 140000000)); UPDATE long SET t = repeat('y', 140000000)});
+is(seal(), 2, 'long rows are sealed');
+is(found(), '', 'and are as they were');
+my $long = sql('SELECT max(change_id) FROM dbm_trail.change');
+is(tampered(qq{UPDATE dbm_trail.change SET new = new || '{"id": 2}' WHERE change_id = $long}), "altered|change|$long", 'or not');
+like(($node->psql('postgres', q{INSERT INTO long SELECT 2, 'x', jsonb_agg(n) FROM (SELECT '1e131071'::numeric AS n FROM generate_series(1, 10000)) x}))[2],
+	qr/a row is too long for the audit trail.*could be neither dumped nor sealed/s, 'what has no text that could be read is refused');
+
 # The worker does it on schedule.
 sql(q{UPDATE account SET balance = 3 WHERE id = 3});
 is(sql(q{SELECT count(*) FROM dbm.schedule('seal', '1 minute')}), 1, 'it can be scheduled');
+my $seals = sql('SELECT count(*) FROM dbm_trail.seal');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'dbmastery'\ndbm.discovery_interval = 1s");
+$node->restart;
+ok($node->poll_query_until('postgres', "SELECT count(*) > $seals FROM dbm_trail.seal"), 'the worker seals');
+is(found(), '', 'and all is as it was');
 
 done_testing();

@@ -27,13 +27,26 @@ CREATE FUNCTION dbm.on_audit_trail_ddl() RETURNS event_trigger
 
 CREATE EVENT TRIGGER dbmastery_audit_trail ON ddl_command_end
     WHEN TAG IN ('ALTER SCHEMA', 'ALTER SUBSCRIPTION', 'ALTER TABLE', 'ALTER TRIGGER', 'CREATE SUBSCRIPTION',
-        'CREATE TABLE', 'CREATE TABLE AS', 'CREATE TRIGGER', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TRIGGER',
-        'SELECT INTO')
+        'CREATE TABLE', 'CREATE TABLE AS', 'CREATE TRIGGER', 'SELECT INTO')
     EXECUTE FUNCTION dbm.on_audit_trail_ddl();
+CREATE EVENT TRIGGER dbmastery_audit_trail_drop ON sql_drop
+    EXECUTE FUNCTION dbm.on_audit_trail_ddl();
+CREATE EVENT TRIGGER dbmastery_audit_trail_start ON ddl_command_start
+    WHEN TAG IN ('ALTER SCHEMA', 'ALTER TABLE', 'ALTER TRIGGER', 'CREATE TRIGGER', 'DROP EXTENSION', 'DROP OWNED',
+        'DROP SCHEMA', 'DROP TABLE', 'DROP TRIGGER')
+    EXECUTE FUNCTION dbm.on_audit_trail_ddl();
+-- Also under session_replication_role = replica, as the triggers of the tables.
+ALTER EVENT TRIGGER dbmastery_audit_trail ENABLE ALWAYS;
+ALTER EVENT TRIGGER dbmastery_audit_trail_drop ENABLE ALWAYS;
+ALTER EVENT TRIGGER dbmastery_audit_trail_start ENABLE ALWAYS;
 
 COMMENT ON FUNCTION dbm.write_audit_trail() IS
     'Trigger of dbm.install_audit_trigger(): writes changes of the table to the log of the audit trail. Needs no rights of whoever writes. Where the log cannot be written, the change is refused.';
 COMMENT ON FUNCTION dbm.on_audit_trail_ddl() IS
-    'Event trigger of the audit trail; see dbmastery_audit_trail.';
+    'Event triggers of the audit trail; see dbmastery_audit_trail.';
 COMMENT ON EVENT TRIGGER dbmastery_audit_trail IS
-    'Keeps names and triggers of watched tables right, puts new tables of watched schemas under the audit trail, and writes down in dbm_trail.event who switches a trigger of it off. Refuses nothing.';
+    'Keeps names and triggers of watched tables right, puts new tables of watched schemas under the audit trail, and writes down in dbm_trail.event who takes a trigger of it away or out of force; in watched schemas it is put back. Refuses nothing.';
+COMMENT ON EVENT TRIGGER dbmastery_audit_trail_drop IS
+    'As dbmastery_audit_trail, of what is dropped: triggers, by whatever statement, tables, partitions and schemas.';
+COMMENT ON EVENT TRIGGER dbmastery_audit_trail_start IS
+    'As dbmastery_audit_trail, before a statement that renames or drops: tables that a restore made are known by their names until then. And it makes way for a table with row triggers of its own that becomes a partition of a watched one.';

@@ -358,7 +358,7 @@ For the owner of the schemas; not granted to anybody. Raises 3F000 for a schema 
 
 COMMENT ON FUNCTION dbm.audit_triggers() IS
     'The tables under the audit trail, by name: how they were asked to be watched (mode), by what they are (level), what is logged, since when.
-problem: what is wrong, e.g. a trigger that is gone or switched off; null: nothing. Granted to pg_monitor.';
+problem: what is wrong, e.g. a trigger that is gone, switched off or replaced; null: nothing. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.set_context(text, text) IS
     'Says something of who acts, e.g. dbm.set_context(''user'', ''mira''), for the rest of the transaction: the audit trail writes it beside each change. Null takes it back; ROLLBACK TO undoes it. Since it ends with the transaction, it is safe behind a pooler. No setting can put it there. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_context(text, text) TO the role of the application. Raises 54000 above 8 kB.';
@@ -376,7 +376,7 @@ COMMENT ON FUNCTION dbm.row_history(regclass, jsonb) IS
 Raises 22023 for what is no key of the table, 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.as_of(regclass, timestamp with time zone) IS
-    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known.
+    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known. A WARNING also where triggers were out of force meanwhile, or rows came or went with partitions.
 A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched.';
 
 COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
@@ -394,7 +394,7 @@ COMMENT ON FUNCTION dbm.seal_audit_log() IS
 Digests are worth most outside: see dbm.audit_log_digests().';
 
 COMMENT ON FUNCTION dbm.verify_audit_log(jsonb) IS
-    'Looks at all of the log and its seals and returns what is not as it was sealed, row by row: altered, removed, added (after its transaction had been sealed), seal altered, seal removed. No row: all is as it was; a NOTICE says how much that is, and how many rows no seal has yet. What went with old partitions counts as gone by right.
+    'Looks at all of the log and its seals and returns what is not as it was sealed, row by row: altered, removed, added (where no transaction can have written it any more, or yet), seal altered, seal removed. No row: all is as it was; a NOTICE says how much that is, and how many rows no seal has yet. What went with old partitions counts as gone by right.
 digests: what dbm.audit_log_digests() said earlier, as an object of digests by seal_id or an array of its rows. Without them, who can write the log can also make its seals anew, and nothing here tells.
 Reads every row of the log. Works on standbys. Granted to pg_monitor. Raises 22023 for what are no digests.';
 

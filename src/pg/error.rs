@@ -20,6 +20,19 @@ pub fn raise(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> !
     unreachable!("an ERROR does not return")
 }
 
+/// Says a WARNING; an empty detail or hint is left out.
+pub fn warn(message: &str, detail: &str, hint: &str) {
+    let code = PgSqlErrorCode::ERRCODE_WARNING;
+    let mut report = ErrorReport::new(code, message_to_server(message).into_owned(), "dbmastery");
+    if !detail.is_empty() {
+        report = report.set_detail(message_to_server(detail).into_owned());
+    }
+    if !hint.is_empty() {
+        report = report.set_hint(message_to_server(hint).into_owned());
+    }
+    report.report(PgLogLevel::WARNING);
+}
+
 /// The five characters of an SQLSTATE, which the server packs into six bits each.
 pub fn sqlstate_of(code: PgSqlErrorCode) -> String {
     let packed = code as i32 as u32;

@@ -24,8 +24,8 @@ pub fn statements(now: Moment) -> Vec<String> {
         [
             "CREATE SEQUENCE dbm_trail.relation_id AS integer",
             "CREATE SEQUENCE dbm_trail.shape_id AS integer",
-            "CREATE SEQUENCE dbm_trail.activity_id",
-            "CREATE SEQUENCE dbm_trail.change_id",
+            // The trigger takes as many numbers at once as this grows by.
+            "CREATE SEQUENCE dbm_trail.change_id INCREMENT BY 100 START WITH 100",
             "CREATE SEQUENCE dbm_trail.event_id",
             "CREATE UNIQUE INDEX relation_pkey ON dbm_trail.relation (relation_id)",
             "ALTER TABLE dbm_trail.relation ADD CONSTRAINT relation_pkey PRIMARY KEY USING INDEX relation_pkey",

@@ -19,7 +19,7 @@ pub struct Watched {
     pub needs_rows: bool,
     /// Its triggers of ours: the ends of their names.
     pub triggers: Vec<String>,
-    /// Those, here or at a partition, that do not fire for everybody: the table, the name, how they fire.
+    /// Those, here or at a partition, that do not fire for everybody or for every change: the name, the table, why.
     pub silenced: Vec<String>,
     /// Partitions that lack the trigger for TRUNCATE.
     pub bare_partitions: i64,
@@ -38,8 +38,13 @@ impl Watched {
         self.mode == "auto" && self.relid != 0 && self.level != self.needed().name()
     }
 
+    /// Whether it has all that it was given, and nothing is out of force.
+    pub fn is_complete(&self) -> bool {
+        self.relid != 0 && self.silenced.is_empty() && self.bare_partitions == 0 && self.lacking().is_empty()
+    }
+
     /// The triggers that are gone.
-    fn lacking(&self) -> Vec<&'static str> {
+    pub fn lacking(&self) -> Vec<&'static str> {
         let level = Level::parse(&self.level).unwrap_or(Level::Row);
         kinds(level).iter().copied().filter(|kind| !self.triggers.iter().any(|other| other == kind)).collect()
     }
@@ -83,16 +88,16 @@ impl Watched {
 pub fn query(condition: &str) -> String {
     format!(
         "WITH ours AS (
-             SELECT t.tgrelid, t.tgname, t.tgenabled FROM pg_catalog.pg_trigger t
+             SELECT t.tgrelid, t.tgname, t.tgenabled, {IS_WHOLE} AS is_whole FROM pg_catalog.pg_trigger t
              WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure)
          SELECT r.relation_id, COALESCE(c.oid, 0::pg_catalog.oid), COALESCE(n.nspname, r.schema_name)::pg_catalog.text,
              COALESCE(c.relname, r.table_name)::pg_catalog.text, r.mode, r.level, COALESCE({NEEDS_ROWS}, false),
              ARRAY(SELECT pg_catalog.substr(o.tgname, {after_prefix}) FROM ours o WHERE o.tgrelid = c.oid
-                   ORDER BY o.tgname)::pg_catalog.text[],
+                   AND pg_catalog.starts_with(o.tgname, '{PREFIX}') ORDER BY o.tgname)::pg_catalog.text[],
              ARRAY(SELECT pg_catalog.format('%s on %s: %s', o.tgname, o.tgrelid::pg_catalog.regclass,
-                          CASE o.tgenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'for replication alone'
-                               ELSE 'not for replication' END)
-                   FROM ours o WHERE o.tgenabled <> 'A'
+                          CASE WHEN o.tgenabled = 'D' THEN 'disabled' WHEN o.tgenabled = 'R' THEN 'for replication alone'
+                               WHEN o.tgenabled <> 'A' THEN 'not for replication' ELSE 'not as it was made' END)
+                   FROM ours o WHERE (o.tgenabled <> 'A' OR NOT o.is_whole)
                        AND (o.tgrelid = c.oid OR o.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) p))
                    ORDER BY 1)::pg_catalog.text[],
              CASE WHEN c.relkind = 'p' THEN
@@ -111,9 +116,29 @@ pub fn query(condition: &str) -> String {
     )
 }
 
-/// The OID of a watched table: in another database than that of the log's last writer its name counts. `$1`: the database.
-pub const OID: &str = "CASE WHEN r.home = $1 THEN r.relid ELSE
-    pg_catalog.to_regclass(pg_catalog.format('%I.%I', r.schema_name, r.table_name))::pg_catalog.oid END";
+/// Whether a trigger `t` of ours is what was made: nothing in it passes changes by, it has its name, and it does not go
+/// with an extension of somebody's.
+const IS_WHOLE: &str = "(t.tgqual IS NULL AND t.tgattr::pg_catalog.text = ''
+    AND t.tgname = '00_dbm_audit_' || CASE t.tgtype WHEN 4 THEN 'insert' WHEN 16 THEN 'update' WHEN 8 THEN 'delete'
+        WHEN 32 THEN 'truncate' WHEN 29 THEN 'row' ELSE '' END
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+        AND d.objid = t.oid AND d.deptype = 'x'))";
+
+/// Whether the row `r` says of a table that is elsewhere, or that a restore made anew. `$1`: the database.
+pub const IS_STALE: &str =
+    "(r.home <> $1 OR NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = r.relid))";
+
+/// The OID of a watched table. Where that of the log is another database's, or of a table that a restore made anew, its
+/// name counts, but only where our trigger came along, and the table is known by no row of its own: anybody may give a
+/// table of his a name, and would be shown what became of another. `$1`: the database.
+pub const OID: &str = "CASE
+    WHEN r.home = $1 AND EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = r.relid) THEN r.relid
+    WHEN r.removed_at IS NULL THEN (
+        SELECT p.oid FROM pg_catalog.pg_class p JOIN pg_catalog.pg_namespace s ON s.oid = p.relnamespace
+        WHERE p.relname = r.table_name AND s.nspname = r.schema_name AND p.relkind IN ('r', 'p')
+          AND EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.oid
+                      AND g.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure)
+          AND NOT EXISTS (SELECT FROM dbm_trail.relation w WHERE w.home = $1 AND w.relid = p.oid)) END";
 
 /// Whether rows of the table `c` come that a statement on it does not bring, or in an order that a statement does not know:
 /// partitions and inheritance, logical replication, and row triggers of others, which may change rows again before the
@@ -156,5 +181,9 @@ mod tests {
         assert!(grown.is_outgrown() && grown.problem().unwrap().contains("do not see"));
         let off = Watched { silenced: vec!["x on t: disabled".to_owned()], ..sound() };
         assert!(off.problem().unwrap().contains("x on t: disabled"));
+        assert!(sound().is_complete());
+        for other in [gone, one_less, off, Watched { bare_partitions: 1, ..sound() }] {
+            assert!(!other.is_complete(), "{other:?}");
+        }
     }
 }

@@ -114,8 +114,19 @@ UPDATE dbm.partition_set SET is_enabled = false;
 CREATE TABLE theirs.big (id bigint, at timestamptz NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE ours.big (LIKE theirs.big) PARTITION BY RANGE (at);
 CREATE TABLE bare.big (LIKE theirs.big) PARTITION BY RANGE (at);
-SELECT format('CREATE TABLE %1\$s.big_p%2\$s PARTITION OF %1\$s.big FOR VALUES FROM (%3\$L) TO (%4\$L)', s, to_char(day, 'YYYY_MM_DD'), day, day + interval '1 day')
-FROM (VALUES ('ours'), ('bare'), ('theirs')) AS v (s), generate_series(date_trunc('day', now()) - ($children - 5) * interval '1 day', date_trunc('day', now()) + interval '4 days', '1 day') day \gexec
+SQL
+# Two hundred a transaction, and the three tables at once: the server looks at all partitions for each new one.
+for schema in ours bare theirs; do
+    sql > /dev/null <<SQL &
+SET synchronous_commit = off;
+SELECT string_agg(format('CREATE TABLE $schema.big_p%s PARTITION OF $schema.big FOR VALUES FROM (%L) TO (%L)', to_char(day, 'YYYY_MM_DD'), day, day + interval '1 day'), ';' ORDER BY day)
+FROM generate_series(date_trunc('day', now()) - ($children - 5) * interval '1 day', date_trunc('day', now()) + interval '4 days', '1 day') WITH ORDINALITY AS x (day, place)
+GROUP BY place / 200 ORDER BY min(day) \gexec
+SQL
+done
+wait
+[ "$(sql -c "SELECT count(*) FROM pg_inherits WHERE inhparent IN ('ours.big'::regclass, 'bare.big'::regclass, 'theirs.big'::regclass)")" = $((children * 3)) ] || { echo "partitions are missing" >&2; exit 1; }
+sql > /dev/null <<SQL
 INSERT INTO ours.big VALUES (1, now());
 INSERT INTO theirs.big VALUES (1, now());
 INSERT INTO partman.part_config (parent_table, control, partition_type, partition_interval, premake, datetime_string, automatic_maintenance)

@@ -5,11 +5,16 @@
 # partition takes. T14: a partition added beside a default partition of DEFAULT_ROWS rows, by us and by a plain
 # ATTACH: the longest wait of a writer.
 # T15: WRITERS writers beside a reader that keeps its snapshot, alone and beside upkeep that creates and retires without end.
-# DEFAULT_ROWS (default 5000000), WRITERS (default 20), SECONDS_EACH (default 20).
+# T16: eight writers of INSERTs and UPDATEs and a reader that keeps its snapshot beside each of the three, creation, retention
+# (concurrently, and beside a default partition) and drain (DRAIN_ROWS rows, three times): the longest transaction, the longest
+# wait of a writer or reader for a lock by the server's log, deadlocks and errors.
+# DEFAULT_ROWS (default 5000000), WRITERS (default 20), SECONDS_EACH (default 20), DRAIN_ROWS (default 200000). ONLY=T16 runs that alone.
 set -euo pipefail
 default_rows=${DEFAULT_ROWS:-5000000}
 writers=${WRITERS:-20}
 seconds=${SECONDS_EACH:-20}
+drain_rows=${DRAIN_ROWS:-200000}
+only=${ONLY:-}
 scratch=${BENCH_SCRATCH:-$(mktemp -d)}
 export PGOPTIONS='-c client_min_messages=error'
 
@@ -30,6 +35,7 @@ CREATE FUNCTION ranges(parent regclass) RETURNS TABLE (low timestamptz, high tim
 $$;
 SQL
 
+if [ -z "$only" ]; then
 # --- T10
 sql > /dev/null <<'SQL'
 CREATE TABLE theirs.sick (at timestamptz NOT NULL) PARTITION BY RANGE (at);
@@ -160,3 +166,80 @@ run() {
 run alone
 run beside
 sql -c "SELECT '    upkeep meanwhile: ' || string_agg(n || ' ' || action || ' ' || status, ', ' ORDER BY action, status) FROM (SELECT action, status, count(*) AS n FROM dbm.upkeep_log WHERE parent = 'public.busy' GROUP BY 1, 2) x"
+
+fi
+
+# --- T16
+sql > /dev/null <<SQL
+UPDATE dbm.partition_set SET is_enabled = false;
+CREATE SEQUENCE hand;
+SELECT format('CREATE TABLE %1\$s (id bigint GENERATED ALWAYS AS IDENTITY, n bigint NOT NULL, amount int NOT NULL DEFAULT 0, note text, PRIMARY KEY (id, n)) PARTITION BY RANGE (n);
+    CREATE TABLE %1\$s_first PARTITION OF %1\$s FOR VALUES FROM (0) TO (50)', t) FROM unnest('{made,gone,gone_beside}'::text[]) t \gexec
+CREATE TABLE gone_beside_default PARTITION OF gone_beside DEFAULT;
+SELECT dbm.partition_manage('made', '10', premake => 4, origin => '0');
+SELECT dbm.partition_manage('gone', '10', premake => 4, retention_number => 30, max_retire => 1, origin => '0');
+SELECT dbm.partition_manage('gone_beside', '10', premake => 4, retention_number => 30, max_retire => 1, origin => '0', on_missing => 'default');
+SELECT format('CREATE TABLE full_%1\$s (id bigint GENERATED ALWAYS AS IDENTITY, n bigint NOT NULL, amount int NOT NULL DEFAULT 0, note text, PRIMARY KEY (id, n)) PARTITION BY RANGE (n);
+    CREATE TABLE full_%1\$s_default PARTITION OF full_%1\$s DEFAULT;
+    INSERT INTO full_%1\$s (n, note) SELECT i %% 300, ''entry'' FROM generate_series(1, $drain_rows) i;
+    SELECT dbm.partition_manage(''full_%1\$s'', ''10'', premake => 1, origin => ''0'', on_missing => ''default'', max_create => 100)', i) FROM generate_series(1, 3) i \gexec
+VACUUM ANALYZE;
+SQL
+# An INSERT and UPDATEs of what was written lately, in one transaction.
+cat > "$scratch/mixed.sql" <<'SQL'
+\set back random(0, 2000)
+BEGIN;
+INSERT INTO :t (n, note) SELECT greatest(last_value - 1, 0), 'entry' FROM hand;
+UPDATE :t SET amount = amount + 1 WHERE id = (SELECT last_value FROM :s) - :back;
+COMMIT;
+SQL
+cat > "$scratch/full.sql" <<SQL
+\set t random(1, 3)
+\set id random(1, $drain_rows)
+\set n random(0, 299)
+BEGIN;
+INSERT INTO full_:t (n, note) VALUES (:n, 'new');
+UPDATE full_:t SET amount = amount + 1 WHERE id = :id;
+COMMIT;
+SQL
+# mixed NAME SCRIPT STEP [OPTION…]: the script by eight clients and a reader with an old snapshot, while the step is run over
+# and over until it returns something else than 0.
+mixed() {
+    local name=$1 script=$2 step=$3
+    shift 3
+    local from
+    from=$(sql -c 'SELECT size FROM pg_stat_file(pg_current_logfile())')
+    rm -f "$scratch/mixed".*[0-9]*
+    (cd "$scratch" && PGAPPNAME=writer exec pgbench -n -f "$script" "$@" -c 8 -j 2 -R 600 -T 6000 -l --log-prefix=mixed bench > "$scratch/mixed.said" 2>&1) &
+    local load=$! end=$((SECONDS + seconds)) place=0
+    (while [ ! -e "$scratch/enough" ]; do echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM $name WHERE n < 0; SELECT pg_sleep(3); COMMIT;"; sleep 3.2; done) | psql -X -q -d bench > /dev/null &
+    local reader=$!
+    sleep 1
+    while [ $SECONDS -lt $end ]; do
+        place=$((place + 1))
+        sql -c "SELECT setval('hand', (SELECT last_value FROM hand) + 4)" > /dev/null
+        ${step} "$place" || break
+        sleep 0.3
+    done
+    kill -ALRM "$load" 2> /dev/null || true
+    wait "$load" || true
+    touch "$scratch/enough"
+    wait "$reader" || true
+    rm -f "$scratch/enough"
+    sql -c "SELECT pg_read_file(pg_current_logfile(), $from, 1000000000)" > "$scratch/log"
+    local waited
+    waited=$(grep -oE '(RowExclusiveLock|AccessShareLock|RowShareLock) on relation .* after [0-9.]+ ms' "$scratch/log" | grep -oE '[0-9.]+ ms$' | sort -g | tail -1)
+    sort -n -k 3 "$scratch"/mixed.[0-9]* | awk -v w="$name" -v waited="${waited:-less than 20 ms}" -v deadlocks="$(grep -c 'deadlock detected' "$scratch/log" || true)" \
+        -v errors="$(grep 'ERROR:' "$scratch/log" | grep -vc 'canceling statement due to lock timeout' || true)" '{ v[NR] = $3 / 1000 } END {
+        printf "T16 writers beside %-12s %6d transactions, 99 %% %6.2f ms, longest %6.1f ms; the longest wait for a lock %s; %d deadlocks, %d errors\n", w, NR, v[int(NR * 0.99) + 1], v[NR], waited, deadlocks, errors }'
+    sql -c "SELECT '    upkeep meanwhile: ' || coalesce(string_agg(n || ' ' || action || ' ' || status, ', ' ORDER BY action, status), 'nothing') FROM (SELECT action, status, count(*) AS n FROM dbm.upkeep_log WHERE parent LIKE 'public.$name%' GROUP BY 1, 2) x"
+}
+kept() { sql -c "SELECT count(*) FROM dbm.partition_maintain('$upkept')" > /dev/null; }
+for upkept in made gone gone_beside; do
+    sql -c "SELECT setval('hand', 1)" -c "UPDATE dbm.partition_set SET is_enabled = parent = '$upkept'::regclass" > /dev/null
+    mixed "$upkept" mixed.sql kept -D t="$upkept" -D s="${upkept}_id_seq"
+done
+sql -c "SELECT setval('hand', 300)" > /dev/null
+drained() { [ "$1" -le 3 ] && sql -c "SELECT count(*) FROM dbm.partition_drain('full_$1')" > /dev/null; }
+seconds=120 mixed full_1 full.sql drained
+sql -c "SELECT '    ' || parent || ': ' || detail FROM dbm.upkeep_log WHERE parent LIKE 'public.full%' ORDER BY id"

@@ -2,8 +2,9 @@
 # What keeping every change of a row costs: without a trigger; by the audit trail, for statements and for rows; and by the
 # classic in PL/pgSQL, a trigger for rows that inserts to_jsonb() of OLD and NEW, who and when into one table with one key.
 #
-# single: an UPDATE of one row by its key, each a transaction, by pgbench (latency) and by the server's time on a processor.
-# insert, update: ROWS (default 1000000) rows by one statement. All ways alternate in each of ROUNDS (default 5) rounds, the
+# single: an UPDATE of one row by its key, each a transaction, by pgbench (latency) and by the server's time on a processor;
+# and by 8 clients of pgbench, transactions a second.
+# insert, update, delete, copy: ROWS (default 1000000) rows by one statement. All ways alternate in each of ROUNDS (default 5) rounds, the
 # best of each counts; times are those that the server's process was on a processor, so that neither the client nor other
 # work on the machine counts. WAL in bytes a row, without full pages.
 set -euo pipefail
@@ -70,11 +71,17 @@ empty() {
     sql -c "TRUNCATE t_$1" -c 'TRUNCATE classic_log, dbm_trail.change, dbm_trail.activity' > /dev/null
 }
 
+rows_file=$(sql -c 'SHOW data_directory')/rows
+sql -c "COPY (SELECT ${fill#SELECT } FROM generate_series(1, $rows) i) TO '$rows_file'"
+
 for round in $(seq "$rounds"); do
     for way in $ways; do
         empty "$way"
         timed "$way" insert "INSERT INTO t_$way $fill FROM generate_series(1, $rows) i"
         timed "$way" update "UPDATE t_$way SET amount = amount + 1, status = 'changed'"
+        timed "$way" delete "DELETE FROM t_$way"
+        empty "$way"
+        timed "$way" copy "COPY t_$way FROM '$rows_file'"
     done
 done
 for way in $ways; do
@@ -88,6 +95,8 @@ for round in $(seq $((2 * rounds))); do
     for way in $ways; do
         PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' pgbench -n -M prepared -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
             awk '/latency average/ { print $4 * 1000 }' >> "$scratch/latency.$way"
+        PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' pgbench -n -M prepared -c 8 -j 2 -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
+            awk '/^tps/ { print $3 }' >> "$scratch/clients.$way"
         timed "$way" single "PREPARE change(int) AS UPDATE t_$way SET amount = amount + 1 WHERE id = \$1;
 \\o /dev/null
 \\i $scratch/$way.execute.sql
@@ -101,7 +110,7 @@ best() { awk -v n="$3" '{ t = ($2 - $1) / n / 1000; if (NR == 1 || t < best) bes
     END { printf "%.2f %.0f\n", best, wal }' "$scratch/$1.$2"; }
 
 printf '%-8s %-10s %10s %10s %12s %8s %10s\n' what way 'us a row' 'added us' 'times less' 'WAL B' 'of classic'
-for what in insert update single; do
+for what in insert update delete copy single; do
     number=$rows
     [ $what = single ] && number=$singles
     read -r none none_wal <<< "$(best $what none "$number")"
@@ -113,5 +122,7 @@ for what in insert update single; do
     done
 done
 echo
-echo 'latency of pgbench, microseconds (best round):'
-for way in $ways; do printf '%-10s %s\n' $way "$(sort -g "$scratch/latency.$way" | head -1)"; done
+echo 'pgbench (best round): latency of one client in microseconds; transactions a second of 8 clients'
+for way in $ways; do
+    printf '%-10s %8s %10.0f\n' $way "$(sort -g "$scratch/latency.$way" | head -1)" "$(sort -g "$scratch/clients.$way" | tail -1)"
+done

@@ -97,7 +97,7 @@ pub static SHAPE: Table = Table {
 pub static ACTIVITY: Table = Table {
     name: "activity",
     columns: &[
-        required("activity_id", "bigint", "Its number."),
+        required("activity_id", "bigint", "Its number: that of its first change."),
         required("happened_at", "timestamp with time zone", "The clock at its first change."),
         required("transaction_id", "xid8", "The transaction."),
         required("transaction_started_at", "timestamp with time zone", "When the transaction began."),
@@ -177,11 +177,15 @@ pub static EVENT: Table = Table {
         required("transaction_id", "xid8", "The transaction."),
         required("session_user_name", "text", "Who logged in."),
         optional("relation_id", "integer", "Of which relation."),
-        required("kind", "text", "installed, removed, disabled, enabled, changed or renamed."),
+        required(
+            "kind",
+            "text",
+            "installed, removed, changed; dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
+        ),
         required("detail", "text", "What exactly."),
     ],
     partitioned_by: None,
-    meaning: "When watching of a table began and ended, and when somebody switched its triggers off.",
+    meaning: "When watching of a table began and ended, when somebody switched its triggers off, and where rows went with whole partitions.",
 };
 
 /// All of them, in the order in which they are made.

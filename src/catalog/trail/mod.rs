@@ -3,4 +3,5 @@
 pub mod calendar;
 pub mod jsonb;
 pub mod layout;
+pub mod length;
 pub mod numeric;

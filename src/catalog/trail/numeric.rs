@@ -22,6 +22,36 @@ pub fn special_name(payload: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// What the server's `hash_numeric_extended()` says of it with the seed 0: how it is written is no matter, so that digits that
+/// are zero at its ends do not count. `None`: it is no number.
+pub fn hash(payload: &[u8], hash_bytes: impl Fn(&[u8]) -> u64) -> Option<u64> {
+    let word = |at: usize| Some(u16::from_ne_bytes([*payload.get(at)?, *payload.get(at + 1)?]));
+    let header = word(0)?;
+    let (mut weight, digits) = match header & SPECIAL_MASK {
+        SPECIAL => return None,
+        // Short, with either sign.
+        _ if header & SHORT != 0 => {
+            let weight = i64::from(header & SHORT_WEIGHT_MASK);
+            let is_negative = header & SHORT_WEIGHT_NEGATIVE != 0;
+            (if is_negative { weight - 64 } else { weight }, payload.get(2..)?)
+        }
+        _ => (i64::from(word(2)?.cast_signed()), payload.get(4..)?),
+    };
+    let (mut first, mut last) = (0, digits.len() / 2);
+    let is_zero = |place: usize| digits[2 * place] == 0 && digits[2 * place + 1] == 0;
+    while first < last && is_zero(first) {
+        first += 1;
+        weight -= 1;
+    }
+    if first == last {
+        return Some(u64::MAX);
+    }
+    while is_zero(last - 1) {
+        last -= 1;
+    }
+    Some(hash_bytes(&digits[2 * first..2 * last]) ^ weight.cast_unsigned())
+}
+
 /// An integer.
 pub fn write_integer(out: &mut Vec<u8>, value: i64) {
     let mut rest = value.unsigned_abs();

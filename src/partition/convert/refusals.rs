@@ -277,6 +277,17 @@ fn parts(table: &Table) -> Option<Refused> {
             );
         }
     }
+    // The log knows the table by its number and its columns by theirs: another table takes its name.
+    if table.triggers.iter().any(|trigger| trigger.definition.contains("write_audit_trail()")) {
+        let quoted = crate::text::quote_literal(&name);
+        return no(
+            format!("{name} is under the audit trail, whose history would break off in the switch"),
+            &format!(
+                "SELECT dbm.remove_audit_trigger({quoted}), convert it, and SELECT dbm.install_audit_trigger({quoted}) again: \
+                 the history up to then stays in the log."
+            ),
+        );
+    }
     if let Some(trigger) =
         table.triggers.iter().find(|trigger| trigger.is_row && trigger.has_transition_table)
     {

@@ -5,7 +5,7 @@
 //! as they were, and comes to the default partition after the swap, would miss the rows.
 
 use super::job::{Definition, Handover, JournalColumn, Kind, Statement};
-use crate::text::{quote_identifier, quote_qualified};
+use crate::text::{quote_identifier, quote_literal, quote_qualified};
 
 /// What the constraint is called by which a partition is attached without being read.
 const BOUND: &str = "dbm_bound";
@@ -24,6 +24,10 @@ pub struct Piece {
     pub inside: String,
     /// The statements that make it, of which nobody notices anything.
     pub beside: Vec<String>,
+    /// The tables that they make.
+    pub tables: Vec<String>,
+    /// The statements that open it to whom it is to be open to.
+    pub open: Vec<String>,
     /// Those that need it to be attached.
     pub after: Vec<String>,
 }
@@ -51,6 +55,8 @@ pub struct Drain {
     pub most_in_swap: u64,
     /// Whether a foreign key of another table forbids to truncate it.
     pub is_referenced: bool,
+    /// Who asked for it.
+    pub asked_by: String,
 }
 
 /// The column list of an INSERT.
@@ -64,8 +70,14 @@ pub fn definition(drain: &Drain) -> Definition {
     let own = |what: &str| quote_qualified(&drain.schema, &format!("dbm_{what}_{}", drain.parent_number));
     let (staging, rest, hold) = (own("staging"), own("rest"), own("hold"));
     let is_at_once = drain.journal.is_empty();
+    // Nobody looks into what is made for the time between: not even an owner whom policies bind.
+    let hidden =
+        |table: &str| format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY");
     let gather = |indexes: &str| {
-        format!("CREATE TABLE {staging} (LIKE {parent} INCLUDING GENERATED{indexes}) PARTITION BY {by}")
+        format!(
+            "CREATE TABLE {staging} (LIKE {parent} INCLUDING GENERATED{indexes}) PARTITION BY {by};\n{}",
+            hidden(&staging)
+        )
     };
     let attach =
         |piece: &Piece| format!("ALTER TABLE {staging} ATTACH PARTITION {} {}", piece.table, piece.bounds);
@@ -88,13 +100,16 @@ pub fn definition(drain: &Drain) -> Definition {
         prepare.push(Statement::new(sql.join(";\n"), format!("DROP TABLE IF EXISTS {}", tables.join(", "))));
     }
     prepare.push(Statement::new(
-        format!("CREATE TABLE {rest} (LIKE {parent} INCLUDING GENERATED);\n{attach_rest}"),
+        format!(
+            "CREATE TABLE {rest} (LIKE {parent} INCLUDING GENERATED);\n{};\n{attach_rest}",
+            hidden(&rest)
+        ),
         format!("DROP TABLE IF EXISTS {rest}"),
     ));
 
     if !is_at_once {
         prepare.push(Statement::new(
-            format!("CREATE TABLE {hold} (LIKE {parent} INCLUDING GENERATED)"),
+            format!("CREATE TABLE {hold} (LIKE {parent} INCLUDING GENERATED);\n{}", hidden(&hold)),
             format!("DROP TABLE IF EXISTS {hold}"),
         ));
     }
@@ -139,6 +154,19 @@ pub fn definition(drain: &Drain) -> Definition {
             .map(|piece| format!("ALTER TABLE IF EXISTS {} DROP CONSTRAINT IF EXISTS {BOUND}", piece.table)),
     );
 
+    let mut closed = vec![staging.clone(), rest.clone(), hold.clone()];
+    closed.extend(drain.pieces.iter().flat_map(|piece| piece.tables.iter().cloned()));
+    let mut before: Vec<String> = drain.pieces.iter().flat_map(|piece| piece.open.iter().cloned()).collect();
+    if !is_at_once {
+        before.extend(apart);
+    }
+    let parts: Vec<String> = drain.pieces.iter().map(|piece| piece.table.clone()).collect();
+    let told = format!(
+        "rows of {default} were moved into {}, for {}: they are rows of {parent} as before",
+        told_of(&parts),
+        drain.asked_by
+    );
+
     Definition {
         kind: Kind::Drain,
         source: default.clone(),
@@ -146,16 +174,48 @@ pub fn definition(drain: &Drain) -> Definition {
         columns: drain.columns.clone(),
         journal: drain.journal.clone(),
         prepare,
+        closed,
         complete,
-        before: if is_at_once { Vec::new() } else { apart },
+        before,
+        holds: Some((
+            is_default(parent, default),
+            format!("{default} is not the default partition of {parent} any more"),
+        )),
         locks: vec![format!("ONLY {parent}"), format!("ONLY {default}")],
         swap,
-        handover: (!is_at_once).then(|| Handover { hold, into: parent.clone() }),
+        handover: (!is_at_once).then(|| Handover {
+            hold,
+            into: parent.clone(),
+            parts: parts.into_iter().chain([default.clone()]).collect(),
+        }),
         back: None,
         clean,
         most_in_swap: drain.most_in_swap,
+        told,
         is_backwards: false,
     }
+}
+
+/// Some names, and how many more there are.
+fn told_of(parts: &[String]) -> String {
+    const SOME: usize = 20;
+    let some = parts.iter().take(SOME).cloned().collect::<Vec<_>>().join(", ");
+    match parts.len().saturating_sub(SOME) {
+        0 => some,
+        more => format!("{some} and {more} more new partitions"),
+    }
+}
+
+/// Whether a table is the default partition of another.
+fn is_default(parent: &str, default: &str) -> String {
+    let number = |name: &str| format!("pg_catalog.to_regclass({})", quote_literal(name));
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_inherits i \
+             ON i.inhparent = p.partrelid AND i.inhrelid = p.partdefid AND NOT i.inhdetachpending
+         WHERE p.partrelid = {} AND p.partdefid = {})",
+        number(parent),
+        number(default)
+    )
 }
 
 /// What a table says of itself that a copy has to know: its columns but those that are computed, as JSON.

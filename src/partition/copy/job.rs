@@ -118,6 +118,9 @@ pub struct Handover {
     pub hold: String,
     /// Through which they go to their places after the statements of the swap.
     pub into: String,
+    /// The parts of it where the copied rows are: what others have there, be it of the same key, is not ours.
+    #[serde(default)]
+    pub parts: Vec<String>,
 }
 
 /// How a copy that has taken the place of its source is taken back, until it is cleaned up: the journals then hold the keys of
@@ -151,6 +154,10 @@ pub struct Definition {
     pub journal: Vec<JournalColumn>,
     /// Makes the tables. Each its own transaction.
     pub prepare: Vec<Statement>,
+    /// The tables that are made for it and hold rows, or give access to them: in each transaction of `prepare` and `complete`
+    /// whatever default privileges give others is taken away again. `before` opens what is to be open.
+    #[serde(default)]
+    pub closed: Vec<String>,
     /// What is done when all batches are copied: indexes. Each its own transaction.
     pub complete: Vec<String>,
     /// What is done in the transaction of the swap, before anything is locked.
@@ -158,6 +165,10 @@ pub struct Definition {
     pub before: Vec<String>,
     /// Tables that are locked in ACCESS EXCLUSIVE mode for the swap, in this order, each `ONLY name` or `name`.
     pub locks: Vec<String>,
+    /// A query that is true, under these locks, as long as the tables are to each other what they were; and what is said where
+    /// it is not.
+    #[serde(default)]
+    pub holds: Option<(String, String)>,
     /// Swaps: in one transaction, while the tables are locked and the copy is complete.
     pub swap: Vec<String>,
     /// How the last rows are copied where the copy is not whole any more then.
@@ -170,6 +181,9 @@ pub struct Definition {
     pub clean: Vec<String>,
     /// How many rows may be copied in the swap itself, where `journal` is empty.
     pub most_in_swap: u64,
+    /// What the audit trail is told of it, where the table is watched; empty for nothing.
+    #[serde(default)]
+    pub told: String,
     /// Whether it is the way back of another: then the source is the partitioned table, and the target a plain one.
     #[serde(skip)]
     pub is_backwards: bool,
@@ -191,6 +205,7 @@ impl Definition {
             before: Vec::new(),
             locks: back.locks,
             swap: back.swap,
+            holds: None,
             handover: None,
             is_backwards: true,
             ..self.clone()

@@ -1,5 +1,7 @@
 //! The statements that copy rows, and those that compare them.
 
+use std::collections::BTreeMap;
+
 use super::job::{Definition, JournalColumn};
 use crate::text::{quote_identifier, quote_literal};
 
@@ -38,15 +40,17 @@ fn element(value: Option<&str>) -> String {
     }
 }
 
-/// The condition that the row `alias` has the key in `k`. `all`: by all columns of the journal, which finds the row's
-/// partition, or by those of the key alone.
-fn same(columns: &[JournalColumn], alias: &str, all: bool) -> String {
+/// The condition that the row `alias` has the key in `k`. `by`: by which columns of the journal.
+fn same(columns: &[JournalColumn], alias: &str, by: By<'_>) -> String {
     let conditions: Vec<String> = columns
         .iter()
         .enumerate()
-        .filter(|(_, column)| all || column.is_key)
+        .filter(|(_, column)| column.is_key || matches!(by, By::Place(_)))
         .map(|(position, column)| {
             let name = quote_identifier(&column.name);
+            if matches!(by, By::Place(key) if key.get(position).is_none_or(Option::is_none)) {
+                return format!("{alias}.{name} IS NULL");
+            }
             let collation =
                 column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
             let schema = quote_identifier(&column.operator_schema);
@@ -54,6 +58,15 @@ fn same(columns: &[JournalColumn], alias: &str, all: bool) -> String {
         })
         .collect();
     conditions.join(" AND ")
+}
+
+/// By which columns a row is found.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// Those of the key.
+    Key,
+    /// All, which finds its partition, too: a row of nulls where this key has them.
+    Place(&'a Key),
 }
 
 /// The columns, each of `alias` where one is given.
@@ -98,37 +111,59 @@ fn excluded(wanted: &Definition, alias: &str, keys: &[Key]) -> Option<String> {
         format!(
             "NOT EXISTS (SELECT FROM {} WHERE {})",
             table(&wanted.journal, &keys),
-            same(&wanted.journal, alias, false)
+            same(&wanted.journal, alias, By::Key)
         )
     })
 }
 
-/// Deletes the rows of keys from the copy. A key whose partition is not known, for it has a null there, is looked for in
-/// all. `alone`: the keys without what is beside them, each once ([`alone`]); by them alone where the copy has no
-/// partitions.
+/// Deletes the rows of keys from the copy, each where the journal says that it was: a null tells the partition as any other
+/// value does, and a row of the same key in another partition is another row. `alone`: the keys without what is beside them,
+/// each once ([`alone`]); by them alone where the copy has no partitions.
 pub fn delete(wanted: &Definition, keys: &[Key], alone: &[Key]) -> Vec<String> {
     let keys = if wanted.is_backwards { alone } else { keys };
-    let (whole, other): (Vec<&Key>, Vec<&Key>) = keys
-        .iter()
-        .filter(|key| !is_gap(key))
-        .partition(|key| !wanted.is_backwards && key.iter().all(Option::is_some));
-    [(whole, true), (other, false)]
-        .into_iter()
-        .flat_map(|(keys, all)| {
+    let mut alike: BTreeMap<Vec<bool>, Vec<&Key>> = BTreeMap::new();
+    for key in keys.iter().filter(|key| !is_gap(key)) {
+        alike.entry(key.iter().map(Option::is_none).collect()).or_default().push(key);
+    }
+    alike
+        .into_values()
+        .flat_map(|keys| {
+            let by = keys.first().filter(|_| !wanted.is_backwards).map_or(By::Key, |key| By::Place(key));
             let statements: Vec<String> = keys
                 .chunks(CHUNK)
                 .map(|keys| {
                     format!(
-                        "DELETE FROM {} AS t USING {} WHERE {}",
+                        "DELETE FROM {} AS t USING {} WHERE {}{}",
                         wanted.target,
                         table(&wanted.journal, keys),
-                        same(&wanted.journal, "t", all)
+                        same(&wanted.journal, "t", by),
+                        only_ours(wanted)
                     )
                 })
                 .collect();
             statements
         })
         .collect()
+}
+
+/// The condition that a row lies where rows of the copy are; nothing where the whole target is the copy's.
+fn only_ours(wanted: &Definition) -> String {
+    let Some(handover) = wanted.handover.as_ref().filter(|handover| handover.into == wanted.target) else {
+        return String::new();
+    };
+    let parts: Vec<String> = handover
+        .parts
+        .iter()
+        .map(|part| format!("pg_catalog.to_regclass({})", quote_literal(part)))
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(
+        " AND t.tableoid = ANY (ARRAY(SELECT COALESCE(p.relid, x.part)::pg_catalog.oid FROM pg_catalog.unnest(ARRAY[{}]) AS x (part) \
+         LEFT JOIN LATERAL pg_catalog.pg_partition_tree(x.part) p ON true))",
+        parts.join(", ")
+    )
 }
 
 /// The keys without what is beside them, each once, and without those that tell of a TRUNCATE.
@@ -149,17 +184,24 @@ pub fn delete_current(wanted: &Definition, alone: &[Key]) -> Vec<String> {
     if wanted.is_backwards || wanted.journal.iter().all(|column| column.is_key) {
         return Vec::new();
     }
-    let condition = |only_key: bool| -> String {
+    let beside = wanted.journal.iter().filter(|column| !column.is_key).count();
+    // One column that is null or not is told apart by two statements, of which each finds its partitions; of several columns
+    // any may be.
+    let condition = |is_null: bool| -> String {
         let conditions: Vec<String> = wanted
             .journal
             .iter()
-            .filter(|column| column.is_key || !only_key)
             .map(|column| {
                 let name = quote_identifier(&column.name);
                 let collation =
                     column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
                 let schema = quote_identifier(&column.operator_schema);
-                format!("t.{name}{collation} OPERATOR({schema}.=) s.{name}")
+                let equal = format!("t.{name}{collation} OPERATOR({schema}.=) s.{name}");
+                match (column.is_key || !is_null, beside) {
+                    (true, _) => equal,
+                    (false, 1) => format!("t.{name} IS NULL"),
+                    (false, _) => format!("({equal} OR t.{name} IS NULL AND s.{name} IS NULL)"),
+                }
             })
             .collect();
         conditions.join(" AND ")
@@ -175,11 +217,12 @@ pub fn delete_current(wanted: &Definition, alone: &[Key]) -> Vec<String> {
         .chunks(CHUNK)
         .flat_map(|keys| {
             let using = format!(
-                "DELETE FROM {} AS t USING {}, {} AS s WHERE {}",
+                "DELETE FROM {} AS t USING {}, {} AS s WHERE {}{}",
                 wanted.target,
                 table(&wanted.journal, keys),
                 wanted.from(),
-                same(&wanted.journal, "s", false)
+                same(&wanted.journal, "s", By::Key),
+                only_ours(wanted)
             );
             [
                 format!("{using} AND {}", condition(false)),
@@ -189,21 +232,22 @@ pub fn delete_current(wanted: &Definition, alone: &[Key]) -> Vec<String> {
         .collect()
 }
 
-/// Copies the rows of keys as they are now. `before`: only those in blocks before it, for others will be copied later.
-/// `alone` as for [`delete`].
+/// Copies the rows of keys as they are now, each once: keys that are equal can be written in several ways, as 1.0 and 1.00, and
+/// then several of them name one row. `before`: only those in blocks before it, for others will be copied later. `alone` as
+/// for [`delete`].
 pub fn insert_again(wanted: &Definition, alone: &[Key], before: Option<u64>) -> Vec<String> {
     let alone: Vec<&Key> = alone.iter().collect();
     alone
         .chunks(CHUNK)
         .map(|keys| {
             let mut sql = format!(
-                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}, {} AS s WHERE {}",
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT DISTINCT ON (s.tableoid, s.ctid) {} FROM {}, {} AS s WHERE {}",
                 wanted.target,
                 listed(&wanted.columns, ""),
                 listed(&wanted.columns, "s."),
                 table(&wanted.journal, keys),
                 wanted.from(),
-                same(&wanted.journal, "s", false)
+                same(&wanted.journal, "s", By::Key)
             );
             if let Some(before) = before {
                 sql.push_str(&format!(" AND s.ctid < '({before},0)'::pg_catalog.tid"));
@@ -251,6 +295,15 @@ pub fn compared(wanted: &Definition, without: &[Key], by_hash: bool) -> String {
 pub fn size(oid: u32) -> String {
     format!(
         "SELECT pg_catalog.pg_total_relation_size(c.oid), c.reltablespace FROM pg_catalog.pg_class c WHERE c.oid = {oid}"
+    )
+}
+
+/// Whether what is copied into is emptied by a crash, in whole or in part.
+pub fn is_emptied_by_crash(target: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass({})) p
+             JOIN pg_catalog.pg_class c ON c.oid = p.relid WHERE c.relpersistence = 'u')",
+        quote_literal(target)
     )
 }
 

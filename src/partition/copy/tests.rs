@@ -30,10 +30,13 @@ fn drain() -> Definition {
             bounds: "FOR VALUES FROM ('2020-01-01') TO ('2020-02-01')".into(),
             inside: "ts >= '2020-01-01' AND ts < '2020-02-01'".into(),
             beside: vec!["CREATE TABLE s.p1 (LIKE s.\"T\")".into()],
+            tables: vec!["s.p1".into()],
+            open: vec!["GRANT SELECT ON TABLE s.p1 TO r".into()],
             after: vec!["ALTER PUBLICATION p ADD TABLE s.p1".into()],
         }],
         most_in_swap: 0,
         is_referenced: false,
+        asked_by: "r".into(),
     })
 }
 
@@ -94,7 +97,9 @@ fn a_row_is_deleted_where_the_journal_says_it_was_and_inserted_where_it_is() {
     assert_eq!(deletes.len(), 2, "{deletes:?}");
     assert!(deletes[0].ends_with("t.id OPERATOR(pg_catalog.=) k.k0 AND t.ts OPERATOR(pg_catalog.=) k.k1"));
     assert!(
-        deletes[1].contains("'{\"6\"}'") && deletes[1].ends_with("WHERE t.id OPERATOR(pg_catalog.=) k.k0")
+        deletes[1].contains("'{\"6\"}'")
+            && deletes[1].ends_with("WHERE t.id OPERATOR(pg_catalog.=) k.k0 AND t.ts IS NULL"),
+        "a row of the same key in another partition is another row: {deletes:?}"
     );
     let inserts = rows::insert_again(&wanted, &alone, Some(40));
     assert_eq!(inserts.len(), 1, "each key once: {inserts:?}");
@@ -105,6 +110,10 @@ fn a_row_is_deleted_where_the_journal_says_it_was_and_inserted_where_it_is() {
         "{inserts:?}"
     );
     assert!(inserts[0].ends_with("AND s.ctid < '(40,0)'::pg_catalog.tid"));
+    assert!(
+        inserts[0].contains(" SELECT DISTINCT ON (s.tableoid, s.ctid) s.id, "),
+        "each row once: {inserts:?}"
+    );
     assert!(rows::is_gap(&keys[3]) && !rows::is_gap(&keys[2]));
 }
 
@@ -126,7 +135,10 @@ fn a_row_is_deleted_also_where_it_is_now() {
         ),
         "{deletes:?}"
     );
-    assert!(deletes[1].ends_with("AND (s.ts IS NULL) AND t.id OPERATOR(pg_catalog.=) s.id"), "{deletes:?}");
+    assert!(
+        deletes[1].ends_with("AND (s.ts IS NULL) AND t.id OPERATOR(pg_catalog.=) s.id AND t.ts IS NULL"),
+        "{deletes:?}"
+    );
     let mut whole = drain();
     whole.journal = vec![column("id", "pg_catalog.int8", true), column("ts", "pg_catalog.date", true)];
     assert!(
@@ -163,7 +175,13 @@ fn a_drain_hands_its_tables_over_under_one_lock() {
         ]
     );
     let handover = wanted.handover.as_ref().expect("it is taken apart first");
-    assert_eq!(wanted.before, ["ALTER TABLE s.dbm_staging_7 DETACH PARTITION s.p1"]);
+    assert_eq!(
+        wanted.before,
+        ["GRANT SELECT ON TABLE s.p1 TO r", "ALTER TABLE s.dbm_staging_7 DETACH PARTITION s.p1"],
+        "what is made is open to nobody until the swap"
+    );
+    assert_eq!(wanted.closed, ["s.dbm_staging_7", "s.dbm_rest_7", "s.dbm_hold_7", "s.p1"]);
+    assert_eq!(wanted.told, "rows of s.d were moved into s.p1, for r: they are rows of s.\"T\" as before");
     assert_eq!((&*handover.hold, &*handover.into), ("s.dbm_hold_7", "s.\"T\""));
     assert_eq!(
         wanted.clean,
@@ -172,10 +190,28 @@ fn a_drain_hands_its_tables_over_under_one_lock() {
             "ALTER TABLE IF EXISTS s.p1 DROP CONSTRAINT IF EXISTS dbm_bound"
         ]
     );
-    assert!(wanted.complete[0].ends_with("INCLUDING GENERATED INCLUDING INDEXES) PARTITION BY RANGE (ts)"));
+    assert!(wanted.complete[0].ends_with(
+        "INCLUDING GENERATED INCLUDING INDEXES) PARTITION BY RANGE (ts);\nALTER TABLE s.dbm_staging_7 ENABLE ROW LEVEL \
+         SECURITY, FORCE ROW LEVEL SECURITY"
+    ));
     assert!(!wanted.prepare[0].sql.contains("INDEXES"));
     // What takes it back, takes back only what was made.
     assert!(wanted.prepare.iter().all(|statement| statement.undo.starts_with("DROP TABLE IF EXISTS")));
+}
+
+#[test]
+fn after_a_swap_only_parts_of_ours_are_touched() {
+    let wanted = drain();
+    let into = wanted.handover.as_ref().map(|handover| handover.into.clone()).unwrap_or_default();
+    let into = Definition { target: into, ..wanted };
+    let keys = [key(&[Some("5"), Some("2020-01-05")])];
+    let deletes = rows::delete(&into, &keys, &rows::alone(&into, &keys));
+    assert!(
+        deletes[0].contains(
+            "unnest(ARRAY[pg_catalog.to_regclass('s.p1'), pg_catalog.to_regclass('s.d')]) AS x (part)"
+        ),
+        "{deletes:?}"
+    );
 }
 
 #[test]

@@ -49,8 +49,13 @@ pub struct Pattern {
 /// The statements that make a partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Creation {
+    /// The tables that they make: it, and its own partitions. Whatever default privileges gave others has to be taken away
+    /// before rows come in.
+    pub tables: Vec<String>,
     /// Those that make it, of which nobody else notices anything.
     pub beside: Vec<String>,
+    /// Those that open it to whom it is to be open to.
+    pub open: Vec<String>,
     /// The one that attaches it.
     pub attach: String,
     /// Those that need it to be attached.
@@ -69,8 +74,9 @@ pub fn creation(
 ) -> Creation {
     let table = quote_qualified(schema, name);
     let mut beside = vec![table_itself(parent, &table, pattern)];
+    let mut tables = vec![table.clone()];
     if let Some(shape) = &pattern.shape {
-        add_parts(&mut beside, schema, name, &table, shape, model);
+        add_parts(&mut beside, &mut tables, schema, name, &table, shape, model);
     }
     let alter = |what: &str| format!("ALTER TABLE {table} {what}");
     beside.extend(pattern.columns.iter().map(|column| alter(column)));
@@ -90,7 +96,7 @@ pub fn creation(
         beside.push(alter("FORCE ROW LEVEL SECURITY"));
     }
     let grants = pattern.source.grants.iter();
-    beside.extend(grants.map(|(what, whom)| format!("GRANT {what} ON TABLE {table} TO {whom}")));
+    let open = grants.map(|(what, whom)| format!("GRANT {what} ON TABLE {table} TO {whom}")).collect();
     if let Some(comment) = &pattern.comment {
         beside.push(format!("COMMENT ON TABLE {table} IS {}", quote_literal(comment)));
     }
@@ -98,7 +104,9 @@ pub fn creation(
         format!("ALTER PUBLICATION {} ADD TABLE ONLY {table}", quote_identifier(publication))
     };
     Creation {
+        tables,
         beside,
+        open,
         attach: format!("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES {bounds}"),
         after: pattern.publications.iter().map(add).collect(),
     }
@@ -141,7 +149,15 @@ fn table_itself(parent: &str, table: &str, pattern: &Pattern) -> String {
 }
 
 /// The partitions of a partition that nobody uses yet, as those of its model.
-fn add_parts(sql: &mut Vec<String>, schema: &str, name: &str, table: &str, shape: &Shape, model: &str) {
+fn add_parts(
+    sql: &mut Vec<String>,
+    tables: &mut Vec<String>,
+    schema: &str,
+    name: &str,
+    table: &str,
+    shape: &Shape,
+    model: &str,
+) {
     for (place, part) in shape.parts.iter().enumerate() {
         let rest = part.name.strip_prefix(model).map_or_else(|| format!("_{}", place + 1), str::to_owned);
         let name_of_part = joined(name, &rest);
@@ -149,8 +165,9 @@ fn add_parts(sql: &mut Vec<String>, schema: &str, name: &str, table: &str, shape
         let by = part.shape.as_ref().map_or_else(String::new, |shape| format!(" PARTITION BY {}", shape.by));
         sql.push(format!("CREATE TABLE {qualified} PARTITION OF {table} {}{by}", part.bound));
         if let Some(shape) = &part.shape {
-            add_parts(sql, schema, &name_of_part, &qualified, shape, &part.name);
+            add_parts(sql, tables, schema, &name_of_part, &qualified, shape, &part.name);
         }
+        tables.push(qualified);
     }
 }
 

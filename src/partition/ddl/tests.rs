@@ -63,10 +63,10 @@ fn what_is_not_inherited_is_repeated() {
             "CREATE POLICY own ON public.\"P\" AS PERMISSIVE FOR SELECT TO PUBLIC USING (true)",
             "ALTER TABLE public.\"P\" ENABLE ROW LEVEL SECURITY",
             "ALTER TABLE public.\"P\" FORCE ROW LEVEL SECURITY",
-            "GRANT SELECT (note) ON TABLE public.\"P\" TO \"R\" WITH GRANT OPTION",
             "COMMENT ON TABLE public.\"P\" IS 'it''s'",
         ]
     );
+    assert_eq!(made.open, ["GRANT SELECT (note) ON TABLE public.\"P\" TO \"R\" WITH GRANT OPTION"]);
     assert_eq!(made.after, ["ALTER PUBLICATION \"Pub\" ADD TABLE ONLY public.\"P\""]);
 }
 
@@ -96,6 +96,11 @@ fn a_partition_of_partitions_gets_partitions_like_those_of_its_model() {
             "CREATE TABLE public.orders_2_eu_0 PARTITION OF public.orders_2_eu FOR VALUES WITH (modulus 1, remainder 0)",
             "CREATE TABLE public.orders_2_2 PARTITION OF public.orders_2 DEFAULT",
         ]
+    );
+    assert_eq!(
+        made.tables,
+        ["public.orders_2", "public.orders_2_eu_0", "public.orders_2_eu", "public.orders_2_2"],
+        "all that is made has to be closed"
     );
 }
 

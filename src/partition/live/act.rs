@@ -13,10 +13,12 @@ use crate::partition::ddl::{self, Creation, Fence, Pattern};
 use crate::partition::key::{Edge, Range};
 use crate::partition::set::{Partition, RetentionAction};
 use crate::partition::upkeep::Action;
+use crate::pg::closed::close;
 use crate::pg::query;
 use crate::pg::random;
-use crate::pg::run::Failure;
 use crate::pg::run::statement::run as run_statement;
+use crate::pg::run::{Failure, owner::as_owner};
+use crate::pg::trail;
 use crate::pg::upkeep::{self, Place, alone, in_transaction};
 use crate::pg::value::Text;
 use crate::text::{quote_identifier, quote_qualified};
@@ -284,7 +286,9 @@ impl Turn<'_> {
     /// Makes a partition, in the transaction that is open; `fence` is taken away when it is attached.
     fn make(&self, creation: &Creation, fence: Option<&Fence>, table: &str, pattern: &Pattern) {
         let Surveyed { set, policy, .. } = self.surveyed;
-        let mut statements = creation.beside.clone();
+        run_statement(&creation.beside.join(";\n"));
+        close(&creation.tables);
+        let mut statements = creation.open.clone();
         statements.push(creation.attach.clone());
         statements.extend(fence.map(|fence| fence.remove.clone()));
         statements.extend(creation.after.iter().cloned());
@@ -438,6 +442,9 @@ impl Turn<'_> {
         self.patiently(limit, || {
             self.transaction(limit, || {
                 run_statement(&sql);
+                // Of a detaching the trail hears by itself.
+                let told = format!("{partition}, dropped");
+                as_owner(|| trail::note_of_part(set.parent, trail::LEFT, &told));
                 record::write(self.run, &self.entry("retire", partition, "detached", start));
                 record::write(self.run, &self.entry("drop", partition, "dropped", start));
             })

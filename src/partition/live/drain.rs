@@ -24,7 +24,7 @@ pub fn drain(turn: &Turn<'_>) -> Result<Outcome, Failure> {
     }
     let surveyed = turn.surveyed;
     let drained = survey::with_cuts(&surveyed.set, &surveyed.policy, |cuts| {
-        copy::drain::drain(surveyed, cuts, turn.lock_timeout)
+        copy::drain::drain(surveyed, cuts, turn.lock_timeout, turn.role)
     });
     Ok(Outcome::new(Status::Done, drained?.text()))
 }

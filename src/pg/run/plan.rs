@@ -274,6 +274,20 @@ impl Ended {
                 } else {
                     String::new()
                 };
+                if current.is_some_and(|step| step.status == StepStatus::Done) {
+                    raise(
+                        code_of(if said.sqlstate.len() == 5 { &said.sqlstate } else { "XX000" }),
+                        &format!(
+                            "step {step} of plan {number} cannot be taken back: {}",
+                            first_line(&said.message)
+                        ),
+                        &rest(&said.message),
+                        &format!(
+                            "It is done as before, and the plan with it: CALL dbm.apply({number}) goes on, and CALL dbm.undo({number}) \
+                             tries again."
+                        ),
+                    );
+                }
                 raise(
                     code_of(if said.sqlstate.len() == 5 { &said.sqlstate } else { "XX000" }),
                     &format!("step {step} of plan {number} failed: {}", first_line(&said.message)),

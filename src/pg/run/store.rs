@@ -67,12 +67,15 @@ impl StoredPlan {
 
     /// The step that is not over and is being done, or was last.
     pub fn current(&self) -> Option<&StoredStep> {
-        self.steps.iter().find(|step| {
+        let begun = self.steps.iter().find(|step| {
             matches!(
                 step.status,
                 StepStatus::Running | StepStatus::Failed | StepStatus::Waiting | StepStatus::Confirmed
             ) || matches!(step.status, StepStatus::Undoing | StepStatus::UndoWaiting)
-        })
+        });
+        // One whose way back failed before it began is done as it was, and says why.
+        let refused = || self.steps.iter().rev().find(|step| step.error.is_some());
+        begun.or_else(|| if self.status == PlanStatus::Failed { refused() } else { None })
     }
 
     /// The plan as it was made.

@@ -18,9 +18,19 @@ pub fn undo(run: &Run, stored: &StoredStep) -> Result<Outcome, Failure> {
     })
     .or_else(|(failure, status)| {
         pgrx::log!("dbmastery: taking step {number} of plan {plan} back failed: {}", failure.text());
+        // Of a way back that was not begun nothing has to be ended: the plan is what it was, and can be applied on.
+        let is_whole = status == StepStatus::Undoing && place == 0 && is_still_done(stored)?;
+        let status = if is_whole { StepStatus::Done } else { status };
         transaction(|| set_error(plan, number, status, &failure.sqlstate, &failure.text()))?;
         Ok(Outcome::Failed)
     })
+}
+
+/// Whether the step is done as before, though a statement that takes it back failed: in a transaction that changed nothing,
+/// and alone its check knows.
+fn is_still_done(stored: &StoredStep) -> Result<bool, Failure> {
+    let first = stored.step.undo.first();
+    Ok(!first.is_some_and(|sql| runs_alone(sql)) || look(&stored.step)?.0 == Some(true))
 }
 
 fn attempt(

@@ -1,12 +1,14 @@
 //! Who changes something, and from where: one row for a transaction, and another when that changes within it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use pgrx::{IntoDatum, direct_function_call_as_datum, pg_sys};
 
 use super::column::Value;
 use super::context;
-use super::log::{self, write_one};
+use super::writer::write_one;
+use crate::catalog::trail::jsonb::Object;
 use crate::catalog::trail::layout::ACTIVITY;
 use crate::pg::roles;
 use crate::pg::value::Text;
@@ -19,18 +21,54 @@ struct Header {
     outer: pg_sys::Oid,
     current: pg_sys::Oid,
     context: u64,
-    /// Of the text of the query; 0 where it was not kept.
-    query: u64,
     number: i64,
 }
 
 thread_local! {
     static HEADER: Cell<Option<Header>> = const { Cell::new(None) };
+    /// The texts that go with it, whole: hashes of two may be alike.
+    static TEXTS: RefCell<Texts> = const { RefCell::new(Texts { query: None, application: Vec::new() }) };
+}
+
+struct Texts {
+    /// That of the query; `None` where it was not kept.
+    query: Option<Vec<u8>>,
+    /// What the client calls itself.
+    application: Vec<u8>,
+}
+
+impl Texts {
+    /// Whether they are right for what is changed now.
+    fn fit(&self, keeps_query: bool) -> bool {
+        self.application == application_name()
+            && match &self.query {
+                // Also where it is not asked for: the text of another statement must not stand there.
+                Some(query) => query_text() == Some(&**query),
+                None => !keeps_query || query_text().is_none(),
+            }
+    }
+}
+
+/// Varlenas, remembered as they are.
+type Bytes = Rc<[u8]>;
+
+thread_local! {
+    /// Names of roles, as texts.
+    static NAMES: RefCell<Vec<(pg_sys::Oid, Bytes)>> = const { RefCell::new(Vec::new()) };
+    /// From where the client came: its address, an `inet`, and its port.
+    static CLIENT: RefCell<Option<(Option<Bytes>, Option<i32>)>> = const { RefCell::new(None) };
+}
+
+/// A role got another name, or is gone.
+pub fn forget_names() {
+    NAMES.with_borrow_mut(Vec::clear);
 }
 
 /// What was written may not be there any more.
 pub fn forget() {
-    HEADER.set(None);
+    if HEADER.take().is_some() {
+        TEXTS.with_borrow_mut(|texts| texts.query = None);
+    }
 }
 
 /// Who changes something.
@@ -57,8 +95,17 @@ fn query_text<'a>() -> Option<&'a [u8]> {
     }
 }
 
-/// Who changes something at the moment `at`, the server's; written if it is not yet.
-pub fn current(at: i64, keeps_query: bool) -> Activity {
+fn application_name<'a>() -> &'a [u8] {
+    // SAFETY: null or a C string that lives as long as the setting stays.
+    unsafe {
+        let name = pg_sys::application_name;
+        if name.is_null() { b"" } else { std::ffi::CStr::from_ptr(name).to_bytes() }
+    }
+}
+
+/// Who changes something at the moment `at`, the server's; written if it is not yet. `number`: that of the change that is
+/// written next.
+pub fn current(at: i64, keeps_query: bool, number: i64) -> Activity {
     // SAFETY: reads what this process knows of itself, and takes a transaction number, as a writing transaction has one.
     let (transaction, session, outer, current) = unsafe {
         (
@@ -68,57 +115,86 @@ pub fn current(at: i64, keeps_query: bool) -> Activity {
             pg_sys::GetUserId(),
         )
     };
-    let query = if keeps_query { query_text() } else { None };
-    let query_hash = query.map_or(0, hash);
-    let wanted = Header {
-        transaction,
-        session,
-        outer,
-        current,
-        context: context::version(),
-        query: query_hash,
-        number: 0,
-    };
-    if let Some(header) = HEADER.get() {
-        let is_same = Header { number: 0, query: wanted.query, ..header } == wanted
-            && (query_hash == 0 || query_hash == header.query);
-        if is_same {
-            return Activity { number: header.number, transaction };
-        }
+    let wanted = Header { transaction, session, outer, current, context: context::version(), number: 0 };
+    if let Some(header) = HEADER.get()
+        && (Header { number: 0, ..header }) == wanted
+        && TEXTS.with_borrow(|texts| texts.fit(keeps_query))
+    {
+        return Activity { number: header.number, transaction };
     }
-    let number = log::next("activity_id");
+    let query = if keeps_query { query_text() } else { None };
     write(number, &wanted, at, query);
+    TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application: application_name().to_vec() });
     HEADER.set(Some(Header { number, ..wanted }));
     Activity { number, transaction }
 }
 
-fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
-    let role = |oid: pg_sys::Oid| -> Value {
-        let name = roles::name(oid).unwrap_or_else(|| oid.to_u32().to_string());
-        Text::from(name).into_datum()
-    };
-    // SAFETY: functions that read what this process knows of its client; null for none. The rest are values of the
-    // columns' types.
+/// # Safety
+/// A varlena, neither compressed nor elsewhere.
+unsafe fn bytes(datum: pg_sys::Datum) -> Bytes {
+    // SAFETY: as the caller vouches.
     unsafe {
+        let pointer = datum.cast_mut_ptr::<pg_sys::varlena>();
+        std::slice::from_raw_parts(pointer.cast::<u8>(), pgrx::varsize_any(pointer)).into()
+    }
+}
+
+/// The name of a role, a text.
+fn name_of(role: pg_sys::Oid) -> Bytes {
+    let known = NAMES.with_borrow(|names| {
+        names.iter().find(|&&(known, _)| known == role).map(|(_, name)| Rc::clone(name))
+    });
+    known.unwrap_or_else(|| {
+        let found = roles::name(role);
+        let is_there = found.is_some();
+        let name = Text::from(found.unwrap_or_else(|| role.to_u32().to_string())).into_datum();
+        // SAFETY: a text that was just made.
+        let name = name.map_or_else(|| Rc::from([]), |name| unsafe { bytes(name) });
+        if is_there {
+            NAMES.with_borrow_mut(|names| names.push((role, Rc::clone(&name))));
+        }
+        name
+    })
+}
+
+/// From where the client came. That stays, as long as the process serves it.
+fn client() -> (Option<Bytes>, Option<i32>) {
+    if let Some(known) = CLIENT.with_borrow(Clone::clone) {
+        return known;
+    }
+    // SAFETY: functions that read what this process knows of its client; null for none.
+    let found = unsafe {
         let address = direct_function_call_as_datum(pg_sys::inet_client_addr, &[]);
         let port = direct_function_call_as_datum(pg_sys::inet_client_port, &[]);
-        let application = pg_sys::application_name;
-        let application: &[u8] =
-            if application.is_null() { b"" } else { std::ffi::CStr::from_ptr(application).to_bytes() };
+        (address.map(|address| bytes(address)), port.map(|port| port.value() as i32))
+    };
+    CLIENT.with_borrow_mut(|client| client.insert(found).clone())
+}
+
+fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
+    let pointer = |bytes: &Bytes| pg_sys::Datum::from(bytes.as_ptr());
+    let roles = [header.session, header.outer, header.current].map(name_of);
+    let (address, port) = client();
+    let mut said = Vec::new();
+    if header.context == 0 {
+        Object::begin(&mut said, std::iter::empty()).finish();
+    }
+    // SAFETY: reads what this process knows of itself. Values of the columns' types.
+    unsafe {
         let row: [Value; 13] = [
             number.into_datum(),
             Some(pg_sys::Datum::from(at)),
             Some(pg_sys::Datum::from(header.transaction)),
             Some(pg_sys::Datum::from(pg_sys::GetCurrentTransactionStartTimestamp())),
-            role(header.session),
-            role(header.outer),
-            role(header.current),
+            Some(pointer(&roles[0])),
+            Some(pointer(&roles[1])),
+            Some(pointer(&roles[2])),
             pg_sys::MyProcPid.into_datum(),
-            address,
-            port,
+            address.as_ref().map(pointer),
+            port.map(pg_sys::Datum::from),
             // Bytes of the database as they are; a text is a varlena of its bytes, as a bytea is.
-            application.into_datum(),
-            context_as_jsonb(),
+            application_name().into_datum(),
+            if said.is_empty() { context_as_jsonb() } else { Some(pg_sys::Datum::from(said.as_ptr())) },
             query.and_then(IntoDatum::into_datum),
         ];
         write_one(&ACTIVITY, at, &row);

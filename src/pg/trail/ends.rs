@@ -11,7 +11,11 @@ pub fn install() {
     unsafe {
         pg_sys::RegisterXactCallback(Some(at_end), null_mut());
         pg_sys::RegisterSubXactCallback(Some(at_end_of_subtransaction), null_mut());
-        pg_sys::CacheRegisterRelcacheCallback(Some(at_change), pg_sys::Datum::from(0_usize));
+        let nothing = pg_sys::Datum::from(0_usize);
+        pg_sys::CacheRegisterRelcacheCallback(Some(at_change), nothing);
+        for cache in [pg_sys::SysCacheIdentifier::NAMESPACEOID, pg_sys::SysCacheIdentifier::AUTHOID] {
+            pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(at_change_of_name), nothing);
+        }
     }
 }
 
@@ -20,6 +24,16 @@ pub fn install() {
 unsafe extern "C-unwind" fn at_change(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     watched::forget(relation);
     log::forget(relation);
+}
+
+/// A schema or a role got another name, or is gone.
+#[pg_guard]
+unsafe extern "C-unwind" fn at_change_of_name(_argument: pg_sys::Datum, cache: i32, _hash: u32) {
+    if cache == pg_sys::SysCacheIdentifier::AUTHOID as i32 {
+        activity::forget_names();
+    } else {
+        log::forget(pg_sys::InvalidOid);
+    }
 }
 
 #[pg_guard]

@@ -1,4 +1,4 @@
-//! The event trigger that notices what is done to watched tables, and new tables that are to be watched.
+//! The event triggers that notice what is done to watched tables, and new tables that are to be watched.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -6,11 +6,12 @@ use std::ffi::CStr;
 use pgrx::{pg_guard, pg_sys};
 
 use super::log;
+use super::statement::{Ddl, Stage};
 
 static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
 
-/// What is done at the end of a statement of that tag.
-pub type Handler = fn(&str);
+/// What is done at a moment of a statement.
+pub type Handler = fn(&Ddl);
 
 thread_local! {
     static HANDLER: Cell<Option<Handler>> = const { Cell::new(None) };
@@ -28,27 +29,34 @@ pub extern "C" fn pg_finfo_dbmastery_audit_trail_ddl() -> &'static pg_sys::Pg_fi
     &VERSION_1
 }
 
-/// `dbm.on_audit_trail_ddl()`, an event trigger at ddl_command_end.
+/// `dbm.on_audit_trail_ddl()`, an event trigger at ddl_command_start, sql_drop and ddl_command_end.
 ///
 /// # Safety
 /// Called by the server alone.
 #[unsafe(no_mangle)]
 #[pg_guard]
 pub unsafe extern "C-unwind" fn dbmastery_audit_trail_ddl(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
-    // SAFETY: the server's own frame; the name of a tag is a constant.
+    // SAFETY: the server's own frame; the names of an event and of a tag are constants.
     unsafe {
         let context = (*call).context;
         if !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_EventTriggerData {
             let event = &*context.cast::<pg_sys::EventTriggerData>();
-            let tag = CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)).to_string_lossy();
-            end_of_ddl(&tag);
+            let stage = match CStr::from_ptr(event.event).to_bytes() {
+                b"ddl_command_start" => Stage::Start,
+                b"sql_drop" => Stage::Drop,
+                _ => Stage::End,
+            };
+            noticed(stage, event);
         }
     }
     pg_sys::Datum::null()
 }
 
-/// A statement of that tag ended. What we do ourselves meanwhile is passed over.
-pub fn end_of_ddl(tag: &str) {
+/// A statement begins, dropped something or ended. What we do ourselves meanwhile is passed over.
+///
+/// # Safety
+/// What the server hands to an event trigger.
+unsafe fn noticed(stage: Stage, event: &pg_sys::EventTriggerData) {
     struct Done;
     impl Drop for Done {
         fn drop(&mut self) {
@@ -61,11 +69,17 @@ pub fn end_of_ddl(tag: &str) {
         // What it is to work with may not be there yet.
         return;
     }
-    if !log::is_there() || IS_AT_WORK.replace(true) {
+    if IS_AT_WORK.get() || !log::is_there() {
         return;
     }
+    // SAFETY: as the caller vouches; the name of a tag is a constant.
+    let ddl = unsafe {
+        let tag = CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)).to_string_lossy().into_owned();
+        Ddl::read(stage, tag, event.parsetree)
+    };
+    IS_AT_WORK.set(true);
     let _done = Done;
-    handler(tag);
+    handler(&ddl);
 }
 
 /// Runs `work`, whose statements are passed over.

@@ -10,19 +10,27 @@ mod context;
 mod descriptor;
 mod ends;
 mod event;
+mod indexes;
 mod log;
+mod note;
+mod numbers;
 mod pinned;
+mod place;
 pub mod reading;
 mod redaction;
 mod registry;
 mod rows;
+mod statement;
 mod trigger;
 mod watched;
+mod writer;
 
 pub use context::{context, set_context};
 pub use event::{install_handler, unnoticed};
 pub use log::{is_ours, is_there};
-pub use registry::home;
+pub use note::{LEFT, note_of_part};
+pub use registry::{adopt, home};
+pub use statement::{Ddl, Partition, Stage};
 
 /// Begins to watch what makes remembered things stale. Called once, when the library is loaded.
 pub fn install() {

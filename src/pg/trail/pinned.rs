@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 
 use crate::pg::local_settings::with_settings;
 
-const PINNED: [(&CStr, &CStr); 7] = [
+const PINNED: [(&CStr, &CStr); 8] = [
     (c"DateStyle", c"ISO, YMD"),
     (c"IntervalStyle", c"postgres"),
     (c"TimeZone", c"UTC"),
@@ -14,6 +14,8 @@ const PINNED: [(&CStr, &CStr); 7] = [
     (c"bytea_output", c"hex"),
     (c"lc_monetary", c"C"),
     (c"search_path", c""),
+    // Names: regclass and its like.
+    (c"quote_all_identifiers", c"off"),
 ];
 
 /// Types whose text depends on no setting, beside those that are written without their output function.

@@ -1,8 +1,8 @@
 //! Which relations are watched, and how: the table dbm_trail.relation, read by the trigger itself, since whoever writes has
 //! no right on it.
 //!
-//! OIDs are of one database. In a copy that pg_restore made they are others': there a relation is found by its name, and
-//! its row is put right.
+//! OIDs are of one database, and of one making: in a copy that pg_restore made they are others', also where it made the
+//! copy in the same place. There a relation is found by its name, and its row is put right.
 
 use std::cell::RefCell;
 
@@ -108,7 +108,24 @@ pub fn find(relid: pg_sys::Oid) -> Option<Registered> {
     found
 }
 
-/// The watched relation of this name whose row is of another database, put right.
+/// Whether there is a relation of that OID.
+fn is_there(relid: Option<pg_sys::Datum>) -> bool {
+    let Some(relid) = relid else { return false };
+    // SAFETY: a look-up in the system cache, of which only whether it found something is used.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
+        let zero = pg_sys::Datum::null();
+        pg_sys::SearchSysCacheExists(cache, relid, zero, zero, zero)
+    }
+}
+
+/// Puts the row of a watched table right, which a restore has made anew; whether there was one.
+pub fn adopt(relid: u32, schema: &str, name: &str) -> bool {
+    find_by_name(relid.into(), schema, name).is_some()
+}
+
+/// The watched relation of this name whose row is of another database, or of a table that is there no more, put right.
+/// Only for a table that has a trigger of ours: nobody else's is meant.
 pub fn find_by_name(relid: pg_sys::Oid, schema: &str, name: &str) -> Option<Registered> {
     let open = Open::if_there("relation", pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE)?;
     // Somebody else may have put it right while we waited.
@@ -118,7 +135,10 @@ pub fn find_by_name(relid: pg_sys::Oid, schema: &str, name: &str) -> Option<Regi
     let home = home();
     let is_meant = |row: &[Value]| {
         let at = |place: usize| row.get(place).copied().flatten();
-        at(5).is_none() && text(at(10)) != home && text(at(2)) == schema && text(at(3)) == name
+        at(5).is_none()
+            && text(at(2)) == schema
+            && text(at(3)) == name
+            && (text(at(10)) != home || !is_there(at(1)))
     };
     // SAFETY: the log's own table, of which the relation and its rows are used while both are open.
     let changed = unsafe { rewrite(&open, is_meant, relid, &home) };

@@ -7,6 +7,7 @@ use super::rows::{Row, Run};
 use super::watched::watched;
 use crate::catalog::trail::layout::FLAG_UNPAIRED;
 use crate::pg::error::raise;
+use crate::pg::silence;
 
 /// What `PG_FUNCTION_INFO_V1` writes.
 static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
@@ -53,6 +54,11 @@ unsafe fn write(event: &pg_sys::TriggerData) {
             protocol_violated("is for AFTER triggers");
         }
         let watched = watched(event.tg_relation);
+        if watched.is_part && silence::is_ours() {
+            // A copy moves rows from one part of the table to another: to the table nothing happens. The copy says so by an
+            // event of its own.
+            return;
+        }
         let is_row = event.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
         let operation = event.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
         pinned(watched.needs_pinning, || {

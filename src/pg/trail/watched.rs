@@ -3,29 +3,48 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, pg_sys};
 use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
 
 use super::activity::hash;
 use super::column::{Column, Form, Value};
 use super::descriptor::{attribute, count, name_bytes};
-use super::log::{self, Key, Open, write_one};
-use super::pinned::depends_on_settings;
+use super::log::{Key, Open};
+use super::numbers::Sequence;
+use super::pinned::{depends_on_settings, pinned};
 use super::registry::{self, Registered};
-use crate::catalog::trail::jsonb::key_order;
+use super::writer::write_one;
+use crate::catalog::trail::jsonb::{Beginning, key_order};
 use crate::catalog::trail::layout::SHAPE;
 use crate::pg::error::raise;
 use crate::pg::planner::list::oids;
 use crate::pg::scan::{text_of_c_string, text_of_name};
 use crate::pg::value::{Document, Text};
 
+/// Columns that are written together.
+#[derive(Clone)]
+pub struct Logged {
+    /// In the order of JSON's keys.
+    pub columns: Vec<Column>,
+    /// Their names, as an object begins with them.
+    pub beginning: Beginning,
+}
+
+impl Logged {
+    fn new(mut columns: Vec<Column>) -> Self {
+        columns.sort_by(|one, other| key_order(&one.name, &other.name));
+        let beginning = Beginning::new(columns.iter().map(|column| &*column.name));
+        Self { columns, beginning }
+    }
+}
+
 /// A table that is watched.
 pub struct Watched {
-    /// The columns that are logged, in the order of JSON's keys.
-    pub columns: Vec<Column>,
-    /// The columns of the key, in the order of JSON's keys.
-    pub key: Vec<Column>,
+    /// The columns that are logged.
+    pub columns: Logged,
+    /// The columns of the key.
+    pub key: Logged,
     /// Whether it has a key; else the key is the whole row.
     pub has_key: bool,
     /// Whether whole rows are kept.
@@ -36,6 +55,8 @@ pub struct Watched {
     pub needs_pinning: bool,
     /// How many columns a row has.
     pub width: usize,
+    /// Whether it is a part of the table that is watched: its rows are rows of that, wherever in it they lie.
+    pub is_part: bool,
     relation_id: i32,
     schema: String,
     table: String,
@@ -89,7 +110,8 @@ pub unsafe fn watched(relation: pg_sys::Relation) -> Rc<Watched> {
             return found;
         }
         let before = CHANGES.get();
-        let built = Rc::new(build(relation));
+        // Names of types are not to depend on the session.
+        let built = Rc::new(pinned(true, || build(relation)));
         if CHANGES.get() == before {
             WATCHED.with_borrow_mut(|watched| watched.insert(oid, Rc::clone(&built)));
         }
@@ -106,28 +128,31 @@ fn schema_of(namespace: pg_sys::Oid) -> String {
     unsafe { text_of_c_string(pg_sys::get_namespace_name(namespace)) }.map_or_else(String::new, String::from)
 }
 
-/// The relation itself, or the partitioned table above it that is watched.
+/// The relation itself, or the partitioned table above it that is watched, and whether it is that.
 ///
 /// # Safety
 /// The relation is open.
-unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> Option<Registered> {
+unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> Option<(Registered, bool)> {
     // SAFETY: as the caller vouches.
     unsafe {
         let oid = (*relation).rd_id;
+        let itself = |found| Some((found, false));
+        let above = |found| Some((found, true));
         if let Some(found) = registry::find(oid) {
-            return Some(found);
+            return itself(found);
         }
         let ancestors = ancestors(relation);
         if let Some(found) = ancestors.iter().find_map(|&ancestor| registry::find(ancestor)) {
-            return Some(found);
+            return above(found);
         }
         // Restored elsewhere?
-        registry::find_by_name(oid, schema, table).or_else(|| {
-            ancestors.iter().find_map(|&ancestor| {
+        registry::find_by_name(oid, schema, table).and_then(itself).or_else(|| {
+            let found = ancestors.iter().find_map(|&ancestor| {
                 let name = text_of_c_string(pg_sys::get_rel_name(ancestor))?;
                 let schema = schema_of(pg_sys::get_rel_namespace(ancestor));
                 registry::find_by_name(ancestor, &schema, &name)
-            })
+            });
+            found.and_then(above)
         })
     }
 }
@@ -162,7 +187,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
     unsafe {
         let class = &*(*relation).rd_rel;
         let (schema, table) = (schema_of(class.relnamespace), text_of(&class.relname));
-        let Some(registered) = registered(relation, &schema, &table) else {
+        let Some((registered, is_part)) = registered(relation, &schema, &table) else {
             raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 &format!(
@@ -213,8 +238,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             }
             attributes.push(described(attribute, place + 1, &name, is_logged, is_redacted));
         }
-        columns.sort_by(|one, other| key_order(&one.name, &other.name));
-        key.sort_by(|one, other| key_order(&one.name, &other.name));
+        let columns = Logged::new(columns);
         let key_names: Option<Vec<String>> = key_numbers.map(|numbers| {
             numbers
                 .iter()
@@ -222,9 +246,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
                 .collect()
         });
         let has_key = key_names.is_some();
-        if !has_key {
-            key.clone_from(&columns);
-        }
+        let key = if has_key { Logged::new(key) } else { columns.clone() };
         let attributes = Json::Array(attributes);
         let identity = format!("{}\n{schema}\n{table}\n{key_names:?}\n{attributes}", registered.relation_id);
         Watched {
@@ -235,6 +257,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             keeps_query: registered.keeps_query,
             needs_pinning,
             width,
+            is_part,
             relation_id: registered.relation_id,
             schema,
             table,
@@ -369,7 +392,7 @@ impl Watched {
             open.scan(Some(key), |row| {
                 let number =
                     |place: usize| row.get(place).copied().flatten().map(|datum| datum.value() as i64);
-                if number(7) == Some(self.fingerprint) {
+                if number(7) == Some(self.fingerprint) && self.is_described(row) {
                     found = number(0).map(|number| number as i32);
                 }
             });
@@ -379,8 +402,29 @@ impl Watched {
         found
     }
 
+    /// Whether a row of the table of shapes says what is: fingerprints of two shapes may be alike.
+    ///
+    /// # Safety
+    /// A row of that table.
+    unsafe fn is_described(&self, row: &[Value]) -> bool {
+        let at = |place: usize| row.get(place).copied().flatten();
+        // SAFETY: as the caller vouches: the columns are of these types.
+        unsafe {
+            let text =
+                |place| at(place).and_then(|datum| Text::from_datum(datum, false)).map(Text::into_string);
+            let attributes = at(5).and_then(|datum| pgrx::JsonB::from_datum(datum, false));
+            let key = at(6).and_then(|datum| Vec::<Option<Text>>::from_datum(datum, false));
+            let key: Option<Vec<String>> =
+                key.map(|names| names.into_iter().flatten().map(Text::into_string).collect());
+            text(3).as_ref() == Some(&self.schema)
+                && text(4).as_ref() == Some(&self.table)
+                && attributes.is_some_and(|found| found.0 == self.attributes)
+                && key == self.key_names
+        }
+    }
+
     fn write_shape(&self, at: i64) -> i32 {
-        let shape = log::next("shape_id") as i32;
+        let shape = Sequence::find("shape_id").next() as i32;
         let text = |text: &str| Text::from(text).into_datum();
         let key: Value = self.key_names.as_ref().and_then(|names| {
             let names: Vec<Text> = names.iter().map(|name| Text::from(name.as_str())).collect();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::doubts;
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
@@ -57,7 +58,8 @@ pub struct Then {
     pub rows: Box<dyn Iterator<Item = Row>>,
 }
 
-fn when(at: Moment) -> String {
+/// A moment as people read it.
+pub fn when(at: Moment) -> String {
     let found = pg::trail::reading::rows(None, &format!("SELECT {}", moment(1)), &[Some(at.to_string())]);
     found.first().and_then(|row| text(row, 0)).unwrap_or_default().to_owned()
 }
@@ -119,8 +121,14 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
     };
     let way = Way { book, subject, lineage: &lineage, shapes: &shapes, at };
     let rows = match if lasts { way.back(&names) } else { None } {
-        Some(rows) => rows,
-        None => Box::new(way.forward(watched.from).into_rows().into_iter()),
+        Some(rows) => {
+            doubts::say(book, subject, at, Moment::MAX);
+            rows
+        }
+        None => {
+            doubts::say(book, subject, watched.from, at);
+            Box::new(way.forward(watched.from).into_rows().into_iter())
+        }
     };
     let unseen: Vec<ColumnId> = match &subject.visible {
         Visible::All => Vec::new(),

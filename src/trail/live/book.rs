@@ -14,6 +14,7 @@ use crate::text::quote_qualified;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::members;
 use crate::trail::read::lineage::{Attribute, LIVE, Lineage, Shape};
+use crate::trail::survey::OID;
 
 /// The log.
 pub struct Book {
@@ -87,22 +88,13 @@ impl Book {
         rows(Some(self.owner), sql, arguments)
     }
 
-    /// The tables that are or were watched: those that this table is, or all. In a database that a dump was restored to, a
-    /// name counts only where our trigger came along: anybody may give a table of his a name.
+    /// The tables that are or were watched: those that this table is, or all.
     pub fn watched(&self, table: Option<Oid>) -> Vec<Watched> {
         let sql = format!(
             "SELECT r.relation_id, w.oid, coalesce(n.nspname::pg_catalog.text, r.schema_name),
                     coalesce(c.relname::pg_catalog.text, r.table_name), {}, {}
              FROM dbm_trail.relation r
-             CROSS JOIN LATERAL (SELECT CASE WHEN r.home = $1
-                 THEN (SELECT o.oid FROM pg_catalog.pg_class o WHERE o.oid = r.relid)
-                 ELSE (SELECT o.oid FROM pg_catalog.pg_class o
-                       JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
-                       WHERE o.relname = r.table_name AND s.nspname = r.schema_name
-                         AND EXISTS (SELECT FROM pg_catalog.pg_trigger g
-                                     JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
-                                     WHERE g.tgrelid = o.oid AND p.proname = 'write_audit_trail'
-                                       AND p.pronamespace = 'dbm'::pg_catalog.regnamespace)) END AS oid) w
+             CROSS JOIN LATERAL (SELECT {OID} AS oid) w
              LEFT JOIN pg_catalog.pg_class c ON c.oid = w.oid
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE $2 IS NULL OR w.oid = $2::pg_catalog.oid
@@ -249,13 +241,17 @@ pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
 pub fn seen_columns(lineage: &Lineage, visible: &Visible, shape: i32) -> Option<HashSet<String>> {
     let numbers = match visible {
         Visible::All => return None,
-        Visible::Columns(numbers) => numbers.clone(),
-        Visible::Nothing => HashSet::new(),
+        Visible::Table => None,
+        Visible::Columns(numbers) => Some(numbers),
+        Visible::Nothing => return Some(HashSet::new()),
     };
     let (Some(live), Some(names)) = (lineage.names(LIVE), lineage.names(shape)) else {
         return Some(HashSet::new());
     };
-    let is_seen = |id| live.attribute(id).is_some_and(|attribute| numbers.contains(&attribute.number));
+    let is_seen = |id| {
+        live.attribute(id)
+            .is_some_and(|attribute| numbers.is_none_or(|numbers| numbers.contains(&attribute.number)))
+    };
     Some(
         names
             .columns

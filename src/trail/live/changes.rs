@@ -7,9 +7,10 @@ use super::book::{
     seen_columns, text,
 };
 use crate::catalog::{Moment, Oid};
+use crate::pg::local_settings::with_settings;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::with_partitions;
-use crate::pg::trail::reading::{Argument, Cursor};
+use crate::pg::trail::reading::{Argument, Cursor, Rows};
 use crate::trail::read::change::Operation;
 use crate::trail::read::document::{members, object};
 
@@ -121,7 +122,7 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
         let of_it = shapes.remove(&each.id).unwrap_or_default();
         let ids: Vec<i32> = of_it.iter().map(|found| found.shape.id).collect();
         let lineage = match (&visible, each.table) {
-            (Visible::Columns(_), Some(oid)) => {
+            (Visible::Table | Visible::Columns(_), Some(oid)) => {
                 let mut tables = with_partitions(oid);
                 (!tables.is_empty()).then(|| {
                     let table = tables.remove(0);
@@ -131,7 +132,11 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
             _ => None,
         };
         for id in ids {
-            let columns = lineage.as_ref().and_then(|lineage| seen_columns(lineage, &visible, id));
+            let columns = match &lineage {
+                _ if visible == Visible::All => None,
+                Some(lineage) => seen_columns(lineage, &visible, id),
+                None => Some(HashSet::new()),
+            };
             views.insert(id, View { table: each.name.clone(), columns });
         }
     }
@@ -139,7 +144,7 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
 }
 
 /// The changes, the last first.
-pub fn changes(asked: &Asked) -> impl Iterator<Item = Entry> + use<> {
+pub fn changes(asked: &Asked) -> Told {
     let book = Book::open();
     let watched = book.watched(asked.target);
     if let Some(target) = asked.target {
@@ -164,17 +169,93 @@ pub fn changes(asked: &Asked) -> impl Iterator<Item = Entry> + use<> {
         arguments.push(Some(value));
         condition.push_str(&format!(" AND c.changed_at {operator} {moment}"));
     }
+    let select = select();
+    if let Some(count) = asked.max_rows.filter(|&count| count <= MOST_FROM_END) {
+        let count = usize::try_from(count).unwrap_or(0);
+        // Who it was is looked up for the changes that are told alone.
+        let is_looked_up = asked.actor.is_none();
+        let sql = |condition: &str, limit: &str| {
+            if is_looked_up {
+                let last = format!("(SELECT * FROM dbm_trail.change c WHERE {condition} {ORDER} {limit}) c");
+                format!("{} {ORDER}", select.replacen("dbm_trail.change c", &last, 1))
+            } else {
+                format!("{select} WHERE {condition} {ORDER} {limit}")
+            }
+        };
+        let found = last_changes(&book, sql, &condition, &arguments, count);
+        let entries: Vec<Entry> = found.iter().filter_map(|row| entry(row, &views)).collect();
+        return Told::Few(entries.into_iter());
+    }
     let limit = asked.max_rows.map_or_else(String::new, |count| {
-        arguments.push(Some(count.max(0).to_string()));
+        arguments.push(Some(count.to_string()));
         format!(" LIMIT ${}::pg_catalog.int8", arguments.len())
     });
-    let order = "ORDER BY c.change_id DESC";
-    let sql = if asked.actor.is_none() && asked.max_rows.is_some() {
-        // Who it was is looked up for the changes that are told alone.
-        let last = format!("(SELECT * FROM dbm_trail.change c WHERE {condition} {order}{limit}) c");
-        format!("{} {order}", select().replacen("dbm_trail.change c", &last, 1))
-    } else {
-        format!("{} WHERE {condition} {order}{limit}", select())
-    };
-    Cursor::open(Some(book.owner), &sql, &arguments).filter_map(move |row| entry(&row, &views))
+    let sql = format!("{select} WHERE {condition} {ORDER}{limit}");
+    Told::Many(Box::new(
+        Cursor::open(Some(book.owner), &sql, &arguments).filter_map(move |row| entry(&row, &views)),
+    ))
+}
+
+const ORDER: &str = "ORDER BY c.change_id DESC";
+
+/// So many changes are looked for from the end of the log on; more are read in one go.
+const MOST_FROM_END: i64 = 10_000;
+
+/// The last changes that meet a condition. Their numbers are in the order in which they lie there, so that the index tells
+/// where the last are: first so many as are wanted, and where these are others', further and further back.
+fn last_changes(
+    book: &Book,
+    sql: impl Fn(&str, &str) -> String,
+    condition: &str,
+    arguments: &[Argument],
+    count: usize,
+) -> Rows {
+    let last = book.rows("SELECT last_value FROM dbm_trail.change_id", &[]);
+    let last: i64 = last.first().map_or(0, |row| number(row, 0));
+    let mut reach = i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(4).max(4_096);
+    let mut above = last.saturating_sub(reach);
+    let mut up_to = None;
+    let mut found = Rows::new();
+    while found.len() < count {
+        let mut arguments = arguments.to_vec();
+        let mut condition = condition.to_owned();
+        if above > 0 {
+            arguments.push(Some(above.to_string()));
+            condition.push_str(&format!(" AND c.change_id > ${}::pg_catalog.int8", arguments.len()));
+        }
+        if let Some(up_to) = up_to {
+            arguments.push(Some(i64::to_string(&up_to)));
+            condition.push_str(&format!(" AND c.change_id <= ${}::pg_catalog.int8", arguments.len()));
+        }
+        arguments.push(Some((count - found.len()).to_string()));
+        let sql = sql(&condition, &format!("LIMIT ${}::pg_catalog.int8", arguments.len()));
+        // The planner thinks an index dear that it has no statistics of.
+        found.extend(with_settings(&[(c"enable_seqscan", c"off")], || book.rows(&sql, &arguments)));
+        if above <= 0 {
+            break;
+        }
+        up_to = Some(above);
+        reach = reach.saturating_mul(8);
+        above = above.saturating_sub(reach);
+    }
+    found
+}
+
+/// Changes as they are told.
+pub enum Told {
+    /// All at once.
+    Few(std::vec::IntoIter<Entry>),
+    /// One by one.
+    Many(Box<dyn Iterator<Item = Entry>>),
+}
+
+impl Iterator for Told {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        match self {
+            Self::Few(entries) => entries.next(),
+            Self::Many(entries) => entries.next(),
+        }
+    }
 }

@@ -1,48 +1,148 @@
-//! What is done at the end of DDL: watched tables keep their names and their triggers, new ones of watched schemas are put
-//! under the trail, and whoever switches a trigger off is written down.
-
-use pgrx::{PgLogLevel, PgSqlErrorCode};
+//! What is done beside DDL: watched tables keep their names and their triggers, new ones of watched schemas are put under
+//! the trail, and whoever takes a trigger away or out of force is written down.
 
 use super::facts;
 use super::install::{drop_triggers, note, remake, run, watch};
 use super::list::unwatched;
+use super::partitions;
+use super::silence::{self, When};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::home;
+use crate::pg::trail::{Ddl, Stage, adopt, home};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query};
-use crate::trail::survey::{OID, Watched};
-use crate::trail::triggers::{self, PREFIX, create_on_partition};
+use crate::trail::survey::{IS_STALE, OID, Watched};
+use crate::trail::triggers::{PREFIX, create_on_partition};
 use crate::trail::watch::Asked;
 
-/// A statement of that tag ended.
-pub fn ended(tag: &str) {
+/// A moment of a statement.
+pub fn noticed(ddl: &Ddl) {
+    if !with_empty_search_path(is_whole) {
+        return;
+    }
+    match ddl.stage {
+        Stage::Start => begins(ddl),
+        Stage::Drop => dropped(),
+        Stage::End => ended(ddl),
+    }
+}
+
+/// Whether the log has what is asked here: one that a restore is taking away, or making, is left alone.
+fn is_whole() -> bool {
+    let sql = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = 'dbm_trail' AND c.relname IN ('event', 'relation', 'shape') AND c.relkind = 'r'";
+    query::rows(sql, &[], |_| Ok(())).len() == 3
+}
+
+/// A list of numbers for `IN (…)`.
+fn listed(numbers: &[u32]) -> String {
+    if numbers.is_empty() {
+        return "0".to_owned();
+    }
+    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What watches the tables of that list: their own rows, those of what inherits from them or they from, and of the
+/// partitioned tables far above.
+fn watching(list: &str) -> String {
+    format!(
+        "c.oid IN ({list}) OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND \
+         i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p \
+         WHERE p.relid IN ({list}))"
+    )
+}
+
+/// A statement begins: once it has given things other names, or taken them away, nobody knows what was meant.
+fn begins(ddl: &Ddl) {
+    // With the rights of whoever runs it.
+    let in_the_way = with_empty_search_path(|| partitions::in_the_way(ddl.partition));
+    if !ddl.renames && !ddl.may_silence && !ddl.drops && in_the_way.is_none() {
+        return;
+    }
+    as_extension(|| {
+        guard::trusting(|| {
+            adopt_restored();
+            if let Some(partition) = in_the_way {
+                drop_triggers(partition);
+            }
+        });
+    });
+}
+
+/// Tables that a restore made are known by their names; from now on by their numbers. Only those that have all their
+/// triggers: what pg_restore is still making is left alone.
+fn adopt_restored() {
+    let home: [pgrx::datum::DatumWithOid<'static>; 1] = [Text::from(home()).into()];
+    let any = format!("SELECT 1 FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {IS_STALE} LIMIT 1");
+    if query::rows(&any, &home, |_| Ok(())).is_empty() {
+        return;
+    }
+    for (watched, _) in facts::survey(IS_STALE) {
+        if watched.is_complete() {
+            adopt(watched.relid, &watched.name.0, &watched.name.1);
+        }
+    }
+}
+
+/// Something was dropped, by whatever statement.
+fn dropped() {
+    // Before anything else: the server tells it here alone.
+    let gone = with_empty_search_path(silence::gone);
+    if gone.is_empty() {
+        return;
+    }
+    as_extension(|| {
+        guard::trusting(|| {
+            forget_schemas(&gone.schemas);
+            partitions::note_dropped(&gone.tables);
+            note_gone(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
+            let tables = silence::without_triggers(&gone.triggers);
+            if !tables.is_empty() {
+                keep_triggers(&watching(&listed(&tables)), When::Dropped);
+            }
+        });
+    });
+}
+
+fn ended(ddl: &Ddl) {
     // Before anything else: an operator of the user's would run with the rights of whoever runs DDL, or hide what was done.
     let touched = with_empty_search_path(touched);
     as_extension(|| {
         guard::trusting(|| {
-            keep_names();
-            if tag.starts_with("DROP") && tag != "DROP TRIGGER" {
-                note_gone();
+            if let Some((old, new)) = &ddl.renamed_schema {
+                rename_schema(old, new);
+            }
+            if ddl.renames {
+                keep_names();
+            }
+            if ddl.tag.ends_with("SUBSCRIPTION") {
+                keep_triggers("true", When::Other);
                 return;
             }
-            let list = touched.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-            let list = if list.is_empty() { "0".to_owned() } else { list };
-            if tag.ends_with("SUBSCRIPTION") {
-                keep_triggers("true");
-                return;
+            if let Some(partition) = ddl.partition {
+                partitions::note(partition);
             }
-            // The table itself, what inherits from it, what it inherits from, and the partitioned table far above it.
-            keep_triggers(&format!(
-                "c.oid IN ({list}) OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND \
-                 i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p \
-                 WHERE p.relid IN ({list}))"
-            ));
-            if tag == "ALTER TABLE" {
-                release_detached();
+            let list = listed(&touched);
+            let when = match ddl {
+                Ddl { may_silence: true, .. } => When::Altered,
+                Ddl { enables: true, .. } => When::Enabled,
+                _ => When::Other,
+            };
+            let below = match ddl.partition {
+                Some(partition) if partition.comes => format!(
+                    " OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}) p)",
+                    partition.partition
+                ),
+                _ => String::new(),
+            };
+            keep_triggers(&format!("{}{below}", watching(&list)), when);
+            if ddl.tag == "ALTER TABLE" {
+                partitions::release_detached();
             }
-            if tag.starts_with("CREATE TABLE") || tag == "SELECT INTO" || tag == "ALTER TABLE" {
-                watch_new(&list);
+            if ddl.tag.starts_with("CREATE TABLE") || ddl.tag == "SELECT INTO" || ddl.tag == "ALTER TABLE" {
+                let partition =
+                    ddl.partition.map_or_else(String::new, |found| format!(", {}", found.partition));
+                watch_new(&format!("{list}{partition}"));
             }
         });
     });
@@ -56,6 +156,29 @@ fn touched() -> Vec<u32> {
                WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass)";
     let found = query::rows(sql, &[], |row| row.get::<RegClass>(1));
     found.into_iter().flatten().map(|relation| relation.oid().to_u32()).collect()
+}
+
+/// A schema that is watched as a whole stays that under its new name.
+fn rename_schema(old: &str, new: &str) {
+    query::write(
+        "DELETE FROM dbm.audit_schema s WHERE s.schema_name = $2
+             AND EXISTS (SELECT FROM dbm.audit_schema o WHERE o.schema_name = $1)",
+        &[Text::from(old).into(), Text::from(new).into()],
+    );
+    query::write(
+        "UPDATE dbm.audit_schema SET schema_name = $2 WHERE schema_name = $1",
+        &[Text::from(old).into(), Text::from(new).into()],
+    );
+}
+
+/// Another of that name is another's.
+fn forget_schemas(schemas: &[String]) {
+    for schema in schemas {
+        query::write(
+            "DELETE FROM dbm.audit_schema WHERE schema_name = $1",
+            &[Text::from(schema.as_str()).into()],
+        );
+    }
 }
 
 /// Whoever restores a dump finds tables by their names: those of today.
@@ -87,29 +210,31 @@ fn keep_names() {
     );
 }
 
-fn note_gone() {
-    let gone = query::rows_mutable(
+/// Tables of that list are gone.
+fn note_gone(list: &str) {
+    let sql = format!(
         "UPDATE dbm_trail.relation r SET removed_at = pg_catalog.clock_timestamp()
-         WHERE r.home = $1 AND r.removed_at IS NULL
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = r.relid)
-         RETURNING r.relation_id",
-        &[Text::from(home()).into()],
-        |row| row.get::<i32>(1),
+         WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid IN ({list})
+         RETURNING r.relation_id"
     );
+    let gone = query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));
     for relation in gone.into_iter().flatten() {
         note(relation, "removed", "the table was dropped");
     }
 }
 
 /// What pg_restore is still making is left alone: there it is not known yet which tables are which.
-fn keep_triggers(condition: &str) {
-    for (watched, _) in facts::survey(&format!("r.home = $1 AND ({condition})")) {
-        if watched.relid == 0 {
+fn keep_triggers(condition: &str, when: When) {
+    for (watched, _) in facts::survey(&format!("r.home = $1 AND c.oid = r.relid AND ({condition})")) {
+        if partitions::is_kept_above(watched.relid) {
+            hand_over(&watched);
             continue;
         }
-        if watched.is_outgrown() && is_kept_above(watched.relid) {
-            hand_over(&watched);
-        } else if watched.is_outgrown() {
+        // Whether its triggers were taken away is asked before others are made.
+        if silence::told(&watched, when) {
+            continue;
+        }
+        if watched.is_outgrown() {
             remake(&facts::table(watched.relid), watched.needed());
             query::write(
                 "UPDATE dbm_trail.relation SET level = $2 WHERE relation_id = $1",
@@ -117,35 +242,17 @@ fn keep_triggers(condition: &str) {
             );
             note(watched.relation_id, "changed", &format!("now {} triggers", watched.needed().name()));
         } else if watched.bare_partitions > 0 {
-            for partition in bare(watched.relid) {
+            for partition in partitions::bare(watched.relid) {
                 for statement in create_on_partition(&partition) {
                     run(&statement);
                 }
             }
         }
-        for silenced in &watched.silenced {
-            note(watched.relation_id, "disabled", silenced);
-            pgrx::ereport!(
-                PgLogLevel::WARNING,
-                PgSqlErrorCode::ERRCODE_WARNING,
-                format!("audit trigger {silenced}"),
-                "Changes are not logged any more; this is."
-            );
-        }
     }
 }
 
-/// Whether the row trigger of a partitioned table above it is there.
-fn is_kept_above(relid: u32) -> bool {
-    let sql = format!(
-        "SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {relid} AND t.tgparentid <> 0::pg_catalog.oid
-             AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure"
-    );
-    !query::rows(&sql, &[], |_| Ok(())).is_empty()
-}
-
-/// A watched table became a partition of a watched one, which keeps its changes from now on.
-fn hand_over(watched: &Watched) {
+/// A watched table is a partition of a watched one, which keeps its changes from now on.
+pub fn hand_over(watched: &Watched) {
     drop_triggers(watched.relid);
     for statement in create_on_partition(&facts::table(watched.relid).quoted()) {
         run(&statement);
@@ -161,44 +268,33 @@ fn hand_over(watched: &Watched) {
     );
 }
 
-/// A partition that was detached is watched no more: the trigger for TRUNCATE that was made there would refuse it.
-fn release_detached() {
-    let sql = format!(
-        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
-         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND NOT c.relispartition
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgname = '{PREFIX}truncate'
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE o.tgrelid = t.tgrelid AND o.tgfoid = t.tgfoid
-                 AND o.oid <> t.oid)
-             AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)"
+/// Those below a partitioned table that were watched on their own.
+pub fn hand_over_below(relid: u32) {
+    let condition = format!(
+        "r.home = $1 AND c.oid = r.relid AND c.oid <> {relid}
+         AND c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({relid}) p)"
     );
-    for table in facts::names(&sql, &[Text::from(home()).into()]) {
-        for statement in triggers::drop(&table, &[format!("{PREFIX}truncate")]) {
-            run(&statement);
+    for (watched, _) in facts::survey(&condition) {
+        if partitions::is_kept_above(watched.relid) {
+            hand_over(&watched);
         }
     }
-}
-
-fn bare(relid: u32) -> Vec<String> {
-    let sql = format!(
-        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_partition_tree({relid}) p
-         JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind IN ('r', 'p')
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE p.relid <> {relid} AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = p.relid
-             AND t.tgname = '{PREFIX}truncate') ORDER BY 1, 2"
-    );
-    facts::names(&sql, &[])
 }
 
 /// New tables of schemas that are watched as a whole.
 fn watch_new(list: &str) {
     let sql = unwatched(&format!(
         "c.oid IN ({list}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s) AND NOT EXISTS (
-             SELECT FROM dbm_trail.relation r WHERE {OID} = c.oid)"
+             SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)"
     ));
     let asked = Asked { mode: "auto".to_owned(), store: "diff".to_owned(), ..Asked::default() };
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| row.get::<RegClass>(1));
     for relation in found.into_iter().flatten() {
         watch(&facts::table(relation.oid().to_u32()), &asked);
     }
+}
+
+/// What the trigger for TRUNCATE is called, which partitions do not take over.
+pub fn truncate_trigger() -> String {
+    format!("{PREFIX}truncate")
 }

@@ -10,6 +10,7 @@ use crate::pg::trail::home;
 use crate::pg::value::{RegClass, Text};
 use crate::text::quote_qualified;
 use crate::trail::survey::{self, NEEDS_ROWS, Watched};
+use crate::trail::triggers::PREFIX;
 use crate::trail::watch::Column;
 
 /// A table that may be watched.
@@ -94,13 +95,14 @@ pub fn partitions(relid: u32) -> Vec<String> {
     names(&sql, &[])
 }
 
-/// The triggers of ours on a table, and on those below it the ones that were made there.
+/// The triggers of ours on a table, and on those below it the ones that were made there; and what has their names.
 pub fn triggers(relid: u32) -> Vec<(String, String)> {
     let sql = format!(
         "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, t.tgname::pg_catalog.text
          FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgparentid = 0
+         WHERE (t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
+                OR pg_catalog.starts_with(t.tgname, '{PREFIX}')) AND t.tgparentid = 0
            AND (t.tgrelid = {relid} OR t.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({relid}) p))
          ORDER BY 1, 2, 3"
     );

@@ -6,7 +6,8 @@ use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, Subject, change_columns, cursor, list};
 use super::changes::{Entry, View, entry, select};
-use crate::catalog::Oid;
+use super::doubts;
+use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
 use crate::pg::trail::reading::Argument;
 use crate::pg::trail::reading::table::{Column, Table};
@@ -33,7 +34,9 @@ type Values = Vec<(ColumnId, String)>;
 pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
     let book = Book::open();
     let subject = Subject::new(&book, target);
-    entries(&book, &subject, key)
+    let told = entries(&book, &subject, key);
+    doubts::say(&book, &subject, Moment::MIN, Moment::MAX);
+    told
 }
 
 /// The same, of a table of which the caller sees all, as they are in the log.

@@ -6,7 +6,9 @@
 use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 
+use super::ddl::hand_over_below;
 use super::facts::{self, Table};
+use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{home, is_ours, is_there, unnoticed};
@@ -116,6 +118,9 @@ pub fn watch(table: &Table, asked: &Asked) -> String {
                     watch::level(&asked.mode, needed).unwrap_or_else(|refusal| refused(table, &refusal));
                 let relation = register(&now, asked, level, settings);
                 remake(&now, level);
+                if now.kind == 'p' {
+                    hand_over_below(now.relid);
+                }
                 note(
                     relation,
                     "installed",
@@ -175,6 +180,13 @@ fn make_log() {
     for statement in log::statements(moment::now()) {
         run(&statement);
     }
+    let made = query::rows_mutable(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'dbm_trail' AND c.relkind IN ('r', 'p')",
+        &[],
+        |row| row.get::<Text>(1),
+    );
+    close(&made.into_iter().flatten().map(Text::into_string).collect::<Vec<_>>());
     for statement in log::upkeep() {
         query::rows_mutable(&statement, &[], |_| Ok(()));
     }
@@ -183,7 +195,7 @@ fn make_log() {
 fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Value) -> i32 {
     let home = home();
     let text = |text: &str| -> DatumWithOid<'static> { Text::from(text).into() };
-    // Where it was watched before, it is the same relation.
+    // Where it was watched before, it is the same relation; where it still is, it was all the while.
     let known = format!(
         "SELECT r.relation_id FROM dbm_trail.relation r WHERE {} = {} ORDER BY r.removed_at DESC NULLS FIRST LIMIT 1",
         survey::OID,
@@ -203,7 +215,8 @@ fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Va
     let sql = match known {
         Some(known) => format!(
             "UPDATE dbm_trail.relation SET home = $1, relid = {relid}, schema_name = $2, table_name = $3, mode = $4, \
-                 level = $5, store = $6, settings = $7, installed_at = pg_catalog.clock_timestamp(), removed_at = NULL \
+                 level = $5, store = $6, settings = $7, removed_at = NULL, installed_at = CASE WHEN removed_at IS NULL \
+                 THEN installed_at ELSE pg_catalog.clock_timestamp() END \
              WHERE relation_id = {known} RETURNING relation_id"
         ),
         None => format!(
@@ -231,15 +244,16 @@ pub fn note(relation: i32, kind: &str, detail: &str) {
 pub fn remove(relid: u32) -> bool {
     let table = facts::table(relid);
     check_rights(&table);
-    if !is_there() {
-        return false;
-    }
     as_extension(|| {
         guard::trusting(|| {
             unnoticed(|| {
                 run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
                 let had_triggers = !facts::triggers(relid).is_empty();
                 drop_triggers(relid);
+                // Where the log is gone, they would refuse every change.
+                if !is_there() {
+                    return had_triggers;
+                }
                 let sql = format!(
                     "UPDATE dbm_trail.relation r SET removed_at = pg_catalog.clock_timestamp() \
                      WHERE {} = {relid} AND r.removed_at IS NULL RETURNING r.relation_id",

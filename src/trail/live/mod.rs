@@ -5,12 +5,16 @@ mod as_of;
 mod book;
 mod changes;
 pub mod ddl;
+mod doubts;
 mod facts;
+mod hashing;
 mod history;
 pub mod install;
 pub mod list;
+mod partitions;
 pub mod reverting;
 pub mod sealing;
+mod silence;
 
 pub use as_of::{as_of, as_of_typed};
 pub use changes::{Asked, Entry, changes};

@@ -232,7 +232,7 @@ fn tables(book: &Book, shapes: &HashSet<i32>) -> (Vec<Revertible>, HashMap<i32, 
 }
 
 fn must_see_all(subject: &Subject) {
-    if subject.visible != Visible::All {
+    if !matches!(subject.visible, Visible::All | Visible::Table) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             &format!("permission denied for columns of {}", subject.table.qualified()),
@@ -334,13 +334,19 @@ fn refuse_later(
         let (before, after) = table.images(change);
         Some((place, before.key(&table.key), after.key(&table.key)))
     };
-    let mut touched: HashSet<(usize, Key)> = HashSet::new();
+    // The first change of each row, and of each table: from then on nobody else could change it until the transaction
+    // was over. What others did before that they did not lose.
+    let mut touched: HashMap<(usize, Key), i64> = HashMap::new();
+    let mut first_of_table: HashMap<usize, i64> = HashMap::new();
     for change in changes {
         if let Some((place, before, after)) = keys_of(change) {
-            touched.insert((place, before));
-            touched.insert((place, after));
+            for key in [before, after] {
+                touched.entry((place, key)).and_modify(|id| *id = change.id.min(*id)).or_insert(change.id);
+            }
+            first_of_table.entry(place).and_modify(|id| *id = change.id.min(*id)).or_insert(change.id);
         }
     }
+    let is_after = |first: Option<&i64>, id: i64| first.is_some_and(|&first| id > first);
     let first = changes.iter().map(|change| change.id).min().unwrap_or(0);
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
@@ -362,11 +368,10 @@ fn refuse_later(
         let Some(place) = place_of_shape(change.shape) else { continue };
         let table = &tables[place];
         let is_later = if change.operation == Operation::Truncate {
-            true
+            is_after(first_of_table.get(&place), change.id)
         } else {
             let (before, after) = table.images(&change);
-            touched.contains(&(place, before.key(&table.key)))
-                || touched.contains(&(place, after.key(&table.key)))
+            [before, after].iter().any(|row| is_after(touched.get(&(place, row.key(&table.key))), change.id))
         };
         if is_later {
             count += 1;

@@ -6,77 +6,26 @@ use std::iter::Peekable;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{list, micros, number, text};
+use super::hashing::{columns, hashes};
 use crate::catalog::{Moment, Oid};
 use crate::pg::claim::{Claim, Class};
+use crate::pg::closed::close;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_settings;
 use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{must_owner, owner};
 use crate::pg::trail::reading::next_transaction;
 use crate::pg::trail::reading::{Cursor, rows, write};
-use crate::pg::upkeep::with_latest_snapshot;
+use crate::pg::upkeep::{as_role, with_latest_snapshot};
 use crate::pg::{is_standby, moment};
 use crate::trail::seal::layout;
-use crate::trail::seal::leaves::{Leaf, from_hex, packed, root_of, unpacked};
+use crate::trail::seal::leaves::{Leaf, from_hex, packed, root_of, to_hex, unpacked};
 use crate::trail::seal::merkle::{Hash, hex};
 use crate::trail::seal::record::{Kind, Part, Seal};
-use crate::trail::seal::verify::{Found, Pass, Present, chain};
+use crate::trail::seal::verify::{Found, Known, Pass, Present, chain};
 
 /// How many rows of a kind one seal has at most: its leaves are one value.
 const MOST: usize = 200_000;
-
-/// The columns of a row of the log that its hash is over, as one JSON array, so that SQL alone can tell it as well.
-fn hashed(kind: Kind) -> String {
-    let values = match kind {
-        Kind::Shape => format!(
-            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, r.attributes::pg_catalog.text,
-             r.key::pg_catalog.text, r.fingerprint",
-            micros("r.seen_at")
-        ),
-        Kind::Activity => format!(
-            "r.activity_id, {}, r.transaction_id::pg_catalog.text, {}, r.session_user_name, r.outer_user_name,
-             r.current_user_name, r.process_id, r.client_address::pg_catalog.text, r.client_port,
-             r.application_name, r.context::pg_catalog.text, r.query",
-            micros("r.happened_at"),
-            micros("r.transaction_started_at")
-        ),
-        Kind::Change => format!(
-            "r.change_id, {}, r.activity_id, r.transaction_id::pg_catalog.text, r.shape_id, r.statement_no,
-             r.operation::pg_catalog.text, r.flags, r.key::pg_catalog.text, r.key_hash, r.old::pg_catalog.text,
-             r.new::pg_catalog.text",
-            micros("r.changed_at")
-        ),
-    };
-    format!(
-        "pg_catalog.sha256('\\x00'::pg_catalog.bytea || pg_catalog.convert_to(pg_catalog.jsonb_build_array('{}', \
-         {values})::pg_catalog.text, CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' \
-         ELSE 'UTF8' END::pg_catalog.name))",
-        kind.name()
-    )
-}
-
-/// The columns of a table of the log: number, moment, transaction.
-fn columns(kind: Kind) -> (&'static str, &'static str, Option<&'static str>) {
-    match kind {
-        Kind::Shape => ("shape_id", "seen_at", None),
-        Kind::Activity => ("activity_id", "happened_at", Some("transaction_id")),
-        Kind::Change => ("change_id", "changed_at", Some("transaction_id")),
-    }
-}
-
-/// The rows of a table of the log by number: number, moment, transaction, hash.
-fn hashes(kind: Kind, condition: &str) -> String {
-    let (id, at, transaction) = columns(kind);
-    let transaction = transaction.map_or_else(
-        || "NULL".to_owned(),
-        |transaction| format!("r.{transaction}::pg_catalog.text::pg_catalog.int8"),
-    );
-    format!(
-        "SELECT r.{id}, {}, {transaction}, {} FROM dbm_trail.{} r {condition} ORDER BY 1",
-        micros(&format!("r.{at}")),
-        hashed(kind),
-        kind.name()
-    )
-}
 
 fn hash(bytes: Option<&str>) -> Hash {
     let bytes = bytes.and_then(from_hex).unwrap_or_default();
@@ -184,6 +133,7 @@ pub fn seal() -> Vec<Seal> {
         for statement in layout::statements() {
             write(Some(owner), &statement, &[]);
         }
+        as_role(owner, || close(&["dbm_trail.seal".to_owned()]));
     }
     with_latest_snapshot(|| seal_as(owner))
 }
@@ -199,14 +149,15 @@ fn position(owner: Oid) -> Position {
     let found = rows(
         Some(owner),
         "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text,
-                a.last_value, c.last_value
-         FROM dbm_trail.activity_id a, dbm_trail.change_id c",
+                CASE WHEN c.is_called THEN c.last_value ELSE 0 END
+         FROM dbm_trail.change_id c",
         &[],
     );
     let row = found.into_iter().next().unwrap_or_default();
     // After the numbers: whatever transaction comes next takes higher ones.
     let next = next_transaction();
-    Position { until: number(&row, 0), next, numbers: [number(&row, 1), number(&row, 2)] }
+    // An activity has the number of its first change.
+    Position { until: number(&row, 0), next, numbers: [number(&row, 1); 2] }
 }
 
 fn seal_as(owner: Oid) -> Vec<Seal> {
@@ -274,21 +225,14 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
     if let (Some(transaction), Some(until)) = (transaction, until) {
         condition.push_str(&format!(" AND r.{transaction} < '{until}'::pg_catalog.xid8"));
     }
-    Cursor::open(Some(owner), &hashes(kind, &condition), &[])
-        .map(|row| present(&row).leaf)
-        .filter(|leaf| !known.contains(&leaf.id))
-        .collect()
+    // What came since lies at the end: the index tells where, of which the planner may have no statistics.
+    let open = || Cursor::open(Some(owner), &hashes(kind, &condition), &[]);
+    let rows = if from > 0 { with_settings(&[(c"enable_seqscan", c"off")], open) } else { open() };
+    rows.map(|row| present(&row).leaf).filter(|leaf| !known.contains(&leaf.id)).collect()
 }
 
 fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; 3]) {
-    let bytes = |bytes: &[u8]| {
-        let mut text = String::with_capacity(2 + 2 * bytes.len());
-        text.push_str("\\x");
-        for byte in bytes {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        Some(text)
-    };
+    let bytes = |bytes: &[u8]| Some(to_hex(bytes));
     let mut arguments = vec![
         Some(seal.id.to_string()),
         Some(seal.at.to_string()),
@@ -422,9 +366,23 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
     let home = home();
     // In another cluster than that of the last seal nothing is known of the transactions that came since.
     let until = seals.last().filter(|last| last.home == home).map(|last| last.until);
+    let known = |kind: Kind| {
+        let place = match kind {
+            Kind::Shape => return Known::default(),
+            Kind::Activity => 0,
+            Kind::Change => 1,
+        };
+        let here = kept.iter().filter(|kept| kept.seal.home == home && until.is_some());
+        Known {
+            until,
+            // The snapshot is older: whatever is seen is of a lower number.
+            next: until.map(|_| next_transaction()),
+            marks: here.map(|kept| (kept.numbers[place], kept.next)).collect(),
+        }
+    };
     let (mut intact, mut unsealed, mut retired) = (0, 0, 0);
     for kind in Kind::ALL {
-        let pass = pass(owner, kind, &seals, until);
+        let pass = pass(owner, kind, &seals, known(kind));
         intact += pass.intact;
         unsealed += pass.unsealed;
         retired += pass.retired;
@@ -445,10 +403,10 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
         .collect()
 }
 
-fn pass(owner: Oid, kind: Kind, seals: &[Seal], until: Option<i64>) -> Pass {
+fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known) -> Pass {
     let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
     let oldest = oldest(owner, kind);
-    let mut pass = Pass::new(kind, oldest, until);
+    let mut pass = Pass::new(kind, oldest, known);
     // Seals by the first row that each has.
     let mut coming: Vec<(i64, usize)> = Vec::new();
     for (at, seal) in seals.iter().enumerate() {

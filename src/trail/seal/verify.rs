@@ -107,6 +107,33 @@ pub struct Present {
     pub transaction: Option<i64>,
 }
 
+/// What is known of the transactions of the place where the log is.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Transactions below this are all sealed.
+    pub until: Option<i64>,
+    /// No transaction had this number or a higher one.
+    pub next: Option<i64>,
+    /// Of each seal the last number that a row had by then, and the transaction that would have come next: whoever came
+    /// later took higher numbers. In the order of the seals.
+    pub marks: Vec<(i64, i64)>,
+}
+
+impl Known {
+    /// Why no row that is in no seal can have this number and be of this transaction.
+    fn impossible(&self, id: i64, transaction: i64) -> Option<&'static str> {
+        if self.until.is_some_and(|until| transaction < until) {
+            return Some("is in no seal, though its transaction was over when the last was made");
+        }
+        if self.next.is_some_and(|next| transaction >= next) {
+            return Some("is of a transaction that has not begun yet");
+        }
+        let place = self.marks.partition_point(|&(number, _)| number < id);
+        let (_, next) = self.marks.get(place)?;
+        (transaction >= *next).then_some("has a number that was taken before its transaction began")
+    }
+}
+
 /// Passes the rows of one table, by number, along the leaves of the seals.
 ///
 /// Seals hold rows in the order of their numbers, but for those of transactions that took long: so several are passed at
@@ -115,8 +142,7 @@ pub struct Pass {
     kind: Kind,
     /// Rows before this moment went with their partitions.
     oldest: i64,
-    /// Transactions below this are all sealed.
-    until: Option<i64>,
+    known: Known,
     passing: Vec<Passing>,
     /// What is wrong so far.
     pub found: Vec<Found>,
@@ -131,11 +157,11 @@ pub struct Pass {
 
 impl Pass {
     /// Of this table, of which the partitions from `oldest` on are there.
-    pub fn new(kind: Kind, oldest: i64, until: Option<i64>) -> Self {
+    pub fn new(kind: Kind, oldest: i64, known: Known) -> Self {
         Self {
             kind,
             oldest,
-            until,
+            known,
             passing: Vec::new(),
             found: Vec::new(),
             intact: 0,
@@ -202,16 +228,12 @@ impl Pass {
         let place =
             self.passing.iter().position(|each| each.leaves.front().is_some_and(|leaf| leaf.id == id));
         let Some(place) = place else {
-            let is_late = match (self.until, row.transaction) {
-                (Some(until), Some(transaction)) => transaction < until,
-                _ => false,
+            let why = if is_again {
+                Some("is there more than once")
+            } else {
+                row.transaction.and_then(|transaction| self.known.impossible(id, transaction))
             };
-            if is_again || is_late {
-                let why = if is_again {
-                    "is there more than once"
-                } else {
-                    "is in no seal, though its transaction was over when the last was made"
-                };
+            if let Some(why) = why {
                 self.found.push(Found {
                     problem: Problem::Added,
                     kind: Some(self.kind),
@@ -279,8 +301,26 @@ mod tests {
         vec![(one, first), (two, second)]
     }
 
+    /// When the second seal was made, 104 would have come next, and 100 was not over.
+    fn known() -> Known {
+        Known { until: Some(100), next: Some(200), marks: vec![(4, 90), (5, 104)] }
+    }
+
+    #[test]
+    fn what_no_transaction_can_have_written() {
+        let why = |id, transaction| known().impossible(id, transaction).map(|why| &why[..12]);
+        assert_eq!(why(6, 150), None);
+        assert_eq!(why(3, 99), Some("is in no sea"));
+        assert_eq!(why(6, 200), Some("is of a tran"));
+        // Taken before the second seal: by 100 to 103 alone.
+        assert_eq!((why(5, 103), why(5, 104)), (None, Some("has a number")));
+        // Before the first: by none that was not over at the second.
+        assert_eq!(why(4, 100), Some("has a number"));
+        assert_eq!(Known::default().impossible(1, 1), None);
+    }
+
     fn passed(rows: &[(i64, &str)], oldest: i64) -> Pass {
-        let mut pass = Pass::new(Kind::Change, oldest, Some(100));
+        let mut pass = Pass::new(Kind::Change, oldest, known());
         for (seal, leaves) in sealed() {
             pass.enter(&seal, leaves);
         }
@@ -340,7 +380,7 @@ mod tests {
 
     #[test]
     fn leaves_that_do_not_make_the_root_are_told() {
-        let mut pass = Pass::new(Kind::Change, i64::MIN, Some(100));
+        let mut pass = Pass::new(Kind::Change, i64::MIN, known());
         let (seal, mut leaves) = sealed().remove(0);
         leaves.pop();
         pass.enter(&seal, leaves);

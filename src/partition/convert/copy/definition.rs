@@ -1,7 +1,7 @@
 //! What the copy does: which tables it makes, what it does when all rows are in them, and how the names change hands, there and
 //! back.
 
-use super::super::facts::{Constraint, Incoming, Table};
+use super::super::facts::{Constraint, Incoming};
 use super::super::references::{self, Reference};
 use super::super::words::{add_constraint, alter, block, comment, drop_constraint, rename, to_regclass};
 use super::super::{Conversion, Partition, parent, swap};
@@ -62,9 +62,14 @@ pub fn definition(
             .collect(),
         journal,
         prepare: prepare(conversion),
+        // Nobody gets at rows past the table's own privileges and policies.
+        closed: std::iter::once(conversion.built())
+            .chain(partitions(conversion).map(|(name, _)| name))
+            .collect(),
         complete: complete(conversion),
         before: before(conversion),
         locks: locks(conversion, references, &plain, "ONLY "),
+        holds: None,
         swap: there(conversion, references, &plain, print),
         handover: None,
         back: Some(Back {
@@ -75,6 +80,7 @@ pub fn definition(
         }),
         clean: vec![format!("DROP TABLE IF EXISTS {}", conversion.history())],
         most_in_swap: 0,
+        told: String::new(),
         is_backwards: false,
     }
 }
@@ -114,7 +120,6 @@ fn prepare(conversion: &Conversion<'_>) -> Vec<Statement> {
                 sql.push(alter(name, &format!("ALTER COLUMN {key} SET NOT NULL")));
             }
             sql.extend(parent::set(table, name));
-            sql.extend(closed(table, name));
             let inside = format!("CHECK ({key} IS NOT NULL AND {})", partition.inside);
             sql.push(add_constraint(name, BOUND, &inside));
             sql.push(attach(conversion, name, partition));
@@ -124,12 +129,6 @@ fn prepare(conversion: &Conversion<'_>) -> Vec<Statement> {
             .push(Statement::new(sql.join(";\n"), format!("DROP TABLE IF EXISTS {}", names.join(", "))));
     }
     statements
-}
-
-/// Nobody gets at rows past the table's own privileges and policies.
-fn closed<'a>(table: &'a Table, partition: &'a str) -> impl Iterator<Item = String> + 'a {
-    let others = table.default_grantees.iter().filter(|whom| **whom != table.owner);
-    others.map(move |whom| format!("REVOKE ALL ON TABLE {partition} FROM {whom}"))
 }
 
 /// LIKE takes over what proves that every row has its partition.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pgrx::PgSqlErrorCode;
 
 use super::{field, number, store};
+use crate::catalog::Oid;
 use crate::change::batch::key;
 use crate::partition::copy::drain::{self, Drain, Piece};
 use crate::partition::copy::job::Phase;
@@ -17,8 +18,9 @@ use crate::partition::upkeep::{Cuts, high_of, low_of};
 use crate::partition::{bounds, ddl, line};
 use crate::pg::backfill::conversation::Conversation;
 use crate::pg::error::raise;
-use crate::pg::partition::copy::session::{as_extension, as_role, carry_on, in_worker, silently};
+use crate::pg::partition::copy::session::{as_extension, as_role, carry_on, in_worker, unfiltered};
 use crate::pg::partition::set::sets;
+use crate::pg::planner::role_name;
 use crate::pg::run::Failure;
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -69,8 +71,14 @@ impl Drained {
 }
 
 /// Drains a set's default partition. In a worker, outside a transaction.
-pub fn drain(surveyed: &Surveyed, cuts: &dyn Cuts, lock_timeout: Duration) -> Result<Drained, Failure> {
-    let planned = in_worker(lock_timeout, |talk| plan(talk, surveyed, cuts))?;
+/// `role`: who asked for it.
+pub fn drain(
+    surveyed: &Surveyed,
+    cuts: &dyn Cuts,
+    lock_timeout: Duration,
+    role: Oid,
+) -> Result<Drained, Failure> {
+    let planned = in_worker(lock_timeout, |talk| plan(talk, surveyed, cuts, role))?;
     let (id, partitions) = match planned {
         Planned::Nothing => return Ok(Drained { partitions: Vec::new(), outcome: None }),
         Planned::Unfinished(id) => (id, Vec::new()),
@@ -107,7 +115,7 @@ fn refuse(set: &Set, detail: &str, hint: &str) -> ! {
     )
 }
 
-fn plan(talk: &Conversation, surveyed: &Surveyed, cuts: &dyn Cuts) -> Planned {
+fn plan(talk: &Conversation, surveyed: &Surveyed, cuts: &dyn Cuts, role: Oid) -> Planned {
     // Partitions may have been made since.
     let parent = surveyed.set.parent;
     let Some(set) = sets(&[parent]).pop() else { return Planned::Nothing };
@@ -138,7 +146,8 @@ fn plan(talk: &Conversation, surveyed: &Surveyed, cuts: &dyn Cuts) -> Planned {
             "Set max_create higher in dbm.partition_set: all are attached under one lock, a few milliseconds each.",
         );
     }
-    let drain = describe(talk, &set, &default, &surveyed.policy, cuts, &ranges);
+    let mut drain = describe(talk, &set, &default, &surveyed.policy, cuts, &ranges);
+    drain.asked_by = role_name(role);
     let wanted = drain::definition(&drain);
     let tables =
         drain.pieces.iter().zip(&ranges).map(|(piece, (_, rows))| (piece.table.clone(), *rows)).collect();
@@ -181,7 +190,7 @@ fn needed(
         let sql = format!(
             "SELECT {column}::pg_catalog.text FROM ONLY {table} WHERE {inside}{finite} ORDER BY {column}{order} LIMIT 1"
         );
-        let row = silently(|| as_role(set.owner, || talk.row(&sql)));
+        let row = unfiltered(|| as_role(set.owner, || talk.row(&sql)));
         value_of(policy.key, field(&row, 0))
     };
     let (Some(first), Some(last)) = (end(""), end(" DESC")) else { return Vec::new() };
@@ -199,7 +208,7 @@ fn needed(
          WHERE {inside}{finite} GROUP BY 1 ORDER BY 1",
         literals.join(", ")
     );
-    let counts = silently(|| as_role(set.owner, || talk.run(&sql)));
+    let counts = unfiltered(|| as_role(set.owner, || talk.run(&sql)));
     counts
         .iter()
         .filter_map(|row| {
@@ -261,7 +270,7 @@ fn describe(
             "SELECT pg_catalog.count(*) FROM (SELECT FROM ONLY {} LIMIT {limit}) AS x",
             name_of(default)
         );
-        silently(|| as_role(set.owner, || number(&talk.row(&sql), 0)))
+        unfiltered(|| as_role(set.owner, || number(&talk.row(&sql), 0)))
     };
     let moved: u64 = ranges.iter().map(|(_, rows)| rows).sum();
     let all = count(moved.max(MOST_CHECKED) + MOST_LEFT + 2);
@@ -332,6 +341,8 @@ fn describe(
                 bounds: format!("FOR VALUES {bounds}"),
                 inside: format!("{} IS NOT NULL AND {inside}", quote_identifier(column)),
                 beside: creation.beside,
+                tables: creation.tables,
+                open: creation.open,
                 after: creation.after,
             }
         })
@@ -347,5 +358,6 @@ fn describe(
         pieces,
         most_in_swap: MOST_WITHOUT_KEY,
         is_referenced: !set.referenced_by.is_empty(),
+        asked_by: String::new(),
     }
 }

@@ -18,6 +18,7 @@ use crate::partition::copy::job::{Definition, Job, Kind, Phase};
 use crate::partition::copy::{journal, record, rows as text};
 use crate::pg::backfill::conversation::{Conversation, Row};
 use crate::pg::claim::{Claim, Class};
+use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::file;
 use crate::pg::partition::copy::session::{Sees, Session, as_extension, as_role, fault};
@@ -126,6 +127,14 @@ impl Engine<'_> {
         if self.job.phase >= Phase::Prepared && !self.job.phase.is_over() {
             self.look_at_source()?;
         }
+        if self.job.phase == Phase::Ready && !self.job.wanted.journal.is_empty() {
+            // It was compared by another run. Since then the server may have crashed, which empties unlogged tables.
+            let sql = text::is_emptied_by_crash(&self.job.wanted.target);
+            let row = self.transaction(Sees::Newest, |talk| as_extension(|| talk.row(&sql)))?;
+            if field(&row, 0) == "t" {
+                self.enter(Phase::CatchingUp)?;
+            }
+        }
         if has_way_back && self.job.phase == Phase::Verified && upto == Phase::Verified {
             // Once more, which keeps the journal small.
             return self.verify();
@@ -199,6 +208,7 @@ impl Engine<'_> {
 
     /// Runs statements that are not done yet, each in its own transaction with what is done.
     fn statements(&mut self, statements: &[String], step: &str) -> Result<(), Refusal> {
+        let closed = self.closed();
         for place in self.job.done..statements.len() {
             self.progress.report(step, place, statements.len());
             self.patiently(step, |engine| {
@@ -208,7 +218,10 @@ impl Engine<'_> {
                     if engine.job.phase == Phase::Copying {
                         as_extension(|| drop(Source::of(talk, engine.job.source).check(&engine.job)));
                     }
-                    as_role(owner, || drop(talk.run(sql)));
+                    as_role(owner, || {
+                        talk.run(sql);
+                        close(&closed);
+                    });
                     as_extension(|| drop(talk.run(&record::done(id, place + 1))));
                 })
             })?;
@@ -216,6 +229,19 @@ impl Engine<'_> {
             fault(&format!("copy:{}:{}", self.job.phase.name(), place + 1));
         }
         Ok(())
+    }
+
+    /// The tables that nobody but the owner may touch in this phase.
+    fn closed(&self) -> Vec<String> {
+        let Definition { kind, target, closed, .. } = &self.job.wanted;
+        match self.job.phase {
+            // What it is made anew as is what the table will be, with its rights.
+            Phase::Copying if *kind == Kind::Convert => {
+                closed.iter().filter(|table| *table != target).cloned().collect()
+            }
+            Phase::Planned | Phase::Copying => closed.clone(),
+            _ => Vec::new(),
+        }
     }
 
     /// Makes the tables, then the journal; from then on every change is known.
@@ -234,6 +260,7 @@ impl Engine<'_> {
             engine.session.transaction(Sees::Newest, engine.limits.lock_timeout, |talk| {
                 as_extension(|| {
                     create.iter().for_each(|sql| drop(talk.run(sql)));
+                    close(&journal::BOTH.map(|which| journal::name(id, which)));
                     let seen = Source::of(talk, source);
                     talk.run(&record::begun(id, seen.file, &seen.shape, false));
                     talk.run(&record::phase(id, Phase::Prepared));

@@ -12,7 +12,7 @@ use crate::partition::copy::rows::{self, Key};
 use crate::partition::copy::{journal, record};
 use crate::pg::backfill::conversation::Conversation;
 use crate::pg::partition::copy::session::{
-    Sees, as_extension, as_role, by_index, fault, lock_journal, silently,
+    Sees, as_extension, as_role, by_index, fault, lock_journal, silently, unfiltered,
 };
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
@@ -334,7 +334,7 @@ impl Engine<'_> {
             }
             self.progress.report(progress::COPY_COMPARING, 0, 0);
             let sql = rows::compared(wanted, &keys, by_hash);
-            let row = silently(|| as_role(owner, || talk.row(&sql)));
+            let row = unfiltered(|| as_role(owner, || talk.row(&sql)));
             let (ours, theirs): (u64, u64) = (number(&row, 0), number(&row, 1));
             if ours != theirs || field(&row, 2) != "t" {
                 let numbers = format!("{ours} rows and {theirs} were compared; {} keys waited.", keys.len());

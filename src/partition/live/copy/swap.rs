@@ -10,10 +10,11 @@ use crate::partition::copy::job::{Definition, Phase};
 use crate::partition::copy::{journal, record, rows};
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::{
-    Sees, as_extension, as_role, fault, giving_way, silently, waiting_no_longer_than,
+    Sees, as_extension, as_role, fault, giving_way, silently, unfiltered, waiting_no_longer_than,
 };
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
+use crate::pg::trail;
 
 /// No more keys than this are copied again while everybody waits.
 const MOST_IN_SWAP: usize = 1_000;
@@ -99,6 +100,17 @@ impl Engine<'_> {
                     }
                 });
             });
+            if let Some((query, otherwise)) = &wanted.holds {
+                let row = as_extension(|| talk.row(query));
+                if super::field(&row, 0) != "t" {
+                    raise(
+                        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        otherwise,
+                        "",
+                        &format!("CALL dbm.partition_copy({id}, 'aborted') takes the copy away."),
+                    );
+                }
+            }
             let mut late = Vec::new();
             if is_journaled {
                 let source = as_extension(|| Source::of(talk, self.job.source)).check(&self.job);
@@ -143,7 +155,7 @@ impl Engine<'_> {
                     wanted.source,
                     wanted.most_in_swap + 1
                 );
-                let rows: u64 = silently(|| as_role(owner, || number(&talk.row(&count), 0)));
+                let rows: u64 = unfiltered(|| as_role(owner, || number(&talk.row(&count), 0)));
                 if rows > wanted.most_in_swap {
                     raise(
                         PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -171,6 +183,9 @@ impl Engine<'_> {
                 });
             }
             as_extension(|| {
+                if !wanted.told.is_empty() {
+                    trail::note_of_part(self.job.source, "moved", &wanted.told);
+                }
                 if let Some(back) = back {
                     talk.run(&journal::empty(id));
                     talk.run(&journal::enable_triggers(id, &back.table));

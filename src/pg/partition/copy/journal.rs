@@ -78,18 +78,21 @@ unsafe fn write(event: &pg_sys::TriggerData) {
             pg_sys::TRIGGER_EVENT_UPDATE => {
                 let before = journal.key(event, event.tg_trigtuple, columns);
                 let after = journal.key(event, event.tg_newtuple, columns);
-                if let (Some(before), Some(after)) = (before, after) {
-                    if !journal.is_same(&before, &after) {
-                        journal.write(&before);
+                match (before, after) {
+                    (Some(before), Some(after)) => {
+                        if !journal.is_same(&before, &after) {
+                            journal.write(&before);
+                        }
+                        journal.write(&after);
                     }
-                    journal.write(&after);
+                    _ => journal.write_gap(),
                 }
             }
-            _ => {
-                if let Some(key) = journal.key(event, event.tg_trigtuple, columns) {
-                    journal.write(&key);
-                }
-            }
+            _ => match journal.key(event, event.tg_trigtuple, columns) {
+                Some(key) => journal.write(&key),
+                // A column has another name or type for now: whoever renames it back does not tell which rows changed meanwhile.
+                None => journal.write_gap(),
+            },
         }
         journal.close();
     }

@@ -16,6 +16,7 @@ use crate::pg::run::owner::Identity;
 use crate::pg::run::statement::run_alone;
 use crate::pg::run::{Failure, owner, transaction};
 use crate::pg::settings;
+pub use crate::pg::silence::silently;
 
 /// What a transaction sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,10 +129,9 @@ pub fn as_role<T>(role: u32, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Runs `work`, which copies rows that are in the database already: no trigger fires, no foreign key is looked up, and row
-/// security that would hide rows is an ERROR.
-pub fn silently<T>(work: impl FnOnce() -> T) -> T {
-    with_protected_settings(&[(c"session_replication_role", c"replica"), (c"row_security", c"off")], work)
+/// Runs `work`, which reads; row security that would hide rows is an ERROR.
+pub fn unfiltered<T>(work: impl FnOnce() -> T) -> T {
+    with_protected_settings(&[(c"row_security", c"off")], work)
 }
 
 /// Runs `work`, in which an autovacuum in the way is asked to end after so long.

@@ -47,6 +47,8 @@ pub fn sees_everything(owner: Oid) -> bool {
 pub enum Visible {
     /// Everything, also of columns that are gone.
     All,
+    /// All columns that the table has now.
+    Table,
     /// Those columns, by their numbers now.
     Columns(HashSet<i32>),
     /// Nothing.
@@ -78,8 +80,9 @@ pub fn visible(table: Option<Oid>, sees_everything: bool) -> Visible {
     if is(first, 1) {
         return Visible::Nothing;
     }
+    // Of columns that are gone nobody says who might have seen them.
     if is(first, 0) {
-        return Visible::All;
+        return Visible::Table;
     }
     let columns: HashSet<i32> = found
         .iter()

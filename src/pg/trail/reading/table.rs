@@ -167,6 +167,11 @@ impl Column {
                 "CASE WHEN pg_catalog.format('%s', {value}) = '-0' THEN pg_catalog.to_jsonb('-0'::pg_catalog.text) \
                  ELSE pg_catalog.to_jsonb({value}) END"
             ),
+            // The server leaves out minutes of the zone that are none.
+            pg_sys::TIMETZOID => format!(
+                "pg_catalog.to_jsonb(pg_catalog.format('%s', {value}) || CASE WHEN pg_catalog.left(pg_catalog.right(\
+                 pg_catalog.format('%s', {value}), 3), 1) IN ('+', '-') THEN ':00' ELSE '' END)"
+            ),
             _ => format!("pg_catalog.to_jsonb(pg_catalog.format('%s', {value}))"),
         };
         // IS NULL would ask a composite's own values.

@@ -1,0 +1,222 @@
+# The watching itself: whoever takes a trigger away or out of force leaves a trace, tables stay known through restores and
+# renames and no other passes for them, partitions bring and take rows that no change tells.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use Audit qw(utf8_locale);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('watch');
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'keeper', '--create-role', 'other' ]);
+$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nfsync = off");
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', @_) }
+
+# What is said meanwhile.
+sub said
+{
+	my ($statements, $role, $database) = @_;
+	my ($code, $out, $error) = $node->psql($database // 'postgres', "\\set VERBOSITY default\n$statements", extra_params => $role ? [ '-U', $role ] : []);
+	return $error;
+}
+
+my $seen = 0;
+sub events
+{
+	my $rows = sql("SELECT string_agg(kind, ' ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $seen");
+	$seen = sql('SELECT coalesce(max(event_id), 0) FROM dbm_trail.event');
+	return $rows;
+}
+
+sql(<<'SQL');
+CREATE ROLE keeper LOGIN; CREATE ROLE other LOGIN;
+CREATE EXTENSION dbmastery;
+GRANT USAGE ON SCHEMA dbm TO keeper, other;
+GRANT EXECUTE ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) TO keeper, other;
+GRANT CREATE ON SCHEMA public TO keeper, other;
+SET ROLE keeper;
+CREATE TABLE paper (id int PRIMARY KEY, v int);
+INSERT INTO paper VALUES (1, 0);
+SELECT dbm.install_audit_trigger('paper');
+SQL
+my $since = sql('SELECT since FROM dbm.audit_triggers()');
+is(events(), 'installed', 'installed');
+
+# --- Triggers that go
+
+my $before = sql('SELECT clock_timestamp()');
+my $error = said(q{BEGIN; DROP TRIGGER "00_dbm_audit_update" ON paper; UPDATE paper SET v = 1; SELECT dbm.install_audit_trigger('paper'); COMMIT}, 'keeper');
+like($error, qr/WARNING:  audit trigger 00_dbm_audit_update on public\.paper: dropped\nDETAIL:  Changes are not logged any more; this is\.\nHINT:  SELECT dbm\.install_audit_trigger\('public\.paper'\)/, 'a trigger that is dropped and made again in one transaction: it is said');
+is(events(), 'dropped installed', 'and written down');
+is(sql('SELECT since FROM dbm.audit_triggers()'), $since, 'installed again a table is watched since it was first');
+$error = said("SELECT count(*) FROM dbm.as_of('paper', '$before')");
+like($error, qr/WARNING:  not all that was done to public\.paper is in the audit log\nDETAIL:  its triggers were out of force from 2.* to 2.*\./, 'as it was is told with that doubt');
+like(said(q{SELECT count(*) FROM dbm.row_history('paper', '{"id": 1}')}), qr/not all that was done to public\.paper/, 'and a history');
+is(said("SELECT count(*) FROM dbm.as_of('paper', clock_timestamp())"), '', 'and what came later without');
+
+$error = said(q{BEGIN; ALTER TABLE paper DISABLE TRIGGER "00_dbm_audit_update"; UPDATE paper SET v = 2; ALTER TABLE paper ENABLE ALWAYS TRIGGER "00_dbm_audit_update"; COMMIT}, 'keeper');
+like($error, qr/WARNING:  audit trigger 00_dbm_audit_update on public\.paper: disabled/, 'a trigger that is off for a moment');
+is(events(), 'disabled enabled', 'is written down, and that it is on again');
+like(said(q{ALTER TABLE paper ENABLE TRIGGER "00_dbm_audit_insert"}, 'keeper'), qr/00_dbm_audit_insert on public\.paper: not for replication/, 'one that is on for some alone');
+sql(q{ALTER TABLE paper ENABLE ALWAYS TRIGGER "00_dbm_audit_insert"});
+is(events(), 'disabled enabled', 'likewise');
+
+$error = said(q{BEGIN; ALTER TRIGGER "00_dbm_audit_delete" ON paper DEPENDS ON EXTENSION plpgsql; COMMIT}, 'keeper');
+like($error, qr/00_dbm_audit_delete on public\.paper: not as it was made/, 'one that is to go with an extension');
+like(said('DROP EXTENSION plpgsql'), qr/00_dbm_audit_delete on public\.paper: dropped/, 'and goes with it');
+sql(q{CREATE EXTENSION plpgsql; SELECT dbm.install_audit_trigger('paper')});
+is(events(), 'disabled dropped installed', 'are written down');
+
+sql('CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$');
+$error = said(q{CREATE OR REPLACE TRIGGER "00_dbm_audit_update" AFTER UPDATE ON paper FOR EACH STATEMENT EXECUTE FUNCTION nothing()}, 'keeper');
+like($error, qr/00_dbm_audit_update on public\.paper: dropped/, 'one that another takes the place of');
+sql(q{SELECT dbm.install_audit_trigger('paper')});
+$error = said(q{CREATE OR REPLACE TRIGGER "00_dbm_audit_delete" AFTER DELETE ON paper REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION dbm.write_audit_trail();});
+like($error, qr/00_dbm_audit_delete on public\.paper: not /, 'one that is never called');
+sql(q{SELECT dbm.install_audit_trigger('paper')});
+$error = said(q{ALTER TRIGGER "00_dbm_audit_insert" ON paper RENAME TO quiet}, 'keeper');
+like($error, qr/00_dbm_audit_insert on public\.paper: dropped/, 'one that gets another name');
+sql(q{SELECT dbm.install_audit_trigger('paper')});
+is(sql('SELECT count(*), count(problem) FROM dbm.audit_triggers()'), '1|0', 'installed again nothing is wrong');
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'paper'::regclass}), 4, 'and nothing else is left');
+events();
+
+# --- Schemas that are watched as a whole
+
+sql(q{CREATE SCHEMA shop AUTHORIZATION keeper; SET ROLE keeper; CREATE TABLE shop.a (id int PRIMARY KEY, v int); RESET ROLE; SELECT count(*) FROM dbm.install_audit_triggers('{shop}')});
+events();
+my $last = sql('SELECT coalesce(max(change_id), 0) FROM dbm_trail.change');
+$error = said(q{BEGIN; DROP TRIGGER "00_dbm_audit_insert" ON shop.a; INSERT INTO shop.a VALUES (1, 1); ALTER TABLE shop.a DISABLE TRIGGER USER; INSERT INTO shop.a VALUES (2, 2); COMMIT}, 'keeper');
+like($error, qr/00_dbm_audit_insert on shop\.a: dropped; put back\nDETAIL:  The schema is watched as a whole.*00_dbm_audit_insert on shop\.a: disabled; put back/s, 'there triggers are put back at once');
+is(sql("SELECT count(*) FROM dbm_trail.change WHERE change_id > $last"), 2, 'and miss nothing');
+like(events(), qr/^restored( restored)+$/, 'which is written down');
+is(said("SELECT count(*) FROM dbm.as_of('shop.a', clock_timestamp() - interval '1 second')") =~ /not all/ ? 1 : 0, 0, 'and leaves no doubt');
+is(sql('SELECT count(*), count(problem) FROM dbm.audit_triggers()'), '2|0', 'nothing is wrong');
+
+sql('ALTER SCHEMA shop RENAME TO store; CREATE TABLE store.b (id int PRIMARY KEY)');
+is(sql("SELECT string_agg(table_name, ' ') FROM dbm.audit_triggers()"), 'public.paper store.a store.b', 'a schema that gets another name stays watched');
+is(sql('SELECT schema_name FROM dbm.audit_schema'), 'store', 'by that');
+is(sql('SELECT string_agg(schema_name || $$.$$ || table_name, $$ $$ ORDER BY relation_id) FROM dbm_trail.relation'), 'public.paper store.a store.b', 'and its tables are known by it');
+sql('DROP SCHEMA store CASCADE; CREATE SCHEMA store; CREATE TABLE store.c (id int)');
+is(sql('SELECT count(*) FROM dbm.audit_triggers()'), 1, 'another that is called as it was is another');
+
+# --- Partitions
+
+sql(<<'SQL');
+CREATE TABLE part (id int, k int, v text, PRIMARY KEY (id, k)) PARTITION BY RANGE (k);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);
+CREATE TABLE part_2 (LIKE part INCLUDING ALL);
+CREATE TABLE part_3 (LIKE part INCLUDING ALL);
+INSERT INTO part VALUES (1, 1, 'a');
+SELECT dbm.install_audit_trigger('part_1', mode => 'row');
+SELECT dbm.install_audit_trigger('part');
+SELECT dbm.install_audit_trigger('part_2', mode => 'row');
+INSERT INTO part_2 VALUES (2, 12, 'b');
+INSERT INTO part_1 VALUES (3, 3, 'c');
+SQL
+is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers()}), 'public.paper public.part public.part_2', 'a partition that was watched on its own is part of the whole');
+my $without = sql('SELECT clock_timestamp()');
+is(said('ALTER TABLE part ATTACH PARTITION part_2 FOR VALUES FROM (10) TO (20)'), '', 'a table with row triggers of its own becomes a partition');
+sql('ALTER TABLE part ATTACH PARTITION part_3 FOR VALUES FROM (20) TO (30)');
+is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers()}), 'public.paper public.part', 'and is watched by its parent alone');
+$last = sql('SELECT max(change_id) FROM dbm_trail.change');
+sql(q{UPDATE part SET v = v || 1; INSERT INTO part_2 VALUES (4, 14, 'd')});
+is(sql("SELECT count(*), count(DISTINCT relation_id) FROM dbm_trail.change JOIN dbm_trail.shape USING (shape_id) WHERE change_id > $last"), '4|1', 'each change is there once');
+is(sql("SELECT string_agg(kind || ' ' || detail, ', ' ORDER BY event_id) FROM dbm_trail.event WHERE kind IN ('attached', 'detached')"), 'attached public.part_2', 'that rows came is written down, and of none none');
+$error = said("SELECT count(*) FROM dbm.as_of('part', '$without')");
+like($error, qr/WARNING:  not all that was done to public\.part is in the audit log\nDETAIL:  rows came with partition public\.part_2 at 2.*, which no change tells\./, 'and said where it matters');
+my $with = sql('SELECT clock_timestamp()');
+is(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), '', 'and not later');
+sql('ALTER TABLE part DETACH PARTITION part_2');
+like(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), qr/rows went with partition public\.part_2 at /, 'those that went');
+is(said('TRUNCATE part_2'), '', 'what was detached is free');
+sql('DROP TABLE part_1');
+like(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), qr/rows went with partition public\.part_2 at .*; rows went with partition public\.part_1, dropped at /, 'and those that were dropped');
+sql('DROP TRIGGER "00_dbm_audit_truncate" ON part_3');
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'part_3'::regclass AND tgname = '00_dbm_audit_truncate'}), 1, 'the trigger of a partition is put back');
+
+# --- Who, and settings
+
+sql(<<'SQL');
+CREATE TABLE loud (id int PRIMARY KEY, c regclass); CREATE TABLE mute (id int PRIMARY KEY);
+SELECT dbm.install_audit_trigger('loud', query => true), dbm.install_audit_trigger('mute');
+SQL
+$last = sql('SELECT max(change_id) FROM dbm_trail.change');
+$node->safe_psql('postgres', <<'SQL');
+BEGIN;
+INSERT INTO loud VALUES (1, 'pg_class');
+INSERT INTO mute VALUES (1);
+SET LOCAL application_name = 'another';
+INSERT INTO mute VALUES (2);
+INSERT INTO loud VALUES (2, 'loud');
+COMMIT;
+SQL
+is(sql("SELECT string_agg(concat_ws('|', table_name, application_name = 'another', query), E'\\n' ORDER BY change_id) FROM dbm_trail.change JOIN dbm_trail.activity USING (transaction_id, activity_id) JOIN dbm_trail.shape USING (shape_id) WHERE change_id > $last"),
+	<<'ROWS' =~ s/\n\z//r, 'the text of another statement stands nowhere, and who the client is may change');
+loud|f|INSERT INTO loud VALUES (1, 'pg_class');
+mute|f
+mute|t
+loud|t|INSERT INTO loud VALUES (2, 'loud');
+ROWS
+sql(q{SET quote_all_identifiers = on; INSERT INTO loud VALUES (3, 'loud')});
+is(sql(q{SELECT new->>'c' FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1}), 'public.loud', 'names are written without regard to how the session quotes them');
+is(sql(q{SELECT count(*) FROM dbm_trail.shape WHERE table_name = 'loud'}), 1, 'and make no other shape');
+# Another shape by the same fingerprint.
+sql(q{UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{0,name}', '"x"') WHERE table_name = 'mute'});
+sql(q{INSERT INTO mute VALUES (3)});
+is(sql(q{SELECT count(*) FROM dbm_trail.shape WHERE table_name = 'mute'}), 2, 'a fingerprint alone does not make two shapes one');
+sql(q{DELETE FROM dbm_trail.shape WHERE table_name = 'mute' AND attributes @> '[{"name": "x"}]'; SELECT dbm.remove_audit_trigger('mute'); DROP TABLE mute});
+
+# --- Restored
+
+sql(<<'SQL');
+CREATE TABLE gone (id int PRIMARY KEY, secret text); SELECT dbm.install_audit_trigger('gone'); INSERT INTO gone VALUES (1, 'secret');
+SELECT dbm.remove_audit_trigger('gone'); DROP TABLE gone;
+SELECT dbm.install_audit_trigger('paper', exclude => '{v}');
+SQL
+my $dump = $node->basedir . '/dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'a dump');
+my $paper = sql(q{SELECT relation_id FROM dbm_trail.relation WHERE table_name = 'paper'});
+my $count = sql('SELECT count(*) FROM dbm_trail.change');
+sql('CREATE DATABASE there');
+$node->safe_psql('there', 'CREATE TABLE filler (a int); DROP TABLE filler');
+$node->command_ok([ 'pg_restore', '-d', $node->connstr('there'), $dump ], 'restored elsewhere');
+my $there = sub { return $node->safe_psql('there', @_) };
+is($there->('SELECT count(*), count(problem) FROM dbm.audit_triggers()'), '3|0', 'nothing is wrong there');
+# Before anything is written there: another name, and what is done to triggers.
+$there->('ALTER TABLE paper RENAME TO sheet; ALTER TABLE sheet RENAME v TO w; CREATE TABLE paper (id int)');
+$there->('INSERT INTO sheet VALUES (7, 7)');
+is($there->('SELECT relation_id, new FROM dbm_trail.change JOIN dbm_trail.shape USING (shape_id) ORDER BY change_id DESC LIMIT 1'), qq($paper|{"id": 7}), 'it is the same table by another name, and what is left out stays so');
+like(said('ALTER TABLE loud DISABLE TRIGGER USER', undef, 'there'), qr/on public\.loud: disabled/, 'and what is done to triggers is noticed');
+# Another of the name of one that is gone.
+$there->('SET ROLE other; CREATE TABLE gone (id int PRIMARY KEY, secret text); INSERT INTO gone VALUES (1, NULL)');
+$node->safe_psql('there', q{SELECT dbm.install_audit_trigger('gone')}, extra_params => [ '-U', 'other' ]);
+is($there->(q{SELECT count(*) FROM dbm.changes('gone')}), 0, 'a table that has the name of one that is gone has none of its history');
+is($there->(q{SELECT count(DISTINCT relation_id) FROM dbm_trail.relation WHERE table_name = 'gone'}), 2, 'and is another');
+
+# In the same place. (The server's own restore cannot take constraints of partitions away.)
+sql('DROP TABLE part');
+$node->command_ok([ 'pg_restore', '--clean', '--if-exists', '-d', $node->connstr('postgres'), $dump ], 'restored over itself');
+is(sql('SELECT count(*) FROM dbm_trail.change'), $count, 'the history is there');
+is(sql('SELECT string_agg(table_name || coalesce(problem, $$$$), $$ $$) FROM dbm.audit_triggers()'), 'public.loud public.paper public.part', 'nothing is wrong');
+sql(q{CREATE TABLE brief (id int); DROP TABLE brief; INSERT INTO loud VALUES (9, NULL); ALTER TABLE paper RENAME TO sheet; INSERT INTO sheet VALUES (8, 8)});
+is(sql('SELECT string_agg(relation_id || new::text, $$ $$ ORDER BY change_id) FROM (SELECT * FROM dbm_trail.change JOIN dbm_trail.shape USING (shape_id) ORDER BY change_id DESC LIMIT 2) c'),
+	sql(q{SELECT relation_id FROM dbm_trail.relation WHERE table_name = 'loud'}) . qq({"c": null, "id": 9} $paper) . '{"id": 8}', 'and it goes on where it was');
+is(sql(q{SELECT count(*) FROM dbm.changes('loud')}), 4, 'with what was before');
+
+# --- A log that is gone
+
+sql('DROP SCHEMA dbm_trail CASCADE');
+like(said('INSERT INTO sheet VALUES (10, 10)'), qr/ERROR: .*(not registered|does not exist)/, 'without a log nothing is written');
+is(sql(q{SELECT dbm.remove_audit_trigger('sheet')}), 't', 'the triggers can be taken away');
+is(said('INSERT INTO sheet VALUES (10, 10)'), '', 'and then it is');
+is(sql(q{SELECT dbm.remove_audit_trigger('sheet')}), 'f', 'once');
+
+done_testing();

@@ -1,0 +1,148 @@
+//! What a statement of DDL is about to do, or did, as far as the audit trail asks: read off its parse tree.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::{AlterTableType as Command, NodeTag as Tag, ObjectType as Object};
+
+use crate::pg::planner::list::pointers;
+use crate::pg::scan::text_of_c_string;
+
+/// At which of its moments a statement is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before it does anything.
+    Start,
+    /// It dropped something.
+    Drop,
+    /// It is done.
+    End,
+}
+
+/// A partition that comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// The partitioned table.
+    pub parent: u32,
+    /// The partition.
+    pub partition: u32,
+    /// Whether it comes.
+    pub comes: bool,
+}
+
+/// A statement of DDL.
+#[derive(Clone, Debug)]
+pub struct Ddl {
+    /// The moment.
+    pub stage: Stage,
+    /// What it is called: `ALTER TABLE`.
+    pub tag: String,
+    /// Whether tables or columns have other names after it, or columns are gone.
+    pub renames: bool,
+    /// Whether triggers may be gone after it, or out of force, without that anything is dropped.
+    pub may_silence: bool,
+    /// Whether triggers may be in force again after it.
+    pub enables: bool,
+    /// Whether it is there to drop something.
+    pub drops: bool,
+    /// The schema that it gives another name: that of before and that of after.
+    pub renamed_schema: Option<(String, String)>,
+    /// The partition that it attaches or detaches.
+    pub partition: Option<Partition>,
+}
+
+impl Ddl {
+    /// Reads a statement.
+    ///
+    /// # Safety
+    /// The parse tree that the server hands to event triggers, or null.
+    pub unsafe fn read(stage: Stage, tag: String, tree: *mut pg_sys::Node) -> Self {
+        let mut ddl = Self {
+            stage,
+            tag,
+            renames: false,
+            may_silence: false,
+            enables: false,
+            drops: false,
+            renamed_schema: None,
+            partition: None,
+        };
+        if tree.is_null() {
+            return ddl;
+        }
+        // SAFETY: as the caller vouches; the tag says what the node is.
+        unsafe {
+            match (*tree).type_ {
+                Tag::T_RenameStmt => ddl.rename(&*tree.cast()),
+                Tag::T_AlterObjectSchemaStmt => ddl.renames = true,
+                Tag::T_AlterTableStmt => ddl.alter(&*tree.cast()),
+                Tag::T_CreateTrigStmt => {
+                    ddl.may_silence = (*tree.cast::<pg_sys::CreateTrigStmt>()).replace;
+                }
+                Tag::T_AlterObjectDependsStmt => ddl.may_silence = true,
+                Tag::T_DropStmt | Tag::T_DropOwnedStmt => ddl.drops = true,
+                _ => {}
+            }
+        }
+        ddl
+    }
+
+    /// # Safety
+    /// A node of the parser.
+    unsafe fn rename(&mut self, statement: &pg_sys::RenameStmt) {
+        self.renames = true;
+        self.may_silence = statement.renameType == Object::OBJECT_TRIGGER;
+        if statement.renameType == Object::OBJECT_SCHEMA {
+            // SAFETY: C strings of the parser, or null.
+            let (old, new) =
+                unsafe { (text_of_c_string(statement.subname), text_of_c_string(statement.newname)) };
+            self.renamed_schema = old.zip(new).map(|(old, new)| (old.into(), new.into()));
+        }
+    }
+
+    /// # Safety
+    /// A node of the parser.
+    unsafe fn alter(&mut self, statement: &pg_sys::AlterTableStmt) {
+        for command in pointers::<pg_sys::AlterTableCmd>(statement.cmds) {
+            // SAFETY: as the caller vouches.
+            let (kind, definition) = unsafe { ((*command).subtype, (*command).def) };
+            match kind {
+                Command::AT_DropColumn => self.renames = true,
+                Command::AT_EnableAlwaysTrig => self.enables = true,
+                Command::AT_EnableTrig
+                | Command::AT_EnableTrigAll
+                | Command::AT_EnableTrigUser
+                | Command::AT_EnableReplicaTrig
+                | Command::AT_DisableTrig
+                | Command::AT_DisableTrigAll
+                | Command::AT_DisableTrigUser => self.may_silence = true,
+                Command::AT_AttachPartition
+                | Command::AT_DetachPartition
+                | Command::AT_DetachPartitionFinalize => {
+                    // SAFETY: as the grammar makes it.
+                    let partition = unsafe { oid((*definition.cast::<pg_sys::PartitionCmd>()).name) };
+                    self.partition = oid(statement.relation).zip(partition).map(|(parent, partition)| {
+                        Partition { parent, partition, comes: kind == Command::AT_AttachPartition }
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The table that a name means, if there is one.
+fn oid(name: *mut pg_sys::RangeVar) -> Option<u32> {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: a name of the parser; looked up without a lock, and without an ERROR where there is none.
+    let found = unsafe {
+        pg_sys::RangeVarGetRelidExtended(
+            name,
+            pg_sys::NoLock as pg_sys::LOCKMODE,
+            pg_sys::RVROption::RVR_MISSING_OK,
+            None,
+            std::ptr::null_mut(),
+        )
+    };
+    (found != pg_sys::InvalidOid).then(|| found.to_u32())
+}

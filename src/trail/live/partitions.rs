@@ -1,0 +1,118 @@
+//! Partitions of watched tables: their triggers, and rows that come and go with them, which no change tells.
+
+use super::ddl::truncate_trigger;
+use super::facts;
+use super::install::{self, run};
+use crate::pg::trail::{Partition, home};
+use crate::pg::value::{RegClass, Text};
+use crate::pg::{query, roles};
+use crate::trail::survey::OID;
+use crate::trail::triggers::{self, PREFIX};
+
+/// Rows came with a partition.
+pub const ATTACHED: &str = "attached";
+/// Rows went with a partition.
+pub const DETACHED: &str = "detached";
+
+/// A partition that is about to come and has row triggers of its own, where the table above it has: both are called the
+/// same, and the server would refuse it. With the rights of the caller, who has to be its owner.
+pub fn in_the_way(partition: Option<Partition>) -> Option<u32> {
+    let Partition { parent, partition, comes: true } = partition? else { return None };
+    let sql = format!(
+        "SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = {partition}
+             AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {parent} AND t.tgname = '{PREFIX}row'
+                 AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure)
+             AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                 WHERE t.tgname = '{PREFIX}row' AND t.tgparentid = 0::pg_catalog.oid
+                   AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
+                   AND (t.tgrelid = {partition} OR t.tgrelid IN (
+                       SELECT p.relid FROM pg_catalog.pg_partition_tree({partition}) p)))"
+    );
+    let owner = query::rows(&sql, &[], |row| row.get::<RegClass>(1)).into_iter().flatten().next()?;
+    roles::is_member(owner.oid()).then_some(partition)
+}
+
+/// Whether the row trigger of a partitioned table above it is there.
+pub fn is_kept_above(relid: u32) -> bool {
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {relid} AND t.tgparentid <> 0::pg_catalog.oid
+             AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure"
+    );
+    !query::rows(&sql, &[], |_| Ok(())).is_empty()
+}
+
+/// Partitions that lack the trigger for TRUNCATE.
+pub fn bare(relid: u32) -> Vec<String> {
+    let sql = format!(
+        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_partition_tree({relid}) p
+         JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind IN ('r', 'p')
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE p.relid <> {relid} AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = p.relid
+             AND t.tgname = '{PREFIX}truncate') ORDER BY 1, 2"
+    );
+    facts::names(&sql, &[])
+}
+
+/// A partition that was detached is watched no more: the trigger for TRUNCATE that was made there would refuse it.
+pub fn release_detached() {
+    let sql = format!(
+        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND NOT c.relispartition
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgname = '{PREFIX}truncate'
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE o.tgrelid = t.tgrelid AND o.tgfoid = t.tgfoid
+                 AND o.oid <> t.oid)
+             AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)"
+    );
+    for table in facts::names(&sql, &[Text::from(home()).into()]) {
+        for statement in triggers::drop(&table, &[truncate_trigger()]) {
+            run(&statement);
+        }
+    }
+}
+
+/// The watched table that a partitioned table is, or belongs to.
+fn watched_above(relid: u32) -> Option<i32> {
+    let sql = format!(
+        "SELECT r.relation_id FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND r.home = $1
+             AND (r.relid = {relid} OR r.relid IN (
+                 SELECT a.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors({relid}) a))
+         ORDER BY r.relation_id LIMIT 1"
+    );
+    query::rows(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1)).into_iter().flatten().next()
+}
+
+/// Writes down that rows came or went with a partition, if it has any.
+pub fn note(partition: Partition) {
+    let Some(relation) = watched_above(partition.parent) else { return };
+    let table = facts::table(partition.partition);
+    // What is elsewhere is not asked.
+    let has_rows = table.kind == 'f'
+        || !query::rows(&format!("SELECT 1 FROM {} LIMIT 1", table.quoted()), &[], |_| Ok(())).is_empty();
+    if has_rows {
+        install::note(relation, if partition.comes { ATTACHED } else { DETACHED }, &table.quoted());
+    }
+}
+
+/// Writes down of tables that were dropped that rows went with them, where they were partitions of watched ones: those
+/// of which the log has changes. `tables`: number, schema, name.
+pub fn note_dropped(tables: &[(u32, String, String)]) {
+    let gone: Vec<String> = tables.iter().map(|table| table.0.to_string()).collect();
+    for (_, schema, name) in tables {
+        let sql = format!(
+            "SELECT DISTINCT r.relation_id FROM dbm_trail.shape s JOIN dbm_trail.relation r ON r.relation_id = s.relation_id
+             JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
+             WHERE r.home = $1 AND r.removed_at IS NULL AND s.schema_name = $2 AND s.table_name = $3
+               AND (r.schema_name <> s.schema_name OR r.table_name <> s.table_name)
+               AND r.relid NOT IN ({})",
+            gone.join(", ")
+        );
+        let arguments =
+            [Text::from(home()).into(), Text::from(schema.as_str()).into(), Text::from(name.as_str()).into()];
+        let found = query::rows(&sql, &arguments, |row| row.get::<i32>(1));
+        for relation in found.into_iter().flatten() {
+            let detail = format!("{}, dropped", crate::text::quote_qualified(schema, name));
+            install::note(relation, DETACHED, &detail);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Triggers that somebody takes away or out of force: it is said, written down, and where the schema is watched as a whole,
+//! undone at once.
+
+use super::facts;
+use super::install::{note, remake};
+use crate::pg::error::warn;
+use crate::pg::query;
+use crate::pg::value::{RegClass, Text};
+use crate::text::{quote_literal, quote_qualified};
+use crate::trail::survey::Watched;
+use crate::trail::triggers::{Level, PREFIX};
+
+/// After what a table is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// A trigger of it was dropped.
+    Dropped,
+    /// Its triggers may have been changed.
+    Altered,
+    /// They may be in force again.
+    Enabled,
+    /// Anything else: what it lacks was known before, or is still being made.
+    Other,
+}
+
+/// What a statement dropped.
+#[derive(Default)]
+pub struct Gone {
+    /// Triggers that are called like ours: schema and name of the table.
+    pub triggers: Vec<(String, String)>,
+    /// Tables: number, schema, name.
+    pub tables: Vec<(u32, String, String)>,
+    /// Schemas.
+    pub schemas: Vec<String>,
+}
+
+impl Gone {
+    /// Whether that is nothing that matters here.
+    pub fn is_empty(&self) -> bool {
+        self.triggers.is_empty() && self.tables.is_empty() && self.schemas.is_empty()
+    }
+}
+
+/// What the statement dropped; only within the event.
+pub fn gone() -> Gone {
+    let sql = format!(
+        "SELECT d.objid, d.object_type, d.address_names[1], d.address_names[2]
+         FROM pg_catalog.pg_event_trigger_dropped_objects() d
+         WHERE NOT d.is_temporary AND (d.object_type IN ('table', 'schema')
+             OR d.object_type = 'trigger' AND pg_catalog.starts_with(d.address_names[3], '{PREFIX}'))"
+    );
+    let found = query::rows(&sql, &[], |row| {
+        let text =
+            |place| row.get::<Text>(place).map(|text| text.map_or_else(String::new, Text::into_string));
+        Ok((row.get::<RegClass>(1)?.map_or(0, |oid| oid.oid().to_u32()), text(2)?, text(3)?, text(4)?))
+    });
+    let mut gone = Gone::default();
+    for (oid, kind, first, second) in found {
+        match &*kind {
+            "table" => gone.tables.push((oid, first, second)),
+            "schema" => gone.schemas.push(first),
+            _ => gone.triggers.push((first, second)),
+        }
+    }
+    gone
+}
+
+/// The tables of triggers that were dropped, of those that are still there.
+pub fn without_triggers(triggers: &[(String, String)]) -> Vec<u32> {
+    let mut tables: Vec<u32> = Vec::new();
+    for (schema, name) in triggers {
+        let found = query::rows(
+            "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+            &[Text::from(schema.as_str()).into(), Text::from(name.as_str()).into()],
+            |row| row.get::<RegClass>(1),
+        );
+        tables.extend(found.into_iter().flatten().map(|found| found.oid().to_u32()));
+    }
+    tables.sort_unstable();
+    tables.dedup();
+    tables
+}
+
+/// Says what of a table's triggers is gone or out of force, writes it down, and puts it back where its schema is watched as
+/// a whole; whether there was something and it was put back.
+pub fn told(watched: &Watched, when: When) -> bool {
+    if when == When::Other {
+        return false;
+    }
+    let name = quote_qualified(&watched.name.0, &watched.name.1);
+    let lacking = watched.lacking();
+    let mut wrong: Vec<(&str, String)> =
+        lacking.iter().map(|kind| ("dropped", format!("{PREFIX}{kind} on {name}: dropped"))).collect();
+    if when == When::Dropped && watched.bare_partitions > 0 {
+        wrong.push(("dropped", format!("{PREFIX}truncate on partitions of {name}: dropped")));
+    }
+    wrong.extend(watched.silenced.iter().map(|silenced| ("disabled", silenced.clone())));
+    if wrong.is_empty() {
+        end_of_silence(watched.relation_id);
+    }
+    if wrong.is_empty() || when == When::Enabled {
+        return false;
+    }
+    // Triggers for TRUNCATE of partitions are made anew in any case.
+    let is_kept = is_of_watched_schema(&watched.name.0) || lacking.is_empty() && watched.silenced.is_empty();
+    for (kind, what) in &wrong {
+        let (kind, what) =
+            if is_kept { ("restored", format!("{what}; put back")) } else { (*kind, what.clone()) };
+        note(watched.relation_id, kind, &what);
+        let (detail, hint) = if is_kept {
+            ("The schema is watched as a whole, and the trigger was put back.", String::new())
+        } else {
+            (
+                "Changes are not logged any more; this is.",
+                format!("SELECT dbm.install_audit_trigger({}) puts it back.", quote_literal(&name)),
+            )
+        };
+        warn(&format!("audit trigger {what}"), detail, &hint);
+    }
+    let is_put_back = is_kept && (!lacking.is_empty() || !watched.silenced.is_empty());
+    if is_put_back {
+        let level = Level::parse(&watched.level).unwrap_or(Level::Row);
+        remake(&facts::table(watched.relid), level);
+    }
+    is_put_back
+}
+
+/// Writes down that all triggers are in force again, if they were not.
+fn end_of_silence(relation: i32) {
+    let last = query::rows(
+        "SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = $1
+             AND e.kind IN ('installed', 'disabled', 'dropped', 'enabled') ORDER BY e.event_id DESC LIMIT 1",
+        &[relation.into()],
+        |row| row.get::<Text>(1),
+    );
+    let was_silent = last.into_iter().flatten().any(|kind| matches!(kind.as_str(), "disabled" | "dropped"));
+    if was_silent {
+        note(relation, "enabled", "all its triggers are in force");
+    }
+}
+
+fn is_of_watched_schema(schema: &str) -> bool {
+    let found = query::rows(
+        "SELECT 1 FROM dbm.audit_schema s WHERE s.schema_name = $1",
+        &[Text::from(schema).into()],
+        |_| Ok(()),
+    );
+    !found.is_empty()
+}
