@@ -137,8 +137,8 @@ is(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), '', 'and not later')
 sql('ALTER TABLE part DETACH PARTITION part_2');
 like(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), qr/rows went with partition public\.part_2 at /, 'those that went');
 is(said('TRUNCATE part_2'), '', 'what was detached is free');
-sql('DROP TABLE part_1');
-like(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), qr/rows went with partition public\.part_2 at .*; rows went with partition public\.part_1, dropped at /, 'and those that were dropped');
+sql('DROP TABLE part_2; DROP TABLE part_1');
+like(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), qr/rows went with partition public\.part_2 at [^;]*; rows went with partition public\.part_1, dropped at /, 'and those that were dropped');
 sql('DROP TRIGGER "00_dbm_audit_truncate" ON part_3');
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'part_3'::regclass AND tgname = '00_dbm_audit_truncate'}), 1, 'the trigger of a partition is put back');
 

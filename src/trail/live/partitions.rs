@@ -95,7 +95,7 @@ pub fn note(partition: Partition) {
 }
 
 /// Writes down of tables that were dropped that rows went with them, where they were partitions of watched ones: those
-/// of which the log has changes. `tables`: number, schema, name.
+/// of which the log has changes, and that were not detached before. `tables`: number, schema, name.
 pub fn note_dropped(tables: &[(u32, String, String)]) {
     let gone: Vec<String> = tables.iter().map(|table| table.0.to_string()).collect();
     for (_, schema, name) in tables {
@@ -104,15 +104,22 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
              JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
              WHERE r.home = $1 AND r.removed_at IS NULL AND s.schema_name = $2 AND s.table_name = $3
                AND (r.schema_name <> s.schema_name OR r.table_name <> s.table_name)
+               AND COALESCE((SELECT e.kind FROM dbm_trail.event e
+                             WHERE e.relation_id = r.relation_id AND e.detail = $4 AND e.kind IN ('{ATTACHED}', '{DETACHED}')
+                             ORDER BY e.event_id DESC LIMIT 1), '') <> '{DETACHED}'
                AND r.relid NOT IN ({})",
             gone.join(", ")
         );
-        let arguments =
-            [Text::from(home()).into(), Text::from(schema.as_str()).into(), Text::from(name.as_str()).into()];
+        let quoted = crate::text::quote_qualified(schema, name);
+        let arguments = [
+            Text::from(home()).into(),
+            Text::from(schema.as_str()).into(),
+            Text::from(name.as_str()).into(),
+            Text::from(quoted.as_str()).into(),
+        ];
         let found = query::rows(&sql, &arguments, |row| row.get::<i32>(1));
         for relation in found.into_iter().flatten() {
-            let detail = format!("{}, dropped", crate::text::quote_qualified(schema, name));
-            install::note(relation, DETACHED, &detail);
+            install::note(relation, DETACHED, &format!("{quoted}, dropped"));
         }
     }
 }
