@@ -243,7 +243,7 @@ sql("UPDATE dbm.partition_copy SET definition = replace(replace(definition::text
 $node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
 sql('UPDATE shop.numbers SET id = 7.00 WHERE id = 7; UPDATE shop.numbers SET id = 7.0 WHERE id = 7');
 (undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
-is($error . sql("SELECT relkind || ' ' || (SELECT count(*) || ' ' || count(*) FILTER (WHERE id = 7) FROM shop.numbers) FROM pg_class WHERE oid = 'shop.numbers'::regclass"),
+is($error . sql("SELECT relkind::text || ' ' || (SELECT count(*) || ' ' || count(*) FILTER (WHERE id = 7) FROM shop.numbers) FROM pg_class WHERE oid = 'shop.numbers'::regclass"),
 	'p 3000 1', 'a key that is written in three ways is one row');
 
 # --- A column of the key has another name for a while: what was changed meanwhile is copied
@@ -253,7 +253,7 @@ $job = planned('renamed');
 $node->psql('postgres', "CALL dbm.partition_copy($job, 'ready')");
 sql(q{ALTER TABLE shop.renamed RENAME id TO number; UPDATE shop.renamed SET note = 'unseen' WHERE number = 5; DELETE FROM shop.renamed WHERE number = 6; ALTER TABLE shop.renamed RENAME number TO id});
 (undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
-is($error . sql(q{SELECT relkind || (SELECT ' ' || count(*) || ' ' || count(*) FILTER (WHERE note = 'unseen') FROM shop.renamed) FROM pg_class WHERE oid = 'shop.renamed'::regclass}),
+is($error . sql(q{SELECT relkind::text || (SELECT ' ' || count(*) || ' ' || count(*) FILTER (WHERE note = 'unseen') FROM shop.renamed) FROM pg_class WHERE oid = 'shop.renamed'::regclass}),
 	'p 2999 1', 'what nobody could write down is copied all the same');
 
 # --- A crash empties unlogged tables: what was compared before it is no copy any more
@@ -266,7 +266,7 @@ $node->stop('immediate');
 $node->start;
 (undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job)");
 like($error, qr/the copy of shop\.unlogged is not the same as the table/, 'a copy that a crash has emptied does not take the place of the table');
-is(sql(q{SELECT relkind || (SELECT ' ' || count(*) FROM shop.unlogged) FROM pg_class WHERE oid = 'shop.unlogged'::regclass}), 'r 3000', 'which is as it was');
+is(sql(q{SELECT relkind::text || (SELECT ' ' || count(*) FROM shop.unlogged) FROM pg_class WHERE oid = 'shop.unlogged'::regclass}), 'r 3000', 'which is as it was');
 (undef, undef, $error) = $node->psql('postgres', "CALL dbm.partition_copy($job, 'aborted')");
 is($error, '', 'and can be taken back');
 

@@ -174,13 +174,15 @@ sql > /dev/null <<SQL
 UPDATE dbm.partition_set SET is_enabled = false;
 CREATE SEQUENCE hand;
 SELECT format('CREATE TABLE %1\$s (id bigint GENERATED ALWAYS AS IDENTITY, n bigint NOT NULL, amount int NOT NULL DEFAULT 0, note text, PRIMARY KEY (id, n)) PARTITION BY RANGE (n);
-    CREATE TABLE %1\$s_first PARTITION OF %1\$s FOR VALUES FROM (0) TO (50)', t) FROM unnest('{made,gone,gone_beside}'::text[]) t \gexec
+    CREATE TABLE %1\$s_first PARTITION OF %1\$s FOR VALUES FROM (0) TO (10)', t) FROM unnest('{made,gone,gone_beside}'::text[]) t \gexec
 CREATE TABLE gone_beside_default PARTITION OF gone_beside DEFAULT;
 SELECT dbm.partition_manage('made', '10', premake => 4, origin => '0');
-SELECT dbm.partition_manage('gone', '10', premake => 4, retention_number => 30, max_retire => 1, origin => '0');
-SELECT dbm.partition_manage('gone_beside', '10', premake => 4, retention_number => 30, max_retire => 1, origin => '0', on_missing => 'default');
+SELECT dbm.partition_manage('gone', '10', premake => 4, retention_number => 20, max_retire => 1, origin => '0');
+SELECT dbm.partition_manage('gone_beside', '10', premake => 4, retention_number => 20, max_retire => 1, origin => '0', on_missing => 'default');
 SELECT format('CREATE TABLE full_%1\$s (id bigint GENERATED ALWAYS AS IDENTITY, n bigint NOT NULL, amount int NOT NULL DEFAULT 0, note text, PRIMARY KEY (id, n)) PARTITION BY RANGE (n);
     CREATE TABLE full_%1\$s_default PARTITION OF full_%1\$s DEFAULT;
+    CREATE TABLE full_%1\$s_last PARTITION OF full_%1\$s FOR VALUES FROM (300) TO (310);
+    INSERT INTO full_%1\$s (n, note) SELECT 305, ''last'';
     INSERT INTO full_%1\$s (n, note) SELECT i %% 300, ''entry'' FROM generate_series(1, $drain_rows) i;
     SELECT dbm.partition_manage(''full_%1\$s'', ''10'', premake => 1, origin => ''0'', on_missing => ''default'', max_create => 100)', i) FROM generate_series(1, 3) i \gexec
 VACUUM ANALYZE;
@@ -217,7 +219,7 @@ mixed() {
     sleep 1
     while [ $SECONDS -lt $end ]; do
         place=$((place + 1))
-        sql -c "SELECT setval('hand', (SELECT last_value FROM hand) + 4)" > /dev/null
+        sql -c "SELECT setval('hand', (SELECT last_value FROM hand) + 8)" > /dev/null
         ${step} "$place" || break
         sleep 0.3
     done
@@ -228,7 +230,7 @@ mixed() {
     rm -f "$scratch/enough"
     sql -c "SELECT pg_read_file(pg_current_logfile(), $from, 1000000000)" > "$scratch/log"
     local waited
-    waited=$(grep -oE '(RowExclusiveLock|AccessShareLock|RowShareLock) on relation .* after [0-9.]+ ms' "$scratch/log" | grep -oE '[0-9.]+ ms$' | sort -g | tail -1)
+    waited=$(grep -oE '(RowExclusiveLock|AccessShareLock|RowShareLock) on relation .* after [0-9.]+ ms' "$scratch/log" | grep -oE '[0-9.]+ ms$' | sort -g | tail -1 || true)
     sort -n -k 3 "$scratch"/mixed.[0-9]* | awk -v w="$name" -v waited="${waited:-less than 20 ms}" -v deadlocks="$(grep -c 'deadlock detected' "$scratch/log" || true)" \
         -v errors="$(grep 'ERROR:' "$scratch/log" | grep -vc 'canceling statement due to lock timeout' || true)" '{ v[NR] = $3 / 1000 } END {
         printf "T16 writers beside %-12s %6d transactions, 99 %% %6.2f ms, longest %6.1f ms; the longest wait for a lock %s; %d deadlocks, %d errors\n", w, NR, v[int(NR * 0.99) + 1], v[NR], waited, deadlocks, errors }'

@@ -23,8 +23,10 @@ pub fn drain(turn: &Turn<'_>) -> Result<Outcome, Failure> {
         return Ok(Outcome::new(Status::Skipped, reason));
     }
     let surveyed = turn.surveyed;
+    // Who waits behind the swap waits until it is done, too: some milliseconds for each new partition.
+    let limit = turn.lock_timeout * 3 / 5;
     let drained = survey::with_cuts(&surveyed.set, &surveyed.policy, |cuts| {
-        copy::drain::drain(surveyed, cuts, turn.lock_timeout, turn.role)
+        copy::drain::drain(surveyed, cuts, limit, turn.role)
     });
     Ok(Outcome::new(Status::Done, drained?.text()))
 }

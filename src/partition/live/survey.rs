@@ -338,9 +338,10 @@ fn has_rows_to_drain(set: &Set, policy: &Policy, now: &Now, cuts: &Line<'_>) -> 
     crate::pg::upkeep::probed(set.owner, look).unwrap_or(false)
 }
 
-/// How long an action waits for each of its locks, so that together they keep nobody waiting longer than the limit.
+/// How long an action waits for each of its locks, so that together they keep nobody waiting longer than the limit: who waits
+/// behind us waits for what we then do, too, for which a fifth of it is left.
 pub fn share_of(limit: Duration, action: &Action, set: &Set) -> Duration {
-    (limit / ddl::strong_waits(action, set).max(1)).max(Duration::from_millis(1))
+    (limit * 4 / 5 / ddl::strong_waits(action, set).max(1)).max(Duration::from_millis(1))
 }
 
 /// The name of a set, whatever has become of it.

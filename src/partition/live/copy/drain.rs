@@ -186,14 +186,23 @@ fn needed(
         }
         _ => String::new(),
     };
-    let end = |order: &str| {
-        let sql = format!(
-            "SELECT {column}::pg_catalog.text FROM ONLY {table} WHERE {inside}{finite} ORDER BY {column}{order} LIMIT 1"
-        );
-        let row = unfiltered(|| as_role(set.owner, || talk.row(&sql)));
-        value_of(policy.key, field(&row, 0))
+    let looked = |sql: String| unfiltered(|| as_role(set.owner, || talk.row(&sql)));
+    let rows = format!("FROM ONLY {table} WHERE {inside}{finite}");
+    let (first, last) = if policy.key == KeyKind::UuidV7 {
+        // Which has no min() before version 18.
+        let end = |order: &str| {
+            let row =
+                looked(format!("SELECT {column}::pg_catalog.text {rows} ORDER BY {column}{order} LIMIT 1"));
+            value_of(policy.key, field(&row, 0))
+        };
+        (end(""), end(" DESC"))
+    } else {
+        let row = looked(format!(
+            "SELECT pg_catalog.min({column})::pg_catalog.text, pg_catalog.max({column})::pg_catalog.text {rows}"
+        ));
+        (value_of(policy.key, field(&row, 0)), value_of(policy.key, field(&row, 1)))
     };
-    let (Some(first), Some(last)) = (end(""), end(" DESC")) else { return Vec::new() };
+    let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
     let cells = free_cells(set, cuts, first, last);
     if cells.is_empty() {
         return Vec::new();
