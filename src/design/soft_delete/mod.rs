@@ -248,7 +248,8 @@ fn view(table: &Table, wish: &Wish) -> Step {
     let key = key.join(" AND ");
     let body = format!(
         "\nBEGIN\n  UPDATE {name} AS dbm_row SET {column} = pg_catalog.clock_timestamp()\n    \
-         WHERE {key} AND dbm_row.{column} IS NULL AND {} OPERATOR(pg_catalog.*=) {};\n  \
+         WHERE {key} AND dbm_row.{column} IS NULL\n      \
+         AND pg_catalog.record_image_eq({}, {});\n  \
          IF FOUND THEN RETURN OLD; END IF;\n  \
          PERFORM FROM {name} AS dbm_row WHERE {key} AND dbm_row.{column} IS NULL FOR KEY SHARE;\n  \
          IF FOUND THEN\n    \

@@ -58,7 +58,8 @@ fn the_steps_of_a_plan() {
         "CREATE UNIQUE INDEX CONCURRENTLY orders_code_key_dbm_live ON shop.orders USING btree (code) WHERE (deleted_at IS NULL)",
         "ALTER TABLE shop.orders DROP CONSTRAINT orders_code_key",
         "CREATE VIEW shop.live_orders WITH (security_invoker = true) AS SELECT id, code FROM shop.orders WHERE deleted_at IS NULL",
-        "WHERE dbm_row.id = OLD.id AND dbm_row.deleted_at IS NULL AND ROW(dbm_row.id, dbm_row.code) OPERATOR(pg_catalog.*=) ROW(OLD.id, OLD.code)",
+        "WHERE dbm_row.id = OLD.id AND dbm_row.deleted_at IS NULL",
+        "AND pg_catalog.record_image_eq(ROW(dbm_row.id, dbm_row.code), ROW(OLD.id, OLD.code))",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
