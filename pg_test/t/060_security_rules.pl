@@ -197,15 +197,15 @@ case(rule => 'public_table_privilege', object => 'shop.lent', severity => 'warni
 {
 	# REVOKE on a table takes what is granted on its columns along; the way back gives that too.
 	my $rule = 'security.public_table_privilege';
-	$node->safe_psql('rules', 'CREATE TABLE shop.both (a int, b int); GRANT SELECT (a) ON shop.both TO PUBLIC; GRANT SELECT ON shop.both TO PUBLIC');
-	my $acl = q{SELECT string_agg(attname || ' ' || attacl::text, ' ') FROM pg_attribute WHERE attrelid = 'shop.both'::regclass AND attacl IS NOT NULL};
+	$node->safe_psql('rules', 'CREATE TABLE shop.twofold (a int, b int); GRANT SELECT (a) ON shop.twofold TO PUBLIC; GRANT SELECT ON shop.twofold TO PUBLIC');
+	my $acl = q{SELECT string_agg(attname || ' ' || attacl::text, ' ') FROM pg_attribute WHERE attrelid = 'shop.twofold'::regclass AND attacl IS NOT NULL};
 	my $was = $node->safe_psql('rules', $acl);
-	my $finding = { found($rule) }->{'shop.both'};
+	my $finding = { found($rule) }->{'shop.twofold'};
 	run_sql($finding->{fix}, "$rule: the fix runs");
 	is($node->safe_psql('rules', $acl), '', "$rule: and takes the columns along");
 	run_sql($finding->{undo}, "$rule: the undo runs");
 	is($node->safe_psql('rules', $acl), $was, "$rule: and gives them back");
-	$node->safe_psql('rules', 'DROP TABLE shop.both');
+	$node->safe_psql('rules', 'DROP TABLE shop.twofold');
 }
 case(rule => 'public_column_privilege', object => 'shop.people."Name"', severity => 'warning',
 	seed  => 'CREATE TABLE shop.people (id int, "Name" text); GRANT SELECT ("Name") ON shop.people TO PUBLIC',
@@ -350,8 +350,8 @@ case(rule => 'view_bypasses_row_security', object => 'shop.v', severity => 'crit
 	silent => [ 'shop.w', 'shop.own', 'shop.bound' ], clean => 'DROP TABLE shop.t CASCADE');
 case(rule => 'view_bypasses_row_security', object => 'shop.m', severity => 'critical',
 	seed  => "$tenants; $on; CREATE MATERIALIZED VIEW shop.m AS SELECT * FROM shop.t; GRANT SELECT ON shop.m TO app", clean => 'DROP TABLE shop.t CASCADE');
-case(rule => 'view_bypasses_row_security', object => 'shop.outer', severity => 'critical',
-	seed  => "$tenants; $on; CREATE VIEW shop.inner AS SELECT * FROM shop.t; CREATE VIEW shop.outer AS SELECT * FROM shop.inner; ALTER VIEW shop.outer OWNER TO keeper; GRANT SELECT ON shop.inner TO keeper; GRANT USAGE ON SCHEMA shop TO keeper; GRANT SELECT ON shop.outer TO app",
+case(rule => 'view_bypasses_row_security', object => 'shop.outside', severity => 'critical',
+	seed  => "$tenants; $on; CREATE VIEW shop.inside AS SELECT * FROM shop.t; CREATE VIEW shop.outside AS SELECT * FROM shop.inside; ALTER VIEW shop.outside OWNER TO keeper; GRANT SELECT ON shop.inside TO keeper; GRANT USAGE ON SCHEMA shop TO keeper; GRANT SELECT ON shop.outside TO app",
 	clean => 'DROP TABLE shop.t CASCADE');
 case(rule => 'view_bypasses_row_security', object => 'shop.v', severity => 'critical',
 	seed => "$tenants; $on; CREATE VIEW shop.v AS SELECT * FROM shop.t; GRANT SELECT (id) ON shop.v TO app", clean => 'DROP TABLE shop.t CASCADE');
