@@ -164,6 +164,7 @@ pgrx::extension_sql_file!(
         security::api::role_plan,
         security::api::who_can,
         security::tenancy::api::current_tenant,
+        security::tenancy::api::current_tenant_typed,
         security::tenancy::api::set_tenant,
         security::tenancy::api::tenancy_plan,
         security::tenancy::api::tenant_leak_test,

@@ -232,6 +232,12 @@ may('shop_deploy', $_, 0) for 'CREATE ROLE x', 'RESET ROLE; SET ROLE NONE; CREAT
 may('shop_watch', $_, 1) for 'SELECT count(*) FROM pg_stat_activity', 'SELECT count(*) FROM dbm.table_sizes()', q{SELECT count(*) FROM dbm.access_review('shop_app')};
 may('shop_watch', $_, 0) for 'SELECT * FROM shop.orders', q{SELECT dbm.role_plan('application', 'x')};
 
+# A migrator with an owner of his own, and tables that are made after the plans and are there when they are taken back.
+$plans{other_deploy} = $node->safe_psql('shop', q{SELECT dbm.role_plan('migrator', 'other_deploy', '{shop}', owner => 'other_owner')});
+is(($node->psql('shop', "CALL dbm.apply($plans{other_deploy})"))[0], 0, 'the plan for other_deploy is applied');
+may('shop_deploy', 'CREATE TABLE shop.stays (id serial PRIMARY KEY)', 1);
+may('other_deploy', 'CREATE TABLE shop.stays_too (id serial PRIMARY KEY)', 1);
+
 for my $role (sort keys %plans)
 {
 	my ($status, $out, $error) = $node->psql('shop', "CALL dbm.undo($plans{$role})", on_error_stop => 1);
@@ -239,6 +245,10 @@ for my $role (sort keys %plans)
 	is($node->safe_psql('shop', "SELECT count(*) FROM pg_roles WHERE rolname = '$role'"), 0, "$role is gone");
 }
 is($node->safe_psql('shop', 'SELECT count(*) FROM pg_default_acl'), 0, 'and no default privilege is left');
+is($node->safe_psql('shop', q{SELECT count(*) FROM pg_roles WHERE rolname = 'other_owner'}), 0, 'nor the owner that a plan made');
+is($node->safe_psql('shop', q{SELECT count(*) FROM pg_class WHERE relname IN ('stays', 'stays_too')}), 2, 'what was made meanwhile is there');
+is($node->safe_psql('shop', q{SELECT has_schema_privilege('shop_owner', 'shop', 'USAGE') AND has_schema_privilege('shop_owner', 'shop', 'CREATE')}), 't',
+	'and the owner of the schema has what it had');
 
 $node->stop;
 done_testing();

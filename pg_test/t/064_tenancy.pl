@@ -34,6 +34,13 @@ sub as
 }
 sub sees { my ($out, $error) = as(@_); return $error eq '' ? $out : $error }
 
+sub sees_in
+{
+	my ($database, $role, $sql) = @_;
+	my ($status, $out, $error) = $node->psql($database, $sql, extra_params => [ '-U', $role ]);
+	return $error eq '' ? $out : $error;
+}
+
 # Whose the transaction is.
 my $mine = q{coalesce(dbm.current_tenant(), 'nobody')};
 is(sees('app', "SELECT $mine"), 'nobody', 'without a word a transaction is nobody\'s');
@@ -48,6 +55,14 @@ is(sees('app', "SELECT dbm.set_tenant('2', false); DISCARD ALL; SELECT $mine"), 
 like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT dbm.set_tenant('3')"), qr/ERROR:  this transaction belongs to tenant "2"/,
 	'a transaction has one tenant');
 like(sees('app', "BEGIN; SELECT dbm.set_tenant('2'); SELECT dbm.set_tenant(NULL)"), qr/belongs to tenant "2"/, 'also by way of none');
+like(sees('app', "SELECT dbm.set_tenant('2', false); BEGIN; SELECT $mine; SELECT dbm.set_tenant('3')"), qr/belongs to tenant "2"/,
+	'also the one that the session has, once somebody went by it');
+is(sees('app', "BEGIN; SELECT dbm.set_tenant('12'); SELECT dbm.current_tenant(NULL::bigint) + 1, dbm.current_tenant(NULL::text) || '!', pg_typeof(dbm.current_tenant(NULL::numeric(5,2)))"),
+	"\n13|12!|numeric", 'as a value of any type');
+is(sees('app', "SELECT coalesce(dbm.current_tenant(NULL::int), -1)"), '-1', 'nobody is NULL in each');
+like(sees('app', "BEGIN; SELECT dbm.set_tenant('x'); SELECT dbm.current_tenant(NULL::int)"), qr/ERROR:  invalid input syntax for type integer: "x"/, 'and what is none of it is refused');
+is(sees('app', "SELECT string_agg(x.t, ' ') FROM (SELECT dbm.current_tenant(NULL::text) AS t FROM (SELECT dbm.set_tenant('5', false)) AS s, generate_series(1, 2)) AS x; RESET ALL; BEGIN; SELECT dbm.set_tenant('6'); SELECT dbm.current_tenant(NULL::text)") =~ /6$/, 1,
+	'and none of another transaction');
 like(sees('app', "SELECT dbm.set_tenant('2')"), qr/WARNING:  the tenant is set until the end of this statement only/, 'outside of a transaction it says so');
 # By a setting.
 like(sees('app', "SELECT dbm.current_tenant(); SET dbm.tenant = '2'"), qr/permission denied to set parameter "dbm.tenant"/, 'not by SET');
@@ -111,7 +126,7 @@ is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); INSERT INTO shop.orders (id,
 like(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); COPY shop.orders (account) FROM STDIN}), qr/COPY FROM not supported with row-level security/, 'COPY asks policies');
 my @copied = split /\n/, sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); COPY shop.orders TO STDOUT});
 is(grep({ /\t2$/ } @copied) . ' of ' . grep({ /\t/ } @copied), $rows / 5 . ' of ' . $rows / 5, 'in both directions');
-like(sees('app', q{EXPLAIN SELECT * FROM shop.orders WHERE id = 7}), qr/Index Cond: \(\(tenant_id = \(dbm\.current_tenant\(\)\)::bigint\) AND \(id = 7\)\)/, 'and the key finds a row');
+like(sees('app', q{EXPLAIN SELECT * FROM shop.orders WHERE id = 7}), qr/Index Cond: \(\(tenant_id = dbm\.current_tenant\(NULL::bigint\)\) AND \(id = 7\)\)/, 'and the key finds a row');
 
 # Each hole is found, and nothing else with it.
 my @holes = (
@@ -136,6 +151,32 @@ my @holes = (
 	[ 'policy', q{CREATE POLICY spoofed ON shop.orders AS RESTRICTIVE USING (current_setting('app.tenant', true) IS DISTINCT FROM 'x')}, 'DROP POLICY spoofed ON shop.orders' ],
 	[ 'no_context read update delete insert move merge', 'DROP POLICY tenant_isolation ON shop.orders',
 		'CREATE POLICY tenant_isolation ON shop.orders AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::bigint)' ],
+	# Policies that hold as long as somebody reads what he writes.
+	[ 'delete', 'DROP POLICY tenant_isolation ON shop.orders; ' .
+		join(' ', map { "CREATE POLICY confines_$_->[0] ON shop.orders AS RESTRICTIVE FOR $_->[0] $_->[1];" }
+			[ 'SELECT', 'USING (tenant_id = dbm.current_tenant(NULL::bigint))' ], [ 'INSERT', 'WITH CHECK (tenant_id = dbm.current_tenant(NULL::bigint))' ],
+			[ 'UPDATE', 'USING (tenant_id = dbm.current_tenant(NULL::bigint))' ]),
+		join(' ', map { "DROP POLICY confines_$_ ON shop.orders;" } 'SELECT', 'INSERT', 'UPDATE') .
+		'CREATE POLICY tenant_isolation ON shop.orders AS RESTRICTIVE USING (tenant_id = dbm.current_tenant(NULL::bigint))' ],
+	[ 'update', 'DROP POLICY tenant_isolation ON shop.orders; ' .
+		join(' ', map { "CREATE POLICY confines_$_->[0] ON shop.orders AS RESTRICTIVE FOR $_->[0] $_->[1];" }
+			[ 'SELECT', 'USING (tenant_id = dbm.current_tenant(NULL::bigint))' ], [ 'INSERT', 'WITH CHECK (tenant_id = dbm.current_tenant(NULL::bigint))' ],
+			[ 'UPDATE', 'USING (true) WITH CHECK (tenant_id = dbm.current_tenant(NULL::bigint))' ], [ 'DELETE', 'USING (tenant_id = dbm.current_tenant(NULL::bigint))' ]),
+		join(' ', map { "DROP POLICY confines_$_ ON shop.orders;" } 'SELECT', 'INSERT', 'UPDATE', 'DELETE') .
+		'CREATE POLICY tenant_isolation ON shop.orders AS RESTRICTIVE USING (tenant_id = dbm.current_tenant(NULL::bigint))' ],
+	# Who reads a column and not whose it is; everybody; who is in two roles; who was granted a function alone.
+	[ 'no_context read', 'CREATE ROLE peeker; GRANT USAGE ON SCHEMA shop TO peeker; GRANT SELECT (amount) ON shop.orders TO peeker; CREATE POLICY peeks ON shop.orders TO peeker USING (true); ' .
+		'ALTER POLICY tenant_isolation ON shop.orders TO app, report', 'ALTER POLICY tenant_isolation ON shop.orders TO PUBLIC; DROP POLICY peeks ON shop.orders; DROP OWNED BY peeker; DROP ROLE peeker' ],
+	[ 'no_context read', 'GRANT SELECT ON shop.orders TO PUBLIC; GRANT USAGE ON SCHEMA shop TO PUBLIC; ALTER POLICY tenant_isolation ON shop.orders TO app, report',
+		'ALTER POLICY tenant_isolation ON shop.orders TO PUBLIC; REVOKE SELECT ON shop.orders FROM PUBLIC; REVOKE USAGE ON SCHEMA shop FROM PUBLIC' ],
+	[ 'no_context read', 'CREATE ROLE people; CREATE ROLE auditors; CREATE ROLE bob IN ROLE people, auditors; GRANT USAGE ON SCHEMA shop TO people; GRANT SELECT ON shop.orders TO people; ' .
+		'DROP POLICY tenant_isolation ON shop.orders; DROP POLICY tenant_access ON shop.orders; CREATE POLICY own ON shop.orders USING (tenant_id = dbm.current_tenant(NULL::bigint)); CREATE POLICY audits ON shop.orders TO auditors USING (true)',
+		'DROP POLICY own ON shop.orders; DROP POLICY audits ON shop.orders; CREATE POLICY tenant_isolation ON shop.orders AS RESTRICTIVE USING (tenant_id = dbm.current_tenant(NULL::bigint)); ' .
+		'CREATE POLICY tenant_access ON shop.orders USING (true); DROP OWNED BY people; DROP ROLE bob, people, auditors' ],
+	[ 'function', q{CREATE ROLE caller; GRANT USAGE ON SCHEMA shop TO caller; CREATE FUNCTION shop.every() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM shop.orders); END';
+		REVOKE EXECUTE ON FUNCTION shop.every FROM PUBLIC; GRANT EXECUTE ON FUNCTION shop.every TO caller}, 'DROP FUNCTION shop.every; DROP OWNED BY caller; DROP ROLE caller' ],
+	# By way of a view.
+	[ 'function', q{CREATE FUNCTION shop.every() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM shop.large_orders); END'}, 'DROP FUNCTION shop.every' ],
 	[ 'insert policy', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (true)', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint)' ],
 );
 for my $hole (@holes)
@@ -194,6 +235,13 @@ is(leaks($node, 'quiet', 'shop.parted'), '', 'and closed with its partitions');
 is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) FROM shop.parted; SELECT count(*) FROM shop.parted_0}), "\n10\n0", 'which show nothing by themselves');
 is(carry($node, 'quiet', $parted, 'undo'), '', 'and taken back');
 
+# Two tenants have the same value by now: the keys without the tenant cannot come back, and the policies stay.
+$node->safe_psql('quiet', q{INSERT INTO shop.orders (tenant_id, id, account, code) SELECT 2, id, 1, 'twice' FROM shop.orders WHERE tenant_id = 3 ORDER BY id LIMIT 1});
+like(carry($node, 'quiet', $number, 'undo'), qr/could not create unique index|is duplicated/, 'a way back that does not end');
+is(leaks($node, 'quiet', 'shop.orders') =~ /read|no_context|policy/ ? 'open' : 'closed', 'closed', 'leaves no row open');
+is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(DISTINCT tenant_id) FROM shop.orders}), "\n1", 'and a tenant sees his rows alone');
+$node->safe_psql('quiet', q{DELETE FROM shop.orders WHERE code = 'twice'});
+
 # There and back.
 $node->safe_psql('quiet', 'DROP TABLE shop.events, shop.odd, shop.parted, public.wide');
 is(carry($node, 'quiet', $number, 'undo'), '', 'taken back');
@@ -241,6 +289,11 @@ my $writers = start_writers($node, 'shop', writers($rows), seconds => 12, client
 my ($said) = call($node, 'shop', "CALL dbm.apply($number)");
 like($said, qr/waits: step (\d+)/, 'applied while others write, until the application knows its tenants');
 my ($step) = $said =~ /waits: step (\d+)/;
+# As long as the application knows no tenants it moves a row from one to another, with all that points to it.
+is(sees_in('shop', 'app', q{UPDATE shop.orders SET account = account + 1 WHERE id = 1001 RETURNING tenant_id}), '3', 'a row moves to another tenant before the switch');
+is(sees_in('shop', 'app', q{SELECT count(*) FROM shop.lines WHERE order_id = 1001 AND tenant_id = 3}), '1', 'and takes along what points to it');
+is(sees_in('shop', 'app', q{BEGIN; UPDATE shop.orders SET account = account + 1 WHERE id = 7; UPDATE shop.orders SET account = account + 1 WHERE id = 12; COMMIT; SELECT 'moved'}), 'moved',
+	'also several whose rows point to one another');
 my $is_alive = kill 0, $writers->{pid};
 my ($count, $longest) = stop_writers($writers);
 is(accounts($node, 'shop', $rows), '', "all of $count writes came through once");

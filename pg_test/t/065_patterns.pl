@@ -8,6 +8,7 @@ use lib "$FindBin::RealBin/lib";
 
 use Audit qw(utf8_locale);
 use Changes qw(call carry);
+use IPC::Run;
 use Plan qw(plan_row schema_of start_writers stop_writers);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -120,6 +121,25 @@ is(one(q{INSERT INTO shop.orders (id, code) VALUES (105, 'c3') ON CONFLICT (code
 like(one(q{UPDATE shop.orders SET deleted_at = NULL WHERE id = 3}), qr/duplicate key/, 'a row does not come back beside it');
 is(one(q{UPDATE shop.orders SET deleted_at = NULL WHERE id = 4 RETURNING id}), '4', 'otherwise it does');
 is(one(q{UPDATE shop.live_orders SET amount = 1 WHERE id = 4 RETURNING amount}), '1', 'and can be changed through the view');
+# Who deletes a row that another has changed meanwhile, and who deletes one that another has deleted.
+my $seen = q{SELECT id FROM shop.orders WHERE id = %d AND deleted_at IS NULL};
+for my $case ([ 20, 'UPDATE shop.orders SET amount = 999 WHERE id = 20', 'COMMIT', qr/ERROR:  a row of shop\.orders is not the one that was to be deleted/, '20' ],
+	[ 21, 'UPDATE shop.orders SET amount = 999 WHERE id = 21', 'ROLLBACK', qr/^$/, '' ],
+	[ 22, 'DELETE FROM shop.live_orders WHERE id = 22', 'COMMIT', qr/^$/, '' ],
+	[ 23, 'DELETE FROM shop.orders WHERE id = 23', 'COMMIT', qr/^$/, '' ])
+{
+	my ($id, $change, $end, $said, $left) = @$case;
+	one("DELETE FROM shop.lines WHERE order_id = $id");
+	$first->must("BEGIN; $change");
+	my $other = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('shop') . ' user=alice', '-c', "DELETE FROM shop.live_orders WHERE id = $id AND amount < 500" ],
+		'<', \undef, '>', \my $out, '2>', \my $error);
+	$node->poll_query_until('shop', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM shop.live_orders%'})
+		or die 'nobody waits';
+	$first->must($end);
+	$other->finish;
+	like($error, $said, "deleted beside: $change; $end");
+	is(one(sprintf $seen, $id), $left, $left ? 'it is there as it was changed' : 'it is gone');
+}
 is(one(q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'i' AND relname LIKE 'orders%'}),
 	'orders_code_key orders_deleted_at_idx orders_lower orders_pkey', 'indexes have their names');
 like(carry($node, 'shop', $deletes, 'undo'), qr/could not create unique index|duplicate/, 'the way back is closed as long as a value is there twice');

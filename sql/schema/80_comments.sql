@@ -400,9 +400,12 @@ Reads every row of the log. Works on standbys. Granted to pg_monitor. Raises 220
 
 COMMENT ON FUNCTION dbm.audit_log_digests() IS
     'The digest of every seal, the first first. Kept where nobody who can write the log can write, the last of them proves all before it: dbm.verify_audit_log() takes them. Granted to pg_monitor.';
+COMMENT ON FUNCTION dbm.current_tenant(anyelement) IS
+    'The same as a value of the type that the argument has, null as it may be: dbm.current_tenant(NULL::bigint). What policies of dbm.tenancy_plan() compare the column with, since it is made a value once and not for each row. Raises what the type raises, where the tenant is no value of it. Granted to everybody, as dbm.current_tenant() is.';
+
 COMMENT ON FUNCTION dbm.set_tenant(text, boolean) IS
     'Says whose rows this transaction may see and write, where policies stand on dbm.current_tenant(); null for nobody''s. Until the transaction ends, so that it is safe behind poolers of transactions; with is_local false for the rest of the session.
-Whoever may call it can be any tenant: grant it to the role as which the application connects, and to no other. A transaction has one tenant: another one in the same transaction raises 55000, but for superusers. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_tenant TO somebody.';
+Whoever may call it can be any tenant: grant it to the role as which the application connects, and to no other. A transaction has one tenant: another one raises 55000, but for superusers, once one was set in the transaction or rows were asked for by one that the session had. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_tenant TO somebody.';
 
 COMMENT ON FUNCTION dbm.current_tenant() IS
     'Whose rows this transaction may see; null for nobody''s, so that a policy of column = dbm.current_tenant() lets nothing through. Parallel workers see it too. What somebody has put into a setting of that name, before the library was loaded or after, does not count. Granted to everybody, since policies and defaults call it in everybody''s statements.';

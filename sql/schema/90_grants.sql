@@ -10,7 +10,7 @@ GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, d
 GRANT SELECT ON TABLE dbm.backfill_batch, dbm.backfill_job, dbm.backfill_part, dbm.ddl_allowance, dbm.ddl_measurement, dbm.ddl_record, dbm.ddl_records, dbm.partition_copy, dbm.plan, dbm.plan_step, dbm.progress, dbm.rule_setting, dbm.suppression, dbm.workload TO pg_monitor;
 
 -- Policies and defaults call it in everybody's statements; it tells nobody more than whose transaction it is.
-GRANT EXECUTE ON FUNCTION dbm.current_tenant() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION dbm.current_tenant(), dbm.current_tenant(anyelement) TO PUBLIC;
 
 -- check_rule_setting reads nothing but its arguments; whoever is granted to write the tables runs it as their CHECK.
 GRANT EXECUTE ON FUNCTION

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::filter::Filter;
 use super::settings::RuleSettings;
 use super::suppression::{Suppression, Suppressions};
-use crate::finding::{Facts, Finding, Rule, Severity, Unknown, Verdicts};
+use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Unknown, Verdicts};
 
 /// Runs the body for a rule and turns whatever breaks in it into the message of an error.
 ///
@@ -63,6 +63,12 @@ pub fn run(
 /// How many rules [`run`] would run.
 pub fn count(filter: &Filter, settings: &RuleSettings) -> usize {
     super::rules().filter(|rule| filter.lets_run(rule) && settings.is_enabled(rule)).count()
+}
+
+/// Whether [`run`] would run a rule of a dimension.
+pub fn asks(dimension: Dimension, filter: &Filter, settings: &RuleSettings) -> bool {
+    super::rules()
+        .any(|rule| rule.dimension == dimension && filter.lets_run(rule) && settings.is_enabled(rule))
 }
 
 /// [`run`] with the rules as an argument.

@@ -44,6 +44,8 @@ pub struct EventTrigger {
     pub name: Box<str>,
     /// When it fires.
     pub state: TriggerState,
+    /// Its function.
+    pub function: Oid,
 }
 
 /// How freely a function's calls may be folded.

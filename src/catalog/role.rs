@@ -50,7 +50,7 @@ pub struct Membership {
 pub type Privileges = u64;
 
 /// One item of an access control list.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// Who has the privileges; 0 is PUBLIC.
     pub grantee: Oid,

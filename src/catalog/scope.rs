@@ -28,16 +28,19 @@ impl Snapshot {
                 .is_some_and(|namespace| !namespace.is_system() && &*namespace.name != LOG)
     }
 
+    /// The users' relations of every kind.
+    pub fn judged_relations(&self) -> impl Iterator<Item = &Relation> {
+        self.judged.iter().filter_map(|&place| self.relations.get(place as usize))
+    }
+
     /// The users' tables, each partition tree once by its topmost table.
     pub fn judged_tables(&self) -> impl Iterator<Item = &Relation> {
-        self.relations
-            .iter()
-            .filter(|relation| relation.kind.is_table() && !relation.is_partition && self.is_judged(relation))
+        self.judged_relations().filter(|relation| relation.kind.is_table() && !relation.is_partition)
     }
 
     /// The users' tables, partitions included.
     pub fn judged_tables_and_partitions(&self) -> impl Iterator<Item = &Relation> {
-        self.relations.iter().filter(|relation| relation.kind.is_table() && self.is_judged(relation))
+        self.judged_relations().filter(|relation| relation.kind.is_table())
     }
 
     /// Rows of a table, or of all its partitions; `None` when none of them was ever measured.

@@ -79,6 +79,8 @@ pub struct Snapshot {
     pub constraint_runs: Runs,
     /// Where the triggers of each table stand.
     pub trigger_runs: Runs,
+    /// Where the relations stand that are the users' own; made by [`Snapshot::seal`] too, since nearly every rule asks for them.
+    pub judged: Vec<u32>,
     /// The queries that ran, as far as somebody counted them.
     pub statements: super::workload::Statements,
     /// Partitioned tables with the bounds of their partitions, by OID; read for the audit alone.
@@ -142,6 +144,11 @@ impl Snapshot {
         self.index_runs = runs_of(&self.indexes, |index| index.table);
         self.constraint_runs = runs_of(&self.constraints, |constraint| constraint.table);
         self.trigger_runs = runs_of(&self.triggers, |trigger| trigger.table);
+        self.judged = (0_u32..)
+            .zip(&self.relations)
+            .filter(|(_, relation)| self.is_judged(relation))
+            .map(|(place, _)| place)
+            .collect();
     }
 
     /// The relation, unless it is an index, a sequence, the server's own, or gone.

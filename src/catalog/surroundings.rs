@@ -226,6 +226,8 @@ pub struct Incoming {
     pub table_name: String,
     /// Its name.
     pub name: String,
+    /// The columns here to which it points.
+    pub referenced_columns: Vec<String>,
 }
 
 /// A policy.
@@ -300,7 +302,7 @@ pub struct View {
     pub grants: Vec<Oid>,
 }
 
-/// A function that runs with its owner's rights.
+/// A function that runs with its owner's rights and names the table, or a view that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Function {
@@ -312,8 +314,10 @@ pub struct Function {
     pub owner: String,
     /// Whether no policy applies to its owner, even if it is forced: a superuser, or BYPASSRLS.
     pub owner_passes: bool,
-    /// Whether no policy applies to its owner as it is.
+    /// Whether rows come to it to which no policy was applied: by its owner's rights, or by those on the way.
     pub passes: bool,
     /// Whether it is a trigger function.
     pub is_trigger: bool,
+    /// Who may call it, but its owner; 0 for everybody.
+    pub grants: Vec<Oid>,
 }

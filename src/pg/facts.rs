@@ -11,13 +11,22 @@ pub fn with_interrupt<T>(interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) ->
     judged(snapshot::take(), interrupt, judge)
 }
 
-/// The same with what was counted of queries, which costs a subtransaction and is read only where somebody asks for it.
-pub fn with_statements<T>(interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) -> T) -> T {
+/// The same with what was counted of queries, which costs a subtransaction, and with what only rules of security ask for, where
+/// what was chosen by the catalogs has such rules.
+pub fn with_statements<C, E, T>(
+    interrupt: &dyn Fn(),
+    choose: impl FnOnce(&Snapshot) -> Result<C, E>,
+    asks_security: impl FnOnce(&C) -> bool,
+    judge: impl FnOnce(&Facts<'_>, C) -> T,
+) -> Result<T, E> {
     let mut snapshot = snapshot::take();
+    let chosen = choose(&snapshot)?;
     snapshot.statements = workload::counted();
     read_partition_sets(&mut snapshot);
-    snapshot::security::read(&mut snapshot);
-    judged(snapshot, interrupt, judge)
+    if asks_security(&chosen) {
+        snapshot::security::read(&mut snapshot);
+    }
+    Ok(judged(snapshot, interrupt, |facts| judge(facts, chosen)))
 }
 
 /// The bounds of all partitions and the policies of sets, which only rules about them ask for.

@@ -413,9 +413,14 @@ pub fn capture_query_bytes() -> usize {
     usize::try_from(CAPTURE_QUERY_BYTES.get()).unwrap_or(1024)
 }
 
-/// Whose rows this transaction may see.
-pub fn tenant() -> Option<CString> {
-    TENANT.get()
+/// Whose rows this transaction may see, as the server keeps it: asked for each row, so it is not copied. To be used before
+/// anything can set it.
+pub fn tenant<'a>() -> Option<&'a CStr> {
+    // SAFETY: the server's variable; null, or a C string that stays until the setting changes.
+    unsafe {
+        let value = *TENANT.as_ptr();
+        (!value.is_null()).then(|| CStr::from_ptr(value)).filter(|value| !value.is_empty())
+    }
 }
 
 /// The limit for one rule; `None` when there is none.

@@ -5,10 +5,11 @@
 //! they need to be granted. A session that gave the setting a value before the library was loaded loses it then.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::datum::DatumWithOid;
-use pgrx::{PgSqlErrorCode, pg_sys};
+pub use pgrx::pg_sys::FunctionCallInfo;
+use pgrx::{AnyElement, FromDatum, PgSqlErrorCode, pg_sys};
 
 use super::encoding;
 use super::error::raise;
@@ -21,6 +22,7 @@ use super::value::Text;
 use crate::catalog::Oid;
 
 const ROLE: &str = include_str!("tenancy/role.sql");
+const MEMBERS: &str = include_str!("tenancy/members.sql");
 
 thread_local! {
     /// The transaction that has a tenant, and which.
@@ -29,9 +31,58 @@ thread_local! {
 
 /// The tenant of the transaction; `None` where there is none.
 pub fn current() -> Option<String> {
+    let value = asked_for()?;
+    Some(encoding::from_server(value.to_bytes()).into_owned())
+}
+
+/// The setting, for somebody who goes by it. From here on the transaction belongs to that tenant, also where the session has
+/// had him before it began: nobody goes by one first and by another then.
+fn asked_for<'a>() -> Option<&'a CStr> {
     let value = settings::tenant()?;
-    let bytes = value.to_bytes();
-    (!bytes.is_empty()).then(|| encoding::from_server(bytes).into_owned())
+    let transaction = local_transaction();
+    let is_bound =
+        OF_TRANSACTION.with_borrow(|of| of.as_ref().is_some_and(|(number, _)| *number == transaction));
+    if !is_bound {
+        OF_TRANSACTION.replace(Some((transaction, encoding::from_server(value.to_bytes()).into_owned())));
+    }
+    Some(value)
+}
+
+/// The tenant as a value of a type, kept by the call that asks for it: for each row of a scan it is asked again.
+#[repr(C)]
+struct Typed {
+    /// As the setting has it.
+    text: *mut c_char,
+    /// As a value.
+    value: pg_sys::Datum,
+    /// Of this type.
+    type_oid: pg_sys::Oid,
+}
+
+/// The tenant of the transaction as a value of the type that the call's first argument has; `None` where there is none.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "pgrx hands the frame of its own call")]
+pub fn current_typed(call: FunctionCallInfo) -> Option<AnyElement> {
+    let text = asked_for()?;
+    // SAFETY: the frame of the call that we are in. What it keeps was put there by an earlier call by the same frame, in memory
+    // that lives as long as the frame's function.
+    unsafe {
+        let function = (*call).flinfo;
+        let mut kept = (*function).fn_extra.cast::<Typed>();
+        if kept.is_null() || CStr::from_ptr((*kept).text) != text {
+            let type_oid = pg_sys::get_fn_expr_argtype(function, 0);
+            let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+            pg_sys::getTypeInputInfo(type_oid, &raw mut input, &raw mut parameter);
+            let before = pg_sys::MemoryContextSwitchTo((*function).fn_mcxt);
+            let copy = pg_sys::pstrdup(text.as_ptr());
+            let value = pg_sys::OidInputFunctionCall(input, copy, parameter, -1);
+            // What was kept for another tenant may still be looked at: it goes with the function.
+            kept = pg_sys::palloc(size_of::<Typed>()).cast::<Typed>();
+            kept.write(Typed { text: copy, value, type_oid });
+            (*function).fn_extra = kept.cast();
+            pg_sys::MemoryContextSwitchTo(before);
+        }
+        AnyElement::from_polymorphic_datum((*kept).value, false, (*kept).type_oid)
+    }
 }
 
 /// Sets the tenant, until the transaction ends or for the rest of the session.
@@ -107,6 +158,19 @@ pub fn role_document(
             numbers(functions).into(),
         ];
         rows(ROLE, &arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).next()
+    })
+}
+
+/// Who has what these roles were granted by being in them, one role of each kind; 0 is everybody.
+pub fn members(table: Oid, of: &[Oid]) -> Vec<String> {
+    let of: Vec<pg_sys::Oid> = of.iter().map(|&oid| oid.into()).collect();
+    with_empty_search_path(|| {
+        let arguments = [DatumWithOid::from(pg_sys::Oid::from(table)), of.into()];
+        rows(MEMBERS, &arguments, |row| row.get::<Text>(1))
+            .into_iter()
+            .flatten()
+            .map(Text::into_string)
+            .collect()
     })
 }
 
@@ -257,8 +321,15 @@ pub fn prepared(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>,
     })
 }
 
-/// Runs `work`, of which nothing stays.
+/// Runs `work`, of which nothing stays, nor whose the transaction was in it.
 pub fn beside<T>(work: impl FnOnce() -> T) -> T {
+    struct Before(Option<(u32, String)>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            OF_TRANSACTION.replace(self.0.take());
+        }
+    }
+    let _before = Before(OF_TRANSACTION.take());
     rolled_back(work)
 }
 

@@ -32,7 +32,7 @@ fn role_of<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Role {
 pub fn review(role: &str) -> Vec<Access> {
     let snapshot = roles();
     let role = role_of(&snapshot, role);
-    let objects = objects::read(false, &|_, _| true);
+    let objects = objects::read(&ObjectKind::ALL, false, &|_, _| true);
     access_review(&rights(&snapshot), role, &snapshot.memberships, &objects, &facts::stop_if_cancelled)
 }
 
@@ -69,8 +69,8 @@ fn number(sql: &str, name: &str) -> Option<Oid> {
     found.into_iter().flatten().next().and_then(|oid| Oid::try_from(oid).ok())
 }
 
-fn one(kind: ObjectKind, name: &str, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -> Protected {
-    match objects::read(true, wanted).into_iter().next() {
+fn one(kind: ObjectKind, name: &str, kinds: &[ObjectKind], oid: Oid) -> Protected {
+    match objects::read(kinds, true, &|_, other| other == oid).into_iter().next() {
         Some(object) => object,
         None => unknown(kind, name),
     }
@@ -80,34 +80,35 @@ fn one(kind: ObjectKind, name: &str, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -
 fn resolve(kind: ObjectKind, name: &str) -> (Protected, Option<ProtectedColumn>) {
     let relation =
         |name: &str| number("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8", name);
-    let is_relation = |kind| matches!(kind, ObjectKind::Table | ObjectKind::Sequence);
-    let by_number = |found: Option<Oid>, kinds: &dyn Fn(ObjectKind) -> bool| match found {
-        Some(oid) => one(kind, name, &|own, other| kinds(own) && other == oid),
+    let by_number = |found: Option<Oid>, kinds: &[ObjectKind]| match found {
+        Some(oid) => one(kind, name, kinds, oid),
         None => unknown(kind, name),
     };
     let object = match kind {
         ObjectKind::Column => return column(name),
-        ObjectKind::Table | ObjectKind::Sequence => by_number(relation(name), &is_relation),
+        ObjectKind::Table | ObjectKind::Sequence => {
+            by_number(relation(name), &[ObjectKind::Table, ObjectKind::Sequence])
+        }
         ObjectKind::Function => {
             let sql = if name.contains('(') {
                 "SELECT pg_catalog.to_regprocedure($1)::pg_catalog.oid::pg_catalog.int8"
             } else {
                 "SELECT pg_catalog.to_regproc($1)::pg_catalog.oid::pg_catalog.int8"
             };
-            by_number(number(sql, name), &|own| own == kind)
+            by_number(number(sql, name), &[kind])
         }
         ObjectKind::Schema => by_number(
             number("SELECT pg_catalog.to_regnamespace($1)::pg_catalog.oid::pg_catalog.int8", name),
-            &|own| own == kind,
+            &[kind],
         ),
         ObjectKind::Type => by_number(
             number("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid::pg_catalog.int8", name),
-            &|own| own == kind,
+            &[kind],
         ),
         ObjectKind::Parameter => parameter(name),
         _ => {
             let quoted = quote_identifier(name);
-            let found = objects::read(true, &|own, _| own == kind);
+            let found = objects::read(&[kind], true, &|_, _| true);
             match found.into_iter().find(|object| *object.name == *name || *object.name == *quoted) {
                 Some(object) => object,
                 None => unknown(kind, name),
@@ -125,7 +126,7 @@ fn parameter(name: &str) -> Protected {
         &[Text::from(&*lower).into()],
         |row| row.get::<bool>(1),
     );
-    let granted = objects::read(true, &|kind, _| kind == ObjectKind::Parameter);
+    let granted = objects::read(&[ObjectKind::Parameter], true, &|_, _| true);
     match granted.into_iter().find(|object| *object.name == *lower) {
         Some(object) => object,
         None if known.is_empty() => unknown(ObjectKind::Parameter, name),
@@ -210,6 +211,12 @@ pub fn role_plan(request: Request) -> i64 {
     refuse_name(&snapshot, &request.role);
     let schemas = with_empty_search_path(|| schemas(request.schemas.as_deref(), kind));
     let owner = (kind == Kind::Migrator).then(|| owner(&snapshot, &request, &schemas));
+    let mut schemas = schemas;
+    if let Some(owner) = owner.as_ref().filter(|owner| owner.exists) {
+        for schema in &mut schemas {
+            schema.owner_has = with_empty_search_path(|| held_on_schema(&owner.name, &schema.name));
+        }
+    }
     let has_dbm = kind == Kind::Monitor;
     let asked = Asked {
         kind,
@@ -229,6 +236,23 @@ pub fn role_plan(request: Request) -> i64 {
         version: snapshot.server.version,
     };
     run::store(&plan(&asked))
+}
+
+/// What a role has of USAGE and CREATE on a schema, by whatever way.
+fn held_on_schema(role: &str, schema: &str) -> Vec<&'static str> {
+    ["USAGE", "CREATE"]
+        .into_iter()
+        .filter(|&privilege| {
+            query::rows(
+                "SELECT pg_catalog.has_schema_privilege($1::pg_catalog.name, $2, $3)",
+                &[Text::from(role).into(), Text::from(schema).into(), Text::from(privilege).into()],
+                |row| row.get::<bool>(1),
+            )
+            .into_iter()
+            .flatten()
+            .any(|has| has)
+        })
+        .collect()
 }
 
 fn refuse_name(snapshot: &Snapshot, role: &str) {

@@ -30,6 +30,8 @@ enum Way {
     Inheriting,
     /// Becoming it by SET ROLE.
     Setting,
+    /// Being a member at all, whatever that is good for.
+    Belonging,
 }
 
 /// Roles and who is in them.
@@ -120,6 +122,7 @@ impl<'a> Rights<'a> {
                 let leads_on = match way {
                     Way::Inheriting => membership.inherits,
                     Way::Setting => membership.sets,
+                    Way::Belonging => true,
                 };
                 if leads_on && !reached.iter().any(|(known, _)| *known == membership.role) {
                     reached.push((membership.role, next));
@@ -138,6 +141,16 @@ impl<'a> Rights<'a> {
     /// Every role that this one can become by SET ROLE, itself first.
     pub fn becomes(&self, role: Oid) -> Vec<Oid> {
         self.reached(role, Way::Setting).into_iter().map(|(oid, _)| oid).collect()
+    }
+
+    /// Every role that this one is a member of, itself first: what `+group` in pg_hba.conf asks.
+    pub fn groups_of(&self, role: Oid) -> Vec<Oid> {
+        self.reached(role, Way::Belonging).into_iter().map(|(oid, _)| oid).collect()
+    }
+
+    /// Whether a role can use the rights of another: it has them, or it becomes a role that has them.
+    pub fn can_use(&self, role: Oid, other: Oid) -> bool {
+        self.becomes(role).into_iter().any(|own| self.rights_of(own).contains(&other))
     }
 
     /// The path by which a role becomes another: the roles between them and that one itself; `None` where it cannot.

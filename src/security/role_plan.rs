@@ -71,6 +71,8 @@ pub struct SchemaFacts {
     pub sequences: Vec<String>,
     /// The roles that own something there or the schema itself: what they make later is granted too.
     pub owners: Vec<String>,
+    /// Of USAGE and CREATE, what the role that will own what a migrator makes has there already: its own or by membership.
+    pub owner_has: Vec<&'static str>,
 }
 
 /// The role that owns what a migrator makes.
@@ -184,7 +186,7 @@ fn use_schema(schema: &SchemaFacts, role: &str, writes: bool) -> Vec<Step> {
                 .note("nextval and currval; no setval"),
         );
     }
-    for owner in &schema.owners {
+    for (place, owner) in schema.owners.iter().enumerate() {
         let alter = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {name}", quote_identifier(owner));
         let mut step = Step::new(Phase::Expand, format!("{alter} GRANT {rows} ON TABLES TO {quoted}"))
             .note("what this role makes there later");
@@ -193,6 +195,14 @@ fn use_schema(schema: &SchemaFacts, role: &str, writes: bool) -> Vec<Step> {
             step = step
                 .and(format!("{alter} GRANT USAGE ON SEQUENCES TO {quoted}"))
                 .undo(format!("{alter} REVOKE USAGE ON SEQUENCES FROM {quoted}"));
+        }
+        // The first of them is taken back last. What was made meanwhile grants to the role, and a role that is granted
+        // something cannot be dropped.
+        if place == 0 {
+            let kinds: &[&str] = if writes { &["TABLES", "SEQUENCES"] } else { &["TABLES"] };
+            for kind in kinds {
+                step = step.undo(format!("REVOKE ALL ON ALL {kind} IN SCHEMA {name} FROM {quoted}"));
+            }
         }
         steps.push(step);
     }
@@ -223,13 +233,25 @@ fn migrator(asked: &Asked, role: &str) -> Vec<Step> {
     let quoted = quote_identifier(&owner.name);
     let mut steps = Vec::new();
     if !owner.exists {
-        steps.push(create(&owner.name, false).note("nobody logs in as the role that owns"));
+        let mut step = create(&owner.name, false).note("nobody logs in as the role that owns");
+        // What it owns by then stays, and is whose who takes the plan back.
+        step.undo = vec![format!("REASSIGN OWNED BY {quoted} TO CURRENT_USER;\nDROP ROLE {quoted}")];
+        steps.push(step);
     }
     for schema in &asked.schemas {
         let name = quote_identifier(&schema.name);
+        let missing: Vec<&str> = ["USAGE", "CREATE"]
+            .into_iter()
+            .filter(|privilege| !(owner.exists && schema.owner_has.contains(privilege)))
+            .collect();
+        // What it has already is not granted again: the way back would take it away.
+        if missing.is_empty() {
+            continue;
+        }
+        let missing = missing.join(", ");
         steps.push(
-            Step::new(Phase::Expand, format!("GRANT USAGE, CREATE ON SCHEMA {name} TO {quoted}"))
-                .undo(format!("REVOKE USAGE, CREATE ON SCHEMA {name} FROM {quoted}")),
+            Step::new(Phase::Expand, format!("GRANT {missing} ON SCHEMA {name} TO {quoted}"))
+                .undo(format!("REVOKE {missing} ON SCHEMA {name} FROM {quoted}")),
         );
     }
     // Without inheriting, nothing happens by mistake; what it makes belongs to the owner, whoever deploys.
@@ -281,6 +303,7 @@ mod tests {
                 views: vec!["shop.totals".into()],
                 sequences: vec!["shop.orders_id_seq".into()],
                 owners: vec!["shop_owner".into()],
+                owner_has: Vec::new(),
             }],
             database: "shop".into(),
             logs_in: true,
@@ -329,6 +352,26 @@ mod tests {
         assert!(all.contains(&"GRANT shop_owner TO \"App 1\" WITH INHERIT FALSE, SET TRUE".to_owned()));
         asked.version = 150_000;
         assert!(sql(&asked).contains(&"GRANT shop_owner TO \"App 1\"".to_owned()));
+    }
+
+    #[test]
+    fn the_way_back_takes_nothing_that_was_there_and_everything_that_came() {
+        let undo = |asked: &Asked| {
+            plan(asked).steps.into_iter().flat_map(|step| step.undo).collect::<Vec<_>>().join("\n")
+        };
+        let mut asked = asked(Kind::Migrator);
+        asked.owner = Some(OwnerFacts { name: "shop_owner".into(), exists: true });
+        assert!(undo(&asked).contains("REVOKE USAGE, CREATE ON SCHEMA shop FROM shop_owner"));
+        asked.schemas[0].owner_has = vec!["USAGE"];
+        assert!(undo(&asked).contains("REVOKE CREATE ON SCHEMA shop FROM shop_owner"));
+        asked.schemas[0].owner_has = vec!["USAGE", "CREATE"];
+        assert!(!undo(&asked).contains("ON SCHEMA"), "{}", undo(&asked));
+        asked.owner = Some(OwnerFacts { name: "new_owner".into(), exists: false });
+        assert!(undo(&asked).contains("REASSIGN OWNED BY new_owner TO CURRENT_USER;\nDROP ROLE new_owner"));
+        asked.kind = Kind::Application;
+        assert!(undo(&asked).contains(
+            "REVOKE ALL ON ALL TABLES IN SCHEMA shop FROM \"App 1\"\nREVOKE ALL ON ALL SEQUENCES IN SCHEMA shop FROM \"App 1\""
+        ));
     }
 
     #[test]

@@ -28,7 +28,7 @@ SQL
 done
 # Nobody but ours may look at a placeholder here: it is what others do.
 sql <<'SQL'
-CREATE POLICY tenant_isolation ON ours AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::bigint);
+CREATE POLICY tenant_isolation ON ours AS RESTRICTIVE USING (tenant_id = dbm.current_tenant(NULL::bigint));
 CREATE POLICY tenant_access ON ours USING (true);
 CREATE POLICY tenant_isolation ON setting USING (tenant_id = nullif(current_setting('app.tenant', true), '')::bigint);
 CREATE POLICY tenant_isolation ON wrapped USING (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::bigint));

@@ -12,7 +12,7 @@ pub use policy::{CalledFunction, PolicyExpression};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Grant, Oid, Setting};
+use super::{ColumnNumber, Grant, Oid, Setting};
 
 /// How a role's password is kept; never the password itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub struct Subscription {
 }
 
 /// A table in a publication.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublishedTable {
     /// The publication.
     pub publication: Oid,
@@ -89,6 +89,8 @@ pub struct PublishedTable {
     pub table: Oid,
     /// Whether only some rows are published.
     pub has_row_filter: bool,
+    /// The columns that are published, where not all are.
+    pub columns: Vec<ColumnNumber>,
 }
 
 /// Everything that only rules of security ask for.
@@ -124,6 +126,4 @@ pub struct Security {
     pub policies: FxHashMap<Oid, PolicyExpression>,
     /// The server's settings that matter here, by name; those that the caller may not see are left out.
     pub settings: FxHashMap<Box<str>, Setting>,
-    /// Functions and owners of event triggers by name: `(owner, function)`.
-    pub event_triggers: FxHashMap<Box<str>, (Oid, Oid)>,
 }

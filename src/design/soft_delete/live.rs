@@ -43,15 +43,7 @@ pub fn soft_delete(target: Oid, column: String, view: Option<String>, accept: &[
         column,
         accepts_unique,
     };
-    // Those of the table to itself are among them.
-    let pointed_to: Vec<Vec<String>> = table
-        .incoming
-        .iter()
-        .flat_map(|incoming| surroundings(incoming.table, "").foreign_keys)
-        .filter(|key| key.referenced == target)
-        .map(|key| key.referenced_columns)
-        .collect();
-    if let Some(refused) = refusal(&table, &wish, &pointed_to) {
+    if let Some(refused) = refusal(&table, &wish) {
         let code = if refused.is_to_be_accepted {
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
         } else {

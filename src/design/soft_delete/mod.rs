@@ -53,9 +53,8 @@ fn primary_key(table: &Table) -> Option<&Vec<String>> {
         .and_then(|index| index.columns.as_ref())
 }
 
-/// Why the table cannot have it as is wished; `None` where it can. `pointed_to`: the columns to which foreign keys of other
-/// tables point, each key's between commas.
-pub fn refusal(table: &Table, wish: &Wish, pointed_to: &[Vec<String>]) -> Option<Refused> {
+/// Why the table cannot have it as is wished; `None` where it can.
+pub fn refusal(table: &Table, wish: &Wish) -> Option<Refused> {
     let name = table.qualified();
     let no = |message: String, hint: &str| {
         Some(Refused { is_to_be_accepted: false, message, detail: String::new(), hint: hint.to_owned() })
@@ -93,7 +92,10 @@ pub fn refusal(table: &Table, wish: &Wish, pointed_to: &[Vec<String>]) -> Option
         );
     }
     for index in unique(table) {
-        if index.columns.as_ref().is_some_and(|columns| pointed_to.iter().any(|key| same(key, columns))) {
+        let is_pointed_to = index.columns.as_ref().is_some_and(|columns| {
+            table.incoming.iter().any(|incoming| same(&incoming.referenced_columns, columns))
+        });
+        if is_pointed_to {
             return no(
                 format!(
                     "foreign keys point to {} of {name}, which has to hold deleted rows too",
@@ -236,10 +238,26 @@ fn view(table: &Table, wish: &Wish) -> Step {
             key.iter().map(|column| format!("dbm_row.{0} = OLD.{0}", quote_identifier(column))).collect()
         })
         .unwrap_or_default();
+    let row = |of: &str| {
+        let columns: Vec<String> =
+            columns.iter().map(|column| format!("{of}.{}", quote_identifier(column))).collect();
+        format!("ROW({})", columns.join(", "))
+    };
+    // A DELETE of a table waits for who changes the row and looks again whether it is still meant. What was meant is not known
+    // here: a row that is not as it was seen is not taken for it. By its image, since not every type has an equality.
+    let key = key.join(" AND ");
     let body = format!(
-        "\nBEGIN\n  UPDATE {name} AS dbm_row SET {column} = pg_catalog.clock_timestamp() WHERE {} AND dbm_row.{column} IS NULL;\n  \
-         IF NOT FOUND THEN RETURN NULL; END IF;\n  RETURN OLD;\nEND\n",
-        key.join(" AND ")
+        "\nBEGIN\n  UPDATE {name} AS dbm_row SET {column} = pg_catalog.clock_timestamp()\n    \
+         WHERE {key} AND dbm_row.{column} IS NULL\n      \
+         AND pg_catalog.record_image_eq({}, {});\n  \
+         IF FOUND THEN RETURN OLD; END IF;\n  \
+         PERFORM FROM {name} AS dbm_row WHERE {key} AND dbm_row.{column} IS NULL FOR KEY SHARE;\n  \
+         IF FOUND THEN\n    \
+         RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = {},\n      \
+         DETAIL = 'Another transaction has changed it since it was read.', HINT = 'Delete it again.';\n  END IF;\n  RETURN NULL;\nEND\n",
+        row("dbm_row"),
+        row("OLD"),
+        quote_literal(&format!("a row of {name} is not the one that was to be deleted"))
     );
     Step::new(
         Phase::Switch,

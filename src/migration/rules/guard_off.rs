@@ -78,7 +78,11 @@ mod tests {
             .settings
             .insert("shared_preload_libraries".into(), Setting { value: libraries.into() });
         if let Some(state) = state {
-            sample.snapshot.event_triggers.push(EventTrigger { name: EVENT_TRIGGER.into(), state });
+            sample.snapshot.event_triggers.push(EventTrigger {
+                name: EVENT_TRIGGER.into(),
+                state,
+                ..EventTrigger::default()
+            });
         }
         run(&GUARD_OFF, &sample.finish()).0
     }

@@ -9,6 +9,7 @@ use crate::catalog::security::{ObjectKind, Protected, ProtectedColumn};
 use crate::catalog::{Namespace, Oid};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::{CatalogScan, in_scratch_memory};
+use crate::pg::snapshot::relation::namespaces;
 use crate::pg::snapshot::security::signature;
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -71,13 +72,18 @@ const PLAIN: [Plain; 5] = [
     },
 ];
 
-/// Every object that `wanted` lets in by its kind and OID. What is the server's own and as it was made is left out, unless
-/// `with_system`.
-pub fn read(with_system: bool, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -> Vec<Protected> {
+/// Every object of these kinds that `wanted` lets in by its kind and OID; no catalog is read for another kind. What is the
+/// server's own and as it was made is left out, unless `with_system`.
+pub fn read(
+    kinds: &[ObjectKind],
+    with_system: bool,
+    wanted: &dyn Fn(ObjectKind, Oid) -> bool,
+) -> Vec<Protected> {
     let mut found = Vec::new();
+    let is_asked = |kind: ObjectKind| kinds.contains(&kind);
     in_scratch_memory(|| {
-        let schemas = schemas();
-        for schema in schemas.values() {
+        let schemas = namespaces();
+        for schema in schemas.values().filter(|_| is_asked(ObjectKind::Schema)) {
             let is_system = schema.is_system();
             if wanted(ObjectKind::Schema, schema.oid) && (with_system || !is_system) {
                 found.push(Protected {
@@ -91,26 +97,23 @@ pub fn read(with_system: bool, wanted: &dyn Fn(ObjectKind, Oid) -> bool) -> Vec<
                 });
             }
         }
-        read_relations(&schemas, with_system, wanted, &mut found);
-        read_functions(&schemas, with_system, wanted, &mut found);
-        read_types(&schemas, with_system, wanted, &mut found);
-        PLAIN.iter().for_each(|plain| read_plain(plain, with_system, wanted, &mut found));
-        read_parameters(wanted, &mut found);
+        if is_asked(ObjectKind::Table) || is_asked(ObjectKind::Sequence) {
+            let wanted = |kind, oid| is_asked(kind) && wanted(kind, oid);
+            read_relations(&schemas, with_system, &wanted, &mut found);
+        }
+        if is_asked(ObjectKind::Function) {
+            read_functions(&schemas, with_system, wanted, &mut found);
+        }
+        if is_asked(ObjectKind::Type) {
+            read_types(&schemas, with_system, wanted, &mut found);
+        }
+        for plain in PLAIN.iter().filter(|plain| is_asked(plain.kind)) {
+            read_plain(plain, with_system, wanted, &mut found);
+        }
+        if is_asked(ObjectKind::Parameter) {
+            read_parameters(wanted, &mut found);
+        }
     });
-    found
-}
-
-fn schemas() -> FxHashMap<Oid, Namespace> {
-    let mut scan = CatalogScan::open(pg_sys::NamespaceRelationId.to_u32());
-    let oid = scan.attribute(c"oid");
-    let name = scan.attribute(c"nspname");
-    let owner = scan.attribute(c"nspowner");
-    let acl = scan.attribute(c"nspacl");
-    let mut found = FxHashMap::default();
-    while let Some(row) = scan.next_row() {
-        let (oid, name) = (row.oid(oid), row.name(name));
-        found.insert(oid, Namespace { oid, name, owner: row.oid(owner), acl: row.acl(acl) });
-    }
     found
 }
 
@@ -165,6 +168,9 @@ fn read_relations(
 }
 
 fn read_columns(tables: &mut [Protected]) {
+    if tables.is_empty() {
+        return;
+    }
     let places: FxHashMap<Oid, usize> =
         tables.iter().enumerate().map(|(place, table)| (table.oid, place)).collect();
     let mut scan = CatalogScan::open(pg_sys::AttributeRelationId.to_u32());

@@ -8,7 +8,7 @@ mod extended_statistics;
 mod index;
 mod other;
 mod progress;
-mod relation;
+pub(in crate::pg) mod relation;
 pub mod role;
 pub mod security;
 mod sequence;

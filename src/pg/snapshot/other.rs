@@ -87,8 +87,13 @@ fn read_event_triggers(snapshot: &mut Snapshot) {
     let mut scan = CatalogScan::open(EVENT_TRIGGER);
     let name = scan.attribute(c"evtname");
     let state = scan.attribute(c"evtenabled");
+    let function = scan.attribute(c"evtfoid");
     while let Some(row) = scan.next_row() {
-        snapshot.event_triggers.push(EventTrigger { name: row.name(name), state: state_of(row.char(state)) });
+        snapshot.event_triggers.push(EventTrigger {
+            name: row.name(name),
+            state: state_of(row.char(state)),
+            function: row.oid(function),
+        });
     }
 }
 

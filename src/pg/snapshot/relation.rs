@@ -38,14 +38,15 @@ pub struct Found {
 
 /// Reads schemas, relations and their trees.
 pub fn read(snapshot: &mut Snapshot) -> Found {
-    read_namespaces(snapshot);
+    snapshot.namespaces = namespaces();
     let found = read_relations(snapshot);
     read_inheritance(snapshot);
     read_partitioning(snapshot);
     found
 }
 
-fn read_namespaces(snapshot: &mut Snapshot) {
+/// All schemas by OID.
+pub fn namespaces() -> FxHashMap<Oid, Namespace> {
     let mut scan = CatalogScan::open(pg_sys::NamespaceRelationId.to_u32());
     let (oid, name, owner, acl) = (
         scan.attribute(c"oid"),
@@ -53,11 +54,12 @@ fn read_namespaces(snapshot: &mut Snapshot) {
         scan.attribute(c"nspowner"),
         scan.attribute(c"nspacl"),
     );
+    let mut found = FxHashMap::default();
     while let Some(row) = scan.next_row() {
-        let namespace =
-            Namespace { oid: row.oid(oid), name: row.name(name), owner: row.oid(owner), acl: row.acl(acl) };
-        snapshot.namespaces.insert(namespace.oid, namespace);
+        let oid = row.oid(oid);
+        found.insert(oid, Namespace { oid, name: row.name(name), owner: row.oid(owner), acl: row.acl(acl) });
     }
+    found
 }
 
 pub fn persistence_of(code: char) -> Persistence {

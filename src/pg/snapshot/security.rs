@@ -24,7 +24,6 @@ const USER_MAPPING: u32 = 1418;
 const LANGUAGE: u32 = 2612;
 const REWRITE: u32 = 2618;
 const POLICY: u32 = 3256;
-const EVENT_TRIGGER: u32 = 3466;
 const SUBSCRIPTION: u32 = 6100;
 const PUBLICATION_RELATION: u32 = 6106;
 const PARAMETER_ACL: u32 = 6243;
@@ -74,7 +73,6 @@ fn read_all(snapshot: &mut Snapshot) {
     for step in steps {
         in_scratch_memory(|| step(snapshot, &mut security));
     }
-    in_scratch_memory(|| read_event_triggers(&mut security));
     security.hba = hba::lines();
     snapshot.security = security;
 }
@@ -339,11 +337,13 @@ fn read_publications(security: &mut Security) {
     let publication = scan.attribute(c"prpubid");
     let table = scan.attribute(c"prrelid");
     let filter = scan.attribute(c"prqual");
+    let columns = scan.attribute(c"prattrs");
     while let Some(row) = scan.next_row() {
         security.published.push(PublishedTable {
             publication: row.oid(publication),
             table: row.oid(table),
             has_row_filter: row.has(filter),
+            columns: row.int2_array(columns),
         });
     }
 }
@@ -443,15 +443,5 @@ unsafe fn language_of(function: pg_sys::Oid) -> Oid {
         let language = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>()).prolang.to_u32();
         pg_sys::ReleaseSysCache(tuple);
         language
-    }
-}
-
-fn read_event_triggers(security: &mut Security) {
-    let mut scan = CatalogScan::open(EVENT_TRIGGER);
-    let name = scan.attribute(c"evtname");
-    let owner = scan.attribute(c"evtowner");
-    let function = scan.attribute(c"evtfoid");
-    while let Some(row) = scan.next_row() {
-        security.event_triggers.insert(row.name(name), (row.oid(owner), row.oid(function)));
     }
 }

@@ -1,5 +1,32 @@
 -- What one table is for whoever divides it between tenants. Run with an empty search_path, so that every definition is
 -- qualified. $1 is the table, $2 the tenant column.
+WITH RECURSIVE here AS (SELECT c.oid, c.relowner, c.relforcerowsecurity FROM pg_class c WHERE c.oid = $1),
+-- Everything that reads the table through views. `passes`: on the way somebody's rights are used to whom policies do not apply;
+-- `asks`: all the way the rights of whoever asks are used.
+above(oid, kind, owner, is_invoker, asks, passes) AS (
+    SELECT v.oid, v.relkind, v.relowner, u.is_invoker, v.relkind = 'v' AND u.is_invoker,
+           v.relkind = 'v' AND NOT u.is_invoker
+               AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE'))
+      FROM here c
+      JOIN pg_depend d ON d.refobjid = c.oid
+      JOIN pg_rewrite w ON w.oid = d.objid
+      JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
+      JOIN pg_roles r ON r.oid = v.relowner,
+           LATERAL (SELECT coalesce((SELECT x.option_value::boolean FROM pg_options_to_table(v.reloptions) x WHERE x.option_name = 'security_invoker'), false)) u(is_invoker)
+     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'n'
+    UNION
+    SELECT v.oid, v.relkind, v.relowner, u.is_invoker, a.asks AND v.relkind = 'v' AND u.is_invoker,
+           a.passes OR a.kind = 'm'
+               OR (a.asks AND v.relkind = 'v' AND NOT u.is_invoker
+                   AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE')))
+      FROM above a
+      JOIN here c ON true
+      JOIN pg_depend d ON d.refobjid = a.oid
+      JOIN pg_rewrite w ON w.oid = d.objid
+      JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm') AND v.oid <> a.oid
+      JOIN pg_roles r ON r.oid = v.relowner,
+           LATERAL (SELECT coalesce((SELECT x.option_value::boolean FROM pg_options_to_table(v.reloptions) x WHERE x.option_name = 'security_invoker'), false)) u(is_invoker)
+     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'n')
 SELECT json_build_object(
     'version', current_setting('server_version_num')::int4,
     'oid', c.oid::int8,
@@ -95,7 +122,10 @@ SELECT json_build_object(
         SELECT coalesce(json_agg(json_build_object(
                    'table', k.conrelid::int8,
                    'table_name', format('%I.%I', rn.nspname, r.relname),
-                   'name', k.conname)
+                   'name', k.conname,
+                   'referenced_columns', (SELECT json_agg(a.attname ORDER BY u.place)
+                                 FROM unnest(k.confkey) WITH ORDINALITY u(number, place)
+                                 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number))
                    ORDER BY rn.nspname, r.relname, k.conname), '[]')
           FROM pg_constraint k
           JOIN pg_class r ON r.oid = k.conrelid
@@ -131,33 +161,14 @@ SELECT json_build_object(
                    'oid', p.oid::int8,
                    'is_partition', p.relispartition,
                    'has_row_security', p.relrowsecurity,
-                   'grantees', (SELECT coalesce(json_agg(DISTINCT a.grantee::int8), '[]') FROM aclexplode(p.relacl) a WHERE a.grantee <> p.relowner))
+                   'grantees', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]')
+                                  FROM (SELECT a.grantee FROM aclexplode(p.relacl) a
+                                        UNION
+                                        SELECT a.grantee FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = p.oid) g
+                                 WHERE g.grantee <> p.relowner))
                    ORDER BY pn.nspname, p.relname), '[]')
           FROM below b JOIN pg_class p ON p.oid = b.oid JOIN pg_namespace pn ON pn.oid = p.relnamespace),
     'views', (
-        -- Everything that reads the table through views; `passes`: on the way somebody's rights are used to whom policies do not apply.
-        WITH RECURSIVE above(oid, kind, owner, is_invoker, passes) AS (
-            SELECT v.oid, v.relkind, v.relowner, u.is_invoker,
-                   v.relkind = 'v' AND NOT u.is_invoker
-                       AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE'))
-              FROM pg_depend d
-              JOIN pg_rewrite w ON w.oid = d.objid
-              JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
-              JOIN pg_roles r ON r.oid = v.relowner,
-                   LATERAL (SELECT coalesce((SELECT x.option_value::boolean FROM pg_options_to_table(v.reloptions) x WHERE x.option_name = 'security_invoker'), false)) u(is_invoker)
-             WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'n'
-            UNION
-            SELECT v.oid, v.relkind, v.relowner, u.is_invoker,
-                   a.passes OR a.kind = 'm'
-                       OR (a.is_invoker AND v.relkind = 'v' AND NOT u.is_invoker
-                           AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE')))
-              FROM above a
-              JOIN pg_depend d ON d.refobjid = a.oid
-              JOIN pg_rewrite w ON w.oid = d.objid
-              JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm') AND v.oid <> a.oid
-              JOIN pg_roles r ON r.oid = v.relowner,
-                   LATERAL (SELECT coalesce((SELECT x.option_value::boolean FROM pg_options_to_table(v.reloptions) x WHERE x.option_name = 'security_invoker'), false)) u(is_invoker)
-             WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'n')
         SELECT coalesce(json_agg(json_build_object(
                    'oid', a.oid::int8,
                    'name', format('%I.%I', vn.nspname, v.relname),
@@ -167,8 +178,11 @@ SELECT json_build_object(
                    'is_own', pg_has_role(a.owner, 'USAGE'),
                    'owner', quote_ident(pg_get_userbyid(a.owner)),
                    'has_tenant', EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = a.oid AND t.attname = $2 AND NOT t.attisdropped),
-                   'grants', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]') FROM aclexplode(v.relacl) g
-                               WHERE g.grantee <> v.relowner AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')))
+                   'grants', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]')
+                                FROM (SELECT x.grantee FROM aclexplode(v.relacl) x WHERE x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+                                      UNION
+                                      SELECT x.grantee FROM pg_attribute t, aclexplode(t.attacl) x WHERE t.attrelid = v.oid) g
+                               WHERE g.grantee <> v.relowner))
                    ORDER BY vn.nspname, v.relname), '[]')
           FROM (SELECT oid, kind, owner, is_invoker, bool_or(passes) AS passes FROM above GROUP BY oid, kind, owner, is_invoker) a
           JOIN pg_class v ON v.oid = a.oid JOIN pg_namespace vn ON vn.oid = v.relnamespace),
@@ -179,18 +193,25 @@ SELECT json_build_object(
                    'oid', p.oid::int8,
                    'owner', quote_ident(r.rolname),
                    'owner_passes', r.rolsuper OR r.rolbypassrls,
-                   'passes', r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(p.proowner, c.relowner, 'USAGE'),
-                   'is_trigger', p.prorettype = 'trigger'::regtype)
+                   'passes', u.passes,
+                   'is_trigger', p.prorettype = 'trigger'::regtype,
+                   'grants', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]')
+                                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g WHERE g.grantee <> p.proowner))
                    ORDER BY p.oid::regprocedure::text), '[]')
           FROM pg_proc p
           JOIN pg_roles r ON r.oid = p.proowner
-          JOIN pg_language l ON l.oid = p.prolang
-         WHERE p.prosecdef AND l.lanname NOT IN ('c', 'internal')
-           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-           AND (EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-                           AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid)
-                OR p.prosqlbody IS NULL
-                   AND p.prosrc ~* ('\m' || regexp_replace(c.relname, '([\\.^$|?*+(){}\[\]-])', '\\\1', 'g') || '\M'))),
+          JOIN pg_language l ON l.oid = p.prolang,
+               LATERAL (SELECT bool_or(x.passes OR x.asks AND (r.rolsuper OR r.rolbypassrls
+                                   OR NOT c.relforcerowsecurity AND pg_has_role(p.proowner, c.relowner, 'USAGE'))) AS passes
+                          FROM (SELECT c.oid, c.relname, true AS asks, false AS passes
+                                UNION ALL
+                                SELECT a.oid, v.relname, a.asks, a.passes OR a.kind = 'm' FROM above a JOIN pg_class v ON v.oid = a.oid) x
+                         WHERE EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+                                          AND d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid)
+                            OR p.prosqlbody IS NULL
+                               AND p.prosrc ~* ('\m' || regexp_replace(x.relname, '([\\.^$|?*+(){}\[\]-])', '\\\1', 'g') || '\M')) u
+         WHERE p.prosecdef AND l.lanname NOT IN ('c', 'internal') AND u.passes IS NOT NULL
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
     'publications', (
         SELECT coalesce(json_agg(quote_ident(b.pubname) ORDER BY b.pubname), '[]')
           FROM pg_publication b

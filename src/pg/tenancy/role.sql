@@ -13,7 +13,10 @@ SELECT json_build_object(
                WHERE has_any_column_privilege(r.oid, v, 'SELECT, INSERT, UPDATE') OR has_table_privilege(r.oid, v, 'DELETE')),
     'partitions', (SELECT coalesce(json_agg(v::int8), '[]') FROM unnest($4::oid[]) v
                     WHERE has_any_column_privilege(r.oid, v, 'SELECT, INSERT, UPDATE') OR has_table_privilege(r.oid, v, 'DELETE, TRUNCATE')),
-    'functions', (SELECT coalesce(json_agg(v::int8), '[]') FROM unnest($5::oid[]) v WHERE has_function_privilege(r.oid, v, 'EXECUTE'))
+    'functions', (SELECT coalesce(json_agg(v::int8), '[]') FROM unnest($5::oid[]) v JOIN pg_proc p ON p.oid = v
+                   WHERE has_function_privilege(r.oid, v, 'EXECUTE') AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE')),
+    'updates', (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND has_column_privilege(r.oid, c.oid, a.attnum, 'UPDATE'))
 )::text
   FROM pg_roles r, pg_class c
  WHERE r.rolname = $2 AND c.oid = $1

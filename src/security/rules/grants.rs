@@ -1,6 +1,6 @@
 //! Privileges that everybody has, or that mean more than they say.
 
-use super::words::{given, grantees, kind_of, listed, revoked, rights, together};
+use super::words::{ANY, OnRelation, given, grantees, kind_of, listed, revoked, rights, together};
 use crate::catalog::security::{ObjectKind, privilege};
 use crate::catalog::{Grant, Oid, Persistence, Privileges, Relation};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -9,8 +9,6 @@ use crate::text::quote_identifier;
 
 /// What changes rows.
 const WRITES: Privileges = privilege::INSERT | privilege::UPDATE | privilege::DELETE | privilege::TRUNCATE;
-/// Every privilege there is.
-const ALL: Privileges = 0xffff_ffff;
 
 const DEFAULTS: &str = "https://www.postgresql.org/docs/current/ddl-priv.html";
 
@@ -89,7 +87,7 @@ fn public_database(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let (mut fix, mut undo) = (Vec::new(), Vec::new());
         for role in &logins {
             let own = acl.iter().filter(|grant| grant.grantee == role.oid);
-            let missing = public.privileges & !own.fold(0, |all, grant| all | grant.privileges) & ALL;
+            let missing = public.privileges & !own.fold(0, |all, grant| all | grant.privileges) & ANY;
             if missing != 0 {
                 let missing = privilege::names(missing);
                 let role = quote_identifier(&role.name);
@@ -119,16 +117,16 @@ pub const PUBLIC_TABLE_PRIVILEGE: Rule = Rule {
 fn public_table(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
-    for relation in snapshot.relations.iter().filter(|relation| snapshot.is_judged(relation)) {
+    for relation in snapshot.judged_relations() {
         (facts.interrupt)();
         verdicts.examine(1);
-        let taken = given(relation.acl.as_deref().unwrap_or_default(), ALL, is_public);
+        let taken = OnRelation::whole(snapshot, relation, ANY, is_public);
         if taken.is_empty() {
             continue;
         }
         let name = snapshot.relation_name(relation.oid);
-        let set = together(&taken);
-        let (fix, undo) = revoked(&rights, &format!("TABLE {name}"), relation.owner, &taken);
+        let set = together(taken.on_whole());
+        let (fix, undo) = taken.revoked(&rights, &format!("TABLE {name}"), relation.owner);
         verdicts.find(
             Finding::new(
                 name.clone(),
@@ -144,7 +142,7 @@ fn public_table(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let Some(acl) = &sequence.acl else { continue };
         let is_own = sequence.persistence != Persistence::Temporary
             && !snapshot.is_extension_member(crate::catalog::RELATION_CLASS, sequence.oid);
-        let taken = given(acl, ALL, is_public);
+        let taken = given(acl, ANY, is_public);
         if !is_own || taken.is_empty() {
             continue;
         }
@@ -178,32 +176,23 @@ pub const PUBLIC_COLUMN_PRIVILEGE: Rule = Rule {
 fn public_column(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
-    for relation in snapshot.relations.iter().filter(|relation| snapshot.is_judged(relation)) {
+    for relation in snapshot.judged_relations() {
         (facts.interrupt)();
         verdicts.examine(1);
         for column in snapshot.columns_of(relation.oid) {
             let Some(acl) = column.acl.as_deref() else { continue };
-            let taken = given(acl, ALL, is_public);
+            let taken = OnRelation::on_column(&column.name, given(acl, ANY, is_public));
             if taken.is_empty() {
                 continue;
             }
             let (name, table) = (snapshot.column_name(column), snapshot.relation_name(relation.oid));
-            let set = together(&taken);
-            // REVOKE SELECT (a) ON t: the column stands after each privilege.
-            let quoted = quote_identifier(&column.name);
-            let of_column = |text: String| {
-                privilege::NAMES.iter().fold(text, |text, (_, privilege)| {
-                    text.replace(&format!("{privilege},"), &format!("{privilege} ({quoted}),"))
-                        .replace(&format!("{privilege} ON "), &format!("{privilege} ({quoted}) ON "))
-                })
-            };
-            let (fix, undo) = revoked(&rights, "TABLE ", relation.owner, &taken);
-            let on = |text: String| of_column(text).replace("TABLE  ", &format!("TABLE {table} "));
+            let set = together(&taken.grants());
+            let (fix, undo) = taken.revoked(&rights, &format!("TABLE {table}"), relation.owner);
             let message = format!("every role has {} on column {name}", privilege::names(set));
             verdicts.find(
                 Finding::new(name, snapshot.schema_name(relation.schema), message)
                     .severity(if set & WRITES != 0 { Severity::Error } else { Severity::Warning })
-                    .fix(on(fix), on(undo)),
+                    .fix(fix, undo),
             );
         }
     }
@@ -237,7 +226,7 @@ fn public_default(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         };
         // What PUBLIC is born with stands in a list for all schemas as soon as there is one.
         let born_with = if default.schema == 0 { kind.public_default() } else { 0 };
-        let set = together(&given(&default.acl, ALL & !born_with, is_public));
+        let set = together(&given(&default.acl, ANY & !born_with, is_public));
         if set == 0 {
             continue;
         }
@@ -304,7 +293,7 @@ fn parameter_granted(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     for (name, acl) in &snapshot.security.parameters {
         (facts.interrupt)();
         // What dbmastery itself hands to roles is set by them within its own limits.
-        let taken = given(acl, ALL, |grantee| {
+        let taken = given(acl, ANY, |grantee| {
             grantee != BOOTSTRAP
                 && !rights.is_superuser(grantee)
                 && (grantee == 0 || grantee >= FIRST_OWN_ROLE)

@@ -31,7 +31,8 @@ struct Person<'a> {
 
 impl<'a> Person<'a> {
     fn of(rights: &Rights<'a>, role: &'a Role) -> Self {
-        let groups = rights.becomes(role.oid).into_iter();
+        // A membership counts here whether or not it is inherited or lets SET ROLE.
+        let groups = rights.groups_of(role.oid).into_iter();
         Self { role, groups: groups.filter_map(|oid| rights.role(oid)).map(|role| &*role.name).collect() }
     }
 
@@ -375,6 +376,25 @@ mod tests {
         }
         assert!(found(&SUPERUSER_OVER_NETWORK, &["host all app 10.0.0.0/8 scram-sha-256"]).is_empty());
         assert!(found(&SUPERUSER_OVER_NETWORK, &["host all all 127.0.0.1/32 trust"]).is_empty());
+    }
+
+    #[test]
+    fn a_group_is_whoever_is_in_it_however() {
+        let mut sample = Sample::new();
+        let role = |oid, name: &str| Role { oid, name: name.into(), logs_in: true, ..Role::default() };
+        sample.snapshot.roles = vec![role(20_000, "app"), role(20_001, "people")];
+        // GRANT people TO app WITH INHERIT FALSE, SET FALSE.
+        sample.snapshot.memberships.push(crate::catalog::Membership {
+            role: 20_001,
+            member: 20_000,
+            ..crate::catalog::Membership::default()
+        });
+        sample.snapshot.security.hba = Some(vec![line(1, "host all +people 10.0.0.0/8 trust")]);
+        let snapshot = sample.finish();
+        let rights = crate::security::rules::words::rights(&snapshot);
+        let app = snapshot.roles.iter().find(|role| &*role.name == "app").unwrap();
+        let lines = snapshot.security.hba.as_deref().unwrap();
+        assert_eq!(reachable(&rights, lines, app, "shop").count(), 1);
     }
 
     #[test]

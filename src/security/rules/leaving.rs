@@ -59,11 +59,26 @@ fn describe(snapshot: &Snapshot, publication: &Publication, guarded: &[&Relation
             "it names no tables: make one that does, with a row filter for these, and have subscribers change over",
         );
     }
-    let list = tables.join(", ");
+    let mut back: Vec<String> = guarded.iter().map(|table| published(snapshot, publication, table)).collect();
+    back.sort();
     finding.evidence("or", "SET TABLE with a WHERE for what the subscriber may have").fix(
-        format!("ALTER PUBLICATION {name} DROP TABLE {list};"),
-        format!("ALTER PUBLICATION {name} ADD TABLE {list};"),
+        format!("ALTER PUBLICATION {name} DROP TABLE {};", tables.join(", ")),
+        format!("ALTER PUBLICATION {name} ADD TABLE {};", back.join(", ")),
     )
+}
+
+/// A table as a publication holds it: with the list of its columns, where it has one.
+fn published(snapshot: &Snapshot, publication: &Publication, table: &Relation) -> String {
+    let name = snapshot.relation_name(table.oid);
+    let columns: Vec<String> = snapshot
+        .security
+        .published
+        .iter()
+        .filter(|published| published.publication == publication.oid && published.table == table.oid)
+        .flat_map(|published| &published.columns)
+        .filter_map(|&number| Some(quote_identifier(&snapshot.column(table.oid, number)?.name)))
+        .collect();
+    if columns.is_empty() { name } else { format!("{name} ({})", columns.join(", ")) }
 }
 
 /// `security.subscription_password`: a password in a connection string.
@@ -165,9 +180,16 @@ mod tests {
             sample.edit_table(table, |table| table.row_security = guarded);
             sample.publication("stream", &[table]);
             let publication = sample.snapshot.publications[0].oid;
-            let published = PublishedTable { publication, table, has_row_filter: filter };
+            let published = PublishedTable { publication, table, has_row_filter: filter, columns: vec![1] };
             sample.snapshot.security.published.push(published);
-            assert_eq!(run(&PUBLICATION_IGNORES_ROW_SECURITY, &sample.finish()).0.len(), found);
+            let findings = run(&PUBLICATION_IGNORES_ROW_SECURITY, &sample.finish()).0;
+            assert_eq!(findings.len(), found);
+            for finding in findings {
+                assert_eq!(
+                    finding.undo.as_deref(),
+                    Some("ALTER PUBLICATION stream ADD TABLE public.orders (id);")
+                );
+            }
         }
     }
 

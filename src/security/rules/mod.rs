@@ -3,6 +3,7 @@
 //! Severity is what an attacker gains who has a login, or reaches the server. What the caller may not see is unknown.
 
 mod columns;
+mod delegation;
 mod extensions;
 mod functions;
 mod grants;
@@ -23,6 +24,8 @@ use crate::finding::Rule;
 /// All rules of this room.
 pub const RULES: &[Rule] = &[
     columns::SENSITIVE_COLUMN_READABLE,
+    delegation::GRANT_OPTION,
+    delegation::ROLE_WITH_ADMIN_OPTION,
     extensions::EXTENSION_IN_OPEN_SCHEMA,
     extensions::EXTENSION_REACHES_OUT,
     extensions::EXTENSION_VULNERABLE,

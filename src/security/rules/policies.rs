@@ -70,13 +70,54 @@ fn always_true(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         };
         let others = snapshot.policies_of(table.oid).len() - 1;
         let message = format!("policy {object} is true: it lets {what}, whatever other policies say");
-        verdicts.find(
-            Finding::new(object, snapshot.schema_name(table.schema), message)
-                .severity(if writes { Severity::Error } else { Severity::Warning })
-                .evidence("other_policies", others)
+        let finding = Finding::new(object, snapshot.schema_name(table.schema), message)
+            .severity(if writes { Severity::Error } else { Severity::Warning })
+            .evidence("other_policies", others);
+        verdicts.find(match without_it(snapshot, table, policy, expression) {
+            Some((fix, undo)) => finding
+                .evidence("check", "the other policies of the table then say what is let through")
+                .fix(fix, undo),
+            None => finding
                 .evidence("no_simple_fix_because", "which rows it should let through is not known here"),
-        );
+        });
     }
+}
+
+/// What drops a policy that is true and makes it again, where others say to the same roles what they may do as well: without it
+/// these hold, and with it they say nothing.
+fn without_it(
+    snapshot: &Snapshot,
+    table: &Relation,
+    policy: &Policy,
+    expression: &PolicyExpression,
+) -> Option<(String, String)> {
+    let is_said = snapshot.policies_of(table.oid).iter().any(|other| {
+        other.oid != policy.oid
+            && other.is_permissive
+            && (other.command == '*' || other.command == policy.command)
+            && (other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role)))
+    });
+    let is_plain = (!policy.has_using || expression.using_is_true)
+        && (!policy.has_with_check || expression.check_is_true);
+    if !is_said || !is_plain {
+        return None;
+    }
+    let (name, on) = (quote_identifier(&policy.name), snapshot.relation_name(table.oid));
+    let command = match policy.command {
+        'r' => "SELECT",
+        'a' => "INSERT",
+        'w' => "UPDATE",
+        'd' => "DELETE",
+        _ => "ALL",
+    };
+    let rights = super::words::rights(snapshot);
+    let roles: Vec<String> = policy.roles.iter().map(|&role| rights.name(role)).collect();
+    let using = if policy.has_using { " USING (true)" } else { "" };
+    let check = if policy.has_with_check { " WITH CHECK (true)" } else { "" };
+    Some((
+        format!("DROP POLICY {name} ON {on};"),
+        format!("CREATE POLICY {name} ON {on} FOR {command} TO {}{using}{check};", roles.join(", ")),
+    ))
 }
 
 /// `security.policy_calls_volatile`: a policy whose answer changes from row to row.
@@ -293,6 +334,19 @@ mod tests {
 
     fn open() -> PolicyExpression {
         PolicyExpression { using_is_true: true, ..PolicyExpression::default() }
+    }
+
+    #[test]
+    fn an_open_policy_beside_one_that_chooses_is_dropped_and_made_again() {
+        let (alone, _) = sample(open(), true, 'r');
+        assert_eq!(run(&POLICY_ALWAYS_TRUE, &alone.finish()).0[0].fix, None);
+        let (mut sample, table) = sample(open(), true, 'r');
+        sample.snapshot.policies[0].has_using = true;
+        add(&mut sample, table, PolicyExpression::default(), true, '*');
+        let name = sample.snapshot.policies[0].name.clone();
+        let found = run(&POLICY_ALWAYS_TRUE, &sample.finish()).0;
+        let undo = format!("CREATE POLICY {name} ON public.orders FOR SELECT TO PUBLIC USING (true);");
+        assert_eq!(found[0].undo.as_deref(), Some(&*undo));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Roles that can do more than anybody meant.
 
-use super::words::{listed, rights, unseen};
+use super::words::{OnRelation, listed, rights, unseen};
 use crate::catalog::security::privilege;
 use crate::catalog::{Oid, Privileges, Role, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -257,6 +257,10 @@ fn dangerous_membership(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         if member.is_superuser || member.oid < FIRST_OWN_ROLE || told.contains(&(role.oid, member.oid)) {
             continue;
         }
+        // From 16 on one may be a member without anything that this is good for.
+        if !(membership.inherits || membership.sets || membership.is_admin) {
+            continue;
+        }
         // Who does nothing but watch is what pg_monitor was made for.
         if &*role.name == "pg_monitor" && !writes_anything(snapshot, &rights, member.oid) {
             continue;
@@ -266,7 +270,7 @@ fn dangerous_membership(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             .roles
             .iter()
             .filter(|login| login.logs_in && !login.is_superuser)
-            .filter(|login| rights.becomes(login.oid).contains(&member.oid))
+            .filter(|login| rights.can_use(login.oid, member.oid))
             .map(|login| quote_identifier(&login.name))
             .collect();
         logins.sort();
@@ -292,10 +296,8 @@ const WRITES: Privileges = privilege::INSERT | privilege::UPDATE | privilege::DE
 fn writes_anything(snapshot: &Snapshot, rights: &Rights<'_>, role: Oid) -> bool {
     let has = rights.rights_of(role);
     snapshot.judged_tables().any(|table| {
-        has.contains(&table.owner)
-            || table.acl.iter().flatten().any(|grant| {
-                grant.privileges & WRITES != 0 && grant.grantee != 0 && has.contains(&grant.grantee)
-            })
+        let held = |grantee: Oid| grantee != 0 && has.contains(&grantee);
+        has.contains(&table.owner) || !OnRelation::given(snapshot, table, WRITES, held).is_empty()
     })
 }
 
@@ -435,6 +437,18 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].object, "app in pg_execute_server_program");
         assert_eq!(found[0].severity, Some(Severity::Critical));
+    }
+
+    #[test]
+    fn a_login_that_inherits_without_set_role_has_the_rights_too() {
+        let mut sample = sample();
+        sample.snapshot.roles.push(Role { logs_in: false, ..role(20_005, "loaders") });
+        join(&mut sample, 4_571, 20_005, true);
+        // WITH INHERIT TRUE, SET FALSE.
+        join(&mut sample, 20_005, 20_000, false);
+        let found = run(&DANGEROUS_MEMBERSHIP, &sample.finish()).0;
+        assert_eq!(found[0].severity, Some(Severity::Critical));
+        assert!(found[0].message.ends_with("; so do logins app"), "{}", found[0].message);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Row-level security that is off, does not bind, or is walked around.
 
-use super::words::{given, grantees, listed, revoked, rights, together};
+use super::words::{ANY, OnRelation, grantees, listed, rights, together};
 use crate::catalog::security::privilege;
-use crate::catalog::{ColumnNumber, Grant, Relation, Snapshot};
+use crate::catalog::{ColumnNumber, Relation, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::text::quote_identifier;
 
@@ -14,11 +14,6 @@ fn tables<'a>(facts: &Facts<'a>, verdicts: &mut Verdicts<'_>) -> Vec<&'a Relatio
         facts.snapshot.judged_tables_and_partitions().inspect(|_| (facts.interrupt)()).collect();
     verdicts.examine(tables.len() as u64);
     tables
-}
-
-/// The grants of a relation to others than its owner.
-fn of_others(relation: &Relation) -> Vec<Grant> {
-    given(relation.acl.as_deref().unwrap_or_default(), 0xffff_ffff, |grantee| grantee != relation.owner)
 }
 
 fn finding(snapshot: &Snapshot, relation: &Relation, message: String) -> Finding {
@@ -71,16 +66,15 @@ pub const ROW_SECURITY_WITHOUT_POLICY: Rule = Rule {
 fn no_policy(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     for table in tables(facts, verdicts) {
-        let others = of_others(table);
-        // Where nobody was granted anything, it locks out nobody.
-        if !table.row_security
-            || table.is_partition
-            || others.is_empty()
-            || !snapshot.policies_of(table.oid).is_empty()
-        {
+        if !table.row_security || table.is_partition || !snapshot.policies_of(table.oid).is_empty() {
             continue;
         }
-        let whom = grantees(&rights(snapshot), &others);
+        let others = OnRelation::given(snapshot, table, ANY, |grantee| grantee != table.owner);
+        // Where nobody was granted anything, it locks out nobody.
+        if others.is_empty() {
+            continue;
+        }
+        let whom = grantees(&rights(snapshot), &others.grants());
         let name = snapshot.relation_name(table.oid);
         let message =
             format!("{name} has row-level security and no policy: {} see nothing of it", listed(&whom));
@@ -152,16 +146,19 @@ fn sidestepped(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
     for table in tables(facts, verdicts) {
-        let taken = given(table.acl.as_deref().unwrap_or_default(), AROUND, |grantee| {
+        if !table.row_security {
+            continue;
+        }
+        let taken = OnRelation::given(snapshot, table, AROUND, |grantee| {
             grantee != table.owner && !rights.bypasses_row_security(grantee)
         });
-        if !table.row_security || taken.is_empty() {
+        if taken.is_empty() {
             continue;
         }
         let name = snapshot.relation_name(table.oid);
-        let set = together(&taken);
-        let whom = grantees(&rights, &taken);
-        let (fix, undo) = revoked(&rights, &format!("TABLE {name}"), table.owner, &taken);
+        let set = together(&taken.grants());
+        let whom = grantees(&rights, &taken.grants());
+        let (fix, undo) = taken.revoked(&rights, &format!("TABLE {name}"), table.owner);
         let message = format!(
             "{} on {name}, which no policy looks at, is granted to {}",
             privilege::names(set),
@@ -209,14 +206,16 @@ fn partition_open(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             }
             above = snapshot.parents.get(&parent.oid).copied();
         }
-        let taken: Vec<Grant> = of_others(table)
-            .into_iter()
-            .filter(|grant| !rights.bypasses_row_security(grant.grantee))
-            .collect();
-        let Some(parent) = guarded.filter(|_| !taken.is_empty()) else { continue };
+        let Some(parent) = guarded else { continue };
+        let taken = OnRelation::given(snapshot, table, ANY, |grantee| {
+            grantee != table.owner && !rights.bypasses_row_security(grantee)
+        });
+        if taken.is_empty() {
+            continue;
+        }
         let name = snapshot.relation_name(table.oid);
-        let whom = grantees(&rights, &taken);
-        let (fix, undo) = revoked(&rights, &format!("TABLE {name}"), table.owner, &taken);
+        let whom = grantees(&rights, &taken.grants());
+        let (fix, undo) = taken.revoked(&rights, &format!("TABLE {name}"), table.owner);
         let message = format!(
             "{} may use {name} directly, past the policies of {}",
             listed(&whom),
@@ -305,7 +304,7 @@ mod tests {
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::security::PolicyExpression;
     use crate::catalog::types::builtin;
-    use crate::catalog::{Oid, Policy, Role};
+    use crate::catalog::{Grant, Oid, Policy, Role};
 
     fn sample() -> Sample {
         let mut sample = Sample::new();
@@ -390,6 +389,29 @@ mod tests {
             found[0].message,
             "app may use public.events_1a directly, past the policies of public.events"
         );
+    }
+
+    #[test]
+    fn grants_on_columns_count_and_come_back() {
+        let mut sample = sample();
+        let (top, leaf) = (sample.keyed_table("events"), sample.keyed_table("events_1"));
+        sample.partition(top, leaf);
+        sample.edit_table(top, |table| table.row_security = true);
+        let set = |sample: &mut Sample, table: Oid, privileges: u64| {
+            let column = sample.snapshot.columns.iter_mut().find(|column| column.relation == table).unwrap();
+            column.acl = Some([Grant { grantee: 20_000, grantor: 10, privileges }].into());
+        };
+        set(&mut sample, leaf, privilege::SELECT);
+        set(&mut sample, top, privilege::REFERENCES | privilege::REFERENCES << 32);
+        let snapshot = sample.finish();
+        let found = run(&PARTITION_WITHOUT_ROW_SECURITY, &snapshot).0;
+        assert_eq!(found[0].fix.as_deref(), Some("REVOKE SELECT (id) ON TABLE public.events_1 FROM app;"));
+        let found = run(&ROW_SECURITY_SIDESTEPPED, &snapshot).0;
+        assert_eq!(
+            found[0].undo.as_deref(),
+            Some("GRANT REFERENCES (id) ON TABLE public.events TO app WITH GRANT OPTION;")
+        );
+        assert_eq!(run(&ROW_SECURITY_WITHOUT_POLICY, &snapshot).0.len(), 1);
     }
 
     #[test]

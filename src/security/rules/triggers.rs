@@ -87,10 +87,10 @@ fn event_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         verdicts.examine(1);
         let name = quote_identifier(&trigger.name);
         let function = snapshot
-            .security
-            .event_triggers
-            .get(&trigger.name)
-            .and_then(|(_, function)| snapshot.functions.iter().find(|own| own.oid == *function));
+            .functions
+            .binary_search_by_key(&trigger.function, |function| function.oid)
+            .ok()
+            .and_then(|place| snapshot.functions.get(place));
         if let Some(function) = function.filter(|function| !rights.is_superuser(function.owner)) {
             let signature = facts
                 .definitions
@@ -144,8 +144,8 @@ fn audit_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         (facts.interrupt)();
         verdicts.examine(u64::from(!table.is_partition));
         for trigger in snapshot.triggers_of(table.oid) {
-            if trigger.is_internal || !matches!(trigger.state, TriggerState::Disabled | TriggerState::Replica)
-            {
+            // The trail's are made so that they fire for whoever writes, replication included.
+            if trigger.is_internal || trigger.state == TriggerState::Always {
                 continue;
             }
             let Ok(place) =
@@ -162,14 +162,28 @@ fn audit_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             }
             let (name, quoted) = (snapshot.relation_name(table.oid), quote_identifier(&trigger.name));
             let only = if table.partitioning.is_some() { "ONLY " } else { "" };
-            let was = if trigger.state == TriggerState::Replica { "ENABLE REPLICA" } else { "DISABLE" };
-            let message =
-                format!("audit trigger {quoted} on {name} is switched off: changes go past the trail");
+            let (severity, was, what) = match trigger.state {
+                TriggerState::Disabled => {
+                    (Severity::Critical, "DISABLE", "is switched off: changes go past the trail")
+                }
+                TriggerState::Replica => (
+                    Severity::Critical,
+                    "ENABLE REPLICA",
+                    "fires for replication alone: what people change goes past the trail",
+                ),
+                _ => (
+                    Severity::Error,
+                    "ENABLE",
+                    "does not fire where session_replication_role is replica: what comes so goes past the trail",
+                ),
+            };
+            let message = format!("audit trigger {quoted} on {name} {what}");
             verdicts.find(
                 Finding::new(format!("{quoted} on {name}"), snapshot.schema_name(table.schema), message)
+                    .severity(severity)
                     .evidence("then", "what was written meanwhile is in no log")
                     .fix(
-                        format!("ALTER TABLE {only}{name} ENABLE TRIGGER {quoted};"),
+                        format!("ALTER TABLE {only}{name} ENABLE ALWAYS TRIGGER {quoted};"),
                         format!("ALTER TABLE {only}{name} {was} TRIGGER {quoted};"),
                     ),
             );
@@ -234,8 +248,8 @@ mod tests {
             (10, TriggerState::Origin, None),
         ] {
             let mut sample = sample(owner);
-            sample.snapshot.event_triggers.push(EventTrigger { name: "watch".into(), state });
-            sample.snapshot.security.event_triggers.insert("watch".into(), (10, 30_000));
+            let function = 30_000;
+            sample.snapshot.event_triggers.push(EventTrigger { name: "watch".into(), state, function });
             let found = run(&EVENT_TRIGGER_UNSAFE, &sample.finish()).0;
             assert_eq!(found.first().map(|finding| finding.severity), severity);
         }
@@ -243,12 +257,25 @@ mod tests {
 
     #[test]
     fn the_trails_triggers_are_on() {
-        let mut sample = sample(10);
-        let dbm = sample.schema("dbm");
-        sample.snapshot.functions[0].schema = dbm;
-        sample.snapshot.extension_members.insert((FUNCTION_CLASS, 30_000));
-        sample.snapshot.triggers[0].state = TriggerState::Disabled;
-        let found = run(&AUDIT_TRIGGER_OFF, &sample.finish()).0;
-        assert_eq!(found[0].fix.as_deref(), Some("ALTER TABLE public.orders ENABLE TRIGGER touch;"));
+        for (state, severity) in [
+            (TriggerState::Disabled, Some(Severity::Critical)),
+            (TriggerState::Replica, Some(Severity::Critical)),
+            (TriggerState::Origin, Some(Severity::Error)),
+            (TriggerState::Always, None),
+        ] {
+            let mut sample = sample(10);
+            let dbm = sample.schema("dbm");
+            sample.snapshot.functions[0].schema = dbm;
+            sample.snapshot.extension_members.insert((FUNCTION_CLASS, 30_000));
+            sample.snapshot.triggers[0].state = state;
+            let found = run(&AUDIT_TRIGGER_OFF, &sample.finish()).0;
+            assert_eq!(found.first().and_then(|finding| finding.severity), severity);
+            for finding in found {
+                assert_eq!(
+                    finding.fix.as_deref(),
+                    Some("ALTER TABLE public.orders ENABLE ALWAYS TRIGGER touch;")
+                );
+            }
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::words::{given, grantees, kind_of, listed, revoked, rights};
+use super::words::{OnRelation, grantees, kind_of, listed, rights, together};
 use crate::catalog::security::privilege;
-use crate::catalog::{Oid, Relation, RelationKind, Snapshot};
+use crate::catalog::{Oid, Privileges, Relation, RelationKind, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
 use crate::security::rights::Rights;
 
@@ -28,7 +28,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     for &(view, relation) in &snapshot.security.views {
         reads.entry(view).or_default().push(relation);
     }
-    for relation in snapshot.relations.iter().filter(|relation| snapshot.is_judged(relation)) {
+    for relation in snapshot.judged_relations() {
         (facts.interrupt)();
         verdicts.examine(1);
         let is_materialized = relation.kind == RelationKind::MaterializedView;
@@ -38,25 +38,29 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let mut guarded = Vec::new();
         let walk = Walk { snapshot, rights: &rights, reads: &reads };
         walk.reached(relation.oid, relation.owner, &mut FxHashSet::default(), &mut guarded);
-        let others = given(relation.acl.as_deref().unwrap_or_default(), privilege::SELECT, |grantee| {
+        if guarded.is_empty() {
+            continue;
+        }
+        let wanted = if is_materialized { privilege::SELECT } else { privilege::SELECT | WRITES };
+        let others = OnRelation::given(snapshot, relation, wanted, |grantee| {
             grantee != relation.owner && !rights.bypasses_row_security(grantee)
         });
-        if guarded.is_empty() || others.is_empty() {
+        if others.is_empty() {
             continue;
         }
         let mut tables: Vec<String> = guarded.iter().map(|&oid| snapshot.relation_name(oid)).collect();
         tables.sort();
         tables.dedup();
         let name = snapshot.relation_name(relation.oid);
-        let whom = grantees(&rights, &others);
-        let message = format!(
-            "{} {name} shows {} every row of {}, past its policies",
-            kind_of(relation),
-            listed(&whom),
-            listed(&tables)
-        );
+        let whom = grantees(&rights, &others.grants());
+        let (kind, guarded, to) = (kind_of(relation), listed(&tables), listed(&whom));
+        let message = if together(&others.grants()) & privilege::SELECT != 0 {
+            format!("{kind} {name} shows {to} every row of {guarded}, past its policies")
+        } else {
+            format!("{kind} {name} lets {to} write every row of {guarded}, past its policies")
+        };
         let (fix, undo) = if is_materialized {
-            revoked(&rights, &format!("TABLE {name}"), relation.owner, &others)
+            others.revoked(&rights, &format!("TABLE {name}"), relation.owner)
         } else {
             (
                 format!("ALTER VIEW {name} SET (security_invoker = true);"),
@@ -78,6 +82,9 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
+/// What changes rows through a view.
+const WRITES: Privileges = privilege::INSERT | privilege::UPDATE | privilege::DELETE;
+
 /// Whether a view reads as whoever asks it; the option is a boolean as the server reads one.
 fn is_invoker(view: &Relation) -> bool {
     view.options.iter().filter_map(|option| option.strip_prefix("security_invoker=")).any(|value| {
@@ -96,17 +103,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The guarded tables below a view that its owner reads past their policies. A view that reads as whoever asks it passes
-    /// the owner of the outer one on; one that reads as its own owner is judged by itself.
-    fn reached(&self, view: Oid, reader: Oid, seen: &mut FxHashSet<Oid>, found: &mut Vec<Oid>) {
-        if !seen.insert(view) {
+    /// The guarded tables below a view that are read past their policies on the way. A view that reads as whoever asks it
+    /// passes the owner of the outer one on; one that reads as its own owner reads as that, whoever asks the outer one. What
+    /// a materialized view holds was read by its owner, and by the owners of the views below it.
+    fn reached(&self, view: Oid, reader: Oid, seen: &mut FxHashSet<(Oid, Oid)>, found: &mut Vec<Oid>) {
+        if !seen.insert((view, reader)) {
             return;
         }
-        let Some(outer) = self.snapshot.relation(view) else { return };
         for &below in self.reads.get(&view).into_iter().flatten() {
             let Some(relation) = self.snapshot.relation(below) else { continue };
             match relation.kind {
                 RelationKind::View if is_invoker(relation) => self.reached(below, reader, seen, found),
+                RelationKind::View | RelationKind::MaterializedView => {
+                    self.reached(below, relation.owner, seen, found);
+                }
                 RelationKind::Table | RelationKind::PartitionedTable if relation.row_security => {
                     let owns =
                         self.rights.has_rights_of(reader, relation.owner) && !relation.force_row_security;
@@ -114,11 +124,6 @@ impl Walk<'_> {
                         found.push(below);
                     }
                 }
-                // What a materialized view holds was read by its owner, and by the owners of the views below it.
-                RelationKind::View if outer.kind == RelationKind::MaterializedView => {
-                    self.reached(below, relation.owner, seen, found);
-                }
-                RelationKind::MaterializedView => self.reached(below, relation.owner, seen, found),
                 _ => (),
             }
         }
@@ -191,6 +196,34 @@ mod tests {
             sample.snapshot.security.views = [(view, inner), (inner, table)].into_iter().collect();
         });
         assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn a_view_over_one_that_reads_as_its_own_owner_shows_what_that_one_reads() {
+        for (owner, shown) in [(10, 1), (20_000, 0)] {
+            // Nobody was granted the inner one, and the owner of the outer one is bound by the policies himself.
+            let found = found(|sample, table, view| {
+                let inner = sample.table("inner_orders");
+                sample.edit_table(inner, |inner| (inner.kind, inner.owner) = (RelationKind::View, owner));
+                sample.edit_table(view, |view| view.owner = 20_002);
+                sample.snapshot.security.views = [(view, inner), (inner, table)].into_iter().collect();
+            });
+            assert_eq!(found.len(), shown);
+        }
+    }
+
+    #[test]
+    fn a_grant_on_a_column_and_one_to_write_count() {
+        let found = found(|sample, _, view| {
+            sample.edit_table(view, |view| view.acl = None);
+            sample.column(view, "note", crate::catalog::types::builtin::TEXT);
+            let column = sample.snapshot.columns.iter_mut().find(|column| column.relation == view).unwrap();
+            column.acl = Some([Grant { grantee: 20_000, grantor: 10, privileges: privilege::UPDATE }].into());
+        });
+        assert_eq!(
+            found[0].message,
+            "view public.all_orders lets app write every row of public.orders, past its policies"
+        );
     }
 
     #[test]

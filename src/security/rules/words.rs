@@ -3,6 +3,10 @@
 use crate::catalog::security::privilege;
 use crate::catalog::{Grant, Oid, Privileges, Relation, RelationKind, Snapshot};
 use crate::security::rights::Rights;
+use crate::text::quote_identifier;
+
+/// Every privilege there is, without the options to grant them.
+pub const ANY: Privileges = 0xffff_ffff;
 
 /// The rights of this cluster, seen from this database.
 pub fn rights(snapshot: &Snapshot) -> Rights<'_> {
@@ -16,7 +20,7 @@ pub fn rights(snapshot: &Snapshot) -> Rights<'_> {
 
 /// Why a fact that only some may see is not known.
 pub fn unseen(snapshot: &Snapshot, what: &str, grant: &str) -> String {
-    format!("role {} may not see {what}: {grant}", crate::text::quote_identifier(&snapshot.server.role))
+    format!("role {} may not see {what}: {grant}", quote_identifier(&snapshot.server.role))
 }
 
 /// What takes privileges away, and what gives them back. `on` is what stands after ON, say `TABLE shop.orders`.
@@ -25,27 +29,136 @@ pub fn unseen(snapshot: &Snapshot, what: &str, grant: &str) -> String {
 pub fn revoked(rights: &Rights<'_>, on: &str, owner: Oid, taken: &[Grant]) -> (String, String) {
     let (mut fix, mut undo) = (Vec::new(), Vec::new());
     for grant in taken {
-        let names = privilege::names(grant.privileges);
-        let grantee = rights.name(grant.grantee);
-        let plain = grant.privileges & !(grant.privileges >> 32) & 0xffff_ffff;
-        let grantable = grant.privileges & (grant.privileges >> 32) & 0xffff_ffff;
-        let mut back = Vec::new();
-        for (set, option) in [(plain, ""), (grantable, " WITH GRANT OPTION")] {
-            if set != 0 {
-                back.push(format!("GRANT {} ON {on} TO {grantee}{option};", privilege::names(set)));
-            }
-        }
-        let take = format!("REVOKE {names} ON {on} FROM {grantee};");
-        if grant.grantor == owner {
-            fix.push(take);
-            undo.extend(back);
-        } else {
-            let grantor = rights.name(grant.grantor);
-            fix.push(format!("SET ROLE {grantor};\n{take}\nRESET ROLE;"));
-            undo.push(format!("SET ROLE {grantor};\n{}\nRESET ROLE;", back.join("\n")));
-        }
+        revoke(rights, on, owner, grant, &privilege::names, &mut fix, &mut undo);
     }
     (fix.join("\n"), undo.join("\n"))
+}
+
+fn revoke(
+    rights: &Rights<'_>,
+    on: &str,
+    owner: Oid,
+    grant: &Grant,
+    names: &dyn Fn(Privileges) -> String,
+    fix: &mut Vec<String>,
+    undo: &mut Vec<String>,
+) {
+    let grantee = rights.name(grant.grantee);
+    let plain = grant.privileges & !(grant.privileges >> 32) & ANY;
+    let grantable = grant.privileges & (grant.privileges >> 32) & ANY;
+    let mut back = Vec::new();
+    for (set, option) in [(plain, ""), (grantable, " WITH GRANT OPTION")] {
+        if set != 0 {
+            back.push(format!("GRANT {} ON {on} TO {grantee}{option};", names(set)));
+        }
+    }
+    let take = format!("REVOKE {} ON {on} FROM {grantee};", names(grant.privileges));
+    if grant.grantor == owner {
+        fix.push(take);
+        undo.extend(back);
+    } else {
+        let grantor = rights.name(grant.grantor);
+        fix.push(format!("SET ROLE {grantor};\n{take}\nRESET ROLE;"));
+        undo.push(format!("SET ROLE {grantor};\n{}\nRESET ROLE;", back.join("\n")));
+    }
+}
+
+/// Privileges on a relation: those on all of it, and those on columns, which no list of the relation's shows.
+#[derive(Clone, Debug, Default)]
+pub struct OnRelation {
+    /// On all of it.
+    whole: Vec<Grant>,
+    /// On columns: equal grants with the names of their columns, quoted.
+    columns: Vec<(Grant, Vec<String>)>,
+}
+
+impl OnRelation {
+    /// The privileges among `wanted` of whom `whom` names.
+    pub fn given(
+        snapshot: &Snapshot,
+        relation: &Relation,
+        wanted: Privileges,
+        whom: impl Fn(Oid) -> bool,
+    ) -> Self {
+        let whole = given(relation.acl.as_deref().unwrap_or_default(), wanted, &whom);
+        let mut columns: Vec<(Grant, Vec<String>)> = Vec::new();
+        for column in snapshot.columns_of(relation.oid) {
+            let Some(acl) = column.acl.as_deref() else { continue };
+            for grant in given(acl, wanted, &whom) {
+                let name = quote_identifier(&column.name);
+                match columns.iter_mut().find(|(other, _)| *other == grant) {
+                    Some((_, names)) => names.push(name),
+                    None => columns.push((grant, vec![name])),
+                }
+            }
+        }
+        Self { whole, columns }
+    }
+
+    /// What goes and comes back with privileges on all of a relation: REVOKE takes the same ones on its columns along.
+    pub fn whole(
+        snapshot: &Snapshot,
+        relation: &Relation,
+        wanted: Privileges,
+        whom: impl Fn(Oid) -> bool,
+    ) -> Self {
+        if given(relation.acl.as_deref().unwrap_or_default(), wanted, &whom).is_empty() {
+            return Self::default();
+        }
+        let mut found = Self::given(snapshot, relation, wanted, whom);
+        let Self { whole, columns } = &mut found;
+        for (grant, _) in columns.iter_mut() {
+            let along = whole
+                .iter()
+                .filter(|whole| (whole.grantee, whole.grantor) == (grant.grantee, grant.grantor))
+                .fold(0, |all, whole| all | (whole.privileges & ANY));
+            grant.privileges &= along | along << 32;
+        }
+        columns.retain(|(grant, _)| grant.privileges & ANY != 0);
+        found
+    }
+
+    /// Those on one column.
+    pub fn on_column(column: &str, grants: Vec<Grant>) -> Self {
+        let columns = grants.into_iter().map(|grant| (grant, vec![quote_identifier(column)])).collect();
+        Self { whole: Vec::new(), columns }
+    }
+
+    /// Whether nobody has any.
+    pub fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.columns.is_empty()
+    }
+
+    /// All of them.
+    pub fn grants(&self) -> Vec<Grant> {
+        self.whole.iter().copied().chain(self.columns.iter().map(|(grant, _)| *grant)).collect()
+    }
+
+    /// Those on all of it.
+    pub fn on_whole(&self) -> &[Grant] {
+        &self.whole
+    }
+
+    /// What takes them away, and what gives them back. `on` is what stands after ON.
+    pub fn revoked(&self, rights: &Rights<'_>, on: &str, owner: Oid) -> (String, String) {
+        let (mut fix, mut undo) = (Vec::new(), Vec::new());
+        for grant in &self.whole {
+            revoke(rights, on, owner, grant, &privilege::names, &mut fix, &mut undo);
+        }
+        for (grant, columns) in &self.columns {
+            let list = columns.join(", ");
+            let names = |set: Privileges| {
+                let names: Vec<String> = privilege::NAMES
+                    .iter()
+                    .filter(|(bit, _)| set & bit != 0)
+                    .map(|(_, name)| format!("{name} ({list})"))
+                    .collect();
+                names.join(", ")
+            };
+            revoke(rights, on, owner, grant, &names, &mut fix, &mut undo);
+        }
+        (fix.join("\n"), undo.join("\n"))
+    }
 }
 
 /// The items of a list that give these privileges to whom `whom` names, cut down to them.
@@ -66,7 +179,7 @@ pub fn grantees(rights: &Rights<'_>, grants: &[Grant]) -> Vec<String> {
 
 /// The privileges of several grants together.
 pub fn together(grants: &[Grant]) -> Privileges {
-    grants.iter().fold(0, |all, grant| all | (grant.privileges & 0xffff_ffff))
+    grants.iter().fold(0, |all, grant| all | (grant.privileges & ANY))
 }
 
 /// What a relation is called.

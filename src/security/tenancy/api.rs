@@ -1,11 +1,12 @@
 //! The door of tenancy.
 
+use pgrx::AnyElement;
 use pgrx::prelude::*;
 
 use super::leak;
 use super::plan;
 use crate::pg::error::raise;
-use crate::pg::tenancy;
+use crate::pg::tenancy::{self, FunctionCallInfo};
 use crate::pg::value::{RegClass, Text};
 
 /// `dbm.set_tenant()`: whose rows this transaction may see from now on.
@@ -19,6 +20,14 @@ fn set_tenant(tenant: Option<Text>, is_local: default!(Option<bool>, "true")) {
 #[pg_extern(stable, parallel_safe)]
 fn current_tenant() -> Option<Text> {
     tenancy::current().map(Text::from)
+}
+
+/// `dbm.current_tenant(NULL::type)`: the same as a value of that type. What policies ask for each row of a scan: it is made a
+/// value once.
+#[pg_extern(name = "current_tenant", stable, parallel_safe)]
+fn current_tenant_typed(of_type: Option<AnyElement>, fcinfo: FunctionCallInfo) -> Option<AnyElement> {
+    let _ = of_type;
+    tenancy::current_typed(fcinfo)
 }
 
 fn present<T>(elements: Option<Vec<Option<T>>>, what: &str) -> Option<Vec<T>> {

@@ -28,4 +28,9 @@ pub struct Role {
     pub partitions: Vec<Oid>,
     /// The functions that it can call.
     pub functions: Vec<Oid>,
+    /// The columns that it may change.
+    pub updates: Vec<String>,
+    /// Whether it was granted nothing itself, and has all of it by being in other roles.
+    #[serde(skip)]
+    pub is_member: bool,
 }

@@ -23,7 +23,7 @@ pub fn judge(table: &Table, roles: &[Role], tenant: &str) -> Vec<Line> {
 
 /// Whether an expression of a policy stands on the tenant of the transaction.
 fn asks_tenant(expression: Option<&String>) -> bool {
-    expression.is_some_and(|text| text.contains("dbm.current_tenant()"))
+    expression.is_some_and(|text| text.contains("dbm.current_tenant("))
 }
 
 /// Whether a policy confines every statement of everybody to the tenant's rows.
@@ -95,7 +95,14 @@ fn force(table: &Table) -> Line {
 fn of_role(role: &Role) -> Vec<Line> {
     let name = &role.name;
     let mut lines = Vec::new();
-    lines.push(if role.passes {
+    lines.push(if role.passes && role.is_member {
+        // As it should be with whoever works for all tenants.
+        Line::new(
+            "role",
+            Status::Weak,
+            format!("{name} has BYPASSRLS, and rights on the table by being in another role"),
+        )
+    } else if role.passes {
         Line::new("role", Status::Leak, format!("{name} is a superuser or has BYPASSRLS"))
     } else if role.owns {
         Line::new(

@@ -12,7 +12,7 @@ use crate::security::tenancy::facts::{Role, Table};
 use crate::security::tenancy::leak::judge::judge;
 use crate::security::tenancy::leak::probe::{self, Answer, Pair, Probe, probes};
 use crate::security::tenancy::leak::values::{row, value};
-use crate::security::tenancy::leak::{Line, Status, worst};
+use crate::security::tenancy::leak::{Line, untried, worst};
 use crate::text::{quote_identifier, quote_literal};
 
 /// Tests these tables, or all that have the tenant column; each line with its table. Leaks come first.
@@ -52,58 +52,50 @@ fn tested(table: &Table, tenant_column: &str, names: Option<&[String]>) -> Vec<L
     worst(lines)
 }
 
-/// Who uses the table: the roles that were named, or all that were granted something on it or on a view of it.
+/// What stands for everybody: a role that has what everybody has, and nothing of its own.
+const EVERYBODY: &str = "pg_signal_backend";
+
+/// Who uses the table: the roles that were named, or all that were granted something on it, on what shows its rows, or that its
+/// policies name; and one of each kind of those who are in several of them.
 fn roles_of(table: &Table, names: Option<&[String]>) -> Vec<Role> {
-    let names = match names {
-        Some(names) => names.to_vec(),
+    let names: Vec<(String, bool)> = match names {
+        Some(names) => names.iter().map(|name| (name.clone(), false)).collect(),
         None => {
             let mut granted: Vec<Oid> = table.grants.iter().map(|grant| grant.role).collect();
             granted.extend(table.views.iter().flat_map(|view| view.grants.iter().copied()));
             granted.extend(table.partitions.iter().flat_map(|partition| partition.grantees.iter().copied()));
+            let passing = table.functions.iter().filter(|function| function.passes && !function.is_trigger);
+            granted.extend(passing.flat_map(|function| function.grants.iter().copied()));
+            // Who has rights by being in a role or by being anybody may have a policy of his own.
+            let named = table.policies.iter().flat_map(|policy| policy.roles.iter().copied());
+            granted.extend(named.filter(|role| *role != 0 && *role != table.owner_oid));
             granted.sort_unstable();
             granted.dedup();
-            granted.into_iter().filter_map(|role| roles::name(role.into())).collect()
+            let own = granted.iter().filter_map(|&role| match role {
+                0 => Some("public".to_owned()),
+                role => roles::name(role.into()),
+            });
+            let members = tenancy::members(table.oid, &granted);
+            own.map(|name| (name, false)).chain(members.into_iter().map(|name| (name, true))).collect()
         }
     };
+    names.iter().map(|(name, is_member)| Role { is_member: *is_member, ..role_of(table, name) }).collect()
+}
+
+fn role_of(table: &Table, name: &str) -> Role {
     let views: Vec<Oid> = table.views.iter().map(|view| view.oid).collect();
     let partitions: Vec<Oid> = table.partitions.iter().map(|partition| partition.oid).collect();
     let functions: Vec<Oid> = table.functions.iter().map(|function| function.oid).collect();
-    names
-        .iter()
-        .map(|name| {
-            let Some(document) = tenancy::role_document(table.oid, name, &views, &partitions, &functions)
-            else {
-                raise(
-                    PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
-                    &format!("role \"{name}\" does not exist"),
-                    "",
-                    "",
-                )
-            };
-            read(&document)
-        })
-        .collect()
-}
-
-/// All checks that need rows.
-const TRIED: [&str; 13] = [
-    "context",
-    "no_context",
-    "read",
-    "insert",
-    "update",
-    "delete",
-    "move",
-    "on_conflict",
-    "merge",
-    "row_security_off",
-    "copy",
-    "partition",
-    "unique",
-];
-
-fn untried(why: &str) -> Vec<Line> {
-    TRIED.iter().map(|check| Line::new(check, Status::Unknown, why)).collect()
+    let is_everybody = name.eq_ignore_ascii_case("public");
+    let asked = if is_everybody { EVERYBODY } else { name };
+    let Some(document) = tenancy::role_document(table.oid, asked, &views, &partitions, &functions) else {
+        raise(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, &format!("role \"{name}\" does not exist"), "", "")
+    };
+    let mut role: Role = read(&document);
+    if is_everybody {
+        role.name = "PUBLIC".to_owned();
+    }
+    role
 }
 
 fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
@@ -119,9 +111,9 @@ fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
     tenancy::beside(|| match pair(table, tenant_column) {
         Err(why) => untried(&why),
         Ok(pair) => {
-            let probes = probes(table, tenant_column, &pair);
             let mut lines = Vec::new();
-            for role in roles {
+            // Who passes policies by being in other roles is told of, and passes.
+            for role in roles.iter().filter(|role| !(role.is_member && role.passes)) {
                 if !tenancy::may_act_as(role.oid) {
                     lines.extend(untried(&format!(
                         "only superusers and members of {} may try as that role",
@@ -130,7 +122,7 @@ fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
                     continue;
                 }
                 lines.extend(
-                    probes.iter().map(|probe| {
+                    probes(table, tenant_column, &pair, role).iter().map(|probe| {
                         probe::read(probe, &role.name, &answer(probe, role.oid, table.owner_oid))
                     }),
                 );

@@ -2,7 +2,7 @@
 
 use super::values::{row, value};
 use super::{Line, Status};
-use crate::security::tenancy::facts::Table;
+use crate::security::tenancy::facts::{Role, Table};
 use crate::text::{quote_identifier, quote_literal};
 
 /// What a statement came to: its first column, or SQLSTATE and message of the ERROR.
@@ -45,7 +45,16 @@ pub enum Reading {
     Denied(&'static str, Option<String>),
     /// A unique violation is a leak.
     NotDuplicate(&'static str),
+    /// Written with [`ONE_ROW`]: a row that it gets at is a leak.
+    Untouched(&'static str),
 }
+
+/// A condition without a column: whoever writes without reading a column is asked by no policy for SELECT, and needs no right
+/// to it. Policies are asked first, because this costs more than ten operators; it lets one row pass and ends at the next one
+/// by a division by zero, so that nobody's table is rewritten for a test.
+const ONE_ROW: &str = "1 / (2 - pg_catalog.set_config('dbm_probe.rows', \
+    (1 + coalesce(nullif(pg_catalog.current_setting('dbm_probe.rows', true), ''), '0')::pg_catalog.int4)::pg_catalog.text, true)::pg_catalog.int4) \
+    + 0 * pg_catalog.length(pg_catalog.random()::pg_catalog.text) > 0";
 
 /// Whether the server denied it: for want of a privilege, or by a policy.
 fn is_denial(state: &str, message: &str) -> bool {
@@ -65,6 +74,11 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
             leak(&format!("{what} past the policies, and failed only then: {message}"))
         }
         (Reading::NotDuplicate(_), Err((state, _))) if state.starts_with("23") => ok(),
+        (Reading::Untouched(what), Err((state, _))) if state == "22012" => leak(what),
+        (Reading::Untouched(what), Err((state, message))) if state.starts_with("23") => {
+            leak(&format!("{what} past the policies, and failed only then: {message}"))
+        }
+        (Reading::Untouched(what), Ok(rows)) if !rows.is_empty() => leak(what),
         (Reading::NotTrue(what), Err((state, message)))
             if probe.then.is_some() && state.starts_with("23") =>
         {
@@ -81,8 +95,8 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
     }
 }
 
-/// Everything that is tried on a table.
-pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
+/// Everything that is tried on a table in a role's place.
+pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> Vec<Probe> {
     let name = table.qualified();
     let column = quote_identifier(tenant_column);
     let type_name = table.column(tenant_column).map_or("text", |column| &column.type_name);
@@ -175,6 +189,7 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
     ];
     // For a third tenant, who has no rows.
     let third = table.column(tenant_column).and_then(|column| value(column, 3));
+    probes.extend(without_reading(table, tenant_column, third.as_deref(), role));
     if let Some(third) = third
         && let Ok((columns, values)) = row(table, tenant_column, &third, 3)
     {
@@ -207,6 +222,50 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
             foreign(&view.name),
             Reading::NotTrue("reads rows of another tenant through a view"),
         ));
+    }
+    probes
+}
+
+/// What needs no right to read a column, in the place of a tenant without rows: whatever is got at is another's.
+fn without_reading(table: &Table, tenant_column: &str, tenant: Option<&str>, role: &Role) -> Vec<Probe> {
+    let name = table.qualified();
+    let probe = |check, sql: String, reading| Probe {
+        check,
+        tenant: tenant.unwrap_or_default().to_owned(),
+        is_open: false,
+        sql,
+        then: None,
+        reading,
+    };
+    let delete = |check, name: &str, what| {
+        probe(check, format!("DELETE FROM {name} WHERE {ONE_ROW}"), Reading::Untouched(what))
+    };
+    let mut probes = vec![delete("delete", &name, "deletes rows of another tenant without reading them")];
+    // To be his, where the role may write whose a row is.
+    let set = match (tenant, table.column(tenant_column), role.updates.first()) {
+        (Some(tenant), Some(column), _) if role.updates.contains(&column.name) => {
+            Some((&column.name, format!("{}::{}", quote_literal(tenant), column.type_name)))
+        }
+        (.., Some(first)) => Some((first, "DEFAULT".to_owned())),
+        _ => None,
+    };
+    if let Some((column, value)) = set {
+        probes.push(probe(
+            "update",
+            format!("UPDATE {name} SET {} = {value} WHERE {ONE_ROW}", quote_identifier(column)),
+            Reading::Untouched("changes rows of another tenant without reading them"),
+        ));
+    }
+    if tenant.is_some() {
+        let any = |check, name: &str, what| {
+            probe(check, format!("SELECT (EXISTS (SELECT FROM {name}))::text"), Reading::NotTrue(what))
+        };
+        probes.push(any("read", &name, "sees that another tenant has rows"));
+        for partition in &table.partitions {
+            let name = &partition.name;
+            probes.push(any("partition", name, "sees rows of another tenant in a partition"));
+            probes.push(delete("partition", name, "deletes rows of another tenant out of a partition"));
+        }
     }
     probes
 }

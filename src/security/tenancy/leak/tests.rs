@@ -51,7 +51,7 @@ pub fn tight() -> Table {
                 name: "tenant".to_owned(),
                 command: '*',
                 is_for_all: true,
-                using: Some("(tenant_id = (dbm.current_tenant())::bigint)".to_owned()),
+                using: Some("(tenant_id = dbm.current_tenant(NULL::bigint))".to_owned()),
                 ..Policy::default()
             },
             Policy {
@@ -189,7 +189,7 @@ fn answers_are_read() {
 #[test]
 fn what_was_written_is_looked_for() {
     let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
-    let probes = probes(&tight(), "tenant_id", &pair);
+    let probes = probes(&tight(), "tenant_id", &pair, &app());
     let insert = probes.iter().find(|probe| probe.check == "insert").unwrap();
     assert_eq!(
         insert.then.as_deref(),
@@ -198,6 +198,44 @@ fn what_was_written_is_looked_for() {
     let constraint: Answer = Err(("23503".to_owned(), "violates foreign key".to_owned()));
     assert_eq!(read(insert, "app", &constraint).status, Status::Leak);
     assert_eq!(read(insert, "app", &Ok(vec![Some("false".to_owned())])).status, Status::Ok);
+}
+
+#[test]
+fn what_is_written_without_reading_is_tried_too() {
+    let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
+    let statement = |updates: &[&str]| {
+        let updates = updates.iter().map(|&name| name.to_owned()).collect();
+        let role = Role { updates, ..app() };
+        let probes = probes(&tight(), "tenant_id", &pair, &role);
+        let of = |start: &str| {
+            probes
+                .iter()
+                .find(|probe| probe.sql.starts_with(start) && probe.sql.contains("dbm_probe.rows"))
+                .map(|probe| (probe.tenant.clone(), probe.sql.split(" WHERE ").next().map(str::to_owned)))
+        };
+        assert_eq!(
+            of("DELETE FROM shop.orders WHERE").map(|(tenant, _)| tenant).as_deref(),
+            Some("-1000003")
+        );
+        of("UPDATE").and_then(|(_, sql)| sql)
+    };
+    assert_eq!(
+        statement(&["id", "tenant_id"]).as_deref(),
+        Some("UPDATE shop.orders SET tenant_id = '-1000003'::bigint")
+    );
+    assert_eq!(statement(&["note"]).as_deref(), Some("UPDATE shop.orders SET note = DEFAULT"));
+    assert_eq!(statement(&[]), None);
+    let zero: Answer = Err(("22012".to_owned(), "division by zero".to_owned()));
+    assert_eq!(status(Reading::Untouched("deletes"), &zero), Status::Leak);
+    assert_eq!(status(Reading::Untouched("deletes"), &Ok(vec![Some("row".to_owned())])), Status::Leak);
+    assert_eq!(status(Reading::Untouched("deletes"), &Ok(Vec::new())), Status::Ok);
+}
+
+#[test]
+fn who_passes_by_being_in_a_role_is_told_of() {
+    let member = Role { is_member: true, passes: true, ..app() };
+    assert!(found(&tight(), &member, Status::Weak).contains(&"role"));
+    assert!(found(&tight(), &member, Status::Leak).is_empty());
 }
 
 #[test]

@@ -9,12 +9,19 @@ use crate::change::words::{alter, validate};
 use crate::security::tenancy::facts::Table;
 use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
 
-/// Up to and with NOT NULL.
-pub fn steps(wish: &Wish, target: &Target) -> Vec<Step> {
+/// The column, and what fills it with each row that is written.
+pub fn added(wish: &Wish, target: &Target) -> Vec<Step> {
     let table = &target.table;
     let mut steps = vec![column(wish, table)];
-    if let Some(filler) = Filler::of(wish, target) {
-        steps.push(filler.step(wish, table));
+    steps.extend(Filler::of(wish, target).map(|filler| filler.step(wish, table)));
+    steps
+}
+
+/// The rows that are there filled, and NOT NULL.
+pub fn filled(wish: &Wish, target: &Target) -> Vec<Step> {
+    let table = &target.table;
+    let mut steps = Vec::new();
+    if target.source != Source::There {
         steps.push(backfill(wish, table));
     }
     if table.column(&wish.column).is_none_or(|column| !column.is_not_null) {
@@ -48,7 +55,7 @@ fn column(wish: &Wish, table: &Table) -> Step {
 fn has_our_default(table: &str, column: &str) -> String {
     format!(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-         WHERE a.attrelid = pg_catalog.to_regclass({}) AND a.attname = {} AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE '%dbm.current_tenant()%')",
+         WHERE a.attrelid = pg_catalog.to_regclass({}) AND a.attname = {} AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE '%dbm.current_tenant(%')",
         quote_literal(table),
         quote_literal(column)
     )

@@ -1,5 +1,6 @@
 //! Keys that hold the tenant: unique indexes beside the old ones, foreign keys beside the old ones, and the switch.
 
+use super::source::{Source, Target};
 use super::{Wish, between};
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Step};
@@ -92,55 +93,87 @@ fn deferrable(key: &ForeignKey) -> &'static str {
     }
 }
 
-fn composite(wish: &Wish, key: &ForeignKey) -> String {
+/// A foreign key with the tenant in front; `rest` is what follows its columns.
+fn composite(wish: &Wish, key: &ForeignKey, rest: &str) -> String {
     let column = wish.quoted();
     format!(
-        "FOREIGN KEY ({column}, {}) REFERENCES {} ({column}, {}){}{}{}",
+        "FOREIGN KEY ({column}, {}) REFERENCES {} ({column}, {}){rest}",
         list(&key.columns),
         key.referenced_name,
-        list(&key.referenced_columns),
-        on_update(key.on_update),
-        on_delete(key),
-        deferrable(key)
+        list(&key.referenced_columns)
     )
+}
+
+/// The foreign key as it will be: it does what the one without the tenant does.
+fn lasting(wish: &Wish, key: &ForeignKey) -> String {
+    let rest = format!("{}{}{}", on_update(key.on_update), on_delete(key), deferrable(key));
+    composite(wish, key, &rest)
+}
+
+/// The foreign key for the time in which the application knows no tenants and moves rows from one to another: rows that point
+/// there go along, and a transaction that moves several rows is asked once it has moved them all. What becomes of rows whose
+/// row is deleted is up to the one without the tenant.
+fn guard(wish: &Wish, key: &ForeignKey) -> String {
+    composite(wish, key, " ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED")
 }
 
 fn add(table: &str, name: &str, definition: &str) -> String {
     alter(table, &format!("ADD CONSTRAINT {} {definition} NOT VALID", quote_identifier(name)))
 }
 
-fn added(table: &Table, name: &str, definition: &str, note: &str, switched: Option<String>) -> Vec<Step> {
+/// A foreign key that is added without a look at the rows, and the look. `switched`: what is true once it has done its time.
+fn added(table: &Table, name: &str, definition: &str, note: &str, switched: Option<&str>) -> (Step, Step) {
     let own = table.qualified();
-    let or_switched = |query: String| match &switched {
+    let or_switched = |query: String| match switched {
         Some(switched) => format!("SELECT ({query}) OR ({switched})"),
         None => query,
     };
-    vec![
-        Step::new(Phase::Expand, add(&own, name, definition))
-            .lock(LockMode::ShareRowExclusive)
-            .undo(proof::drop_constraint(&own, name))
-            .verify(or_switched(proof::has_constraint(&own, name)))
-            .note(note.to_owned()),
-        Step::new(Phase::Validate, validate(&own, name))
-            .lock(LockMode::ShareUpdateExclusive)
-            .verify(or_switched(proof::has_valid_constraint(&own, name)))
-            .note("reads every row while others read and write; stops at the first row that points into another tenant"),
-    ]
+    let add = Step::new(Phase::Expand, add(&own, name, definition))
+        .lock(LockMode::ShareRowExclusive)
+        .undo(proof::drop_constraint(&own, name))
+        .verify(or_switched(proof::has_constraint(&own, name)))
+        .note(note.to_owned());
+    let look = Step::new(Phase::Validate, validate(&own, name))
+        .lock(LockMode::ShareUpdateExclusive)
+        .verify(or_switched(proof::has_valid_constraint(&own, name)))
+        .note("reads every row while others read and write; stops at the first row that points into another tenant");
+    (add, look)
+}
+
+fn guarded(wish: &Wish, table: &Table, key: &ForeignKey) -> (Step, Step) {
+    added(
+        table,
+        &between(table, &key.name, "tenant"),
+        &guard(wish, key),
+        "no row is read; from here on no row can be made to point into another tenant, and one that is moved to another takes \
+         those along that point to it",
+        Some(&has_tenant_key(wish, table, key)),
+    )
+}
+
+/// Whether the tenants of the table's rows come by this foreign key.
+fn is_source(target: &Target, key: &ForeignKey) -> bool {
+    matches!(&target.source, Source::Parent(source) if source.name == key.name)
+}
+
+/// The foreign key with the tenant beside the one by which the tenants come, before they do.
+pub fn guard_of_source(wish: &Wish, target: &Target) -> Option<Step> {
+    crossing(wish, &target.table)
+        .find(|key| is_source(target, key))
+        .map(|key| guarded(wish, &target.table, key).0)
 }
 
 /// Foreign keys with the tenant, beside the old ones, and one to the table of tenants.
-pub fn foreign_keys(wish: &Wish, table: &Table) -> Vec<Step> {
-    let mut steps: Vec<Step> = crossing(wish, table)
-        .flat_map(|key| {
-            added(
-                table,
-                &between(table, &key.name, "tenant"),
-                &composite(wish, key),
-                "no row is read; from here on no row can be made to point into another tenant",
-                Some(has_tenant_key(wish, table, key)),
-            )
-        })
-        .collect();
+pub fn foreign_keys(wish: &Wish, target: &Target) -> Vec<Step> {
+    let table = &target.table;
+    let mut steps = Vec::new();
+    for key in crossing(wish, table) {
+        let (add, look) = guarded(wish, table, key);
+        if !is_source(target, key) {
+            steps.push(add);
+        }
+        steps.push(look);
+    }
     if let Some((tenants, key)) = &wish.tenants
         && *tenants != table.qualified()
         && !table
@@ -153,13 +186,14 @@ pub fn foreign_keys(wish: &Wish, table: &Table) -> Vec<Step> {
         });
         let definition =
             format!("FOREIGN KEY ({}) REFERENCES {tenants} ({})", wish.quoted(), quote_identifier(key));
-        steps.extend(added(
+        let (add, look) = added(
             table,
             &name,
             &definition,
             "no row is read; from here on every tenant has to be there",
             None,
-        ));
+        );
+        steps.extend([add, look]);
     }
     steps
 }
@@ -211,6 +245,16 @@ pub fn switch(wish: &Wish, table: &Table) -> Vec<Step> {
     if !pointing.is_empty() || !constraints.is_empty() {
         steps.push(exchange(wish, table, &pointing, &constraints));
     }
+    for (child, key) in &pointing {
+        let own = child.qualified();
+        let verify = vec![has_tenant_key(wish, child, key), proof::has_valid_constraint(&own, &key.name)];
+        steps.push(
+            Step::new(Phase::Switch, validate(&own, &key.name))
+                .lock(LockMode::ShareUpdateExclusive)
+                .verify(all_of(&verify))
+                .note("reads every row while others read and write; all of them met the one whose place it took"),
+        );
+    }
     for index in telling(table).filter(|index| index.constraint.is_none()) {
         let (old, new) = (index.qualified(), quote_qualified(&table.schema, &beside(table, index)));
         let again = format!(
@@ -253,14 +297,9 @@ fn exchange(wish: &Wish, table: &Table, pointing: &[(&Table, &ForeignKey)], cons
     for (child, key) in pointing {
         let own = child.qualified();
         sql.push(alter(&own, &format!("DROP CONSTRAINT {}", quote_identifier(&key.name))));
-        sql.push(alter(
-            &own,
-            &format!(
-                "RENAME CONSTRAINT {} TO {}",
-                quote_identifier(&between(child, &key.name, "tenant")),
-                quote_identifier(&key.name)
-            ),
-        ));
+        sql.push(add(&own, &key.name, &lasting(wish, key)));
+        let name = between(child, &key.name, "tenant");
+        sql.push(alter(&own, &format!("DROP CONSTRAINT {}", quote_identifier(&name))));
     }
     for index in constraints {
         let old = index.constraint.as_ref().unwrap_or(&index.name);
@@ -280,7 +319,7 @@ fn exchange(wish: &Wish, table: &Table, pointing: &[(&Table, &ForeignKey)], cons
     }
     step.lock(LockMode::AccessExclusive)
         .verify(all_of(&verify))
-        .note("no row is read: indexes and foreign keys with the tenant are there, and take the names of the old ones")
+        .note("no row is read: indexes with the tenant are there and take the names of the old ones, as foreign keys with it do")
 }
 
 /// The way back: the old indexes are built first, then all change places in one transaction.

@@ -48,11 +48,12 @@ impl Wish {
     /// The tenant of the transaction, as a value of the column. Without a length: a cast would cut what is too long, and
     /// make one tenant of two.
     pub fn current(&self) -> String {
-        match words::without_modifier(&self.type_name).as_str() {
-            "text" | "character varying" => "dbm.current_tenant()".to_owned(),
-            "character" => "dbm.current_tenant()::pg_catalog.bpchar".to_owned(),
-            other => format!("dbm.current_tenant()::{other}"),
-        }
+        let of_type = match words::without_modifier(&self.type_name) {
+            name if name == "character varying" => "text".to_owned(),
+            name if name == "character" => "pg_catalog.bpchar".to_owned(),
+            name => name,
+        };
+        format!("dbm.current_tenant(NULL::{of_type})")
     }
 
     fn target(&self, oid: crate::catalog::Oid) -> Option<&Target> {
@@ -64,11 +65,14 @@ impl Wish {
 pub fn plan(wish: &Wish) -> Plan {
     let mut steps = Vec::new();
     for target in &wish.targets {
-        steps.extend(column::steps(wish, target));
+        steps.extend(column::added(wish, target));
+        // Before rows are filled from those to which they point: whoever changes the tenant of such a row takes them along.
+        steps.extend(keys::guard_of_source(wish, target));
+        steps.extend(column::filled(wish, target));
         steps.extend(keys::indexes(wish, &target.table));
     }
     for target in &wish.targets {
-        steps.extend(keys::foreign_keys(wish, &target.table));
+        steps.extend(keys::foreign_keys(wish, target));
     }
     steps.push(Step::by_hand(
         Phase::Switch,
@@ -77,13 +81,15 @@ pub fn plan(wish: &Wish) -> Plan {
          the tenant in its key; then dbm.confirm_step()",
     ));
     for target in &wish.targets {
-        steps.extend(keys::switch(wish, &target.table));
-    }
-    for target in &wish.targets {
         steps.extend(policies::views(wish, &target.table));
     }
+    // The policies come before the keys, so that on the way back they go after the keys: those can fail, where two tenants
+    // have the same value by then, and then the rows are still divided.
     for target in &wish.targets {
         steps.push(policies::step(wish, target));
+    }
+    for target in &wish.targets {
+        steps.extend(keys::switch(wish, &target.table));
     }
     steps.push(leak_test(wish));
     let names: Vec<String> = wish.targets.iter().map(|target| target.table.qualified()).collect();

@@ -74,7 +74,7 @@ pub fn step(wish: &Wish, target: &Target) -> Step {
         .verify(format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid \
              WHERE c.oid = pg_catalog.to_regclass({}) AND c.relrowsecurity AND c.relforcerowsecurity AND NOT p.polpermissive \
-             AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) LIKE '%dbm.current_tenant()%')",
+             AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) LIKE '%dbm.current_tenant(%')",
             quote_literal(&name)
         ))
         .note("from here on a transaction sees and writes the rows of its tenant alone, and none without a tenant")

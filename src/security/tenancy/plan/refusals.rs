@@ -198,11 +198,23 @@ fn table_in_wish(wish: &Wish, table: &Table, source: &Source) -> Option<Refused>
             "What fills the column acts as the owner of both: ALTER TABLE … OWNER TO first, or give the tenant of its rows as an expression.",
         ));
     }
-    if table.has_row_security && table.forces_row_security && !table.owner_passes && *source != Source::There
+    // A foreign key is checked over the rows that its owner sees: those that are hidden would pass, or not be found.
+    let is_in_keys = table.foreign_keys.iter().any(|key| crosses(&key))
+        || wish
+            .targets
+            .iter()
+            .flat_map(|target| &target.table.foreign_keys)
+            .any(|key| key.referenced == table.oid && crosses(&key));
+    if table.has_row_security
+        && table.forces_row_security
+        && !table.owner_passes
+        && (*source != Source::There || is_in_keys)
     {
         return Some(Refused::new(
             Kind::Prerequisite,
-            format!("policies of {name} are forced upon its owner, and hide rows that have to be filled"),
+            format!(
+                "policies of {name} are forced upon its owner, and hide rows that have to be filled or checked"
+            ),
             "ALTER TABLE … NO FORCE ROW LEVEL SECURITY first.",
         ));
     }

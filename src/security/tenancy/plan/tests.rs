@@ -52,6 +52,7 @@ fn orders() -> Table {
             table: 2,
             table_name: "shop.lines".to_owned(),
             name: "lines_fkey".to_owned(),
+            referenced_columns: vec!["id".to_owned()],
         }],
         grants: vec![grant],
         ..table(
@@ -139,15 +140,16 @@ fn the_steps_of_a_plan() {
     let plan = plan(&wish(vec![orders(), lines()], ALL));
     let text = text(&plan);
     for part in [
-        "ALTER TABLE shop.orders ADD COLUMN tenant_id bigint, ALTER COLUMN tenant_id SET DEFAULT dbm.current_tenant()::bigint",
+        "ALTER TABLE shop.orders ADD COLUMN tenant_id bigint, ALTER COLUMN tenant_id SET DEFAULT dbm.current_tenant(NULL::bigint)",
         "CALL dbm.backfill('shop.lines'::pg_catalog.regclass, 'tenant_id = tenant_id', 'tenant_id IS NULL')",
         "CREATE UNIQUE INDEX CONCURRENTLY orders_pkey_dbm_tenant ON shop.orders USING btree (tenant_id, id)",
         "CREATE INDEX CONCURRENTLY lines_tenant_id_idx ON shop.lines (tenant_id)",
-        "FOREIGN KEY (tenant_id, order_id) REFERENCES shop.orders (tenant_id, id) ON DELETE SET NULL (order_id) NOT VALID",
+        "ADD CONSTRAINT lines_fkey_dbm_tenant FOREIGN KEY (tenant_id, order_id) REFERENCES shop.orders (tenant_id, id) ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED NOT VALID",
+        "ADD CONSTRAINT lines_fkey FOREIGN KEY (tenant_id, order_id) REFERENCES shop.orders (tenant_id, id) ON DELETE SET NULL (order_id) NOT VALID",
         "FOREIGN KEY (tenant_id) REFERENCES shop.tenants (id) NOT VALID",
         "ADD CONSTRAINT orders_pkey PRIMARY KEY USING INDEX orders_pkey_dbm_tenant",
         "ALTER INDEX shop.orders_code_dbm_tenant RENAME TO orders_code",
-        "AS RESTRICTIVE USING (tenant_id = dbm.current_tenant()::bigint)",
+        "AS RESTRICTIVE USING (tenant_id = dbm.current_tenant(NULL::bigint))",
         "FORCE ROW LEVEL SECURITY",
         "REVOKE TRUNCATE ON shop.orders FROM app",
         "SELECT dbm_row.tenant_id FROM shop.orders AS dbm_row WHERE dbm_row.id = NEW.order_id",
@@ -163,6 +165,32 @@ fn the_steps_of_a_plan() {
         assert_eq!(step.runs == Runs::Alone, step.sql.first().is_some_and(|sql| runs_alone(sql)), "{step:?}");
     }
     assert!(plan.steps.last().is_some_and(|step| step.sql[0].contains("dbm.tenant_leak_test")));
+}
+
+#[test]
+fn on_the_way_back_the_policies_go_last() {
+    let plan = plan(&wish(vec![orders(), lines()], ALL));
+    let place = |part: &str| plan.steps.iter().position(|step| step.sql.iter().any(|sql| sql.contains(part)));
+    let last_policy = plan.steps.iter().rposition(|step| step.sql.iter().any(|sql| sql.contains("POLICY")));
+    // What is done later is taken back earlier.
+    for of_keys in ["DROP CONSTRAINT orders_pkey", "DROP INDEX CONCURRENTLY IF EXISTS shop.orders_code"] {
+        assert!(place(of_keys) > last_policy, "{of_keys}");
+    }
+}
+
+#[test]
+fn rows_that_point_to_one_that_is_moved_go_along_before_they_are_filled() {
+    let plan = plan(&wish(vec![orders(), lines()], ALL));
+    let place = |part: &str| plan.steps.iter().position(|step| step.sql.iter().any(|sql| sql.contains(part)));
+    let guard = place("ADD CONSTRAINT lines_fkey_dbm_tenant");
+    assert!(guard.is_some() && guard < place("CALL dbm.backfill('shop.lines'"));
+    assert!(guard > place("CREATE UNIQUE INDEX CONCURRENTLY orders_pkey_dbm_tenant"));
+    assert!(place("VALIDATE CONSTRAINT lines_fkey_dbm_tenant") > place("CALL dbm.backfill('shop.lines'"));
+    let validate = plan
+        .steps
+        .iter()
+        .position(|step| step.sql[..] == ["ALTER TABLE shop.lines VALIDATE CONSTRAINT lines_fkey"]);
+    assert!(validate > place("DROP CONSTRAINT lines_fkey_dbm_tenant"), "{validate:?}");
 }
 
 #[test]
@@ -206,6 +234,11 @@ fn what_there_is_no_way_for() {
         refused(&|table| (table.has_row_security, table.forces_row_security) = (true, true)),
         Some(Kind::Prerequisite)
     );
+    // The rows are as they are, and still a foreign key cannot be checked over them.
+    let mut hidden = lines();
+    hidden.columns.push(column("tenant_id", "bigint"));
+    (hidden.has_row_security, hidden.forces_row_security) = (true, true);
+    assert_eq!(refusal(&wish(vec![orders(), hidden], ALL)).unwrap().kind, Kind::Prerequisite);
     let mut full = lines();
     full.foreign_keys[0].r#match = 'f';
     assert_eq!(refusal(&wish(vec![orders(), full], ALL)), None, "its columns are NOT NULL");
@@ -245,7 +278,7 @@ fn views_and_functions_are_named() {
 #[test]
 fn no_cast_cuts_a_tenant() {
     let wish = |type_name: &str| Wish { type_name: type_name.to_owned(), ..wish(vec![orders()], ALL) };
-    assert_eq!(wish("character varying(8)").current(), "dbm.current_tenant()");
-    assert_eq!(wish("character(8)").current(), "dbm.current_tenant()::pg_catalog.bpchar");
-    assert_eq!(wish("uuid").current(), "dbm.current_tenant()::uuid");
+    assert_eq!(wish("character varying(8)").current(), "dbm.current_tenant(NULL::text)");
+    assert_eq!(wish("character(8)").current(), "dbm.current_tenant(NULL::pg_catalog.bpchar)");
+    assert_eq!(wish("uuid").current(), "dbm.current_tenant(NULL::uuid)");
 }
