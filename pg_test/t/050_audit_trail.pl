@@ -388,21 +388,21 @@ sql(q{INSERT INTO long SELECT i, CASE WHEN i % 2 = 0 THEN (SELECT string_agg(md5
 is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM dbm.changes('long')}), 21, 'all are found through the index');
 is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 20) AS i, dbm.row_history('long', jsonb_build_object('id', i))}), 20, 'each by its key');
 # Ranges of pages get their summaries while rows are added to them: what is added later, and what is being added, is in them.
-sql('CREATE TABLE wide (id int PRIMARY KEY, t text); SELECT dbm.install_audit_trigger($$wide$$)');
+sql('CREATE TABLE ranged (id int PRIMARY KEY, t text); SELECT dbm.install_audit_trigger($$ranged$$)');
 my $open = $node->background_psql('postgres', on_error_stop => 1);
-$open->query_safe("BEGIN; INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1, 1500) i");
+$open->query_safe("BEGIN; INSERT INTO ranged SELECT i, repeat('x', 500) FROM generate_series(1, 1500) i");
 my $summarise = q{SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
 	WHERE a.amname = 'brin' AND i.indrelid = (SELECT tableoid FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1)};
 sql($summarise);
-$open->query_safe("INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1501, 1700) i; COMMIT");
-sql("INSERT INTO wide VALUES ($_, 'x')") for 1701 .. 1710;
-sql("INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1711, 2500) i");
+$open->query_safe("INSERT INTO ranged SELECT i, repeat('x', 500) FROM generate_series(1501, 1700) i; COMMIT");
+sql("INSERT INTO ranged VALUES ($_, 'x')") for 1701 .. 1710;
+sql("INSERT INTO ranged SELECT i, repeat('x', 500) FROM generate_series(1711, 2500) i");
 sql($summarise);
-sql("INSERT INTO wide VALUES (2501, 'x')");
+sql("INSERT INTO ranged VALUES (2501, 'x')");
 $open->quit;
-is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 2501, 60) AS i, dbm.row_history('wide', jsonb_build_object('id', i))}), 42, 'all are found by summaries');
-is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1695, 1715) AS i, dbm.row_history('wide', jsonb_build_object('id', i))}), 21, 'also those around them');
-sql('DROP TABLE wide');
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 2501, 60) AS i, dbm.row_history('ranged', jsonb_build_object('id', i))}), 42, 'all are found by summaries');
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1695, 1715) AS i, dbm.row_history('ranged', jsonb_build_object('id', i))}), 21, 'also those around them');
+sql('DROP TABLE ranged');
 sql(q{ALTER TABLE long ADD COLUMN n int});
 sql(q{BEGIN; INSERT INTO long VALUES (100, 'x'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'; INSERT INTO long VALUES (101, 'y')});
 is(sql(q{SELECT count(*) FROM dbm.changes('long') WHERE key = '{"id": 101}'}), 1, 'what came after is told');
