@@ -421,6 +421,40 @@ sql(q{ALTER TABLE pair.o DETACH PARTITION pair.o1});
 is(refused('TRUNCATE pair.o1'), 'not refused', 'what was detached is free');
 $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
 
+# --- What a session remembers of the log and of roles, while they change under it
+
+my $month = sql("SELECT 'dbm_trail.change_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')");
+is(sql(<<"SQL"), "dbm_trail.change_default\n$month", 'rows go to the partition that takes them now');
+BEGIN;
+UPDATE item SET note = 'here';
+ALTER TABLE dbm_trail.change DETACH PARTITION $month;
+UPDATE item SET note = 'elsewhere';
+SELECT tableoid::regclass FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1;
+ROLLBACK;
+UPDATE item SET note = 'here again';
+SELECT tableoid::regclass FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1;
+SQL
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+is(sql(<<"SQL"), "${month}: plain", 'an index of somebody is told of new rows');
+CREATE UNIQUE INDEX plain ON $month (change_id);
+INSERT INTO item SELECT i, 'many' FROM generate_series(1000, 1250) i;
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+SELECT '$month: ' || CASE WHEN count(*) = 251 THEN 'plain' ELSE count(*)::text END FROM $month WHERE change_id > $seen;
+DROP INDEX dbm_trail.plain;
+SQL
+like(refused("CREATE INDEX bad ON $month ((old->>'x')); UPDATE item SET note = 1"), qr/^55000: cannot write to (?:dbm_trail.change|\Q$month\E), which is not as dbmastery made it$/,
+	'but one on an expression is not put up with');
+sql('DROP INDEX dbm_trail.bad');
+is(sql(<<'SQL'), 'after, before', 'a role has the name that it has now');
+CREATE ROLE before; GRANT ALL ON item TO before;
+SET ROLE before; UPDATE item SET note = 'before'; RESET ROLE;
+ALTER ROLE before RENAME TO after;
+SET ROLE after; UPDATE item SET note = 'after'; RESET ROLE;
+SELECT string_agg(outer_user_name, ', ') FROM (SELECT * FROM dbm_trail.activity ORDER BY activity_id DESC LIMIT 2) a;
+SQL
+sql('DELETE FROM item WHERE id >= 1000; DROP OWNED BY after; DROP ROLE after');
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+
 # --- The log itself
 
 is(sql("SELECT string_agg(parent::text || ' ' || every, ', ' ORDER BY 1) FROM dbm.partition_set"), 'dbm_trail.activity 1 month, dbm_trail.change 1 month', 'its partitions are kept');
