@@ -388,21 +388,21 @@ sql(q{INSERT INTO long SELECT i, CASE WHEN i % 2 = 0 THEN (SELECT string_agg(md5
 is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM dbm.changes('long')}), 21, 'all are found through the index');
 is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 20) AS i, dbm.row_history('long', jsonb_build_object('id', i))}), 20, 'each by its key');
 # Ranges of pages get their summaries while rows are added to them: what is added later, and what is being added, is in them.
-sql('CREATE TABLE wide (id int PRIMARY KEY, t text); SELECT dbm.install_audit_trigger($$wide$$)');
+sql('CREATE TABLE ranged (id int PRIMARY KEY, t text); SELECT dbm.install_audit_trigger($$ranged$$)');
 my $open = $node->background_psql('postgres', on_error_stop => 1);
-$open->query_safe("BEGIN; INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1, 1500) i");
+$open->query_safe("BEGIN; INSERT INTO ranged SELECT i, repeat('x', 500) FROM generate_series(1, 1500) i");
 my $summarise = q{SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
 	WHERE a.amname = 'brin' AND i.indrelid = (SELECT tableoid FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1)};
 sql($summarise);
-$open->query_safe("INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1501, 1700) i; COMMIT");
-sql("INSERT INTO wide VALUES ($_, 'x')") for 1701 .. 1710;
-sql("INSERT INTO wide SELECT i, repeat('x', 500) FROM generate_series(1711, 2500) i");
+$open->query_safe("INSERT INTO ranged SELECT i, repeat('x', 500) FROM generate_series(1501, 1700) i; COMMIT");
+sql("INSERT INTO ranged VALUES ($_, 'x')") for 1701 .. 1710;
+sql("INSERT INTO ranged SELECT i, repeat('x', 500) FROM generate_series(1711, 2500) i");
 sql($summarise);
-sql("INSERT INTO wide VALUES (2501, 'x')");
+sql("INSERT INTO ranged VALUES (2501, 'x')");
 $open->quit;
-is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 2501, 60) AS i, dbm.row_history('wide', jsonb_build_object('id', i))}), 42, 'all are found by summaries');
-is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1695, 1715) AS i, dbm.row_history('wide', jsonb_build_object('id', i))}), 21, 'also those around them');
-sql('DROP TABLE wide');
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1, 2501, 60) AS i, dbm.row_history('ranged', jsonb_build_object('id', i))}), 42, 'all are found by summaries');
+is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM generate_series(1695, 1715) AS i, dbm.row_history('ranged', jsonb_build_object('id', i))}), 21, 'also those around them');
+sql('DROP TABLE ranged');
 sql(q{ALTER TABLE long ADD COLUMN n int});
 sql(q{BEGIN; INSERT INTO long VALUES (100, 'x'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'; INSERT INTO long VALUES (101, 'y')});
 is(sql(q{SELECT count(*) FROM dbm.changes('long') WHERE key = '{"id": 101}'}), 1, 'what came after is told');
@@ -419,6 +419,40 @@ is(sql("SELECT string_agg(operation::text, '' ORDER BY change_id) FROM dbm_trail
 is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name ~ '^pair'}), 'pair.o', 'the partitioned table is what is watched');
 sql(q{ALTER TABLE pair.o DETACH PARTITION pair.o1});
 is(refused('TRUNCATE pair.o1'), 'not refused', 'what was detached is free');
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+
+# --- What a session remembers of the log and of roles, while they change under it
+
+my $month = sql("SELECT 'dbm_trail.change_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')");
+is(sql(<<"SQL"), "dbm_trail.change_default\n$month", 'rows go to the partition that takes them now');
+BEGIN;
+UPDATE item SET note = 'here';
+ALTER TABLE dbm_trail.change DETACH PARTITION $month;
+UPDATE item SET note = 'elsewhere';
+SELECT tableoid::regclass FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1;
+ROLLBACK;
+UPDATE item SET note = 'here again';
+SELECT tableoid::regclass FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1;
+SQL
+$seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+is(sql(<<"SQL"), "${month}: plain", 'an index of somebody is told of new rows');
+CREATE UNIQUE INDEX plain ON $month (change_id);
+INSERT INTO item SELECT i, 'many' FROM generate_series(1000, 1250) i;
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+SELECT '$month: ' || CASE WHEN count(*) = 251 THEN 'plain' ELSE count(*)::text END FROM $month WHERE change_id > $seen;
+DROP INDEX dbm_trail.plain;
+SQL
+like(refused("CREATE INDEX bad ON $month ((old->>'x')); UPDATE item SET note = 1"), qr/^55000: cannot write to (?:dbm_trail.change|\Q$month\E), which is not as dbmastery made it$/,
+	'but one on an expression is not put up with');
+sql('DROP INDEX dbm_trail.bad');
+is(sql(<<'SQL'), 'after, before', 'a role has the name that it has now');
+CREATE ROLE before; GRANT ALL ON item TO before;
+SET ROLE before; UPDATE item SET note = 'before'; RESET ROLE;
+ALTER ROLE before RENAME TO after;
+SET ROLE after; UPDATE item SET note = 'after'; RESET ROLE;
+SELECT string_agg(outer_user_name, ', ') FROM (SELECT * FROM dbm_trail.activity ORDER BY activity_id DESC LIMIT 2) a;
+SQL
+sql('DELETE FROM item WHERE id >= 1000; DROP OWNED BY after; DROP ROLE after');
 $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
 
 # --- The log itself

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $statements = $ENV{TRAIL_STATEMENTS} // 1200;
+my $statements = $ENV{TRAIL_STATEMENTS} // 10_000;
 my $seed = $ENV{TRAIL_SEED} // 20261126;
 my $snapshots = 6;
 srand $seed;
