@@ -442,7 +442,7 @@ SET enable_seqscan = off; SET enable_bitmapscan = off;
 SELECT '$month: ' || CASE WHEN count(*) = 251 THEN 'plain' ELSE count(*)::text END FROM $month WHERE change_id > $seen;
 DROP INDEX dbm_trail.plain;
 SQL
-like(refused("CREATE INDEX bad ON $month ((old->>'x')); UPDATE item SET note = 1"), qr/^55000: cannot write to (?:dbm_trail.change|\Q$month\E), which is not as dbmastery made it$/,
+like(refused("CREATE INDEX bad ON $month ((old->>'x')); UPDATE item SET note = 1"), qr/^55000: cannot write to \Q$month\E, which is not as dbmastery made it$/,
 	'but one on an expression is not put up with');
 sql('DROP INDEX dbm_trail.bad');
 is(sql(<<'SQL'), 'after, before', 'a role has the name that it has now');

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use pgrx::{IntoDatum, direct_function_call_as_datum, pg_sys};
 
+use super::bare;
 use super::column::Value;
 use super::context;
 use super::writer::write_one;
@@ -106,15 +107,9 @@ fn application_name<'a>() -> &'a [u8] {
 /// Who changes something at the moment `at`, the server's; written if it is not yet. `number`: that of the change that is
 /// written next.
 pub fn current(at: i64, keeps_query: bool, number: i64) -> Activity {
-    // SAFETY: reads what this process knows of itself, and takes a transaction number, as a writing transaction has one.
-    let (transaction, session, outer, current) = unsafe {
-        (
-            pg_sys::GetTopFullTransactionId().value,
-            pg_sys::GetSessionUserId(),
-            pg_sys::GetOuterUserId(),
-            pg_sys::GetUserId(),
-        )
-    };
+    // SAFETY: takes a transaction number, as a writing transaction has one.
+    let transaction = unsafe { pg_sys::GetTopFullTransactionId().value };
+    let [session, outer, current] = bare::users();
     let wanted = Header { transaction, session, outer, current, context: context::version(), number: 0 };
     if let Some(header) = HEADER.get()
         && (Header { number: 0, ..header }) == wanted
@@ -207,6 +202,5 @@ fn context_as_jsonb() -> Value {
 
 /// A moment of the log's own, when a row of it is written.
 pub fn now() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
+    bare::clock()
 }

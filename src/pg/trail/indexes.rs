@@ -1,8 +1,13 @@
 //! The indexes of a table of the log, and the entries that its new rows get in them.
 
+use std::cell::RefCell;
+use std::ptr::null_mut;
+
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use super::bare;
+use super::descriptor::name_bytes;
 use super::log::refuse;
 use crate::pg::planner::list::oids;
 
@@ -102,11 +107,21 @@ mod raw {
     }
 }
 
+thread_local! {
+    /// Indexes that were found to be of a known kind and on plain columns.
+    static PLAIN: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An index changed; 0: any may have.
+pub fn forget(relation: pg_sys::Oid) {
+    PLAIN.with_borrow_mut(|plain| plain.retain(|&index| index != relation && relation != pg_sys::InvalidOid));
+}
+
 /// An index that is open.
 struct Index {
     relation: pg_sys::Relation,
     /// What the access method keeps between two entries.
-    information: *mut pg_sys::IndexInfo,
+    information: Box<pg_sys::IndexInfo>,
     /// The columns of the table that it has, from 1.
     columns: Vec<usize>,
     is_brin: bool,
@@ -121,7 +136,7 @@ impl Indexes {
     ///
     /// # Safety
     /// The table is open, and locked for writing.
-    pub unsafe fn open(table: pg_sys::Relation, name: &str) -> Self {
+    pub unsafe fn open(table: pg_sys::Relation) -> Self {
         // SAFETY: as the caller vouches; the list is ours.
         unsafe {
             let mut indexes = Vec::new();
@@ -129,14 +144,18 @@ impl Indexes {
                 let relation = pg_sys::index_open(oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
                 let method = (*(*relation).rd_rel).relam;
                 let is_brin = method == pg_sys::BRIN_AM_OID;
-                let is_plain = (*relation).rd_indextuple.is_null()
-                    || (pg_sys::RelationGetIndexExpressions(relation).is_null()
-                        && pg_sys::RelationGetIndexPredicate(relation).is_null());
-                if !is_plain || !(is_brin || method == pg_sys::BTREE_AM_OID) {
-                    refuse(
-                        name,
-                        "It has an index that is neither btree nor brin, or on an expression, or partial.",
-                    );
+                if !PLAIN.with_borrow(|plain| plain.contains(&oid)) {
+                    let is_plain = (*relation).rd_indextuple.is_null()
+                        || (pg_sys::RelationGetIndexExpressions(relation).is_null()
+                            && pg_sys::RelationGetIndexPredicate(relation).is_null());
+                    if !is_plain || !(is_brin || method == pg_sys::BTREE_AM_OID) {
+                        let name = name_bytes(&(*(*table).rd_rel).relname);
+                        refuse(
+                            &String::from_utf8_lossy(name),
+                            "It has an index that is neither btree nor brin, or on an expression, or partial.",
+                        );
+                    }
+                    PLAIN.with_borrow_mut(|plain| plain.push(oid));
                 }
                 let form = &*(*relation).rd_index;
                 if !form.indisready {
@@ -146,15 +165,17 @@ impl Indexes {
                 }
                 let count = usize::try_from(form.indnatts).unwrap_or(0);
                 let numbers = form.indkey.values.as_ptr();
-                // Cleared memory of the call, as the server allocates it.
-                let information = pg_sys::palloc0(size_of::<pg_sys::IndexInfo>()).cast::<pg_sys::IndexInfo>();
-                (*information).type_ = pg_sys::NodeTag::T_IndexInfo;
-                (*information).ii_NumIndexAttrs = count as i32;
-                (*information).ii_NumIndexKeyAttrs = i32::from(form.indnkeyatts);
-                (*information).ii_Unique = form.indisunique;
-                (*information).ii_ReadyForInserts = true;
-                (*information).ii_Am = method;
-                (*information).ii_Context = pg_sys::CurrentMemoryContext;
+                // What access methods look at when they insert: the rest is for who builds.
+                let information = Box::new(pg_sys::IndexInfo {
+                    type_: pg_sys::NodeTag::T_IndexInfo,
+                    ii_NumIndexAttrs: count as i32,
+                    ii_NumIndexKeyAttrs: i32::from(form.indnkeyatts),
+                    ii_Unique: form.indisunique,
+                    ii_ReadyForInserts: true,
+                    ii_Am: method,
+                    ii_Context: pg_sys::CurrentMemoryContext,
+                    ..Default::default()
+                });
                 indexes.push(Index {
                     relation,
                     information,
@@ -185,7 +206,7 @@ impl Indexes {
         for index in &mut self.0 {
             // SAFETY: as the caller vouches; the index is open.
             unsafe {
-                let mut ranges = index.is_brin.then(|| Ranges::open(index.relation));
+                let mut ranges = index.is_brin.then(|| Ranges::of(index.relation));
                 for (row, at) in rows.clone() {
                     if ranges.as_mut().is_none_or(|ranges| ranges.needs(&at)) {
                         index.add(table, row, at);
@@ -200,14 +221,17 @@ impl Indexes {
 
     /// Closes them. The locks stay to the end of the transaction.
     pub fn close(self) {
-        for index in self.0 {
+        for Index { relation, information, .. } in self.0 {
             // SAFETY: opened by us, closed once.
             unsafe {
                 #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-                if !(*index.information).ii_AmCache.is_null() {
-                    pg_sys::index_insert_cleanup(index.relation, index.information);
+                let mut information = information;
+                #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+                if !information.ii_AmCache.is_null() {
+                    pg_sys::index_insert_cleanup(relation, &raw mut *information);
                 }
-                pg_sys::index_close(index.relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+                pg_sys::index_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+                drop(information);
             }
         }
     }
@@ -216,7 +240,12 @@ impl Indexes {
 impl Index {
     /// # Safety
     /// A row of the table, and where it is in it.
-    unsafe fn add(&self, table: pg_sys::Relation, row: pg_sys::HeapTuple, mut at: pg_sys::ItemPointerData) {
+    unsafe fn add(
+        &mut self,
+        table: pg_sys::Relation,
+        row: pg_sys::HeapTuple,
+        mut at: pg_sys::ItemPointerData,
+    ) {
         const MOST: usize = 32;
         let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST], [true; MOST]);
         let (mut keys, mut null_keys) = ([pg_sys::Datum::null(); MOST], [true; MOST]);
@@ -238,7 +267,7 @@ impl Index {
                 table,
                 self.uniqueness,
                 false,
-                self.information,
+                &raw mut *self.information,
             );
         }
     }
@@ -251,6 +280,8 @@ impl Index {
 /// there is neither summary nor mark after rows were put into the table, who comes will see them: one look is enough for
 /// all of them.
 struct Ranges {
+    index: pg_sys::Relation,
+    /// Null until it is needed.
     map: *mut raw::BrinRevmap,
     pages: pg_sys::BlockNumber,
     buffer: pg_sys::Buffer,
@@ -260,18 +291,28 @@ struct Ranges {
 impl Ranges {
     /// # Safety
     /// The index is open, and BRIN. All rows that will be asked about are in the table.
-    unsafe fn open(index: pg_sys::Relation) -> Self {
-        // SAFETY: as the caller vouches. Nothing to be dropped.
-        let (map, pages) = unsafe { pg_guard_ffi_boundary(|| raw::open(index)) };
-        Self { map, pages: pages.max(1), buffer: 0, without_summary: None }
+    unsafe fn of(index: pg_sys::Relation) -> Self {
+        Self { index, map: null_mut(), pages: 1, buffer: 0, without_summary: None }
     }
 
     /// Whether the index must be told of the row at that place.
     ///
     /// # Safety
-    /// The map is open.
+    /// The index is open.
     unsafe fn needs(&mut self, at: &pg_sys::ItemPointerData) -> bool {
         let block = (u32::from(at.ip_blkid.bi_hi) << 16) | u32::from(at.ip_blkid.bi_lo);
+        if self.map.is_null() {
+            let (index, buffer) = (self.index, &raw mut self.buffer);
+            // SAFETY: as the caller vouches. Nothing to be dropped.
+            let (map, pages, is_summarised) = unsafe {
+                pg_guard_ffi_boundary(|| {
+                    let (map, pages) = raw::open(index);
+                    (map, pages, raw::is_summarised(map, block, buffer))
+                })
+            };
+            (self.map, self.pages) = (map, pages.max(1));
+            self.without_summary = (!is_summarised).then(|| block / self.pages);
+        }
         let range = block / self.pages;
         if at.ip_posid == 1 && block == range * self.pages {
             // With the first row of a range the server asks for a summary of the range before it.
@@ -280,11 +321,9 @@ impl Ranges {
         if self.without_summary == Some(range) {
             return false;
         }
-        // SAFETY: as the caller vouches. Nothing to be dropped.
-        let is_summarised = unsafe {
-            let (map, buffer) = (self.map, &raw mut self.buffer);
-            pg_guard_ffi_boundary(|| raw::is_summarised(map, block, buffer))
-        };
+        let (map, buffer) = (self.map, &raw mut self.buffer);
+        // SAFETY: the map is open. Nothing to be dropped.
+        let is_summarised = unsafe { pg_guard_ffi_boundary(|| raw::is_summarised(map, block, buffer)) };
         if !is_summarised {
             self.without_summary = Some(range);
         }
@@ -294,12 +333,17 @@ impl Ranges {
     /// # Safety
     /// Once.
     unsafe fn close(self) {
-        // SAFETY: opened by us; the page is pinned and no longer locked.
+        let (map, buffer) = (self.map, self.buffer);
+        // SAFETY: opened by us; the page is pinned and no longer locked. Nothing to be dropped.
         unsafe {
-            if self.buffer != 0 {
-                pg_sys::ReleaseBuffer(self.buffer);
-            }
-            pg_guard_ffi_boundary(|| raw::brinRevmapTerminate(self.map));
+            pg_guard_ffi_boundary(|| {
+                if buffer != 0 {
+                    bare::ReleaseBuffer(buffer);
+                }
+                if !map.is_null() {
+                    raw::brinRevmapTerminate(map);
+                }
+            });
         }
     }
 }

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::column::Value;
 use super::descriptor::{attribute, count, name_bytes};
-use super::{place, redaction};
+use super::{indexes, place, redaction};
 use crate::catalog::trail::layout::{SCHEMA, TABLES, Table};
 use crate::pg::error::raise;
 use crate::pg::run::owner::owner;
@@ -28,6 +28,7 @@ thread_local! {
 pub fn forget(relation: pg_sys::Oid) {
     CHANGES.set(CHANGES.get() + 1);
     place::forget(relation);
+    indexes::forget(relation);
     FOUND.with_borrow_mut(|found| {
         if relation == pg_sys::InvalidOid {
             found.clear();

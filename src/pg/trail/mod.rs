@@ -5,6 +5,7 @@
 //! Whatever fails here ends the statement that was to be logged: a change that the log does not have must not be.
 
 mod activity;
+mod bare;
 mod column;
 mod context;
 mod descriptor;

@@ -1,7 +1,9 @@
 //! The trigger function: one for every table, for rows and for statements.
 
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
+use super::bare;
 use super::pinned::pinned;
 use super::rows::{Row, Run};
 use super::watched::watched;
@@ -77,12 +79,11 @@ unsafe fn write(event: &pg_sys::TriggerData) {
 
 /// The command that made the change: what it sees is what was there before it.
 fn command_of_statement() -> u32 {
-    // SAFETY: reads the snapshot in force and the counter.
+    // SAFETY: reads the snapshot in force, or the counter.
     unsafe {
-        if pg_sys::ActiveSnapshotSet() {
-            (*pg_sys::GetActiveSnapshot()).curcid
-        } else {
-            pg_sys::GetCurrentCommandId(false)
+        match bare::active_snapshot() {
+            Some(snapshot) => (*snapshot).curcid,
+            None => pg_sys::GetCurrentCommandId(false),
         }
     }
 }
@@ -157,12 +158,14 @@ impl Transition {
         if store.is_null() {
             protocol_violated("needs transition tables for statements");
         }
-        // SAFETY: as the caller vouches. Others may have read it before.
+        // SAFETY: as the caller vouches. Others may have read it before. Nothing to be dropped.
         unsafe {
-            pg_sys::tuplestore_select_read_pointer(store, 0);
-            pg_sys::tuplestore_rescan(store);
             let descriptor = (*event.tg_relation).rd_att;
-            let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
+            let slot = pg_guard_ffi_boundary(|| {
+                bare::tuplestore_select_read_pointer(store, 0);
+                bare::tuplestore_rescan(store);
+                bare::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple)
+            });
             Self { store, slot, width }
         }
     }
@@ -172,15 +175,17 @@ impl Transition {
     /// # Safety
     /// The transition table is open.
     unsafe fn next<'a>(&mut self) -> Option<Row<'a>> {
-        // SAFETY: as the caller vouches; all columns are taken out, as many as the row type has.
+        // SAFETY: as the caller vouches; all columns are taken out, as many as the row type has. Nothing to be dropped.
         unsafe {
-            if !pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot) {
-                return None;
-            }
-            if usize::try_from((*self.slot).tts_nvalid).unwrap_or(0) < self.width {
-                pg_sys::slot_getsomeattrs_int(self.slot, self.width as i32);
-            }
-            Some(Row {
+            let (store, slot, width) = (self.store, self.slot, self.width as i32);
+            let is_there = pg_guard_ffi_boundary(|| {
+                let is_there = bare::tuplestore_gettupleslot(store, true, false, slot);
+                if is_there && i32::from((*slot).tts_nvalid) < width {
+                    bare::slot_getsomeattrs_int(slot, width);
+                }
+                is_there
+            });
+            is_there.then(|| Row {
                 values: std::slice::from_raw_parts((*self.slot).tts_values, self.width),
                 nulls: std::slice::from_raw_parts((*self.slot).tts_isnull, self.width),
             })

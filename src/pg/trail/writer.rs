@@ -3,7 +3,9 @@
 use std::ptr::null_mut;
 
 use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use super::bare;
 use super::column::Value;
 use super::descriptor::count;
 use super::indexes::Indexes;
@@ -45,7 +47,7 @@ impl Writer {
                 refuse(table.name, "It has too many columns.");
             }
             Self {
-                indexes: Indexes::open(open.relation, table.name),
+                indexes: Indexes::open(open.relation),
                 open,
                 columns,
                 first: null_mut(),
@@ -148,7 +150,9 @@ impl Writer {
         unsafe {
             if !self.first.is_null() {
                 let first = std::mem::replace(&mut self.first, null_mut());
-                pg_sys::heap_insert(relation, first, pg_sys::GetCurrentCommandId(true), 0, null_mut());
+                pg_guard_ffi_boundary(|| {
+                    bare::heap_insert(relation, first, bare::GetCurrentCommandId(true), 0, null_mut());
+                });
                 self.indexes.add(relation, std::iter::once((first, (*first).t_self)));
             } else if self.filled > 0 {
                 // What is stored or compressed elsewhere on the way is gone with the batch.
