@@ -74,7 +74,7 @@ fn comparison(oid: pg_sys::Oid) -> Option<Comparison> {
     #[cfg(feature = "pg18")]
     let strategy = unsafe {
         let found = pg_sys::get_op_index_interpretation(oid);
-        list::pointers::<pg_sys::OpIndexInterpretation>(found).first().map(|first| (**first).cmptype as u32)
+        list::pointers::<pg_sys::OpIndexInterpretation>(found).first().map(|first| (**first).cmptype)
     };
     comparison_of(strategy?)
 }
