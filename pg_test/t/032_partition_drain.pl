@@ -127,7 +127,14 @@ ALTER TABLE shop.small_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURI
 CREATE POLICY nothing ON shop.small_default USING (id < 0);
 INSERT INTO shop.small_mirror (id, at, n, twice) VALUES (1001, NULL, 1, 2), (1002, 'infinity', 1, 2), (1003, '-infinity', 1, 2), (1004, '2126-01-01', 1, 2);
 SQL
+sql('CREATE RULE gone AS ON INSERT TO shop.small_default DO INSTEAD NOTHING; ALTER TABLE shop.small_default ENABLE ALWAYS RULE gone');
 my @done = drain('shop.small', role => 'alice');
+is(statuses_of(@done), 'drain failed', 'a rule that fires even for a copy is refused');
+like($done[0]->{detail}, qr/rule gone of shop\.small_default fires always, for a copy, too/, 'and it is said which');
+is_same('small', 'it took no row');
+is(leftovers(), 0, 'nothing is left over');
+sql('DROP RULE gone ON shop.small_default');
+@done = drain('shop.small', role => 'alice');
 is(statuses_of(@done), 'drain done', 'a small default partition is drained') or diag explain \@done;
 like($done[0]->{detail}, qr/^500 rows moved into shop\.small_2026_03_01; 0 changed meanwhile; everybody waited \d+ ms$/, 'which is said');
 is_same('small', 'all rows are there');
@@ -412,6 +419,7 @@ SQL
 	my ($event) = rows($node, 'postgres', q{SELECT * FROM dbm_trail.event WHERE kind = 'moved'});
 	like($event->{detail}, qr/^rows of shop\.trailed_default were moved into shop\.trailed_2026_03_01, .*, for alice: they are rows of shop\.trailed as before$/, 'the log is told what was moved, and for whom');
 	is(sql(q{SELECT count(*) FROM dbm_trail.event WHERE kind = 'moved'}), 1, 'once');
+	is(sql(q{SELECT count(*) FROM dbm_trail.event WHERE kind IN ('attached', 'detached')}), 0, 'and nothing of rows that came or went, for none did');
 	# What the copy moves is exempt, and nothing else.
 	my $logged = sql('SELECT count(*) FROM dbm_trail.change');
 	sql(q{INSERT INTO shop.trailed (id, at, n, note) VALUES (700001, '2026-03-02', 1, 'after'); UPDATE shop.trailed SET at = '2026-03-03' WHERE id = 700001; SET session_replication_role = replica; DELETE FROM shop.trailed WHERE id = 700001});

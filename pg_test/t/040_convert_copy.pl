@@ -307,6 +307,28 @@ cmp_ok($waited, '<=', 1000, sprintf 'nor waits for long: %.0f ms at most', $wait
 is(sql('other', q{SELECT relkind FROM pg_class WHERE oid = 'shop.small'::regclass}), 'p', 'then it is switched');
 is(call($node, 'other', "CALL dbm.undo($plan)"), '', 'taken back');
 
+# --- More rows change while the swap waits for its lock than can be copied under it: nothing of that attempt stays
+
+$plan = $small->();
+$holder = Session->new($node, 'other');
+$holder->must('BEGIN; SELECT count(*) FROM shop.customers');
+$applier = $node->background_psql('other', on_error_stop => 0, extra_params => [ '-U', 'alice' ]);
+$applier->query_until(qr/sent/, "\\echo sent\nCALL dbm.apply($plan);\n");
+$node->poll_query_until('other', q{SELECT waits_for ~ 'a lock of another session' FROM dbm.partition_copy ORDER BY id DESC LIMIT 1}) or die 'it does not wait';
+my $busy = Session->new($node, 'other');
+$busy->must('BEGIN; UPDATE shop.small SET customer = 1 + customer % 98 WHERE id <= 2500');
+$holder->must('COMMIT');
+$holder->quit;
+$node->poll_query_until('other', q{SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'shop.small'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted)}) or die 'it does not wait';
+my $as_it_is = 'SELECT count(*), sum(customer) FROM shop.small';
+$busy->must('COMMIT');
+$busy->quit;
+my $changed = sql('other', $as_it_is);
+$applier->quit;
+is(sql('other', q{SELECT relkind FROM pg_class WHERE oid = 'shop.small'::regclass}), 'p', 'it tries again, and is switched');
+is(sql('other', $as_it_is), $changed, 'with all rows as they are');
+is(call($node, 'other', "CALL dbm.undo($plan)"), '', 'taken back');
+
 # --- Where more is written than waits for the end, rows of the copy are found by an index from then on
 
 sql('other', <<'SQL');

@@ -10,6 +10,7 @@ pub mod ddl;
 pub mod definitions;
 pub mod encoding;
 pub mod error;
+pub mod executor;
 pub mod facts;
 pub mod fault;
 pub mod file;

@@ -337,6 +337,20 @@ pub fn is_indexed(wanted: &Definition, table: &str) -> String {
     )
 }
 
+/// The rules of tables that fire whatever writes, and the tables.
+pub fn always_ruled(tables: &[&str]) -> String {
+    let tables: Vec<String> = tables
+        .iter()
+        .map(|table| format!("pg_catalog.to_regclass({})::pg_catalog.oid", quote_literal(table)))
+        .collect();
+    format!(
+        "SELECT pg_catalog.quote_ident(w.rulename), w.ev_class::pg_catalog.regclass
+         FROM pg_catalog.pg_rewrite w
+         WHERE w.ev_class IN ({}) AND w.ev_enabled IN ('A', 'R') ORDER BY 1",
+        tables.join(", ")
+    )
+}
+
 /// The bare name of the index by which rows of a copy are found before it has its own.
 fn index_name(job: i64) -> String {
     format!("dbm_copy_{job}_key")

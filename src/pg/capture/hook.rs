@@ -15,6 +15,7 @@ use super::describe::{self, Description};
 use super::memory::{self, Shared};
 use super::{IGNORED, prepared, sample};
 use crate::catalog::captured::table::Key;
+use crate::pg::executor;
 use crate::pg::settings::{self, Constants};
 
 /// The server's own symbols, without pgrx's barrier: an ERROR has to pass as it is.
@@ -22,20 +23,6 @@ mod raw {
     use pgrx::pg_sys;
 
     unsafe extern "C-unwind" {
-        #[cfg(not(feature = "pg18"))]
-        pub fn standard_ExecutorRun(
-            description: *mut pg_sys::QueryDesc,
-            direction: pg_sys::ScanDirection::Type,
-            count: u64,
-            execute_once: bool,
-        );
-        #[cfg(feature = "pg18")]
-        pub fn standard_ExecutorRun(
-            description: *mut pg_sys::QueryDesc,
-            direction: pg_sys::ScanDirection::Type,
-            count: u64,
-        );
-        pub fn standard_ExecutorFinish(description: *mut pg_sys::QueryDesc);
         pub fn GetUserId() -> pg_sys::Oid;
         pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
         pub fn GetPortalByName(name: *const std::ffi::c_char) -> pg_sys::Portal;
@@ -235,10 +222,7 @@ unsafe extern "C-unwind" fn run(
     // SAFETY: the server's own arguments, handed on.
     unsafe {
         let watch = Watch::start(description);
-        match NEXT_RUN.get() {
-            Some(next) => next(description, direction, count, execute_once),
-            None => raw::standard_ExecutorRun(description, direction, count, execute_once),
-        }
+        executor::run(NEXT_RUN.get(), description, direction, count, execute_once);
         watch.stop(description);
     }
 }
@@ -253,10 +237,7 @@ unsafe extern "C-unwind" fn run(
     // SAFETY: the server's own arguments, handed on.
     unsafe {
         let watch = Watch::start(description);
-        match NEXT_RUN.get() {
-            Some(next) => next(description, direction, count),
-            None => raw::standard_ExecutorRun(description, direction, count),
-        }
+        executor::run(NEXT_RUN.get(), description, direction, count);
         watch.stop(description);
     }
 }
@@ -268,10 +249,7 @@ unsafe extern "C-unwind" fn finish(description: *mut pg_sys::QueryDesc) {
         // Triggers run here; what only reads has none.
         let writes = (*description).operation != pg_sys::CmdType::CMD_SELECT;
         let watch = if writes { Watch::start(description).as_part() } else { Watch::default() };
-        match NEXT_FINISH.get() {
-            Some(next) => next(description),
-            None => raw::standard_ExecutorFinish(description),
-        }
+        executor::finish(NEXT_FINISH.get(), description);
         watch.stop(description);
     }
 }

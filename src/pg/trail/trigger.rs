@@ -56,7 +56,8 @@ unsafe fn write(event: &pg_sys::TriggerData) {
             protocol_violated("is for AFTER triggers");
         }
         let watched = watched(event.tg_relation);
-        if watched.is_part && silence::is_ours() {
+        let is_truncate = event.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE;
+        if watched.is_part && silence::is_ours(is_truncate) {
             // A copy moves rows from one part of the table to another: to the table nothing happens. The copy says so by an
             // event of its own.
             return;

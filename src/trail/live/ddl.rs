@@ -119,7 +119,8 @@ fn ended(ddl: &Ddl) {
                 keep_triggers("true", When::Other);
                 return;
             }
-            if let Some(partition) = ddl.partition {
+            // What a copy attaches holds rows that were in the table before; the copy says so itself.
+            if let Some(partition) = ddl.partition.filter(|_| !crate::pg::silence::is_ours(true)) {
                 partitions::note(partition);
             }
             let list = listed(&touched);

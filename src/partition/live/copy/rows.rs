@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use pgrx::PgSqlErrorCode;
 
-use super::{Engine, Source, field, number};
+use super::{Engine, PATIENCE, Source, field, number};
 use crate::change::batch::pace::Batch;
 use crate::partition::copy::job::Phase;
 use crate::partition::copy::journal::Part;
 use crate::partition::copy::rows::{self, Key};
 use crate::partition::copy::{journal, record};
 use crate::pg::backfill::conversation::Conversation;
+use crate::pg::error::raise;
 use crate::pg::partition::copy::session::{
-    Sees, as_extension, as_role, by_index, fault, lock_journal, silently, unfiltered,
+    Sees, as_extension, as_role, by_index, fault, giving_way, lock_journal, silently, unfiltered,
 };
 use crate::pg::planner::Refusal;
 use crate::pg::progress;
@@ -48,7 +49,33 @@ impl Engine<'_> {
     fn hold_source(&self, talk: &Conversation) -> Source {
         let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", self.job.wanted.from());
         as_role(self.job.owner, || drop(talk.run(&sql)));
-        as_extension(|| Source::of(talk, self.job.source)).check(&self.job)
+        // Before anything is seen: whoever makes a rule, or turns one on, locks the table more strongly.
+        self.lock_against_rules(talk, &[&self.job.wanted.target]);
+        let source = as_extension(|| Source::of(talk, self.job.source)).check(&self.job);
+        self.refuse_rules(talk, &[&self.job.wanted.target]);
+        source
+    }
+
+    pub(super) fn lock_against_rules(&self, talk: &Conversation, tables: &[&str]) {
+        as_role(self.job.owner, || {
+            for table in tables {
+                talk.run(&format!("LOCK TABLE ONLY {table} IN ROW EXCLUSIVE MODE"));
+            }
+        });
+    }
+
+    /// Ends the transaction where a rule that fires always would add to what is written to one of the tables: that would be as
+    /// silent as the copy itself, and with the rights of whoever made the rule.
+    pub(super) fn refuse_rules(&self, talk: &Conversation, tables: &[&str]) {
+        let found = as_extension(|| talk.run(&rows::always_ruled(tables)));
+        if let Some(rule) = found.first() {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("rule {} of {} fires always, for a copy, too", field(rule, 0), field(rule, 1)),
+                "Rows that are copied are in the table already: no rule may see them.",
+                &format!("ALTER TABLE {} ENABLE RULE {}", field(rule, 1), field(rule, 0)),
+            );
+        }
     }
 
     /// Copies all batches, then does what is to be done then.
@@ -86,16 +113,23 @@ impl Engine<'_> {
     /// Indexes are built over all rows once they are copied. Where so much is written meanwhile that journals have to be replayed
     /// before, an index on the key comes first: each page of a journal would else be a look at all rows, and whoever writes
     /// faster than that would never be caught up with.
-    fn find_by_key(&mut self) -> Result<(), Refusal> {
-        self.patiently("to index the key of the copy", |engine| {
-            let (wanted, owner) = (&engine.job.wanted, engine.job.owner);
-            engine.transaction(Sees::Newest, |talk| {
-                let row = as_extension(|| talk.row(&rows::is_indexed(wanted, &wanted.target)));
-                if field(&row, 0) != "t" {
-                    as_role(owner, || drop(talk.run(&rows::create_index(engine.job.id, wanted))));
-                }
-            })
-        })
+    ///
+    /// Where that cannot be, it goes on without.
+    fn find_by_key(&self) -> Result<(), Refusal> {
+        let (wanted, owner) = (&self.job.wanted, self.job.owner);
+        let indexed = self.transaction(Sees::Newest, |talk| {
+            let row = as_extension(|| talk.row(&rows::is_indexed(wanted, &wanted.target)));
+            if field(&row, 0) != "t" {
+                giving_way(PATIENCE / 4, || {
+                    as_role(owner, || drop(talk.run(&rows::create_index(self.job.id, wanted))));
+                });
+            }
+        });
+        match indexed {
+            // A lock of somebody else's, or a type without an order.
+            Err(refusal) if matches!(&*refusal.sqlstate, "55P03" | "40P01" | "42704") => Ok(()),
+            other => other,
+        }
     }
 
     /// Takes that index away.
@@ -104,7 +138,9 @@ impl Engine<'_> {
             let (wanted, owner) = (&engine.job.wanted, engine.job.owner);
             engine.transaction(Sees::Newest, |talk| {
                 let drops = as_extension(|| talk.run(&rows::drop_index(engine.job.id, wanted)));
-                as_role(owner, || drops.iter().for_each(|row| drop(talk.run(field(row, 0)))));
+                giving_way(PATIENCE / 4, || {
+                    as_role(owner, || drops.iter().for_each(|row| drop(talk.run(field(row, 0)))));
+                });
             })
         })
     }
@@ -339,14 +375,14 @@ impl Engine<'_> {
             if ours != theirs || field(&row, 2) != "t" {
                 let numbers = format!("{ours} rows and {theirs} were compared; {} keys waited.", keys.len());
                 if wanted.is_backwards {
-                    crate::pg::error::raise(
+                    raise(
                         PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
                         &format!("{} and {} are not the same any more: there is no way back", wanted.source, wanted.target),
                         &format!("{numbers} Rows go that no journal names where a partition is truncated, detached or dropped."),
                         &format!("CALL dbm.partition_copy({id}) ends it, and drops {}.", wanted.target),
                     );
                 }
-                crate::pg::error::raise(
+                raise(
                     PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
                     &format!("the copy of {} is not the same as the table", wanted.source),
                     &numbers,

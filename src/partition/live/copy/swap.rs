@@ -1,5 +1,6 @@
 //! The swap, what follows it, and the way back before it.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use pgrx::PgSqlErrorCode;
@@ -77,6 +78,12 @@ impl Engine<'_> {
         let is_journaled = !wanted.journal.is_empty();
         let total = self.limits.lock_timeout;
         let back = wanted.back.as_ref().filter(|_| !wanted.is_backwards);
+        // An attempt that gives up ends with an ERROR, so that nothing of it stays.
+        let gave_up = Cell::new(None);
+        let give_up = |why: Became| -> ! {
+            gave_up.set(Some(why));
+            raise(PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE, "the swap was given up", "", "")
+        };
         let result = self.session.transaction(Sees::Newest, total, |talk| {
             if back.is_some() {
                 // While nobody waits; what copies the last keys fires none of them.
@@ -111,11 +118,15 @@ impl Engine<'_> {
                     );
                 }
             }
+            let mut written: Vec<&str> = vec![&wanted.source, &wanted.target];
+            written.extend(wanted.handover.iter().flat_map(|handover| [&*handover.hold, &*handover.into]));
+            self.lock_against_rules(talk, &written);
+            self.refuse_rules(talk, &written);
             let mut late = Vec::new();
             if is_journaled {
                 let source = as_extension(|| Source::of(talk, self.job.source)).check(&self.job);
                 if !wanted.is_backwards && source.file != self.job.file {
-                    return Became::Rewritten;
+                    give_up(Became::Rewritten);
                 }
                 as_extension(|| {
                     let written = talk.row(&journal::is_written(id, self.job.source));
@@ -130,10 +141,10 @@ impl Engine<'_> {
                 });
                 let keys = self.keys_up_to(talk, MOST_IN_SWAP);
                 if keys.iter().any(rows::is_gap) {
-                    return Became::Anew;
+                    give_up(Became::Anew);
                 }
                 if keys.len() > MOST_IN_SWAP {
-                    return Became::TooMany;
+                    give_up(Became::TooMany);
                 }
                 match &wanted.handover {
                     Some(handover) => {
@@ -198,7 +209,10 @@ impl Engine<'_> {
             Became::Swapped
         });
         self.progress.again();
-        result
+        match (result, gave_up.take()) {
+            (Err(_), Some(why)) => Ok(why),
+            (result, _) => result,
+        }
     }
 
     /// Compares once more, after the swap: nothing was lost in it, and the way back is open.

@@ -16,6 +16,7 @@ use crate::pg::run::owner::Identity;
 use crate::pg::run::statement::run_alone;
 use crate::pg::run::{Failure, owner, transaction};
 use crate::pg::settings;
+use crate::pg::silence;
 pub use crate::pg::silence::silently;
 
 /// What a transaction sees.
@@ -71,6 +72,7 @@ impl Session {
         let result = attempt(lock_timeout, LONGEST, || {
             guard::trusting(|| with_protected_settings(&EXACT, || work(&self.talk)))
         });
+        silence::forget_expressions();
         self.talk.commit();
         result
     }
