@@ -346,12 +346,12 @@ for my $place (qw(batch kept_up))
 	fault('');
 	sql('other', 'UPDATE shop.busy SET n = n + 1, at = at - (id % 2 * 40)::int WHERE id <= 25000') if $place eq 'batch';
 }
-$job = sql('other', 'SELECT max(id) FROM dbm.partition_copy');
-is(sql('other', "SELECT count(*) > 3 FROM pg_inherits WHERE inhparent = to_regclass('shop.dbm_copy_${job}_key')"), 't', 'each partition of the copy has an index on the key');
-is(sql('other', "SELECT rows_replayed FROM dbm.partition_copy WHERE id = $job"), 50000 - 12500, 'by it the journal was replayed: where rows were, and where they came to');
+my $busy_job = sql("other", "SELECT max(id) FROM dbm.partition_copy");
+is(sql('other', "SELECT count(*) > 3 FROM pg_inherits WHERE inhparent = to_regclass('shop.dbm_copy_${busy_job}_key')"), 't', 'each partition of the copy has an index on the key');
+is(sql('other', "SELECT rows_replayed FROM dbm.partition_copy WHERE id = $busy_job"), 50000 - 12500, 'by it the journal was replayed: where rows were, and where they came to');
 is(apply_until_asked('other', $plan), '', 'it goes on');
 is(sql('other', q{SELECT count(*) || ' ' || sum(n) || ' ' || count(DISTINCT id) FROM shop.busy}), '40000 25000 40000', 'every row is there once, as it is now');
-is(sql('other', "SELECT to_regclass('shop.dbm_copy_${job}_key') IS NULL"), 't', 'without that index');
+is(sql('other', "SELECT to_regclass('shop.dbm_copy_${busy_job}_key') IS NULL"), 't', 'without that index');
 is(call($node, 'other', "CALL dbm.undo($plan)"), '', 'taken back');
 is(leftovers('other'), '', 'and nothing is left over');
 
