@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -186,7 +187,7 @@ for my $round (1 .. 3)
 	my $victim = sql("SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE crashed%' LIMIT 1");
 	kill 'KILL', $victim if $victim;
 	$bench->finish;
-	$node->poll_query_until('postgres', 'SELECT true');
+	wait_for_server($node);
 	is(sql(q{SELECT count(*) FROM crashed c LEFT JOIN (SELECT (change.key->>'id')::int AS id, max((new->>'v')::int) AS v, count(*) FILTER (WHERE operation = 'U') AS n FROM dbm_trail.change JOIN dbm_trail.shape USING (shape_id) WHERE table_name = 'crashed' GROUP BY 1) l USING (id) WHERE c.v <> l.v OR c.v <> l.n OR l.v IS NULL}), 0, "after crash $round log and table agree");
 }
 is(sql(q{SELECT count(*) FROM (SELECT change_id, lag((new->>'v')::int) OVER (PARTITION BY change.key ORDER BY change_id) AS last, (old->>'v')::int AS old FROM dbm_trail.change JOIN dbm_trail.shape USING (shape_id) WHERE table_name = 'crashed') x WHERE last <> old}), 0, 'and each change begins where the last one ended');

@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -44,7 +45,7 @@ sub killed
 	usleep($after);
 	my $hit = $victim && kill('KILL', $victim);
 	$run->finish;
-	$node->poll_query_until('postgres', 'SELECT true');
+	wait_for_server($node);
 	return $hit && $error =~ /server closed the connection|terminat/ ? 1 : 0;
 }
 

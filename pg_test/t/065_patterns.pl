@@ -122,6 +122,8 @@ like(one(q{UPDATE shop.orders SET deleted_at = NULL WHERE id = 3}), qr/duplicate
 is(one(q{UPDATE shop.orders SET deleted_at = NULL WHERE id = 4 RETURNING id}), '4', 'otherwise it does');
 is(one(q{UPDATE shop.live_orders SET amount = 1 WHERE id = 4 RETURNING amount}), '1', 'and can be changed through the view');
 # Who deletes a row that another has changed meanwhile, and who deletes one that another has deleted.
+# Those who wrote above may have written often.
+one('UPDATE shop.orders SET amount = 1 WHERE id BETWEEN 20 AND 23');
 my $seen = q{SELECT id FROM shop.orders WHERE id = %d AND deleted_at IS NULL};
 for my $case ([ 20, 'UPDATE shop.orders SET amount = 999 WHERE id = 20', 'COMMIT', qr/ERROR:  a row of shop\.orders is not the one that was to be deleted/, '20' ],
 	[ 21, 'UPDATE shop.orders SET amount = 999 WHERE id = 21', 'ROLLBACK', qr/^$/, '' ],
