@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('watch');
-$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'keeper', '--create-role', 'other' ]);
+$node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'keeper', '--create-role', 'other', '--create-role', 'plain' ]);
 $node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nfsync = off");
 $node->start;
 
@@ -25,6 +25,12 @@ sub said
 	my ($statements, $role, $database) = @_;
 	my ($code, $out, $error) = $node->psql($database // 'postgres', "\\set VERBOSITY default\n$statements", extra_params => $role ? [ '-U', $role ] : []);
 	return $error;
+}
+
+# Of that, what stops a statement, or is of the trail; the guard of DDL says more.
+sub trouble
+{
+	return join '', grep { /ERROR|FATAL|audit/ } split /^/, said(@_);
 }
 
 my $seen = 0;
@@ -141,6 +147,111 @@ sql('DROP TABLE part_2; DROP TABLE part_1');
 like(said("SELECT count(*) FROM dbm.as_of('part', '$with')"), qr/rows went with partition public\.part_2 at [^;]*; rows went with partition public\.part_1, dropped at /, 'and those that were dropped');
 sql('DROP TRIGGER "00_dbm_audit_truncate" ON part_3');
 is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'part_3'::regclass AND tgname = '00_dbm_audit_truncate'}), 1, 'the trigger of a partition is put back');
+
+# --- Whoever has no right on the extension's schema
+
+sql('CREATE ROLE plain LOGIN; GRANT CREATE ON SCHEMA public TO plain; GRANT USAGE ON SCHEMA dbm TO plain; GRANT EXECUTE ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) TO plain');
+is(trouble(<<'SQL', 'plain'), '', 'somebody watches his tables');
+CREATE TABLE p_watched (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE p_way (id int, k int);
+SELECT dbm.install_audit_trigger('p_watched'), dbm.install_audit_trigger('p_way', mode => 'row');
+INSERT INTO p_way VALUES (1, 1);
+SQL
+# The server asks who attaches for the right to call the function of the triggers that a partition takes over.
+sql('GRANT EXECUTE ON FUNCTION dbm.write_audit_trail() TO plain; REVOKE USAGE ON SCHEMA dbm FROM plain; REVOKE EXECUTE ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) FROM plain');
+events();
+is(trouble(<<'SQL', 'plain'), '', 'who has no right on the schema of the extension makes, attaches, detaches and drops partitions');
+ALTER TABLE p_watched ATTACH PARTITION p_way FOR VALUES FROM (0) TO (10);
+ALTER TABLE p_watched DETACH PARTITION p_way;
+CREATE TABLE p_other (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE p_other_1 (id int, k int);
+ALTER TABLE p_other ATTACH PARTITION p_other_1 FOR VALUES FROM (0) TO (10);
+ALTER TABLE p_other DETACH PARTITION p_other_1;
+ALTER TABLE p_other ADD COLUMN v text;
+DROP TABLE p_other, p_other_1;
+SQL
+like(events(), qr/\battached\b.*\bdetached\b/, 'and what came and went is written down');
+is(trouble(<<'SQL', 'plain'), '', 'the same without a table of his that is watched');
+DROP TABLE p_watched, p_way;
+CREATE TABLE p_free (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE p_free_1 (id int, k int);
+ALTER TABLE p_free ATTACH PARTITION p_free_1 FOR VALUES FROM (0) TO (10);
+DROP TABLE p_free;
+SQL
+sql('REVOKE EXECUTE ON FUNCTION dbm.write_audit_trail() FROM plain');
+
+# --- What is elsewhere is not read
+
+sql(<<'SQL');
+CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+CREATE TABLE far (id int, k int) PARTITION BY RANGE (k);
+SELECT dbm.install_audit_trigger('far');
+CREATE TABLE far_half (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE far_half_near PARTITION OF far_half FOR VALUES FROM (0) TO (5);
+CREATE FOREIGN TABLE far_half_far PARTITION OF far_half FOR VALUES FROM (5) TO (10) SERVER nowhere;
+SQL
+events();
+is(trouble('ALTER TABLE far ATTACH PARTITION far_half FOR VALUES FROM (0) TO (10)'), '', 'a partition with a foreign one below it comes without that being read');
+is(trouble('ALTER TABLE far DETACH PARTITION far_half'), '', 'and goes so');
+is(events(), 'attached detached', 'and counts as having rows');
+sql('DROP TABLE far, far_half; DROP FOREIGN DATA WRAPPER nowhere CASCADE');
+
+# --- Several that go at once
+
+sql(<<'SQL');
+CREATE TABLE many (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE many_1 PARTITION OF many FOR VALUES FROM (0) TO (10);
+CREATE TABLE many_2 PARTITION OF many FOR VALUES FROM (10) TO (20);
+CREATE TABLE many_3 PARTITION OF many FOR VALUES FROM (20) TO (30);
+SELECT dbm.install_audit_trigger('many');
+INSERT INTO many VALUES (1, 1), (2, 12);
+SQL
+$last = sql('SELECT max(event_id) FROM dbm_trail.event');
+is(trouble('DROP TABLE many_1, many_2, many_3'), '', 'partitions that are dropped at once');
+is(sql("SELECT string_agg(kind || ' ' || detail, '; ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $last"), 'detached public.many_1, dropped; detached public.many_2, dropped', 'are written down, those that had changes');
+sql('DROP TABLE many');
+
+# --- Names that mean another table when the statement runs
+
+sql(<<'SQL');
+CREATE TABLE whole (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE half (id int, k int); CREATE TABLE decoy (id int, k int);
+SELECT dbm.install_audit_trigger('whole'), dbm.install_audit_trigger('half', mode => 'row');
+CREATE FUNCTION swap() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
+	IF current_setting('swap.done', true) IS DISTINCT FROM 'yes' THEN
+		PERFORM set_config('swap.done', 'yes', false);
+		ALTER TABLE half RENAME TO hidden; ALTER TABLE decoy RENAME TO half;
+	END IF;
+END$$;
+CREATE EVENT TRIGGER zz_swap ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION swap();
+SQL
+events();
+like(said('ALTER TABLE whole ATTACH PARTITION half FOR VALUES FROM (0) TO (10)'), qr/WARNING:  audit trigger 00_dbm_audit_row on public\.hidden: dropped/, 'a table that made way and did not come has lost its triggers: it is said');
+like(events(), qr/dropped/, 'and written down');
+sql('DROP EVENT TRIGGER zz_swap; DROP FUNCTION swap(); DROP TABLE whole, hidden');
+
+# --- What is made elsewhere locks nothing
+
+is(sql(q{BEGIN; CREATE TEMP TABLE aside (id int); SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'part'::regclass); ROLLBACK}), 0, 'a new table locks no partition of watched ones');
+is(sql(q{BEGIN; CREATE SCHEMA aside; DROP SCHEMA aside; SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'dbm.audit_schema'::regclass AND mode = 'RowExclusiveLock'; ROLLBACK}), 0, 'nor does a schema that goes keep those away who make a log');
+is(sql(q{BEGIN; SELECT dbm.install_audit_trigger('paper'); SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'dbm.audit_schema'::regclass AND mode = 'ShareRowExclusiveLock'; ROLLBACK}) =~ s/.*\n//sr, 0, 'and who finds a log there does not lock as if to make it');
+
+# --- A partition does not pass for a table that is gone
+
+sql("CREATE TABLE lost (id int, k int); SELECT dbm.install_audit_trigger('lost'); UPDATE dbm_trail.relation SET home = 'elsewhere', table_name = 'part_4' WHERE table_name = 'lost'");
+sql('CREATE TABLE part_4 PARTITION OF part FOR VALUES FROM (30) TO (40)');
+is(sql(q{SELECT problem FROM dbm.audit_triggers() WHERE table_name = 'public.part_4'}), 'the table is gone', 'a partition of a watched table does not pass for another of its name');
+sql(q{DELETE FROM dbm_trail.relation WHERE table_name = 'part_4'; DROP TABLE part_4, lost});
+
+# --- Columns that go
+
+sql(q{CREATE TYPE mood AS ENUM ('low'); CREATE TABLE moody (id int PRIMARY KEY, m mood); SELECT dbm.install_audit_trigger('moody', exclude => '{m}')});
+sql('DROP TYPE mood CASCADE');
+is(sql(q{SELECT settings->'exclude' FROM dbm_trail.relation WHERE table_name = 'moody'}), '[]', 'a column that goes with its type goes out of the settings');
+sql(q{UPDATE dbm_trail.relation SET home = 'elsewhere', settings = jsonb_set(settings, '{exclude}', '[{"name": "m", "number": 2}]') WHERE table_name = 'moody'});
+is(trouble('CREATE TABLE p_brief (id int); DROP TABLE p_brief', 'plain'), '', 'a setting for a column that is gone stops nobody');
+like(said('INSERT INTO moody VALUES (1)'), qr/ERROR:  the audit trail of this table has a setting for column "m", which does not exist/, 'but who would write without it');
+sql(q{SELECT dbm.install_audit_trigger('moody'); DROP TABLE moody});
 
 # --- Who, and settings
 

@@ -129,7 +129,7 @@ pub const IS_STALE: &str =
     "(r.home <> $1 OR NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = r.relid))";
 
 /// The OID of a watched table. Where that of the log is another database's, or of a table that a restore made anew, its
-/// name counts, but only where our trigger came along, and the table is known by no row of its own: anybody may give a
+/// name counts, but only where our trigger came along (others than those of a partition, which are its parent's), and the table is known by no row of its own: anybody may give a
 /// table of his a name, and would be shown what became of another. `$1`: the database.
 pub const OID: &str = "CASE
     WHEN r.home = $1 AND EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = r.relid) THEN r.relid
@@ -137,7 +137,8 @@ pub const OID: &str = "CASE
         SELECT p.oid FROM pg_catalog.pg_class p JOIN pg_catalog.pg_namespace s ON s.oid = p.relnamespace
         WHERE p.relname = r.table_name AND s.nspname = r.schema_name AND p.relkind IN ('r', 'p')
           AND EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.oid
-                      AND g.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure)
+                      AND g.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
+                      AND g.tgparentid = 0::pg_catalog.oid AND g.tgname <> '00_dbm_audit_truncate')
           AND NOT EXISTS (SELECT FROM dbm_trail.relation w WHERE w.home = $1 AND w.relid = p.oid)) END";
 
 /// Whether rows of the table `c` come that a statement on it does not bring, or in an order that a statement does not know:

@@ -64,8 +64,12 @@ unsafe fn noticed(stage: Stage, event: &pg_sys::EventTriggerData) {
         }
     }
     let Some(handler) = HANDLER.get() else { return };
-    // SAFETY: reads a flag.
-    if unsafe { pg_sys::creating_extension } {
+    // SAFETY: reads a flag and a number; a look-up that may find nothing.
+    let is_script_of_ours = unsafe {
+        pg_sys::creating_extension
+            && pg_sys::CurrentExtensionObject == pg_sys::get_extension_oid(c"dbmastery".as_ptr(), true)
+    };
+    if is_script_of_ours {
         // What it is to work with may not be there yet.
         return;
     }

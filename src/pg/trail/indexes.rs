@@ -215,29 +215,34 @@ impl Indexes {
                 if let Some(ranges) = ranges {
                     ranges.close();
                 }
+                // The map of a BRIN index is as it was when it was opened: kept over a whole statement, it could send rows
+                // to a summary that somebody has made anew elsewhere meanwhile.
+                #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+                index.let_go();
             }
         }
     }
 
     /// Closes them. The locks stay to the end of the transaction.
     pub fn close(self) {
-        for Index { relation, information, .. } in self.0 {
+        for index in self.0 {
             // SAFETY: opened by us, closed once.
-            unsafe {
-                #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-                let mut information = information;
-                #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-                if !information.ii_AmCache.is_null() {
-                    pg_sys::index_insert_cleanup(relation, &raw mut *information);
-                }
-                pg_sys::index_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-                drop(information);
-            }
+            unsafe { pg_sys::index_close(index.relation, pg_sys::NoLock as pg_sys::LOCKMODE) };
         }
     }
 }
 
 impl Index {
+    /// Lets go of what the access method keeps between two entries.
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    fn let_go(&mut self) {
+        if !self.information.ii_AmCache.is_null() {
+            // SAFETY: the index is open; what it keeps is its own.
+            unsafe { pg_sys::index_insert_cleanup(self.relation, &raw mut *self.information) };
+            self.information.ii_AmCache = null_mut();
+        }
+    }
+
     /// # Safety
     /// A row of the table, and where it is in it.
     unsafe fn add(

@@ -119,14 +119,29 @@ fn is_there(relid: Option<pg_sys::Datum>) -> bool {
     }
 }
 
-/// Puts the row of a watched table right, which a restore has made anew; whether there was one.
+/// Puts the row of a watched table right, which a restore has made anew; whether there was one. One that cannot be is left
+/// as it is: whoever runs DDL has nothing to do with it.
 pub fn adopt(relid: u32, schema: &str, name: &str) -> bool {
-    find_by_name(relid.into(), schema, name).is_some()
+    put_right(relid.into(), schema, name, |_| ()).is_some()
 }
 
 /// The watched relation of this name whose row is of another database, or of a table that is there no more, put right.
 /// Only for a table that has a trigger of ours: nobody else's is meant.
 pub fn find_by_name(relid: pg_sys::Oid, schema: &str, name: &str) -> Option<Registered> {
+    put_right(relid, schema, name, |column| {
+        raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+            &format!(
+                "the audit trail of this table has a setting for column \"{column}\", which does not exist"
+            ),
+            "The table was restored from a dump that knows no such column.",
+            "Call dbm.install_audit_trigger() again.",
+        )
+    })
+}
+
+/// `on_missing` is told of a column that has a setting and is gone; where it returns, the row stays as it is.
+fn put_right(relid: pg_sys::Oid, schema: &str, name: &str, on_missing: fn(&str)) -> Option<Registered> {
     let open = Open::if_there("relation", pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE)?;
     // Somebody else may have put it right while we waited.
     if let Some(found) = find(relid) {
@@ -141,13 +156,19 @@ pub fn find_by_name(relid: pg_sys::Oid, schema: &str, name: &str) -> Option<Regi
             && (text(at(10)) != home || !is_there(at(1)))
     };
     // SAFETY: the log's own table, of which the relation and its rows are used while both are open.
-    let changed = unsafe { rewrite(&open, is_meant, relid, &home) };
+    let changed = unsafe { rewrite(&open, is_meant, relid, &home, on_missing) };
     changed.then(|| find(relid)).flatten()
 }
 
 /// # Safety
 /// The registry is open and locked against other writers.
-unsafe fn rewrite(open: &Open, is_meant: impl Fn(&[Value]) -> bool, relid: pg_sys::Oid, home: &str) -> bool {
+unsafe fn rewrite(
+    open: &Open,
+    is_meant: impl Fn(&[Value]) -> bool,
+    relid: pg_sys::Oid,
+    home: &str,
+    on_missing: fn(&str),
+) -> bool {
     // SAFETY: as the caller vouches; the tuple is copied before it is changed.
     unsafe {
         let descriptor = (*open.relation).rd_att;
@@ -182,7 +203,13 @@ unsafe fn rewrite(open: &Open, is_meant: impl Fn(&[Value]) -> bool, relid: pg_sy
             if let Some(settings) =
                 row.get(9).copied().flatten().and_then(|datum| JsonB::from_datum(datum, false))
             {
-                let settings = renumbered(settings.0, relid);
+                let settings = match renumbered(settings.0, relid) {
+                    Ok(settings) => settings,
+                    Err(column) => {
+                        on_missing(&column);
+                        continue;
+                    }
+                };
                 replace[9] = true;
                 values[9] = JsonB(settings).into_datum().unwrap_or(pg_sys::Datum::null());
             }
@@ -205,8 +232,8 @@ unsafe fn rewrite(open: &Open, is_meant: impl Fn(&[Value]) -> bool, relid: pg_sy
     }
 }
 
-/// Columns have other numbers after a restore, where some had been dropped.
-fn renumbered(mut settings: serde_json::Value, relid: pg_sys::Oid) -> serde_json::Value {
+/// Columns have other numbers after a restore, where some had been dropped. The name of one that is gone is the error.
+fn renumbered(mut settings: serde_json::Value, relid: pg_sys::Oid) -> Result<serde_json::Value, String> {
     for list in ["only", "exclude", "redact"] {
         let Some(columns) = settings.get_mut(list).and_then(serde_json::Value::as_array_mut) else {
             continue;
@@ -221,16 +248,9 @@ fn renumbered(mut settings: serde_json::Value, relid: pg_sys::Oid) -> serde_json
             if number > 0 {
                 column["number"] = number.into();
             } else {
-                raise(
-                    PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-                    &format!(
-                        "the audit trail of this table has a setting for column \"{name}\", which does not exist"
-                    ),
-                    "The table was restored from a dump that knows no such column.",
-                    "Call dbm.install_audit_trigger() again.",
-                );
+                return Err(name.to_owned());
             }
         }
     }
-    settings
+    Ok(settings)
 }

@@ -47,6 +47,8 @@ pub struct Ddl {
     pub renamed_schema: Option<(String, String)>,
     /// The partition that it attaches or detaches.
     pub partition: Option<Partition>,
+    /// Whether it attaches one, whatever its names mean by now.
+    pub attaches: bool,
 }
 
 impl Ddl {
@@ -64,6 +66,7 @@ impl Ddl {
             drops: false,
             renamed_schema: None,
             partition: None,
+            attaches: false,
         };
         if tree.is_null() {
             return ddl;
@@ -117,6 +120,7 @@ impl Ddl {
                 Command::AT_AttachPartition
                 | Command::AT_DetachPartition
                 | Command::AT_DetachPartitionFinalize => {
+                    self.attaches |= kind == Command::AT_AttachPartition;
                     // SAFETY: as the grammar makes it.
                     let partition = unsafe { oid((*definition.cast::<pg_sys::PartitionCmd>()).name) };
                     self.partition = oid(statement.relation).zip(partition).map(|(parent, partition)| {

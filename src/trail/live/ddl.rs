@@ -1,6 +1,8 @@
 //! What is done beside DDL: watched tables keep their names and their triggers, new ones of watched schemas are put under
 //! the trail, and whoever takes a trigger away or out of force is written down.
 
+use std::cell::RefCell;
+
 use super::facts;
 use super::install::{drop_triggers, note, remake, run, watch};
 use super::list::unwatched;
@@ -10,10 +12,17 @@ use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{Ddl, Stage, adopt, home};
 use crate::pg::value::{RegClass, Text};
-use crate::pg::{guard, query};
+use crate::pg::{guard, query, roles};
 use crate::trail::survey::{IS_STALE, OID, Watched};
 use crate::trail::triggers::{PREFIX, create_on_partition};
 use crate::trail::watch::Asked;
+
+thread_local! {
+    /// Tables whose triggers made way for those of a table they were to come under, by their numbers: the names of a
+    /// statement may mean others when it runs. What a statement that was rolled back left here has its triggers, and is
+    /// looked at once more for nothing.
+    static MADE_WAY: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A moment of a statement.
 pub fn noticed(ddl: &Ddl) {
@@ -43,19 +52,25 @@ fn listed(numbers: &[u32]) -> String {
 }
 
 /// What watches the tables of that list: their own rows, those of what inherits from them or they from, and of the
-/// partitioned tables far above.
+/// partitioned tables far above. Asked from below: who looks down from each of those locks all their partitions.
 fn watching(list: &str) -> String {
     format!(
         "c.oid IN ({list}) OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND \
-         i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p \
-         WHERE p.relid IN ({list}))"
+         i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.oid IN (SELECT a.relid::pg_catalog.oid \
+         FROM pg_catalog.unnest('{{{list}}}'::pg_catalog.oid[]) AS t (oid) \
+         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(t.oid) a)"
     )
 }
 
 /// A statement begins: once it has given things other names, or taken them away, nobody knows what was meant.
 fn begins(ddl: &Ddl) {
-    // With the rights of whoever runs it.
-    let in_the_way = with_empty_search_path(|| partitions::in_the_way(ddl.partition));
+    // Looked up as the extension: whoever attaches need not have any right on its schema. The owner has to be the caller.
+    let in_the_way = ddl
+        .partition
+        .filter(|found| found.comes)
+        .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(Some(found)))))
+        .filter(|&(_, owner)| roles::is_member(owner))
+        .map(|(partition, _)| partition);
     if !ddl.renames && !ddl.may_silence && !ddl.drops && in_the_way.is_none() {
         return;
     }
@@ -64,9 +79,20 @@ fn begins(ddl: &Ddl) {
             adopt_restored();
             if let Some(partition) = in_the_way {
                 drop_triggers(partition);
+                MADE_WAY.with_borrow_mut(|tables| tables.push(partition));
             }
         });
     });
+}
+
+/// Of tables that made way and did not come under the other, triggers were dropped.
+fn keep_those_that_made_way() {
+    for table in MADE_WAY.take() {
+        let condition = format!(
+            "c.oid = {table} OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}) p)"
+        );
+        keep_triggers(&condition, When::Dropped);
+    }
 }
 
 /// Tables that a restore made are known by their names; from now on by their numbers. Only those that have all their
@@ -94,6 +120,9 @@ fn dropped() {
     as_extension(|| {
         guard::trusting(|| {
             forget_schemas(&gone.schemas);
+            if gone.has_columns {
+                keep_names();
+            }
             partitions::note_dropped(&gone.tables);
             note_gone(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
             let tables = silence::without_triggers(&gone.triggers);
@@ -137,6 +166,9 @@ fn ended(ddl: &Ddl) {
                 _ => String::new(),
             };
             keep_triggers(&format!("{}{below}", watching(&list)), when);
+            if ddl.attaches {
+                keep_those_that_made_way();
+            }
             if ddl.tag == "ALTER TABLE" {
                 partitions::release_detached();
             }
@@ -175,6 +207,10 @@ fn rename_schema(old: &str, new: &str) {
 /// Another of that name is another's.
 fn forget_schemas(schemas: &[String]) {
     for schema in schemas {
+        // Who only asks does not wait for those who make a log.
+        if !silence::is_of_watched_schema(schema) {
+            continue;
+        }
         query::write(
             "DELETE FROM dbm.audit_schema WHERE schema_name = $1",
             &[Text::from(schema.as_str()).into()],

@@ -162,6 +162,9 @@ pub fn run(statement: &str) {
 }
 
 fn make_log() {
+    if is_there() {
+        return;
+    }
     // One of two who come at once makes it.
     run("LOCK TABLE dbm.audit_schema IN SHARE ROW EXCLUSIVE MODE");
     if is_there() {

@@ -1,11 +1,14 @@
 //! Partitions of watched tables: their triggers, and rows that come and go with them, which no change tells.
 
+use pgrx::pg_sys;
+
 use super::ddl::truncate_trigger;
 use super::facts;
 use super::install::{self, run};
+use crate::pg::query;
 use crate::pg::trail::{Partition, home};
 use crate::pg::value::{RegClass, Text};
-use crate::pg::{query, roles};
+use crate::text::quote_qualified;
 use crate::trail::survey::OID;
 use crate::trail::triggers::{self, PREFIX};
 
@@ -15,8 +18,8 @@ pub const ATTACHED: &str = "attached";
 pub const DETACHED: &str = "detached";
 
 /// A partition that is about to come and has row triggers of its own, where the table above it has: both are called the
-/// same, and the server would refuse it. With the rights of the caller, who has to be its owner.
-pub fn in_the_way(partition: Option<Partition>) -> Option<u32> {
+/// same, and the server would refuse it. With its owner, who the caller has to be.
+pub fn in_the_way(partition: Option<Partition>) -> Option<(u32, pg_sys::Oid)> {
     let Partition { parent, partition, comes: true } = partition? else { return None };
     let sql = format!(
         "SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = {partition}
@@ -29,7 +32,7 @@ pub fn in_the_way(partition: Option<Partition>) -> Option<u32> {
                        SELECT p.relid FROM pg_catalog.pg_partition_tree({partition}) p)))"
     );
     let owner = query::rows(&sql, &[], |row| row.get::<RegClass>(1)).into_iter().flatten().next()?;
-    roles::is_member(owner.oid()).then_some(partition)
+    Some((partition, owner.oid()))
 }
 
 /// Whether the row trigger of a partitioned table above it is there.
@@ -85,41 +88,72 @@ fn watched_above(relid: u32) -> Option<i32> {
 /// Writes down that rows came or went with a partition, if it has any.
 pub fn note(partition: Partition) {
     let Some(relation) = watched_above(partition.parent) else { return };
-    let table = facts::table(partition.partition);
-    // What is elsewhere is not asked.
-    let has_rows = table.kind == 'f'
-        || !query::rows(&format!("SELECT 1 FROM {} LIMIT 1", table.quoted()), &[], |_| Ok(())).is_empty();
-    if has_rows {
-        install::note(relation, if partition.comes { ATTACHED } else { DETACHED }, &table.quoted());
+    if has_rows(partition.partition) {
+        let name = facts::table(partition.partition).quoted();
+        install::note(relation, if partition.comes { ATTACHED } else { DETACHED }, &name);
     }
+}
+
+/// Whether a table, or one below it, has rows. What is elsewhere is not asked, and counts as having some: by whatever it is
+/// reached, that would be with the rights of the extension's owner.
+fn has_rows(relid: u32) -> bool {
+    let leaves = |kind: char| {
+        format!(
+            "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind = '{kind}' AND (c.oid = {relid}
+                 OR c.oid IN (SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p))
+             ORDER BY 1, 2"
+        )
+    };
+    !facts::names(&leaves('f'), &[]).is_empty()
+        || facts::names(&leaves('r'), &[]).iter().any(|leaf| {
+            !query::rows(&format!("SELECT 1 FROM ONLY {leaf} LIMIT 1"), &[], |_| Ok(())).is_empty()
+        })
 }
 
 /// Writes down of tables that were dropped that rows went with them, where they were partitions of watched ones: those
 /// of which the log has changes, and that were not detached before. `tables`: number, schema, name.
 pub fn note_dropped(tables: &[(u32, String, String)]) {
     let gone: Vec<String> = tables.iter().map(|table| table.0.to_string()).collect();
-    for (_, schema, name) in tables {
-        let sql = format!(
-            "SELECT DISTINCT r.relation_id FROM dbm_trail.shape s JOIN dbm_trail.relation r ON r.relation_id = s.relation_id
-             JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
-             WHERE r.home = $1 AND r.removed_at IS NULL AND s.schema_name = $2 AND s.table_name = $3
-               AND (r.schema_name <> s.schema_name OR r.table_name <> s.table_name)
-               AND COALESCE((SELECT e.kind FROM dbm_trail.event e
-                             WHERE e.relation_id = r.relation_id AND e.detail = $4 AND e.kind IN ('{ATTACHED}', '{DETACHED}')
-                             ORDER BY e.event_id DESC LIMIT 1), '') <> '{DETACHED}'
-               AND r.relid NOT IN ({})",
-            gone.join(", ")
-        );
-        let quoted = crate::text::quote_qualified(schema, name);
-        let arguments = [
-            Text::from(home()).into(),
-            Text::from(schema.as_str()).into(),
-            Text::from(name.as_str()).into(),
-            Text::from(quoted.as_str()).into(),
-        ];
-        let found = query::rows(&sql, &arguments, |row| row.get::<i32>(1));
-        for relation in found.into_iter().flatten() {
-            install::note(relation, DETACHED, &format!("{quoted}, dropped"));
+    let remains = format!(
+        "SELECT 1 FROM dbm_trail.relation r JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
+         WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid <> ALL ('{{{}}}'::pg_catalog.oid[]) LIMIT 1",
+        gone.join(", ")
+    );
+    if tables.is_empty() || query::rows(&remains, &[Text::from(home()).into()], |_| Ok(())).is_empty() {
+        return;
+    }
+    let sql = format!(
+        "SELECT DISTINCT r.relation_id, t.quoted
+         FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
+             pg_catalog.unnest($4::pg_catalog.text[])) AS t (schema_name, table_name, quoted)
+         JOIN dbm_trail.shape s ON s.schema_name = t.schema_name AND s.table_name = t.table_name
+         JOIN dbm_trail.relation r ON r.relation_id = s.relation_id
+         JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
+         WHERE r.home = $1 AND r.removed_at IS NULL
+           AND (r.schema_name <> s.schema_name OR r.table_name <> s.table_name)
+           AND COALESCE((SELECT e.kind FROM dbm_trail.event e
+                         WHERE e.relation_id = r.relation_id AND e.detail = t.quoted
+                           AND e.kind IN ('{ATTACHED}', '{DETACHED}')
+                         ORDER BY e.event_id DESC LIMIT 1), '') <> '{DETACHED}'
+           AND r.relid <> ALL ('{{{}}}'::pg_catalog.oid[])
+         ORDER BY 2, 1",
+        gone.join(", ")
+    );
+    let texts = |text: fn(&(u32, String, String)) -> String| {
+        tables.iter().map(|table| Text::from(text(table))).collect::<Vec<Text>>()
+    };
+    let arguments = [
+        Text::from(home()).into(),
+        texts(|table| table.1.clone()).into(),
+        texts(|table| table.2.clone()).into(),
+        texts(|table| quote_qualified(&table.1, &table.2)).into(),
+    ];
+    let found = query::rows(&sql, &arguments, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
+    for (relation, name) in found {
+        if let (Some(relation), Some(name)) = (relation, name) {
+            install::note(relation, DETACHED, &format!("{}, dropped", name.as_str()));
         }
     }
 }

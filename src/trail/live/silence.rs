@@ -1,6 +1,8 @@
 //! Triggers that somebody takes away or out of force: it is said, written down, and where the schema is watched as a whole,
 //! undone at once.
 
+use std::collections::HashSet;
+
 use super::facts;
 use super::install::{note, remake};
 use crate::pg::error::warn;
@@ -32,12 +34,14 @@ pub struct Gone {
     pub tables: Vec<(u32, String, String)>,
     /// Schemas.
     pub schemas: Vec<String>,
+    /// Whether columns went from tables that stay.
+    pub has_columns: bool,
 }
 
 impl Gone {
     /// Whether that is nothing that matters here.
     pub fn is_empty(&self) -> bool {
-        self.triggers.is_empty() && self.tables.is_empty() && self.schemas.is_empty()
+        self.triggers.is_empty() && self.tables.is_empty() && self.schemas.is_empty() && !self.has_columns
     }
 }
 
@@ -46,7 +50,7 @@ pub fn gone() -> Gone {
     let sql = format!(
         "SELECT d.objid, d.object_type, d.address_names[1], d.address_names[2]
          FROM pg_catalog.pg_event_trigger_dropped_objects() d
-         WHERE NOT d.is_temporary AND (d.object_type IN ('table', 'schema')
+         WHERE NOT d.is_temporary AND (d.object_type IN ('table', 'schema', 'table column')
              OR d.object_type = 'trigger' AND pg_catalog.starts_with(d.address_names[3], '{PREFIX}'))"
     );
     let found = query::rows(&sql, &[], |row| {
@@ -59,27 +63,39 @@ pub fn gone() -> Gone {
         match &*kind {
             "table" => gone.tables.push((oid, first, second)),
             "schema" => gone.schemas.push(first),
+            "table column" => gone.has_columns = true,
             _ => gone.triggers.push((first, second)),
         }
     }
+    gone.triggers.sort();
+    gone.triggers.dedup();
+    let tables: HashSet<(&str, &str)> =
+        gone.tables.iter().map(|(_, schema, name)| (&**schema, &**name)).collect();
+    gone.triggers.retain(|(schema, name)| !tables.contains(&(schema, name)));
     gone
 }
 
 /// The tables of triggers that were dropped, of those that are still there.
 pub fn without_triggers(triggers: &[(String, String)]) -> Vec<u32> {
-    let mut tables: Vec<u32> = Vec::new();
-    for (schema, name) in triggers {
-        let found = query::rows(
-            "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
-            &[Text::from(schema.as_str()).into(), Text::from(name.as_str()).into()],
-            |row| row.get::<RegClass>(1),
-        );
-        tables.extend(found.into_iter().flatten().map(|found| found.oid().to_u32()));
+    if triggers.is_empty() {
+        return Vec::new();
     }
-    tables.sort_unstable();
-    tables.dedup();
-    tables
+    let (schemas, names): (Vec<Text>, Vec<Text>) = triggers
+        .iter()
+        .map(|(schema, name)| (Text::from(schema.as_str()), Text::from(name.as_str())))
+        .unzip();
+    let found = query::rows(
+        "SELECT DISTINCT c.oid
+         FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
+             AS t (schema_name, table_name)
+         JOIN pg_catalog.pg_namespace n ON n.nspname = t.schema_name::pg_catalog.name
+         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::pg_catalog.name
+             AND c.relkind IN ('r', 'p')
+         ORDER BY 1",
+        &[schemas.into(), names.into()],
+        |row| row.get::<RegClass>(1),
+    );
+    found.into_iter().flatten().map(|found| found.oid().to_u32()).collect()
 }
 
 /// Says what of a table's triggers is gone or out of force, writes it down, and puts it back where its schema is watched as
@@ -140,7 +156,8 @@ fn end_of_silence(relation: i32) {
     }
 }
 
-fn is_of_watched_schema(schema: &str) -> bool {
+/// Whether a schema is watched as a whole.
+pub fn is_of_watched_schema(schema: &str) -> bool {
     let found = query::rows(
         "SELECT 1 FROM dbm.audit_schema s WHERE s.schema_name = $1",
         &[Text::from(schema).into()],
