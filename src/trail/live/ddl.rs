@@ -69,7 +69,7 @@ fn begins(ddl: &Ddl) {
         .partition
         .filter(|found| found.comes)
         .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(Some(found)))))
-        .filter(|&(_, owner)| roles::is_member(owner))
+        .filter(|&(_, owner)| roles::is_member(owner.into()))
         .map(|(partition, _)| partition);
     if !ddl.renames && !ddl.may_silence && !ddl.drops && in_the_way.is_none() {
         return;

@@ -1,7 +1,5 @@
 //! Partitions of watched tables: their triggers, and rows that come and go with them, which no change tells.
 
-use pgrx::pg_sys;
-
 use super::ddl::truncate_trigger;
 use super::facts;
 use super::install::{self, run};
@@ -19,7 +17,7 @@ pub const DETACHED: &str = "detached";
 
 /// A partition that is about to come and has row triggers of its own, where the table above it has: both are called the
 /// same, and the server would refuse it. With its owner, who the caller has to be.
-pub fn in_the_way(partition: Option<Partition>) -> Option<(u32, pg_sys::Oid)> {
+pub fn in_the_way(partition: Option<Partition>) -> Option<(u32, u32)> {
     let Partition { parent, partition, comes: true } = partition? else { return None };
     let sql = format!(
         "SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = {partition}
@@ -32,7 +30,7 @@ pub fn in_the_way(partition: Option<Partition>) -> Option<(u32, pg_sys::Oid)> {
                        SELECT p.relid FROM pg_catalog.pg_partition_tree({partition}) p)))"
     );
     let owner = query::rows(&sql, &[], |row| row.get::<RegClass>(1)).into_iter().flatten().next()?;
-    Some((partition, owner.oid()))
+    Some((partition, owner.oid().to_u32()))
 }
 
 /// Whether the row trigger of a partitioned table above it is there.
