@@ -202,6 +202,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::install();
     pg::capture::install();
     pg::silence::install();
+    pg::executor::install();
     pg::guard::install(migration::live::guard::decide);
     pg::trail::install();
     pg::trail::install_handler(trail::live::ddl::noticed);

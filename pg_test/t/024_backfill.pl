@@ -11,6 +11,7 @@ use Audit qw(none rows utf8_locale);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Session;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -75,19 +76,6 @@ sub last_job
 	return $node->safe_psql('busy', 'SELECT coalesce(max(id), 0) FROM dbm.backfill_job');
 }
 
-# Waits until the server takes connections again. Without standard input, which a psql that is refused does not read.
-sub wait_for_server
-{
-	my ($out, $error);
-	for (1 .. 600)
-	{
-		return
-		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('busy'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$error);
-		usleep(100_000);
-	}
-	die "the server did not come back: $error";
-}
-
 # The job that begins after $before; a crash leaves gaps between the numbers.
 sub begun
 {
@@ -123,7 +111,7 @@ sub killed_and_taken_up
 		push @said, ended($run);
 		stop_writers($writers);
 		$node->start if $point->{how} ne 'kill';
-		wait_for_server();
+		wait_for_server($node, 'busy');
 		push @said, "share after $point->{how}: " . (status($job)->{share} // 'none');
 		is(status($job)->{state}, 'interrupted', "$point->{how} at $point->{share}: it is interrupted");
 	}

@@ -9,10 +9,10 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use Audit qw(rows utf8_locale);
-use IPC::Run;
 use Partitions qw(keep maintain partitions statuses_of);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Session;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -42,18 +42,6 @@ sub fault
 	$node->reload;
 	usleep(300_000);
 	return;
-}
-
-sub wait_for_server
-{
-	my ($out, $error);
-	for (1 .. 600)
-	{
-		return
-		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('postgres'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$error);
-		usleep(100_000);
-	}
-	die "the server did not come back: $error";
 }
 
 # What dbm.partition_drain() says.
@@ -214,7 +202,7 @@ for my $place ('prepared', 'batch', 'copying:2', 'catching_up', 'replayed', 'rea
 	fault("copy:$place");
 	$node->psql('postgres', "SELECT dbm.partition_drain('shop.$name')");
 	eval { Writers::stop($beside) };
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	is_same($name, "killed at $place: all rows are there");
 	$beside = Writers::start($node, 'postgres', $script, 2);
@@ -235,7 +223,7 @@ for my $place ('prepared', 'batch', 'copying:2', 'catching_up', 'replayed', 'rea
 	make('odd', 30_000);
 	fault('copy:copying:1');
 	$node->psql('postgres', "SELECT dbm.partition_drain('shop.odd')");
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	sql('TRUNCATE shop.odd_default; TRUNCATE shop.odd_mirror');
 	sql("INSERT INTO shop.odd (id, at, n, note) SELECT i, '2026-03-02', i, 'again' FROM generate_series(1, 5000) i; INSERT INTO shop.odd_mirror SELECT * FROM shop.odd");
@@ -246,7 +234,7 @@ for my $place ('prepared', 'batch', 'copying:2', 'catching_up', 'replayed', 'rea
 	make('odd', 30_000);
 	fault('copy:batch');
 	$node->psql('postgres', "SELECT dbm.partition_drain('shop.odd')");
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	sql('DELETE FROM shop.odd WHERE id % 3 = 0; DELETE FROM shop.odd_mirror WHERE id % 3 = 0');
 	sql('VACUUM FULL shop.odd_default');
@@ -257,7 +245,7 @@ for my $place ('prepared', 'batch', 'copying:2', 'catching_up', 'replayed', 'rea
 	make('odd', 30_000);
 	fault('copy:copying:1');
 	$node->psql('postgres', "SELECT dbm.partition_drain('shop.odd')");
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	sql('ALTER TABLE shop.odd ADD COLUMN late int');
 	@done = drain('shop.odd');

@@ -9,9 +9,9 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 
 use Audit qw(rows utf8_locale);
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Session;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -39,18 +39,6 @@ sub fault
 	$node->reload;
 	usleep(300_000);
 	return;
-}
-
-sub wait_for_server
-{
-	my ($out, $error);
-	for (1 .. 600)
-	{
-		return
-		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('postgres'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$error);
-		usleep(100_000);
-	}
-	die "the server did not come back: $error";
 }
 
 # A table of so many rows, the partitioned one that is to take its place, and the log of the writers.
@@ -166,7 +154,7 @@ for my $place ('prepared', 'batch', 'copying:1', 'catching_up', 'replayed', 'rea
 	fault("copy:$place");
 	$node->psql('postgres', "CALL dbm.partition_copy($job)");
 	eval { Writers::stop($beside) };
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	is_as_logged($name, 20_000, "killed at $place: the table is what the log says");
 	$beside = Writers::start($node, 'postgres', $own, 2);

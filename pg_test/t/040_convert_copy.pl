@@ -14,6 +14,7 @@ use IPC::Run;
 use Plan qw(schema_of);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Session;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -157,18 +158,6 @@ sub fault
 	return;
 }
 
-sub wait_for_server
-{
-	my ($out, $said);
-	for (1 .. 600)
-	{
-		return
-		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('postgres'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$said);
-		usleep(100_000);
-	}
-	die "the server did not come back: $said";
-}
-
 my $script = PostgreSQL::Test::Utils::tempdir() . '/some.sql';
 append_to_file($script, writers($rows));
 
@@ -190,7 +179,7 @@ sub killed
 	fault("copy:$place");
 	my ($said) = call($node, 'killed', "CALL dbm.$direction($number)");
 	like($said, qr/server closed the connection|terminating connection/, "killed at $place") and $kills++;
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	some_writes();
 	is(accounts($node, 'killed', $rows), '', "killed at $place: every write came through once");
@@ -342,7 +331,7 @@ for my $place (qw(batch kept_up))
 	fault("copy:$place");
 	my ($said) = call($node, 'other', "CALL dbm.apply($plan)");
 	like($said, qr/server closed the connection|terminating connection/, "killed at $place");
-	wait_for_server();
+	wait_for_server($node);
 	fault('');
 	sql('other', 'UPDATE shop.busy SET n = n + 1, at = at - (id % 2 * 40)::int WHERE id <= 25000') if $place eq 'batch';
 }

@@ -157,6 +157,12 @@ impl Snapshot {
         self.relations.get(position)
     }
 
+    /// A function by its OID.
+    pub fn function(&self, oid: Oid) -> Option<&Function> {
+        let place = self.functions.binary_search_by_key(&oid, |function| function.oid).ok()?;
+        self.functions.get(place)
+    }
+
     /// The columns of a relation in their order.
     pub fn columns_of(&self, relation: Oid) -> &[Column] {
         run(&self.columns, &self.column_runs, relation)

@@ -14,7 +14,6 @@ use std::cell::Cell;
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::executor;
 use super::local_settings::with_protected_settings;
 
 /// What a session is silent by.
@@ -43,8 +42,6 @@ thread_local! {
     static STATE: Cell<Option<State>> = const { Cell::new(None) };
     static NEXT_NEEDS: Cell<pg_sys::needs_fmgr_hook_type> = const { Cell::new(None) };
     static NEXT: Cell<pg_sys::fmgr_hook_type> = const { Cell::new(None) };
-    static NEXT_RUN: Cell<pg_sys::ExecutorRun_hook_type> = const { Cell::new(None) };
-    static NEXT_FINISH: Cell<pg_sys::ExecutorFinish_hook_type> = const { Cell::new(None) };
     /// Whether a function was kept from being inlined.
     static IS_HELD: Cell<bool> = const { Cell::new(false) };
 }
@@ -57,10 +54,6 @@ pub fn install() {
         pg_sys::needs_fmgr_hook = Some(needs);
         NEXT.set(pg_sys::fmgr_hook);
         pg_sys::fmgr_hook = Some(around);
-        NEXT_RUN.set(pg_sys::ExecutorRun_hook);
-        pg_sys::ExecutorRun_hook = Some(run);
-        NEXT_FINISH.set(pg_sys::ExecutorFinish_hook);
-        pg_sys::ExecutorFinish_hook = Some(finish);
     }
 }
 
@@ -174,13 +167,14 @@ fn leave() {
 }
 
 /// The executor begins, or goes on with, a query or its triggers.
-fn begin_run() {
+pub fn begin_run() {
     if let Some(state) = STATE.get() {
         change(state, State { runs: state.runs + 1, ..state });
     }
 }
 
-fn end_run() {
+/// It ends that.
+pub fn end_run() {
     if let Some(state) = STATE.get() {
         change(state, State { runs: state.runs.saturating_sub(1), ..state });
     }
@@ -193,41 +187,6 @@ fn change(from: State, to: State) {
         (false, true) => put(pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32, false),
         _ => {}
     }
-}
-
-// Not guarded, as above.
-#[cfg(not(feature = "pg18"))]
-unsafe extern "C-unwind" fn run(
-    description: *mut pg_sys::QueryDesc,
-    direction: pg_sys::ScanDirection::Type,
-    count: u64,
-    execute_once: bool,
-) {
-    begin_run();
-    // SAFETY: the server's own arguments, handed on.
-    unsafe { executor::run(NEXT_RUN.get(), description, direction, count, execute_once) };
-    end_run();
-}
-
-// Not guarded, as above.
-#[cfg(feature = "pg18")]
-unsafe extern "C-unwind" fn run(
-    description: *mut pg_sys::QueryDesc,
-    direction: pg_sys::ScanDirection::Type,
-    count: u64,
-) {
-    begin_run();
-    // SAFETY: the server's own arguments, handed on.
-    unsafe { executor::run(NEXT_RUN.get(), description, direction, count) };
-    end_run();
-}
-
-// Not guarded, as above.
-unsafe extern "C-unwind" fn finish(description: *mut pg_sys::QueryDesc) {
-    begin_run();
-    // SAFETY: the server's own argument, handed on.
-    unsafe { executor::finish(NEXT_FINISH.get(), description) };
-    end_run();
 }
 
 /// Writes the settings themselves: to set them as a user does would make every plan of the session anew at each call.

@@ -2,6 +2,7 @@
 
 pub mod date;
 pub mod english;
+pub mod hex;
 pub mod identifier;
 pub mod keywords;
 pub mod size;

@@ -11,15 +11,15 @@ use Time::HiRes qw(usleep);
 
 our @EXPORT_OK = qw(wait_for_server);
 
-# Returns once it answers. Not by poll_query_until, which writes to a psql that may be gone already.
+# Returns once it answers, in that database. Not by poll_query_until, which writes to a psql that may be gone already.
 sub wait_for_server
 {
-	my ($node) = @_;
+	my ($node, $database) = @_;
 	my ($out, $said);
 	for (1 .. 600)
 	{
 		return
-		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr('postgres'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$said);
+		  if IPC::Run::run([ $node->installed_command('psql'), '-X', '-d', $node->connstr($database // 'postgres'), '-c', 'SELECT 1' ], '<', \undef, '>', \$out, '2>', \$said);
 		usleep(100_000);
 	}
 	die "the server did not come back: $said";

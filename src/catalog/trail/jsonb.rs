@@ -5,20 +5,20 @@ use std::cmp::Ordering;
 
 use super::numeric;
 
-const COUNT_MASK: u32 = 0x0fff_ffff;
+pub(super) const COUNT_MASK: u32 = 0x0fff_ffff;
 const IS_SCALAR: u32 = 0x1000_0000;
-const IS_OBJECT: u32 = 0x2000_0000;
+pub(super) const IS_OBJECT: u32 = 0x2000_0000;
 
-const LENGTH_MASK: u32 = 0x0fff_ffff;
-const TYPE_MASK: u32 = 0x7000_0000;
-const HAS_OFFSET: u32 = 0x8000_0000;
+pub(super) const LENGTH_MASK: u32 = 0x0fff_ffff;
+pub(super) const TYPE_MASK: u32 = 0x7000_0000;
+pub(super) const HAS_OFFSET: u32 = 0x8000_0000;
 
-const STRING: u32 = 0x0000_0000;
-const NUMERIC: u32 = 0x1000_0000;
+pub(super) const STRING: u32 = 0x0000_0000;
+pub(super) const NUMERIC: u32 = 0x1000_0000;
 const FALSE: u32 = 0x2000_0000;
 const TRUE: u32 = 0x3000_0000;
 const NULL: u32 = 0x4000_0000;
-const CONTAINER: u32 = 0x5000_0000;
+pub(super) const CONTAINER: u32 = 0x5000_0000;
 
 /// One entry in so many tells where it ends, the others how long they are.
 const STRIDE: usize = 32;
@@ -35,6 +35,18 @@ pub fn key_order(one: &[u8], other: &[u8]) -> Ordering {
 pub fn length_word(length: usize) -> [u8; 4] {
     let length = length as u32;
     if cfg!(target_endian = "little") { (length << 2).to_ne_bytes() } else { length.to_ne_bytes() }
+}
+
+/// The word that stands there; `None` behind the end.
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + 4)?;
+    Some(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+/// Where what an entry describes ends, if it begins at `start`.
+pub(super) fn end_of(entry: u32, start: usize) -> usize {
+    let told = (entry & LENGTH_MASK) as usize;
+    if entry & HAS_OFFSET != 0 { told } else { start + told }
 }
 
 /// The beginning of objects that all have the same keys, written once.
@@ -220,24 +232,17 @@ impl<'a> Object<'a> {
 /// What the server's `jsonb_hash_extended(object, 0)` says of an object as it is written here; `None` where a value of it is
 /// itself a document. `hash_bytes`: its `hash_bytes_extended()` with the seed 0.
 pub fn hash(object: &[u8], hash_bytes: impl Fn(&[u8]) -> u64) -> Option<u64> {
-    let word = |at: usize| {
-        let bytes = object.get(at..at + 4)?;
-        Some(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-    };
+    let word = |at: usize| word(object, at);
     let count = (word(LENGTH_WORD)? & COUNT_MASK) as usize;
     if count == 0 {
         return Some(0);
     }
     let entries = 2 * LENGTH_WORD;
     let data = object.get(entries + 8 * count..)?;
-    let end = |entry: u32, start: usize| {
-        let length = (entry & LENGTH_MASK) as usize;
-        if entry & HAS_OFFSET != 0 { length } else { start + length }
-    };
     // Keys stand before all values, and are hashed each before its own.
     let mut value_start = 0;
     for place in 0..count {
-        value_start = end(word(entries + 4 * place)?, value_start);
+        value_start = end_of(word(entries + 4 * place)?, value_start);
     }
     let mut key_start = 0;
     let mut hash = (u64::from(IS_OBJECT) << 32) | u64::from(IS_OBJECT);
@@ -247,11 +252,11 @@ pub fn hash(object: &[u8], hash_bytes: impl Fn(&[u8]) -> u64) -> Option<u64> {
         hash ^= with;
     };
     for place in 0..count {
-        let key_end = end(word(entries + 4 * place)?, key_start);
+        let key_end = end_of(word(entries + 4 * place)?, key_start);
         mix(hash_bytes(data.get(key_start..key_end)?));
         key_start = key_end;
         let entry = word(entries + 4 * (count + place))?;
-        let value_end = end(entry, value_start);
+        let value_end = end_of(entry, value_start);
         mix(match entry & TYPE_MASK {
             NULL => 1,
             TRUE => 2,

@@ -2,21 +2,15 @@
 //! and 131072 digits here, and a control character is one byte there and six here. What has no text can be neither
 //! read, nor dumped, nor sealed.
 
+use super::jsonb::{CONTAINER, COUNT_MASK, IS_OBJECT, NUMERIC, STRING, TYPE_MASK, end_of, word};
+use super::numeric;
+
 /// How many bytes the text may have: as many as a string in JSON can.
 pub const MOST: u64 = 0x0fff_ffff;
 
 /// Whatever a value of so many bytes holds, its text is not longer than [`MOST`]: no number is longer as text than 12,000
 /// times what it is as it is stored.
 const HARMLESS: usize = 16_384;
-
-const COUNT_MASK: u32 = 0x0fff_ffff;
-const IS_OBJECT: u32 = 0x2000_0000;
-const LENGTH_MASK: u32 = 0x0fff_ffff;
-const TYPE_MASK: u32 = 0x7000_0000;
-const HAS_OFFSET: u32 = 0x8000_0000;
-const STRING: u32 = 0x0000_0000;
-const NUMERIC: u32 = 0x1000_0000;
-const CONTAINER: u32 = 0x5000_0000;
 
 /// Whether a `jsonb`, its length word in front, has a text of at most [`MOST`] bytes.
 pub fn has_text(value: &[u8]) -> bool {
@@ -40,20 +34,10 @@ fn escaped_length(string: &[u8]) -> u64 {
 
 /// Digits, sign and point of a number, its length word left out.
 fn number_length(payload: &[u8]) -> u64 {
-    let word = |at: usize| payload.get(at..at + 2).map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
-    let Some(header) = word(0) else { return 0 };
-    let (weight, scale) = match header & 0xc000 {
-        // The name of what is no number.
-        0xc000 => return 9,
-        0x8000 => {
-            let weight = i64::from(header & 0x003f);
-            (if header & 0x0040 == 0 { weight } else { weight - 64 }, header & 0x1f80)
-        }
-        _ => (i64::from(word(2).unwrap_or(0) as i16), 0),
-    };
-    let scale = if header & 0x8000 == 0 { header & 0x3fff } else { scale >> 7 };
-    let before_the_point = u64::try_from(4 * (weight + 1)).unwrap_or(0).max(1);
-    2 + before_the_point + u64::from(scale)
+    // The name of what is no number has nine letters at most.
+    let Some(parts) = numeric::parts(payload) else { return 9 };
+    let before_the_point = u64::try_from(4 * (parts.weight + 1)).unwrap_or(0).max(1);
+    2 + before_the_point + u64::from(parts.scale)
 }
 
 /// An upper bound, given how long a string becomes.
@@ -61,19 +45,14 @@ fn text_length(container: &[u8], of_string: impl Fn(&[u8]) -> u64) -> u64 {
     let mut length = 0_u64;
     let mut waiting = vec![container];
     while let Some(container) = waiting.pop() {
-        let word = |at: usize| {
-            let bytes = container.get(at..at + 4)?;
-            Some(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        };
-        let Some(header) = word(0) else { continue };
+        let Some(header) = word(container, 0) else { continue };
         let count = (header & COUNT_MASK) as usize * if header & IS_OBJECT == 0 { 1 } else { 2 };
         let data = container.get(4 + 4 * count..).unwrap_or_default();
         length += 2;
         let mut start = 0;
         for place in 0..count {
-            let Some(entry) = word(4 + 4 * place) else { break };
-            let told = (entry & LENGTH_MASK) as usize;
-            let end = if entry & HAS_OFFSET == 0 { start + told } else { told };
+            let Some(entry) = word(container, 4 + 4 * place) else { break };
+            let end = end_of(entry, start);
             let bytes = |from: usize| data.get(from..end).unwrap_or_default();
             let aligned = start.next_multiple_of(4);
             // Quotes, and a comma or colon with its blank.

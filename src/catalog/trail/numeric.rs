@@ -4,7 +4,9 @@ use std::io::Write;
 
 const SHORT: u16 = 0x8000;
 const SHORT_NEGATIVE: u16 = 0x2000;
+const SHORT_SCALE_MASK: u16 = 0x1f80;
 const SHORT_SCALE_SHIFT: u16 = 7;
+const SCALE_MASK: u16 = 0x3fff;
 const SHORT_WEIGHT_NEGATIVE: u16 = 0x0040;
 const SHORT_WEIGHT_MASK: u16 = 0x003f;
 const NEGATIVE: u16 = 0x4000;
@@ -22,21 +24,44 @@ pub fn special_name(payload: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What the server's `hash_numeric_extended()` says of it with the seed 0: how it is written is no matter, so that digits that
-/// are zero at its ends do not count. `None`: it is no number.
-pub fn hash(payload: &[u8], hash_bytes: impl Fn(&[u8]) -> u64) -> Option<u64> {
+/// What a number consists of.
+pub(super) struct Parts<'a> {
+    /// Which power of 10,000 the first digit counts.
+    pub weight: i64,
+    /// How many digits, of ten, are shown behind the point.
+    pub scale: u16,
+    /// Its digits, of 10,000, two bytes each.
+    digits: &'a [u8],
+}
+
+/// `None`: it is no number.
+pub(super) fn parts(payload: &[u8]) -> Option<Parts<'_>> {
     let word = |at: usize| Some(u16::from_ne_bytes([*payload.get(at)?, *payload.get(at + 1)?]));
     let header = word(0)?;
-    let (mut weight, digits) = match header & SPECIAL_MASK {
+    Some(match header & SPECIAL_MASK {
         SPECIAL => return None,
         // Short, with either sign.
         _ if header & SHORT != 0 => {
             let weight = i64::from(header & SHORT_WEIGHT_MASK);
             let is_negative = header & SHORT_WEIGHT_NEGATIVE != 0;
-            (if is_negative { weight - 64 } else { weight }, payload.get(2..)?)
+            Parts {
+                weight: if is_negative { weight - 64 } else { weight },
+                scale: (header & SHORT_SCALE_MASK) >> SHORT_SCALE_SHIFT,
+                digits: payload.get(2..)?,
+            }
         }
-        _ => (i64::from(word(2)?.cast_signed()), payload.get(4..)?),
-    };
+        _ => Parts {
+            weight: i64::from(word(2)?.cast_signed()),
+            scale: header & SCALE_MASK,
+            digits: payload.get(4..)?,
+        },
+    })
+}
+
+/// What the server's `hash_numeric_extended()` says of it with the seed 0: how it is written is no matter, so that digits that
+/// are zero at its ends do not count. `None`: it is no number.
+pub fn hash(payload: &[u8], hash_bytes: impl Fn(&[u8]) -> u64) -> Option<u64> {
+    let Parts { mut weight, digits, .. } = parts(payload)?;
     let (mut first, mut last) = (0, digits.len() / 2);
     let is_zero = |place: usize| digits[2 * place] == 0 && digits[2 * place + 1] == 0;
     while first < last && is_zero(first) {

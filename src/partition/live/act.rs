@@ -444,7 +444,7 @@ impl Turn<'_> {
                 run_statement(&sql);
                 // Of a detaching the trail hears by itself.
                 let told = format!("{partition}, dropped");
-                as_owner(|| trail::note_of_part(set.parent, trail::LEFT, &told));
+                as_owner(|| trail::note_of_part(set.parent, trail::DETACHED, &told));
                 record::write(self.run, &self.entry("retire", partition, "detached", start));
                 record::write(self.run, &self.entry("drop", partition, "dropped", start));
             })

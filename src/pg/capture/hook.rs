@@ -1,4 +1,4 @@
-//! Where the server tells us of a query: when it is analysed, and when it is run.
+//! What becomes of a query of which the server tells us: when it is analysed, and when it is run.
 //!
 //! A query that was seen before costs a look-up and some additions without a lock. Only what a client asked for
 //! itself counts, not what functions run on its behalf; no state is kept for telling the two apart, which an ERROR
@@ -15,7 +15,6 @@ use super::describe::{self, Description};
 use super::memory::{self, Shared};
 use super::{IGNORED, prepared, sample};
 use crate::catalog::captured::table::Key;
-use crate::pg::executor;
 use crate::pg::settings::{self, Constants};
 
 /// The server's own symbols, without pgrx's barrier: an ERROR has to pass as it is.
@@ -31,8 +30,6 @@ mod raw {
 
 thread_local! {
     static NEXT_ANALYZE: Cell<pg_sys::post_parse_analyze_hook_type> = const { Cell::new(None) };
-    static NEXT_RUN: Cell<pg_sys::ExecutorRun_hook_type> = const { Cell::new(None) };
-    static NEXT_FINISH: Cell<pg_sys::ExecutorFinish_hook_type> = const { Cell::new(None) };
 }
 
 /// Puts our hooks before those of others, and asks the server for what tells queries apart.
@@ -41,10 +38,6 @@ pub fn install() {
     unsafe {
         NEXT_ANALYZE.set(pg_sys::post_parse_analyze_hook);
         pg_sys::post_parse_analyze_hook = Some(analyzed);
-        NEXT_RUN.set(pg_sys::ExecutorRun_hook);
-        pg_sys::ExecutorRun_hook = Some(run);
-        NEXT_FINISH.set(pg_sys::ExecutorFinish_hook);
-        pg_sys::ExecutorFinish_hook = Some(finish);
         pg_sys::EnableQueryId();
     }
 }
@@ -211,60 +204,19 @@ unsafe fn is_run_for_client(description: *const pg_sys::QueryDesc) -> bool {
     }
 }
 
-// Not guarded, as above.
-#[cfg(not(feature = "pg18"))]
-unsafe extern "C-unwind" fn run(
-    description: *mut pg_sys::QueryDesc,
-    direction: pg_sys::ScanDirection::Type,
-    count: u64,
-    execute_once: bool,
-) {
-    // SAFETY: the server's own arguments, handed on.
-    unsafe {
-        let watch = Watch::start(description);
-        executor::run(NEXT_RUN.get(), description, direction, count, execute_once);
-        watch.stop(description);
-    }
-}
-
-// Not guarded, as above.
-#[cfg(feature = "pg18")]
-unsafe extern "C-unwind" fn run(
-    description: *mut pg_sys::QueryDesc,
-    direction: pg_sys::ScanDirection::Type,
-    count: u64,
-) {
-    // SAFETY: the server's own arguments, handed on.
-    unsafe {
-        let watch = Watch::start(description);
-        executor::run(NEXT_RUN.get(), description, direction, count);
-        watch.stop(description);
-    }
-}
-
-// Not guarded, as above.
-unsafe extern "C-unwind" fn finish(description: *mut pg_sys::QueryDesc) {
-    // SAFETY: the server's own argument, handed on.
-    unsafe {
-        // Triggers run here; what only reads has none.
-        let writes = (*description).operation != pg_sys::CmdType::CMD_SELECT;
-        let watch = if writes { Watch::start(description).as_part() } else { Watch::default() };
-        executor::finish(NEXT_FINISH.get(), description);
-        watch.stop(description);
-    }
-}
-
 /// The clock of one part of a run; counts nothing unless it was started.
 #[derive(Clone, Copy, Default)]
-struct Watch {
+pub struct Watch {
     started: Option<Instant>,
     is_new_run: bool,
 }
 
 impl Watch {
+    /// Starts it, if the query is one that is to be counted.
+    ///
     /// # Safety
     /// `description` must be a query that the executor is given.
-    unsafe fn start(description: *const pg_sys::QueryDesc) -> Self {
+    pub unsafe fn start(description: *const pg_sys::QueryDesc) -> Self {
         // SAFETY: as the caller vouches.
         unsafe {
             let statement = (*description).plannedstmt;
@@ -277,13 +229,25 @@ impl Watch {
         }
     }
 
-    fn as_part(self) -> Self {
-        Self { is_new_run: false, ..self }
+    /// For the end of a run, where triggers run: what only reads has none.
+    ///
+    /// # Safety
+    /// `description` must be a query that the executor is given.
+    pub unsafe fn start_of_finish(description: *const pg_sys::QueryDesc) -> Self {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            if (*description).operation == pg_sys::CmdType::CMD_SELECT {
+                return Self::default();
+            }
+            Self { is_new_run: false, ..Self::start(description) }
+        }
     }
 
+    /// Counts what it took.
+    ///
     /// # Safety
     /// `description` must be the query for which the clock was started.
-    unsafe fn stop(self, description: *const pg_sys::QueryDesc) {
+    pub unsafe fn stop(self, description: *const pg_sys::QueryDesc) {
         let (Some(started), Some(shared)) = (self.started, memory::shared()) else { return };
         let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: as the caller vouches.

@@ -8,6 +8,8 @@ mod memory;
 mod prepared;
 mod sample;
 
+pub use hook::Watch;
+
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 

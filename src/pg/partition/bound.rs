@@ -8,6 +8,7 @@ use crate::catalog::partition::key::{Edge, KeyKind, Position};
 use crate::catalog::partition::moment;
 use crate::pg::planner::list::pointers;
 use crate::pg::scan::{in_scratch_memory, text_of, text_of_c_string};
+use crate::text::hex::hex;
 
 /// What follows the moment in the first uuid of version 7 of a millisecond.
 const FIRST_REST_OF_UUID_V7: [u8; 10] = [0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
@@ -121,7 +122,6 @@ unsafe fn position(value: pg_sys::Datum, key: KeyKind) -> Option<(Position, Opti
             if *rest > FIRST_REST_OF_UUID_V7[..] {
                 return None;
             }
-            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let rest = format!("-{}-{}-{}", hex(&rest[..2]), hex(&rest[2..4]), hex(&rest[4..]));
             Some((moment::of_uuid(bytes), Some(rest)))
         }

@@ -57,12 +57,6 @@ pub unsafe extern "C-unwind" fn dbmastery_audit_trail_ddl(call: pg_sys::Function
 /// # Safety
 /// What the server hands to an event trigger.
 unsafe fn noticed(stage: Stage, event: &pg_sys::EventTriggerData) {
-    struct Done;
-    impl Drop for Done {
-        fn drop(&mut self) {
-            IS_AT_WORK.set(false);
-        }
-    }
     let Some(handler) = HANDLER.get() else { return };
     // SAFETY: reads a flag and a number; a look-up that may find nothing.
     let is_script_of_ours = unsafe {
@@ -81,9 +75,7 @@ unsafe fn noticed(stage: Stage, event: &pg_sys::EventTriggerData) {
         let tag = CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)).to_string_lossy().into_owned();
         Ddl::read(stage, tag, event.parsetree)
     };
-    IS_AT_WORK.set(true);
-    let _done = Done;
-    handler(&ddl);
+    unnoticed(|| handler(&ddl));
 }
 
 /// Runs `work`, whose statements are passed over.

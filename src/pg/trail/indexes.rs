@@ -16,49 +16,21 @@ mod raw {
 
     pub enum BrinRevmap {}
 
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
-    mod versioned {
-        use pgrx::pg_sys;
-
-        unsafe extern "C-unwind" {
-            pub fn brinRevmapInitialize(
-                index: pg_sys::Relation,
-                pages_per_range: *mut pg_sys::BlockNumber,
-                snapshot: pg_sys::Snapshot,
-            ) -> *mut super::BrinRevmap;
-            pub fn brinGetTupleForHeapBlock(
-                map: *mut super::BrinRevmap,
-                block: pg_sys::BlockNumber,
-                buffer: *mut pg_sys::Buffer,
-                offset: *mut pg_sys::OffsetNumber,
-                size: *mut pg_sys::Size,
-                mode: i32,
-                snapshot: pg_sys::Snapshot,
-            ) -> *mut std::ffi::c_void;
-        }
-    }
-
-    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-    mod versioned {
-        use pgrx::pg_sys;
-
-        unsafe extern "C-unwind" {
-            pub fn brinRevmapInitialize(
-                index: pg_sys::Relation,
-                pages_per_range: *mut pg_sys::BlockNumber,
-            ) -> *mut super::BrinRevmap;
-            pub fn brinGetTupleForHeapBlock(
-                map: *mut super::BrinRevmap,
-                block: pg_sys::BlockNumber,
-                buffer: *mut pg_sys::Buffer,
-                offset: *mut pg_sys::OffsetNumber,
-                size: *mut pg_sys::Size,
-                mode: i32,
-            ) -> *mut std::ffi::c_void;
-        }
-    }
-
     unsafe extern "C-unwind" {
+        fn brinRevmapInitialize(
+            index: pg_sys::Relation,
+            pages_per_range: *mut pg_sys::BlockNumber,
+            #[cfg(any(feature = "pg15", feature = "pg16"))] snapshot: pg_sys::Snapshot,
+        ) -> *mut BrinRevmap;
+        fn brinGetTupleForHeapBlock(
+            map: *mut BrinRevmap,
+            block: pg_sys::BlockNumber,
+            buffer: *mut pg_sys::Buffer,
+            offset: *mut pg_sys::OffsetNumber,
+            size: *mut pg_sys::Size,
+            mode: i32,
+            #[cfg(any(feature = "pg15", feature = "pg16"))] snapshot: pg_sys::Snapshot,
+        ) -> *mut std::ffi::c_void;
         pub fn brinRevmapTerminate(map: *mut BrinRevmap);
     }
 
@@ -68,9 +40,9 @@ mod raw {
         // SAFETY: the index is open.
         unsafe {
             #[cfg(any(feature = "pg15", feature = "pg16"))]
-            let map = versioned::brinRevmapInitialize(index, &raw mut pages, std::ptr::null_mut());
+            let map = brinRevmapInitialize(index, &raw mut pages, std::ptr::null_mut());
             #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-            let map = versioned::brinRevmapInitialize(index, &raw mut pages);
+            let map = brinRevmapInitialize(index, &raw mut pages);
             (map, pages)
         }
     }
@@ -86,7 +58,7 @@ mod raw {
         // SAFETY: the map is open. Where there is a summary, its page comes locked.
         unsafe {
             #[cfg(any(feature = "pg15", feature = "pg16"))]
-            let summary = versioned::brinGetTupleForHeapBlock(
+            let summary = brinGetTupleForHeapBlock(
                 map,
                 block,
                 buffer,
@@ -96,8 +68,7 @@ mod raw {
                 std::ptr::null_mut(),
             );
             #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-            let summary =
-                versioned::brinGetTupleForHeapBlock(map, block, buffer, &raw mut offset, &raw mut size, mode);
+            let summary = brinGetTupleForHeapBlock(map, block, buffer, &raw mut offset, &raw mut size, mode);
             if summary.is_null() {
                 return false;
             }

@@ -47,6 +47,11 @@ pub fn forget(relation: pg_sys::Oid) {
     });
 }
 
+/// Grows whenever something remembered may have become stale.
+pub fn changes() -> u64 {
+    CHANGES.get()
+}
+
 /// Whether a schema is that of the log.
 pub fn is_ours(schema: &str) -> bool {
     schema == SCHEMA

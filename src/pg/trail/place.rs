@@ -1,10 +1,10 @@
 //! Where rows of the log go: the partition of the moment, remembered as long as nothing of it changes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use pgrx::pg_sys;
 
-use super::log::{Open, refuse, verify};
+use super::log::{Open, changes, refuse, verify};
 use crate::catalog::trail::layout::Table;
 
 /// A table that takes rows of moments from `from` until before `to`.
@@ -19,13 +19,10 @@ struct Place {
 
 thread_local! {
     static PLACES: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
-    /// Grows when something may have become stale.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A table changed; 0: any may have.
 pub fn forget(relation: pg_sys::Oid) {
-    CHANGES.set(CHANGES.get() + 1);
     PLACES.with_borrow_mut(|places| {
         if relation == pg_sys::InvalidOid {
             places.clear();
@@ -60,7 +57,7 @@ pub fn open(table: &'static Table, at: i64) -> Open {
             }
         }
     }
-    let before = CHANGES.get();
+    let before = changes();
     let parent = Open::by_name(table.name, LOCK);
     // SAFETY: the relations are open, and stay locked.
     unsafe {
@@ -75,7 +72,7 @@ pub fn open(table: &'static Table, at: i64) -> Open {
             (parent, Some(Place { table, parent: oid, leaf: oid, from: i64::MIN, to: i64::MAX }))
         };
         if let Some(place) = place
-            && CHANGES.get() == before
+            && changes() == before
         {
             PLACES.with_borrow_mut(|places| {
                 places.retain(|other| !std::ptr::eq(other.table, table));

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::log::Open;
 use crate::pg::error::raise;
+use crate::text::hex::hex;
 
 thread_local! {
     static SECRET: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
@@ -25,11 +26,7 @@ pub fn redacted(bytes: &[u8]) -> String {
         SECRET.set(Some(secret));
     }
     let code = SECRET.with_borrow(|secret| mac(secret.as_deref().unwrap_or_default(), bytes));
-    let mut text = String::from("redacted:");
-    for byte in &code[..16] {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    format!("redacted:{}", hex(&code[..16]))
 }
 
 /// HMAC-SHA256; the secret has 32 bytes.

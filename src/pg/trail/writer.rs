@@ -24,7 +24,6 @@ const MOST_COLUMNS: usize = 32;
 pub struct Writer {
     open: Open,
     indexes: Indexes,
-    columns: usize,
     /// A row that may remain the only one; it needs no more than the call has.
     first: pg_sys::HeapTuple,
     slots: Vec<*mut pg_sys::TupleTableSlot>,
@@ -42,14 +41,12 @@ impl Writer {
         let open = place::open(table, at);
         // SAFETY: the table is open and locked.
         unsafe {
-            let columns = count((*open.relation).rd_att);
-            if columns > MOST_COLUMNS {
+            if count((*open.relation).rd_att) > MOST_COLUMNS {
                 refuse(table.name, "It has too many columns.");
             }
             Self {
                 indexes: Indexes::open(open.relation),
                 open,
-                columns,
                 first: null_mut(),
                 slots: Vec::new(),
                 filled: 0,
@@ -86,7 +83,6 @@ impl Writer {
         }
         // SAFETY: as the caller vouches; the table was verified, and further columns may be null.
         unsafe {
-            debug_assert!(self.columns <= MOST_COLUMNS);
             let descriptor = (*self.open.relation).rd_att;
             let tuple = self
                 .in_batch(|| pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr()));

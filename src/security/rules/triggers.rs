@@ -25,12 +25,7 @@ fn of_others(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         (facts.interrupt)();
         verdicts.examine(u64::from(!table.is_partition));
         for trigger in snapshot.triggers_of(table.oid).iter().filter(|trigger| !trigger.is_internal) {
-            let Ok(place) =
-                snapshot.functions.binary_search_by_key(&trigger.function, |function| function.oid)
-            else {
-                continue;
-            };
-            let function = &snapshot.functions[place];
+            let Some(function) = snapshot.function(trigger.function) else { continue };
             let is_above = table.is_partition
                 && snapshot.parents.get(&table.oid).is_some_and(|&parent| {
                     snapshot.triggers_of(parent).iter().any(|above| above.name == trigger.name)
@@ -86,11 +81,7 @@ fn event_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         }
         verdicts.examine(1);
         let name = quote_identifier(&trigger.name);
-        let function = snapshot
-            .functions
-            .binary_search_by_key(&trigger.function, |function| function.oid)
-            .ok()
-            .and_then(|place| snapshot.functions.get(place));
+        let function = snapshot.function(trigger.function);
         if let Some(function) = function.filter(|function| !rights.is_superuser(function.owner)) {
             let signature = facts
                 .definitions
@@ -148,12 +139,7 @@ fn audit_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             if trigger.is_internal || trigger.state == TriggerState::Always {
                 continue;
             }
-            let Ok(place) =
-                snapshot.functions.binary_search_by_key(&trigger.function, |function| function.oid)
-            else {
-                continue;
-            };
-            let function = &snapshot.functions[place];
+            let Some(function) = snapshot.function(trigger.function) else { continue };
             let writes_trail = Some(function.schema) == own
                 && snapshot.is_extension_member(FUNCTION_CLASS, function.oid)
                 && (function.name.contains("trail") || function.name.contains("audit"));

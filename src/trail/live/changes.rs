@@ -144,7 +144,7 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
 }
 
 /// The changes, the last first.
-pub fn changes(asked: &Asked) -> Told {
+pub fn changes(asked: &Asked) -> Box<dyn Iterator<Item = Entry>> {
     let book = Book::open();
     let watched = book.watched(asked.target);
     if let Some(target) = asked.target {
@@ -184,16 +184,14 @@ pub fn changes(asked: &Asked) -> Told {
         };
         let found = last_changes(&book, sql, &condition, &arguments, count);
         let entries: Vec<Entry> = found.iter().filter_map(|row| entry(row, &views)).collect();
-        return Told::Few(entries.into_iter());
+        return Box::new(entries.into_iter());
     }
     let limit = asked.max_rows.map_or_else(String::new, |count| {
         arguments.push(Some(count.to_string()));
         format!(" LIMIT ${}::pg_catalog.int8", arguments.len())
     });
     let sql = format!("{select} WHERE {condition} {ORDER}{limit}");
-    Told::Many(Box::new(
-        Cursor::open(Some(book.owner), &sql, &arguments).filter_map(move |row| entry(&row, &views)),
-    ))
+    Box::new(Cursor::open(Some(book.owner), &sql, &arguments).filter_map(move |row| entry(&row, &views)))
 }
 
 const ORDER: &str = "ORDER BY c.change_id DESC";
@@ -239,23 +237,4 @@ fn last_changes(
         above = above.saturating_sub(reach);
     }
     found
-}
-
-/// Changes as they are told.
-pub enum Told {
-    /// All at once.
-    Few(std::vec::IntoIter<Entry>),
-    /// One by one.
-    Many(Box<dyn Iterator<Item = Entry>>),
-}
-
-impl Iterator for Told {
-    type Item = Entry;
-
-    fn next(&mut self) -> Option<Entry> {
-        match self {
-            Self::Few(entries) => entries.next(),
-            Self::Many(entries) => entries.next(),
-        }
-    }
 }

@@ -4,13 +4,13 @@
 use std::cell::RefCell;
 
 use super::facts;
-use super::install::{drop_triggers, note, remake, run, watch};
+use super::install::{drop_triggers, remake, run, watch};
 use super::list::unwatched;
 use super::partitions;
 use super::silence::{self, When};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{Ddl, Stage, adopt, home};
+use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, note};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
 use crate::trail::survey::{IS_STALE, OID, Watched};
@@ -26,7 +26,9 @@ thread_local! {
 
 /// A moment of a statement.
 pub fn noticed(ddl: &Ddl) {
-    if !with_empty_search_path(is_whole) {
+    // Most statements need nothing before they begin: the log is not asked for.
+    let is_moment = ddl.stage != Stage::Start || takes_away(ddl) || coming(ddl).is_some();
+    if !is_moment || !with_empty_search_path(is_whole) {
         return;
     }
     match ddl.stage {
@@ -62,16 +64,24 @@ fn watching(list: &str) -> String {
     )
 }
 
+/// Whether names, or things, are gone once the statement is done.
+fn takes_away(ddl: &Ddl) -> bool {
+    ddl.renames || ddl.may_silence || ddl.drops
+}
+
+/// The partition that the statement attaches.
+fn coming(ddl: &Ddl) -> Option<Partition> {
+    ddl.partition.filter(|found| found.comes)
+}
+
 /// A statement begins: once it has given things other names, or taken them away, nobody knows what was meant.
 fn begins(ddl: &Ddl) {
     // Looked up as the extension: whoever attaches need not have any right on its schema. The owner has to be the caller.
-    let in_the_way = ddl
-        .partition
-        .filter(|found| found.comes)
-        .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(Some(found)))))
+    let in_the_way = coming(ddl)
+        .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(found))))
         .filter(|&(_, owner)| roles::is_member(owner.into()))
         .map(|(partition, _)| partition);
-    if !ddl.renames && !ddl.may_silence && !ddl.drops && in_the_way.is_none() {
+    if !takes_away(ddl) && in_the_way.is_none() {
         return;
     }
     as_extension(|| {
@@ -158,12 +168,12 @@ fn ended(ddl: &Ddl) {
                 Ddl { enables: true, .. } => When::Enabled,
                 _ => When::Other,
             };
-            let below = match ddl.partition {
-                Some(partition) if partition.comes => format!(
+            let below = match coming(ddl) {
+                Some(partition) => format!(
                     " OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}) p)",
                     partition.partition
                 ),
-                _ => String::new(),
+                None => String::new(),
             };
             keep_triggers(&format!("{}{below}", watching(&list)), when);
             if ddl.attaches {

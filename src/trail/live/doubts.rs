@@ -3,9 +3,9 @@
 
 use super::as_of::when;
 use super::book::{Book, Subject, list, micros, number, text};
-use super::partitions::{ATTACHED, DETACHED};
 use crate::catalog::Moment;
 use crate::pg::error::warn;
+use crate::pg::trail::{ATTACHED, DETACHED};
 
 /// So many are named.
 const NAMED: usize = 3;

@@ -11,7 +11,7 @@ use super::facts::{self, Table};
 use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{home, is_ours, is_there, unnoticed};
+use crate::pg::trail::{home, is_ours, is_there, note, unnoticed};
 use crate::pg::value::{Document, Text};
 use crate::pg::{guard, moment, query, roles};
 use crate::text::quote_identifier;
@@ -231,16 +231,6 @@ fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Va
     };
     let numbers = query::rows_mutable(&sql, &arguments, |row| row.get::<i32>(1));
     numbers.into_iter().flatten().next().unwrap_or(0)
-}
-
-/// Notes in the log what became of the watching.
-pub fn note(relation: i32, kind: &str, detail: &str) {
-    query::write(
-        "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail) \
-         SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), \
-             pg_catalog.pg_current_xact_id(), session_user, $1, $2, $3",
-        &[relation.into(), Text::from(kind).into(), Text::from(detail).into()],
-    );
 }
 
 /// `dbm.remove_audit_trigger()`: whether it was watched.

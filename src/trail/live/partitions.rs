@@ -2,23 +2,18 @@
 
 use super::ddl::truncate_trigger;
 use super::facts;
-use super::install::{self, run};
+use super::install::run;
 use crate::pg::query;
-use crate::pg::trail::{Partition, home};
+use crate::pg::trail::{self, ATTACHED, DETACHED, Partition, home};
 use crate::pg::value::{RegClass, Text};
 use crate::text::quote_qualified;
 use crate::trail::survey::OID;
 use crate::trail::triggers::{self, PREFIX};
 
-/// Rows came with a partition.
-pub const ATTACHED: &str = "attached";
-/// Rows went with a partition.
-pub const DETACHED: &str = "detached";
-
 /// A partition that is about to come and has row triggers of its own, where the table above it has: both are called the
 /// same, and the server would refuse it. With its owner, who the caller has to be.
-pub fn in_the_way(partition: Option<Partition>) -> Option<(u32, u32)> {
-    let Partition { parent, partition, comes: true } = partition? else { return None };
+pub fn in_the_way(coming: Partition) -> Option<(u32, u32)> {
+    let Partition { parent, partition, .. } = coming;
     let sql = format!(
         "SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = {partition}
              AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {parent} AND t.tgname = '{PREFIX}row'
@@ -88,7 +83,7 @@ pub fn note(partition: Partition) {
     let Some(relation) = watched_above(partition.parent) else { return };
     if has_rows(partition.partition) {
         let name = facts::table(partition.partition).quoted();
-        install::note(relation, if partition.comes { ATTACHED } else { DETACHED }, &name);
+        trail::note(relation, if partition.comes { ATTACHED } else { DETACHED }, &name);
     }
 }
 
@@ -151,7 +146,7 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
     let found = query::rows(&sql, &arguments, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
     for (relation, name) in found {
         if let (Some(relation), Some(name)) = (relation, name) {
-            install::note(relation, DETACHED, &format!("{}, dropped", name.as_str()));
+            trail::note(relation, DETACHED, &format!("{}, dropped", name.as_str()));
         }
     }
 }

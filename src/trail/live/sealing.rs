@@ -18,9 +18,10 @@ use crate::pg::trail::reading::next_transaction;
 use crate::pg::trail::reading::{Cursor, rows, write};
 use crate::pg::upkeep::{as_role, with_latest_snapshot};
 use crate::pg::{is_standby, moment};
+use crate::text::hex::{from_hex, hex};
 use crate::trail::seal::layout;
-use crate::trail::seal::leaves::{Leaf, from_hex, packed, root_of, to_hex, unpacked};
-use crate::trail::seal::merkle::{Hash, hex};
+use crate::trail::seal::leaves::{Leaf, packed, root_of, unpacked};
+use crate::trail::seal::merkle::Hash;
 use crate::trail::seal::record::{Kind, Part, Seal};
 use crate::trail::seal::verify::{Found, Known, Pass, Present, chain};
 
@@ -232,7 +233,7 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
 }
 
 fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; 3]) {
-    let bytes = |bytes: &[u8]| Some(to_hex(bytes));
+    let bytes = |bytes: &[u8]| Some(format!("\\x{}", hex(bytes)));
     let mut arguments = vec![
         Some(seal.id.to_string()),
         Some(seal.at.to_string()),

@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use super::facts;
-use super::install::{note, remake};
+use super::install::remake;
 use crate::pg::error::warn;
 use crate::pg::query;
+use crate::pg::trail::note;
 use crate::pg::value::{RegClass, Text};
 use crate::text::{quote_literal, quote_qualified};
 use crate::trail::survey::Watched;

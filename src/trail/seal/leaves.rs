@@ -45,42 +45,6 @@ pub fn root_of(leaves: &[Leaf]) -> Hash {
     root(&leaves.iter().map(|leaf| leaf.hash).collect::<Vec<Hash>>())
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// Bytes in the hexadecimal digits in which the server reads bytea. A seal has megabytes of them: they are not formatted
-/// one by one.
-pub fn to_hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("\\x");
-    for &byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
-}
-
-/// Bytes from the hexadecimal digits in which the server writes bytea.
-pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("\\x").unwrap_or(text).as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 2);
-    for pair in digits.chunks_exact(2) {
-        bytes.push(digit(pair[0])? << 4 | digit(pair[1])?);
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,9 +55,5 @@ mod tests {
             vec![Leaf { id: 1, at: -5, hash: [7; 32] }, Leaf { id: i64::MAX, at: i64::MIN, hash: [255; 32] }];
         let bytes = packed(&leaves);
         assert_eq!((bytes.len(), unpacked(&bytes)), (96, leaves));
-        assert_eq!(from_hex("\\x00ff1A"), Some(vec![0, 255, 26]));
-        assert_eq!(to_hex(&[0, 255, 26]), "\\x00ff1a");
-        assert_eq!(from_hex("\\x0"), None);
-        assert_eq!(from_hex("zz"), None);
     }
 }

@@ -38,14 +38,10 @@ pub fn of_text(text: &str) -> Hash {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// In hexadecimal digits.
-pub fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::hex::hex;
 
     #[test]
     fn the_root_is_that_of_rfc_6962() {

@@ -1,6 +1,7 @@
 //! One seal: what it says, and its digest.
 
-use super::merkle::{Hash, hex, of_text};
+use super::merkle::{Hash, of_text};
+use crate::text::hex::hex;
 
 /// What is sealed. Each has its own tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use super::leaves::{Leaf, root_of};
-use super::merkle::{Hash, hex};
+use super::merkle::Hash;
 use super::record::{Kind, Seal};
+use crate::text::hex::hex;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
