@@ -5,10 +5,8 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use super::encoding::message_to_server;
 
-/// Raises an ERROR; an empty detail or hint is left out.
-///
-/// Unwinds as a Rust panic first, so destructors on the way run.
-pub fn raise(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> ! {
+/// A message as the server sends it; an empty detail or hint is left out.
+fn report(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> ErrorReport {
     let mut report = ErrorReport::new(code, message_to_server(message).into_owned(), "dbmastery");
     if !detail.is_empty() {
         report = report.set_detail(message_to_server(detail).into_owned());
@@ -16,21 +14,20 @@ pub fn raise(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> !
     if !hint.is_empty() {
         report = report.set_hint(message_to_server(hint).into_owned());
     }
-    report.report(PgLogLevel::ERROR);
+    report
+}
+
+/// Raises an ERROR; an empty detail or hint is left out.
+///
+/// Unwinds as a Rust panic first, so destructors on the way run.
+pub fn raise(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> ! {
+    report(code, message, detail, hint).report(PgLogLevel::ERROR);
     unreachable!("an ERROR does not return")
 }
 
 /// Says a WARNING; an empty detail or hint is left out.
 pub fn warn(message: &str, detail: &str, hint: &str) {
-    let code = PgSqlErrorCode::ERRCODE_WARNING;
-    let mut report = ErrorReport::new(code, message_to_server(message).into_owned(), "dbmastery");
-    if !detail.is_empty() {
-        report = report.set_detail(message_to_server(detail).into_owned());
-    }
-    if !hint.is_empty() {
-        report = report.set_hint(message_to_server(hint).into_owned());
-    }
-    report.report(PgLogLevel::WARNING);
+    report(PgSqlErrorCode::ERRCODE_WARNING, message, detail, hint).report(PgLogLevel::WARNING);
 }
 
 /// The five characters of an SQLSTATE, which the server packs into six bits each.

@@ -1,7 +1,7 @@
 //! Privileges that a role may hand on: who has them tomorrow is not up to the owner.
 
 use super::functions::{judged, name_of};
-use super::words::{ANY, grantees, kind_of, listed, rights, together};
+use super::words::{ANY, grantees, kind_of, listed, logins_as, rights, together};
 use crate::catalog::security::privilege;
 use crate::catalog::{Grant, Membership, Oid, Privileges, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -35,14 +35,7 @@ fn admin_option(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         if member.is_superuser || member.creates_roles || member.oid < FIRST_OWN_ROLE {
             continue;
         }
-        let mut logins: Vec<String> = snapshot
-            .roles
-            .iter()
-            .filter(|login| login.logs_in && !login.is_superuser)
-            .filter(|login| rights.can_use(login.oid, member.oid))
-            .map(|login| quote_identifier(&login.name))
-            .collect();
-        logins.sort();
+        let logins = logins_as(snapshot, &rights, member.oid);
         if logins.is_empty() {
             continue;
         }

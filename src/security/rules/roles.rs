@@ -1,6 +1,6 @@
 //! Roles that can do more than anybody meant.
 
-use super::words::{OnRelation, listed, rights, unseen};
+use super::words::{OnRelation, listed, logins_as, rights, unseen};
 use crate::catalog::security::privilege;
 use crate::catalog::{Oid, Privileges, Role, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -266,14 +266,7 @@ fn dangerous_membership(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         told.push((role.oid, member.oid));
-        let mut logins: Vec<String> = snapshot
-            .roles
-            .iter()
-            .filter(|login| login.logs_in && !login.is_superuser)
-            .filter(|login| rights.can_use(login.oid, member.oid))
-            .map(|login| quote_identifier(&login.name))
-            .collect();
-        logins.sort();
+        let logins = logins_as(snapshot, &rights, member.oid);
         let severity = if logins.is_empty() { Severity::Info } else { *severity };
         let name = quote_identifier(&member.name);
         let mut message = format!("role {name} is a member of {}: it {what}", role.name);

@@ -182,6 +182,19 @@ pub fn together(grants: &[Grant]) -> Privileges {
     grants.iter().fold(0, |all, grant| all | (grant.privileges & ANY))
 }
 
+/// The names of the logins that act as a role, in order; superusers act as every one.
+pub fn logins_as(snapshot: &Snapshot, rights: &Rights<'_>, role: Oid) -> Vec<String> {
+    let mut logins: Vec<String> = snapshot
+        .roles
+        .iter()
+        .filter(|login| login.logs_in && !login.is_superuser)
+        .filter(|login| rights.can_use(login.oid, role))
+        .map(|login| quote_identifier(&login.name))
+        .collect();
+    logins.sort();
+    logins
+}
+
 /// What a relation is called.
 pub fn kind_of(relation: &Relation) -> &'static str {
     match relation.kind {
