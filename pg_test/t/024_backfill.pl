@@ -286,7 +286,7 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 
 	# For ever: it gives up.
 	$holder->must('BEGIN; UPDATE calm SET note = \'held\' WHERE id = 20000');
-	like(ended(call("'calm', 'n = n + 1', duty => 1, give_up_after => '1 s'")), qr/got no further than \(id\) = \(19\d\d\d\) of public\.calm for \d s: canceling statement due to lock timeout/, 'after a time it gives up');
+	like(ended(call("'calm', 'n = n + 1', duty => 1, give_up_after => '1 s'")), qr/got no further than \(id\) = \(19\d\d\d\) of public\.calm for \d+ s: canceling statement due to lock timeout/, 'after a time it gives up');
 	is(status(last_job())->{state}, 'failed', 'as failed');
 	$holder->must('COMMIT');
 	like(ended(call("'calm', 'n = n + 1', duty => 1")), qr/is done/, 'called again it goes on');
@@ -309,6 +309,28 @@ my $slow = "'calm', 'n = n + 1', duty => 0.02, batch_rows => 100, batch_time => 
 	like(ended(call("'calm', 'n = n + 1', duty => 1, wait_for_autovacuum => false")), qr/is done/, 'unless it is told not to');
 	$node->safe_psql('busy', 'ALTER TABLE calm RESET (autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor, autovacuum_vacuum_cost_delay, autovacuum_vacuum_cost_limit)');
 	is($node->safe_psql('busy', 'SELECT count(*) FROM calm WHERE n <> 4'), '0', 'each row once');
+}
+
+# --- The time for which it waits for autovacuum is none of the time for which it gets no further
+
+{
+	my $holder = Session->new($node, 'busy');
+	$holder->must('BEGIN; UPDATE calm SET note = \'held\' WHERE id = 20000');
+	my $before = last_job();
+	my $run = call("'calm', 'n = n + 1', duty => 1, give_up_after => '5 s'");
+	$job = begun($before);
+	my $waits = sub { $node->poll_query_until('busy', "SELECT waits_for ~ '$_[0]' FROM dbm.backfill_status() WHERE job = $job") };
+	ok($waits->('^a lock'), 'somebody is in the way');
+	$node->safe_psql('busy', 'ALTER TABLE calm SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)');
+	ok($waits->('^autovacuum'), 'then autovacuum comes');
+	usleep(6_000_000);
+	$node->safe_psql('busy', 'ALTER TABLE calm SET (autovacuum_enabled = false)');
+	ok($waits->('^a lock'), 'which took longer than it may get no further: it tries on');
+	$holder->must('COMMIT');
+	like(ended($run), qr/is done/, 'and is done once he lets go');
+	$holder->quit;
+	$node->safe_psql('busy', 'ALTER TABLE calm RESET (autovacuum_enabled, autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor, autovacuum_vacuum_cost_delay, autovacuum_vacuum_cost_limit)');
+	$node->safe_psql('busy', 'UPDATE calm SET n = n - 1 WHERE true');
 }
 
 # --- WAL: it rests until what a batch wrote fits the rate, and says so

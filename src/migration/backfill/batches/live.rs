@@ -329,6 +329,7 @@ impl<'a> Run<'a> {
 
     /// Waits until nothing speaks against the next batch; what is asked of the job meanwhile, if anything.
     fn wait_for_others(&mut self, position: usize) -> Option<&'static str> {
+        let began = Instant::now();
         let mut said = None;
         loop {
             let relation = self.states[position].leaf.oid;
@@ -336,6 +337,8 @@ impl<'a> Run<'a> {
             let reason = self.reason(&row);
             let Some(reason) = reason else {
                 if said.is_some() {
+                    // Whoever is stuck is judged by its own attempts, not by what it waited for of its own accord.
+                    self.stuck = self.stuck.map(|(since, attempts)| (since + began.elapsed(), attempts));
                     return self.say(None);
                 }
                 return None;
