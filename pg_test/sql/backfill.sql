@@ -10,10 +10,10 @@ GRANT EXECUTE ON PROCEDURE dbm.backfill(regclass, text, text, interval, double p
     TO dbm_backfill_filler, dbm_backfill_other;
 GRANT EXECUTE ON FUNCTION dbm.backfill_pause(bigint), dbm.backfill_cancel(bigint), dbm.backfill_status()
     TO dbm_backfill_filler, dbm_backfill_other;
--- Small batches without rest, so that each test has several.
+-- Small batches without rest, so that each test has several; how many does not hang on how long one took.
 CREATE PROCEDURE fill(target regclass, assignment text, predicate text DEFAULT NULL) LANGUAGE plpgsql AS $$
 BEGIN
-    CALL dbm.backfill(target, assignment, predicate, duty => 1, batch_rows => 7);
+    CALL dbm.backfill(target, assignment, predicate, duty => 1, batch_time => '1 h', batch_rows => 7);
 END $$;
 CREATE TABLE item (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, total int, price int NOT NULL DEFAULT 2, note text);
 INSERT INTO item (id) SELECT i FROM generate_series(1, 100) AS i;
@@ -194,19 +194,19 @@ CALL dbm.backfill('parent', 'n = n + 1');
 -- A row that cannot be changed is named; all before it is done, and after it is mended the rest.
 CREATE TABLE strict (id int PRIMARY KEY, u int UNIQUE, n int NOT NULL DEFAULT 0, d int NOT NULL DEFAULT 1 CHECK (d < 100));
 INSERT INTO strict (id, d) SELECT i, CASE i WHEN 63 THEN 0 ELSE 1 END FROM generate_series(1, 100) AS i;
-CALL dbm.backfill('strict', 'n = n + 10 / d', duty => 1, batch_rows => 40);
+CALL dbm.backfill('strict', 'n = n + 10 / d', duty => 1, batch_time => '1 h', batch_rows => 40);
 SELECT n, min(id), max(id) FROM strict GROUP BY n ORDER BY 2;
 SELECT state, error, last_key FROM dbm.backfill_status() WHERE target = 'public.strict';
 UPDATE strict SET d = 10 WHERE id = 63;
-CALL dbm.backfill('strict', 'n = n + 10 / d', duty => 1, batch_rows => 40);
+CALL dbm.backfill('strict', 'n = n + 10 / d', duty => 1, batch_time => '1 h', batch_rows => 40);
 SELECT n, min(id), max(id), count(*) FROM strict GROUP BY n ORDER BY n;
 INSERT INTO strict VALUES (101, 42);
-CALL dbm.backfill('strict', 'u = id - 8', 'u IS NULL', duty => 1);
+CALL dbm.backfill('strict', 'u = id - 8', 'u IS NULL', duty => 1, batch_time => '1 h');
 SELECT count(*) AS done, max(id) FROM strict WHERE u IS NOT NULL AND id <= 100;
 ALTER TABLE strict DROP CONSTRAINT strict_u_key, ADD CONSTRAINT strict_u_key UNIQUE (u) DEFERRABLE INITIALLY DEFERRED;
-CALL dbm.backfill('strict', 'u = id - 8', 'u IS NULL', duty => 1);
+CALL dbm.backfill('strict', 'u = id - 8', 'u IS NULL', duty => 1, batch_time => '1 h');
 DELETE FROM strict WHERE id = 101;
-CALL dbm.backfill('strict', 'u = id - 8', 'u IS NULL', duty => 1);
+CALL dbm.backfill('strict', 'u = id - 8', 'u IS NULL', duty => 1, batch_time => '1 h');
 SELECT count(*) AS done FROM strict WHERE u = id - 8;
 
 -- Rights: those of the caller, on the job as on the table.
@@ -218,7 +218,7 @@ CALL dbm.backfill('item', 'n = 1');
 CALL dbm.backfill('own_table', 'd = 1');
 SELECT dbm.score() IS NULL;
 INSERT INTO dbm.backfill_job (target, target_oid, origin, assignment, creator) VALUES ('x', 1, 'x', 'x', 'postgres');
-CALL dbm.backfill('own_table', 'n = n + 10 / (id - 20)', duty => 1, batch_rows => 5);
+CALL dbm.backfill('own_table', 'n = n + 10 / (id - 20)', duty => 1, batch_time => '1 h', batch_rows => 5);
 SELECT target, state, creator FROM dbm.backfill_status();
 RESET ROLE;
 GRANT SELECT, UPDATE ON own_table TO dbm_backfill_other;
@@ -245,7 +245,7 @@ ALTER TABLE tree ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, UPDATE ON tree, tree_a, tree_b1, tree_b2, tree_c TO dbm_backfill_filler;
 UPDATE own_table SET n = 0;
 SET ROLE dbm_backfill_filler;
-CALL dbm.backfill('own_table', 'n = n + 1', duty => 1, batch_rows => 5);
+CALL dbm.backfill('own_table', 'n = n + 1', duty => 1, batch_time => '1 h', batch_rows => 5);
 CALL dbm.backfill('tree', 'n = n + 1');
 RESET ROLE;
 SELECT n, count(*) FROM own_table GROUP BY n ORDER BY n;
@@ -258,7 +258,7 @@ CREATE OPERATOR hiding.> (LEFTARG = int, RIGHTARG = int, FUNCTION = hiding.never
 CREATE OPERATOR hiding.<= (LEFTARG = int, RIGHTARG = int, FUNCTION = hiding.never);
 SET search_path = hiding, pg_catalog, public;
 SET default_transaction_isolation = serializable;
-CALL dbm.backfill('public.item', 'price = price + 100', duty => 1, batch_rows => 7);
+CALL dbm.backfill('public.item', 'price = price + 100', duty => 1, batch_time => '1 h', batch_rows => 7);
 RESET search_path;
 RESET default_transaction_isolation;
 SELECT price, count(*) FROM item GROUP BY price;
@@ -267,8 +267,8 @@ SELECT price, count(*) FROM item GROUP BY price;
 CREATE TABLE several (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO several SELECT i FROM generate_series(0, 20) AS i;
 \set VERBOSITY terse
-CALL dbm.backfill('several', 'n = n + 10 / (id - 10)', duty => 1, batch_rows => 5);
-CALL dbm.backfill('several', 'n = n + 2', duty => 1, batch_rows => 5);
+CALL dbm.backfill('several', 'n = n + 10 / (id - 10)', duty => 1, batch_time => '1 h', batch_rows => 5);
+CALL dbm.backfill('several', 'n = n + 2', duty => 1, batch_time => '1 h', batch_rows => 5);
 \set VERBOSITY default
 
 -- It goes with its extension, its jobs stay out of nobody's way.

@@ -49,7 +49,7 @@ SELECT sql FROM dbm.advise('SELECT DISTINCT name, song FROM (trees t LEFT JOIN (
 
 -- Other people's queries are planned where nothing can be written, which later majors let nobody set in every way.
 INSERT INTO dbm.workload (query, calls) VALUES ('SELECT id FROM public.trees WHERE name = ''Tree 7''', 1000);
-SELECT action, substring(sql FROM 'ON \S+ \(\w+') AS "on", queries, evidence ->> 'reason' AS reason FROM dbm.advise_workload(source => 'table');
+SELECT action, substring(sql FROM 'ON \S+ \(\w+') AS "on", queries, evidence ->> 'reason' AS reason FROM dbm.advise_workload(source => 'table', time_limit => '10 min');
 SELECT current_setting('transaction_read_only') AS read_only_afterwards;
 
 -- A column that is stored nowhere takes no index. Before 18 there is none.

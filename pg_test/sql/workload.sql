@@ -53,7 +53,7 @@ INSERT INTO dbm.workload (query, calls) VALUES
     ('INSERT INTO orders VALUES ($1, $2, $3, $4, $5)', 10), ('SELECT * FROM nowhere', 3), ('SELECT FROM WHERE', 2);
 CREATE VIEW definitions AS
     SELECT pg_get_indexdef(indexrelid) AS definition FROM pg_index WHERE indrelid IN ('orders'::regclass, 'customer'::regclass);
-CREATE TABLE advice AS SELECT row_number() OVER () AS place, a.* FROM dbm.advise_workload(source => 'table', time_limit => '60 s') AS a;
+CREATE TABLE advice AS SELECT row_number() OVER () AS place, a.* FROM dbm.advise_workload(source => 'table', time_limit => '10 min') AS a;
 SELECT action, regexp_replace(coalesce(sql, evidence ->> 'reason'), '\s*\(At.*', '') AS sql, queries FROM advice ORDER BY place;
 SELECT bool_and(benefit_share BETWEEN -1 AND 1 AND cost_before >= 0 AND cost_after >= 0 AND undo IS NOT NULL) AS whole FROM advice WHERE action <> 'unknown';
 -- What keeps a key stays.
@@ -74,15 +74,15 @@ SELECT count(*) AS wrong_sizes FROM advice a, LATERAL (SELECT pg_relation_size(s
 WHERE action = 'create' AND abs(size - estimated_bytes) > greatest(size * 0.1, 16384);
 -- Once followed there is no more to do.
 ANALYZE;
-SELECT action, sql FROM dbm.advise_workload(source => 'table', time_limit => '60 s') WHERE action <> 'unknown';
+SELECT action, sql FROM dbm.advise_workload(source => 'table', time_limit => '10 min') WHERE action <> 'unknown';
 CALL follow('undo');
 SELECT count(*) AS different FROM (
     (SELECT * FROM definitions EXCEPT ALL SELECT * FROM before) UNION ALL (SELECT * FROM before EXCEPT ALL SELECT * FROM definitions)) AS d;
 
 -- Within limits.
-SELECT sum(estimated_bytes) <= 1000000 AS within_budget FROM dbm.advise_workload(budget_bytes => 1000000, source => 'table', time_limit => '60 s') WHERE action = 'create';
-SELECT count(*) FROM dbm.advise_workload(budget_bytes => 0, source => 'table') WHERE action = 'create';
-SELECT count(*) FROM dbm.advise_workload(max_indexes => 1, source => 'table') WHERE action = 'create';
+SELECT sum(estimated_bytes) <= 1000000 AS within_budget FROM dbm.advise_workload(budget_bytes => 1000000, source => 'table', time_limit => '10 min') WHERE action = 'create';
+SELECT count(*) FROM dbm.advise_workload(budget_bytes => 0, source => 'table', time_limit => '10 min') WHERE action = 'create';
+SELECT count(*) FROM dbm.advise_workload(max_indexes => 1, source => 'table', time_limit => '10 min') WHERE action = 'create';
 SELECT count(*) > 0 AS rows FROM dbm.advise_workload(source => 'table', time_limit => '0 s');
 BEGIN TRANSACTION READ ONLY;
 SELECT count(*) > 0 AS rows FROM dbm.advise_workload(source => 'table');

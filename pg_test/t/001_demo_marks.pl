@@ -14,7 +14,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('demo');
 $node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'");
+$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\ndbm.rule_timeout = '5min'");
 $node->start;
 
 my @complaints = grep { / (?:ERROR|WARNING|FATAL): / } load_demo($node, 'shop');

@@ -17,7 +17,7 @@ use Test::More;
 my $node = PostgreSQL::Test::Cluster->new('closure');
 $node->init(extra => utf8_locale());
 # Autovacuum would change statistics, and with them findings, while we compare.
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nsynchronous_commit = off");
+$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nsynchronous_commit = off\ndbm.rule_timeout = '5min'");
 $node->start;
 
 load_demo($node, 'shop');

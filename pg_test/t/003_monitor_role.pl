@@ -14,7 +14,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('monitor');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'watcher,nobody,granted' ]);
-$node->append_conf('postgresql.conf', 'autovacuum = off');
+$node->append_conf('postgresql.conf', "autovacuum = off\ndbm.rule_timeout = '5min'");
 $node->start;
 load_traps($node);
 $node->safe_psql('traps', <<'SQL');

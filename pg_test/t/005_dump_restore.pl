@@ -15,7 +15,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('dump');
 $node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nwal_level = logical\nmax_wal_senders = 2");
+$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nwal_level = logical\nmax_wal_senders = 2\ndbm.rule_timeout = '5min'");
 $node->start;
 load_traps($node);
 $node->safe_psql('traps', <<'SQL');

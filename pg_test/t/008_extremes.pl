@@ -15,7 +15,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('extremes');
 $node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nmax_connections = 30\nlog_statement = none");
+$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nmax_connections = 30\nlog_statement = none\ndbm.rule_timeout = '5min'");
 $node->start;
 
 # Makes a database of an encoding and runs statements in it, whose bytes are taken as they are.

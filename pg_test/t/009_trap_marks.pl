@@ -14,7 +14,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('traps');
 $node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'");
+$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\ndbm.rule_timeout = '5min'");
 $node->start;
 my @errors = grep { / ERROR: / } load_traps($node);
 is(scalar @errors, 1, 'loading the traps prints the one error that they announce') or diag(join "\n", @errors);

@@ -15,7 +15,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('changing');
 $node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nlog_statement = none");
+$node->append_conf('postgresql.conf', "autovacuum = off\ntimezone = 'UTC'\nlog_statement = none\ndbm.rule_timeout = '5min'");
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE busy');
 # Beside all that changes, something that does not: two equal indexes, whose pages are worth a look.
@@ -78,7 +78,7 @@ my ($out, $said) = ('', '');
 IPC::Run::run([ @pgbench, '-t', '1' ], '>', \$out, '2>', \$said);
 unlike($said, qr/ERROR|aborted/, 'one round of changes works') or diag($said);
 my ($churned, $complaints) = ('', '');
-my $churn = IPC::Run::start([ @pgbench, '-c', '3', '-T', '300' ], '>', \$churned, '2>', \$complaints);
+my $churn = IPC::Run::start([ @pgbench, '-c', '3', '-T', '1800' ], '>', \$churned, '2>', \$complaints);
 
 my $started = $node->safe_psql('busy', 'SELECT pg_postmaster_start_time()');
 my $before  = $node->safe_psql('busy', 'SELECT last_value FROM rounds');

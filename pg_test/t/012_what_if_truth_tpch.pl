@@ -25,6 +25,7 @@ $node->append_conf('postgresql.conf', <<'END');
 autovacuum = off
 timezone = 'UTC'
 default_statistics_target = 500
+max_parallel_maintenance_workers = 0
 random_page_cost = 1.1
 END
 $node->start;

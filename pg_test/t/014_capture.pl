@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(none rows utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_restart);
 use Session;
 use Test::More;
 
@@ -282,9 +283,7 @@ my $victim = Session->new($node, 'postgres');
 my $pid = $victim->must('SELECT pg_backend_pid()');
 my $log = -s $node->logfile;
 kill 'KILL', $pid;
-$node->wait_for_log(qr/terminated by signal 9/, $log);
-$node->poll_query_until('postgres', "SELECT NOT pg_is_in_recovery()")
-  or die 'the server does not come back';
+wait_for_restart($node, $log);
 is($node->safe_psql('postgres', 'SELECT captured < 10, evicted FROM dbm.capture_status()'), 't|0', 'a crash keeps nothing');
 $node->safe_psql('postgres', "SELECT 'after the crash', id FROM t");
 is((captured('SELECT $1, id FROM t'))[0]{calls}, 1, 'and the server captures again');

@@ -11,10 +11,11 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Session;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('progress');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'app,watcher,granted' ]);
-$node->append_conf('postgresql.conf', 'autovacuum = off');
+$node->append_conf('postgresql.conf', "autovacuum = off\ndbm.rule_timeout = '5min'");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION dbmastery;
@@ -50,8 +51,8 @@ is("$seen->{pid} $seen->{datname} $seen->{usename} $seen->{act} $seen->{step}", 
 is($seen->{total}, scalar @rules, 'of as many rules as are enabled');
 cmp_ok($seen->{done}, '<', $seen->{total}, 'some are still to come');
 cmp_ok(abs($seen->{share} - $seen->{done} / $seen->{total}), '<', 1e-9, 'share is done out of total');
-ok($node->safe_psql('postgres', "SELECT started BETWEEN now() - interval '1 hour' AND clock_timestamp() FROM dbm.progress"),
-	'started is when it began');
+is($node->safe_psql('postgres', "SELECT started BETWEEN now() - interval '1 hour' AND clock_timestamp() FROM dbm.progress"),
+	't', 'started is when it began');
 is($node->safe_psql('postgres', <<'SQL'), '0', 'the server\'s own views do not show it as a command of theirs');
 SELECT (SELECT count(*) FROM pg_stat_progress_vacuum) + (SELECT count(*) FROM pg_stat_progress_analyze)
      + (SELECT count(*) FROM pg_stat_progress_cluster) + (SELECT count(*) FROM pg_stat_progress_create_index)
@@ -85,16 +86,25 @@ $session->must('COMMIT');
 # --- After a rule was rolled back, which empties the slot
 
 $node->safe_psql('postgres', "ALTER ROLE app SET dbm.fault_in_rule = '$rules[-1]:sleep'");
-$node->safe_psql('postgres', "ALTER ROLE app SET dbm.rule_timeout = '1500ms'");
+$node->safe_psql('postgres', "ALTER ROLE app SET dbm.rule_timeout = '5s'");
 my $slow = Session->new($node, 'postgres', role => 'app');
-$slow->begin('SELECT count(*) FROM dbm.audit(); SELECT pg_sleep(0); SELECT count(*) FROM dbm.audit();');
-$node->poll_query_until('postgres', $asleep) or die 'the audit is not seen';
-my ($first) = progress();
+my $slow_pid = $slow->must('SELECT pg_backend_pid()');
+# The second sleeps until it is cancelled, so that it is seen whenever somebody comes to look.
+$slow->begin('SELECT count(*) FROM dbm.audit(); SET dbm.rule_timeout = 0; SELECT count(*) FROM dbm.audit();');
+my $first;
+for (1 .. 600)
+{
+	($first) = grep { $_->{step} eq 'running the rules' && $_->{done} > 0 } progress();
+	last if $first;
+	usleep(100_000);
+}
+$first or die 'the audit is not seen';
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM dbm.progress WHERE started = '$first->{started}'")
   or die 'the first audit does not end';
 $node->poll_query_until('postgres', $asleep) or die 'the second audit is not seen';
 my ($second) = progress();
 isnt($second->{started}, $first->{started}, 'the next act is seen as another');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($slow_pid)");
 $slow->run('');
 
 # --- A command of the server's keeps its slot

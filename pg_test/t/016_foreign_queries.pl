@@ -139,11 +139,25 @@ isnt(traces(), '', 'a plain EXPLAIN by the superuser runs the code with his righ
 
 my $written = must('postgres', 'SELECT count(*) FROM attacker.log');
 
-my $started = time;
-my $rows = must('postgres', <<'SQL');
-SELECT query || '|' || coalesce(problem, 'planned') FROM dbm.slow_queries(1000) WHERE role_name = 'attacker' AND query ~ 'evil|trap|bait|shell|attacker.day'
-SQL
-cmp_ok(time - $started, '<', 60, 'nobody makes him wait');
+my ($rows, $took);
+
+# Asks for what is said of queries, and again where one took too long that does not sleep, or all together did: the machine
+# may have stood still.
+sub look
+{
+	my ($which) = @_;
+	for (1 .. 3)
+	{
+		my $started = time;
+		$rows = must('postgres', "SELECT query || '|' || coalesce(problem, 'planned') FROM dbm.slow_queries(1000) WHERE $which");
+		$took = time - $started;
+		last if $took < 60 && !grep { /\|planning it took longer/ && !/evil_(?:sleep|insomnia)/ } split /\n/, $rows;
+	}
+	return;
+}
+
+look(q{role_name = 'attacker' AND query ~ 'evil|trap|bait|shell|attacker.day'});
+cmp_ok($took, '<', 60, 'nobody makes him wait');
 is(traces(), '', 'no code ran with his rights');
 is(attacker_is_super(), 'f', 'the attacker is still nobody special');
 is(must('postgres', 'SELECT count(*) FROM attacker.log'), $written, 'nothing was written');
@@ -205,9 +219,7 @@ CREATE INDEX ON attacker.bait ((attacker.evil_index() + id));
 CREATE FUNCTION public.lower(a varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM attacker.grab('lower'); RETURN 'x'; END $$;
 SQL
 traces();
-$rows = must('postgres', <<'SQL');
-SELECT query || '|' || coalesce(problem, 'planned') FROM dbm.slow_queries(1000) WHERE role_name = 'postgres'
-SQL
+look(q{role_name = 'postgres'});
 is(traces(), '', 'no trap snapped');
 like(problem_of('attacker.trap'), qr/^planning it would run function attacker\.evil_view\(\), which attacker may change: It is a query of postgres/, 'a function');
 like(problem_of('attacker.bait'), qr/^planning it would run an index of attacker\.bait, which attacker may change/, 'an index');

@@ -114,8 +114,14 @@ for my $query (@whole)
 	$node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
 	my ($status, $out, $error) = $node->psql('postgres', "BEGIN;\n$query;\nROLLBACK", on_error_stop => 1);
 	is($status, 0, "runs as it is: $query") or diag($error), next;
-	my $problem = $node->safe_psql('postgres',
-		"SELECT coalesce(problem, 'planned') || CASE WHEN problem IS NULL THEN '' ELSE E'\\n' || query END FROM dbm.slow_queries() WHERE query !~ 'pg_stat_statements_reset'");
+	my $problem;
+	# A query may take two seconds to be planned, which it takes only while the machine stands still.
+	for (1 .. 3)
+	{
+		$problem = $node->safe_psql('postgres',
+			"SELECT coalesce(problem, 'planned') || CASE WHEN problem IS NULL THEN '' ELSE E'\\n' || query END FROM dbm.slow_queries() WHERE query !~ 'pg_stat_statements_reset|slow_queries'");
+		last if $problem !~ /planning it took longer/;
+	}
 	is($problem, 'planned', "planned: $query");
 }
 

@@ -12,6 +12,7 @@ use Changes qw(call carry cases difference direct make_shop sorted);
 use Plan qw(literal plan_row schema_of steps);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_server);
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('killed');
@@ -48,7 +49,7 @@ for my $case (cases())
 			{
 				$kills++;
 				push @killed, "$step:$place";
-				$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server does not come back';
+				wait_for_server($node);
 			}
 			last;
 		}
@@ -67,7 +68,7 @@ for my $case (cases())
 	if ($last)
 	{
 		call($node, 'planned', "CALL dbm.undo($number)", fault => "$last:undo_statement");
-		$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+		wait_for_server($node);
 	}
 	$error = carry($node, 'planned', $number, 'undo');
 	next if $error =~ /cannot be taken back|no way back/;

@@ -12,9 +12,10 @@ use Partitions qw(keep maintain partitions statuses_of);
 use Plan qw(wait_until);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_restart);
 use Session;
 use Test::More;
-use Time::HiRes qw(time usleep);
+use Time::HiRes qw(time);
 
 my $node = PostgreSQL::Test::Cluster->new('retention');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'alice' ]);
@@ -154,12 +155,14 @@ SQL
 table('keyed', 4, more => ', PRIMARY KEY (id, at), FOREIGN KEY (id) REFERENCES shop.target');
 sql(q{SET ROLE alice; CREATE TABLE shop.pointing (id bigint, at date, FOREIGN KEY (id, at) REFERENCES shop.keyed); INSERT INTO shop.pointing VALUES (1, '2026-11-01'), (3, '2026-11-03')});
 keep($node, 'postgres', 'shop.keyed', %daily, retention => '0 days');
-my @pointed = maintain($node, 'postgres', 'shop.keyed', at => '2026-11-03');
+# How long the search for rows that point here may take is not the question here.
+my %patient = (before => q{SET dbm.upkeep_lock_timeout = '2min'});
+my @pointed = maintain($node, 'postgres', 'shop.keyed', at => '2026-11-03', %patient);
 is(statuses_of(@pointed), 'retire failed, retire done, drop done', 'what rows of others point to stays, the rest goes') or diag explain \@pointed;
 like($pointed[0]->{detail}, qr/^removing partition "keyed_1" violates foreign key constraint/, 'and says whose');
 is(sql('SELECT count(*) FROM shop.target'), 10, 'the target of its own key keeps its rows');
 sql(q{DELETE FROM shop.pointing WHERE id = 1});
-is(statuses_of(maintain($node, 'postgres', 'shop.keyed', at => '2026-11-03')), 'retire done, drop done', 'when nothing points to it, it goes');
+is(statuses_of(maintain($node, 'postgres', 'shop.keyed', at => '2026-11-03', %patient)), 'retire done, drop done', 'when nothing points to it, it goes');
 
 # A table that points here is searched while nobody can write into it: not for longer than the limit.
 table('searched', 4, more => ', PRIMARY KEY (id, at)');
@@ -172,7 +175,7 @@ my ($late) = maintain($node, 'postgres', 'shop.searched', at => '2026-11-03', be
 is("$late->{action} $late->{status}", 'retire skipped', 'what takes longer than the limit is left') or diag explain $late;
 like($late->{detail}, qr/^to see whether rows of shop\.large point to it took longer than 5 ms, while which nobody could write there: index the foreign key, or detach shop\.searched_1 by hand/, 'and it is said what helps');
 is(sql(q{SELECT count(*) FROM pg_inherits WHERE inhdetachpending}) . sql('SELECT count(*) FROM dbm.partition_detached WHERE parent_name = $$shop.searched$$'), '00', 'nothing is half done');
-is(statuses_of(maintain($node, 'postgres', 'shop.searched', at => '2026-11-03', before => q{SET dbm.upkeep_lock_timeout = '30s'})), 'retire done, drop done', 'with more time it goes');
+is(statuses_of(maintain($node, 'postgres', 'shop.searched', at => '2026-11-03', %patient)), 'retire done, drop done', 'with more time it goes');
 
 # --- A set that is only watched
 
@@ -204,8 +207,9 @@ my $start = time;
 my @half = maintain($node, 'postgres', 'shop.read', at => '2026-11-05');
 like($half[0]->{status}, qr/skipped/, 'a reader of old lets it end later') or diag explain \@half;
 like($half[0]->{detail}, qr/no new query uses it.*shop\.read locked by process \d+/, 'and says who');
-cmp_ok(time - $start, '<', 5, 'nobody waits for the reader');
-is(sql(q{SET statement_timeout = 500; INSERT INTO shop.read VALUES (9, '2026-11-05'); SELECT count(*) FROM shop.read}), 6, 'others read and write');
+# Who did would wait for ever.
+cmp_ok(time - $start, '<', 120, 'nobody waits for the reader');
+is(sql(q{SET statement_timeout = '1min'; INSERT INTO shop.read VALUES (9, '2026-11-05'); SELECT count(*) FROM shop.read}), 6, 'others read and write');
 is($reader->must('SELECT count(*) FROM shop.read'), 6, 'the reader still sees its rows');
 $reader->must('COMMIT');
 my @finalised = maintain($node, 'postgres', 'shop.read', at => '2026-11-05');
@@ -222,13 +226,12 @@ $reader->must('BEGIN; SELECT count(*) FROM shop.crashed');
 my $asker = Session->new($node, 'postgres');
 $asker->begin(q{SET dbm.upkeep_lock_timeout = '1min'; SELECT * FROM dbm.partition_maintain('shop.crashed', '2026-11-05');});
 wait_until($node, 'postgres', q{SELECT count(*) > 0 FROM pg_inherits WHERE inhdetachpending});
-# Upkeep commits without waiting for the disk: what it has just done is lost in a crash, until the WAL writer has been there.
-usleep(1_500_000);
+# Upkeep commits without waiting for the disk: what it has just done is lost in a crash, until somebody else has waited for it.
+sql('CREATE TABLE public.flushed ()');
 my $worker = sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'dbmastery%'});
+my $log = -s $node->logfile;
 kill 'KILL', $worker;
-$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server does not come back';
-usleep(500_000);
-$node->poll_query_until('postgres', 'SELECT 1', '1');
+wait_for_restart($node, $log);
 is(sql(q{SELECT count(*) FROM pg_inherits WHERE inhdetachpending}), 1, 'killed in the middle, it is half detached');
 my @after = maintain($node, 'postgres', 'shop.crashed', at => '2026-11-05');
 like(statuses_of(@after), qr/finalize done/, 'the next run ends it') or diag explain \@after;

@@ -10,9 +10,9 @@ use Audit qw(rows utf8_locale);
 use Plan qw(by_hand wait_until);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Server qw(wait_for_restart);
 use Test::More;
-use Time::HiRes qw(sleep time);
-use Worker qw(launcher_of long_plan process_of said seconds_until);
+use Worker qw(launcher_of long_plan process_of said);
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1, extra => utf8_locale());
@@ -21,13 +21,6 @@ $primary->append_conf('postgresql.conf',
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION dbmastery');
 
-sub up_again
-{
-	my ($node) = @_;
-	seconds_until(sub { $node->psql('postgres', 'SELECT 1', stderr => \my $error) == 0 });
-	return;
-}
-
 # --- kill -9 in the middle of a job
 
 my $number = long_plan($primary, 'postgres');
@@ -35,9 +28,10 @@ $primary->safe_psql('postgres', "SELECT dbm.schedule('plan $number')");
 for my $kind ('plan', 'jobs')
 {
 	process_of($primary, 'plan', 'postgres');
-	kill 'KILL', process_of($primary, $kind, 'postgres');
-	sleep 0.5;
-	up_again($primary);
+	my $pid = process_of($primary, $kind, 'postgres');
+	my $log = -s $primary->logfile;
+	kill 'KILL', $pid;
+	wait_for_restart($primary, $log);
 	wait_until($primary, 'postgres', q{SELECT state = 'running' FROM dbm.worker_status() WHERE worker = 'launcher'});
 	pass("the worker is back after kill -9 of the worker of $kind");
 	last if $kind eq 'jobs';
@@ -57,9 +51,9 @@ wait_until($primary, 'postgres', "SELECT string_agg(outcome, ' ' ORDER BY starte
 pass('and the job comes to its end');
 
 my $launcher = launcher_of($primary);
+my $log = -s $primary->logfile;
 kill 'KILL', $launcher;
-sleep 0.5;
-up_again($primary);
+wait_for_restart($primary, $log);
 wait_until($primary, 'postgres', q{SELECT state = 'running' FROM dbm.worker_status() WHERE worker = 'launcher'});
 isnt(launcher_of($primary), $launcher, 'so does the launcher after kill -9 of it');
 

@@ -228,6 +228,8 @@ CREATE TABLE wide (id int PRIMARY KEY, long text, other text, n int);
 ALTER TABLE wide ALTER long SET STORAGE EXTERNAL, ALTER other SET STORAGE EXTERNAL;
 SELECT dbm.install_audit_trigger('wide');
 INSERT INTO wide VALUES (1, repeat('x', 100000), repeat('y', 100000), 1);
+-- What it counted is not to come after the reset.
+SELECT pg_stat_force_next_flush();
 SQL
 logged();
 sql('SELECT pg_stat_reset(); SELECT pg_stat_force_next_flush()');
@@ -423,6 +425,8 @@ $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
 
 # --- What a session remembers of the log and of roles, while they change under it
 
+# Nor is the month to end meanwhile.
+$node->poll_query_until('postgres', q{SELECT date_trunc('month', now() AT TIME ZONE 'UTC') = date_trunc('month', now() AT TIME ZONE 'UTC' + interval '2 minutes')}) or die 'the month does not end';
 my $month = sql("SELECT 'dbm_trail.change_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')");
 is(sql(<<"SQL"), "dbm_trail.change_default\n$month", 'rows go to the partition that takes them now');
 BEGIN;

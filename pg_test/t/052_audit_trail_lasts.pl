@@ -126,10 +126,10 @@ sql('CREATE SUBSCRIPTION s CONNECTION $$' . $publisher->connstr('postgres') . '$
 is(sql("SELECT level FROM dbm.audit_triggers() WHERE table_name = 'public.copied'"), 'row', 'becomes one that is watched row by row as it is subscribed');
 $publisher->safe_psql('postgres', "INSERT INTO copied VALUES (1, 'a')");
 $publisher->wait_for_catchup('s');
-$node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM copied');
+$node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM copied') or die 'the row does not come';
 $publisher->safe_psql('postgres', "UPDATE copied SET v = 'b'; DELETE FROM copied");
 $publisher->wait_for_catchup('s');
-$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM copied');
+$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM copied') or die 'the row does not go';
 is(logged(), <<'ROWS' =~ s/\n\z//r, 'rows that come by replication are logged');
 I|{"id": 1}|{"v": "a", "id": 1}
 U|{"id": 1}|{"v": "a"}|{"v": "b"}
@@ -183,7 +183,8 @@ append_to_file($script, "\\set id random(1, 200)\nUPDATE crashed SET v = v + 1 W
 for my $round (1 .. 3)
 {
 	my $bench = IPC::Run::start([ 'pgbench', '-n', '-c', 4, '-T', 60, '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ], '>', \my $o, '2>', \my $e);
-	usleep(1_500_000);
+	$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'UPDATE crashed%'}) or die 'nobody writes';
+	usleep(1_000_000);
 	my $victim = sql("SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE crashed%' LIMIT 1");
 	kill 'KILL', $victim if $victim;
 	$bench->finish;

@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Session;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('watch');
@@ -158,7 +159,8 @@ SELECT dbm.install_audit_trigger('p_watched'), dbm.install_audit_trigger('p_way'
 INSERT INTO p_way VALUES (1, 1);
 SQL
 # The server asks who attaches for the right to call the function of the triggers that a partition takes over.
-sql('GRANT EXECUTE ON FUNCTION dbm.write_audit_trail() TO plain; REVOKE USAGE ON SCHEMA dbm FROM plain; REVOKE EXECUTE ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) FROM plain');
+is(sql(q{SELECT has_function_privilege('plain', 'dbm.write_audit_trail()', 'EXECUTE')}), 'f', 'who made no partition may not call the function');
+sql('REVOKE USAGE ON SCHEMA dbm FROM plain; REVOKE EXECUTE ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) FROM plain');
 events();
 is(trouble(<<'SQL', 'plain'), '', 'who has no right on the schema of the extension makes, attaches, detaches and drops partitions');
 ALTER TABLE p_watched ATTACH PARTITION p_way FOR VALUES FROM (0) TO (10);
@@ -178,7 +180,57 @@ CREATE TABLE p_free_1 (id int, k int);
 ALTER TABLE p_free ATTACH PARTITION p_free_1 FOR VALUES FROM (0) TO (10);
 DROP TABLE p_free;
 SQL
-sql('REVOKE EXECUTE ON FUNCTION dbm.write_audit_trail() FROM plain');
+is(sql(q{SELECT has_function_privilege('plain', 'dbm.write_audit_trail()', 'EXECUTE')}), 't', 'who made one may');
+sql('GRANT USAGE ON SCHEMA dbm TO plain; GRANT CREATE ON DATABASE postgres TO plain');
+for my $trick ('CREATE TABLE trick (a int); CREATE TRIGGER x AFTER INSERT ON trick FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()',
+	'CREATE TABLE trick (a int); CREATE CONSTRAINT TRIGGER x AFTER INSERT ON trick FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()',
+	'CREATE SCHEMA trick CREATE TABLE t (a int) CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()')
+{
+	like(trouble("BEGIN; $trick; COMMIT", 'plain'), qr/ERROR:  permission denied to make trigger x\nDETAIL:  .*dbm\.install_audit_trigger\(\) alone/, "which lets him make no trigger: $trick");
+}
+is(sql(q{SELECT count(*) FROM pg_trigger WHERE tgname = 'x'}), 0, 'and there is none');
+sql('REVOKE CREATE ON DATABASE postgres FROM plain; REVOKE USAGE ON SCHEMA dbm FROM plain');
+sql(<<'SQL');
+CREATE ROLE upkept; CREATE ROLE third LOGIN; CREATE ROLE fourth LOGIN; GRANT CREATE ON SCHEMA public TO upkept, third;
+CREATE TABLE kept (at timestamptz NOT NULL) PARTITION BY RANGE (at); ALTER TABLE kept OWNER TO upkept;
+CREATE TABLE own (k int) PARTITION BY RANGE (k); ALTER TABLE own OWNER TO third;
+SELECT dbm.install_audit_trigger('kept'), dbm.install_audit_trigger('own'), dbm.partition_manage('kept', '1 day');
+SQL
+is(sql(q{SELECT string_agg(DISTINCT status, ' ') FROM dbm.partition_maintain('kept')}), 'done', 'upkeep makes partitions of a watched table for whoever owns it');
+is(sql(q{SELECT count(*) > 3 AND bool_and(EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = i.inhrelid AND t.tgname = '00_dbm_audit_row')) FROM pg_inherits i WHERE i.inhparent = 'kept'::regclass}), 't', 'with their triggers');
+like(trouble('CREATE TABLE own_0 PARTITION OF own FOR VALUES FROM (0) TO (10)', 'fourth'), qr/ERROR/, 'who owns nothing of it makes no partition');
+is(sql(q{SELECT has_function_privilege('fourth', 'dbm.write_audit_trail()', 'EXECUTE')}), 'f', 'and gets no right');
+is(trouble('CREATE TABLE own_1 PARTITION OF own FOR VALUES FROM (10) TO (20); INSERT INTO own VALUES (12)', 'third'), '', 'its owner does');
+is(sql(q{SELECT count(*) FROM dbm.changes('own')}), 1, 'and what he writes is logged');
+sql('DROP TABLE kept, own; DROP OWNED BY upkept, third, fourth; DROP ROLE upkept, third, fourth');
+
+# --- Serializable transactions: who read the log by an index and found nothing comes before who writes to it
+
+sql("CREATE TABLE serial (id int PRIMARY KEY, v int); SELECT dbm.install_audit_trigger('serial'); CREATE TABLE beside (v int); INSERT INTO beside VALUES (0)");
+# Rows in a range without a summary, as at the end of the log (the first range has one from the beginning), are not told to the index. The reader looks at few others, or
+# it would lock the whole table.
+my $leaf = "'dbm_trail.change_" . sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')") . "'::regclass";
+my $pages = 0;
+for (my $id = 10_000; $id < 60_000 && ($pages < 32 || $pages % 32 < 3 || $pages % 32 > 20); $id += 100)
+{
+	sql("INSERT INTO serial SELECT i, 0 FROM generate_series($id, $id + 99) AS i");
+	$pages = sql("SELECT pg_relation_size($leaf) / 8192");
+}
+sql("SELECT brin_summarize_range(i.indexrelid, b) FROM pg_index i CROSS JOIN generate_series(0, pg_relation_size($leaf) / 8192 - 32, 32) AS b WHERE i.indrelid = $leaf");
+{
+	my ($reader, $writer) = map { Session->new($node, 'postgres') } 1, 2;
+	$_->must('BEGIN ISOLATION LEVEL SERIALIZABLE') for $reader, $writer;
+	$reader->must('SET LOCAL enable_seqscan = off');
+	is($reader->must(q{SELECT count(*) FROM dbm_trail.change WHERE key_hash = jsonb_hash_extended('{"id": 4711}', 0)}), 0, 'a serializable reader finds no change of a row');
+	is($writer->must('SELECT v FROM beside'), 0, 'another transaction reads what that is about to write');
+	$writer->must('INSERT INTO serial VALUES (4711, 0)');
+	my ($out, $error) = $reader->run('UPDATE beside SET v = 1');
+	(undef, my $first) = $reader->run('COMMIT');
+	(undef, my $second) = $writer->run('COMMIT');
+	like("$error$first$second", qr/could not serialize access/, 'one of them would have to come before the other, and that before it: one is refused');
+	$_->quit for $reader, $writer;
+	sql('DROP TABLE serial, beside');
+}
 
 # --- What is elsewhere is not read
 

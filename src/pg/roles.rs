@@ -1,4 +1,4 @@
-//! Whose statistics the caller may read.
+//! Roles: who calls, what they are called, and whose rights they have.
 
 use pgrx::pg_sys;
 
@@ -9,9 +9,15 @@ const READ_ALL_STATISTICS: pg_sys::Oid = pg_sys::Oid::from_u32(3375);
 pub fn may_see_statistics_of(role: pg_sys::Oid) -> bool {
     // SAFETY: look-ups in the catalogs of roles.
     unsafe {
-        let caller = pg_sys::GetUserId();
+        let caller = current();
         pg_sys::has_privs_of_role(caller, READ_ALL_STATISTICS) || pg_sys::has_privs_of_role(caller, role)
     }
+}
+
+/// Whoever calls.
+pub fn current() -> pg_sys::Oid {
+    // SAFETY: reads a number.
+    unsafe { pg_sys::GetUserId() }
 }
 
 /// The name of a role.
@@ -23,5 +29,5 @@ pub fn name(role: pg_sys::Oid) -> Option<String> {
 /// Whether whoever calls has the rights of this role.
 pub fn is_member(role: pg_sys::Oid) -> bool {
     // SAFETY: a look-up in the catalogs of roles.
-    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+    unsafe { pg_sys::has_privs_of_role(current(), role) }
 }

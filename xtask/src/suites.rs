@@ -218,6 +218,8 @@ impl Suites<'_> {
                 .env("PG_REGRESS", &self.programs.regress)
                 .env("PG_TEST_PORT_DIR", ground.join("ports"))
                 .env("DBMASTERY_DEMO", ground.join("demo"))
+                // A machine that others use as well may stand still for a while: that is no failure.
+                .env("PG_TEST_TIMEOUT_DEFAULT", "600")
                 .envs(generated.iter().map(|(name, folder)| (name, folder)))
                 // The modules put their sockets below the temporary folder.
                 .env("TMPDIR", sockets.canonicalize().unwrap_or(sockets.clone()));

@@ -140,7 +140,7 @@ sub refused
 		$database,
 		"\\set VERBOSITY verbose\n\\timing on\n$case->{statement}",
 		on_error_stop => 0,
-		timeout       => 60);
+		timeout       => 170);
 	my @times = $out =~ /^Time: ([\d.]+) ms/mg;
 	return ($error, \@times);
 }

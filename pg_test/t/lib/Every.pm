@@ -349,7 +349,7 @@ sub start_node
 sub fresh
 {
 	my ($node, $name) = @_;
-	$node->safe_psql('postgres', "DROP DATABASE IF EXISTS $name");
+	$node->safe_psql('postgres', "DROP DATABASE IF EXISTS $name WITH (FORCE)");
 	$node->safe_psql('postgres', "CREATE DATABASE $name TEMPLATE whole");
 	# What a template does not hand on.
 	$node->safe_psql('postgres', "GRANT CREATE ON DATABASE $name TO alice");

@@ -9,7 +9,7 @@ use Exporter 'import';
 use IPC::Run;
 use Time::HiRes qw(usleep);
 
-our @EXPORT_OK = qw(wait_for_server);
+our @EXPORT_OK = qw(wait_for_restart wait_for_server);
 
 # Returns once it answers, in that database. Not by poll_query_until, which writes to a psql that may be gone already.
 sub wait_for_server
@@ -23,6 +23,15 @@ sub wait_for_server
 		usleep(100_000);
 	}
 	die "the server did not come back: $said";
+}
+
+# The same after a process of it was killed: at first it does not know, and answers as before. What its log says from that
+# place on tells when it does.
+sub wait_for_restart
+{
+	my ($node, $since, $database) = @_;
+	$node->wait_for_log(qr/was terminated by signal 9/, $since);
+	return wait_for_server($node, $database);
 }
 
 1;

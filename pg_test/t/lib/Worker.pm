@@ -44,14 +44,15 @@ sub long_plan
 	return by_hand($node, $database, steps => [ { sql => $options{sql} // $sleep } ]);
 }
 
-# How many seconds until the condition is true; dies after a minute.
+# How many seconds until the condition is true; dies after a minute, or so many seconds.
 sub seconds_until
 {
-	my ($condition) = @_;
+	my ($condition, $most) = @_;
+	$most //= 60;
 	my $start = time;
 	until ($condition->())
 	{
-		die 'not so within a minute' if time - $start > 60;
+		die "not so within $most s" if time - $start > $most;
 		sleep 0.02;
 	}
 	return time - $start;

@@ -26,6 +26,11 @@ unsafe extern "C-unwind" {
     );
     pub fn GetCurrentCommandId(is_used: bool) -> pg_sys::CommandId;
     pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
+    pub fn CheckForSerializableConflictIn(
+        relation: pg_sys::Relation,
+        row: pg_sys::ItemPointer,
+        block: pg_sys::BlockNumber,
+    );
 }
 
 mod harmless {

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use pgrx::{pg_guard, pg_sys};
 
 use super::log;
-use super::statement::{Ddl, Stage};
+use super::statement::{Ddl, Stage, makes_triggers};
 
 static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
 
@@ -67,14 +67,17 @@ unsafe fn noticed(stage: Stage, event: &pg_sys::EventTriggerData) {
         // What it is to work with may not be there yet.
         return;
     }
-    if IS_AT_WORK.get() || !log::is_there() {
+    if IS_AT_WORK.get() {
         return;
     }
-    // SAFETY: as the caller vouches; the name of a tag is a constant.
-    let ddl = unsafe {
-        let tag = CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)).to_string_lossy().into_owned();
-        Ddl::read(stage, tag, event.parsetree)
-    };
+    // SAFETY: the name of a tag is a constant.
+    let tag =
+        unsafe { CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)) }.to_string_lossy().into_owned();
+    if !makes_triggers(stage, &tag) && !log::is_there() {
+        return;
+    }
+    // SAFETY: as the caller vouches.
+    let ddl = unsafe { Ddl::read(stage, tag, event.parsetree) };
     unnoticed(|| handler(&ddl));
 }
 

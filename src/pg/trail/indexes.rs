@@ -282,6 +282,9 @@ impl Ranges {
             // SAFETY: as the caller vouches. Nothing to be dropped.
             let (map, pages, is_summarised) = unsafe {
                 pg_guard_ffi_boundary(|| {
+                    // What `index_insert` asks, also for rows of which the index is not told: serializable readers that
+                    // came by it lock it as a whole.
+                    bare::CheckForSerializableConflictIn(index, null_mut(), pg_sys::InvalidBlockNumber);
                     let (map, pages) = raw::open(index);
                     (map, pages, raw::is_summarised(map, block, buffer))
                 })

@@ -31,7 +31,7 @@ pub use event::{install_handler, unnoticed};
 pub use log::{is_ours, is_there};
 pub use note::{ATTACHED, DETACHED, note, note_of_part};
 pub use registry::{adopt, home};
-pub use statement::{Ddl, Partition, Stage};
+pub use statement::{Ddl, Partition, Stage, makes_triggers};
 
 /// Begins to watch what makes remembered things stale. Called once, when the library is loaded.
 pub fn install() {

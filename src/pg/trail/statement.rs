@@ -49,6 +49,10 @@ pub struct Ddl {
     pub partition: Option<Partition>,
     /// Whether it attaches one, whatever its names mean by now.
     pub attaches: bool,
+    /// Whether it detaches one, whatever its names mean by now.
+    pub detaches: bool,
+    /// The partitioned table under which a table comes, with its triggers.
+    pub parent: Option<u32>,
 }
 
 impl Ddl {
@@ -67,6 +71,8 @@ impl Ddl {
             renamed_schema: None,
             partition: None,
             attaches: false,
+            detaches: false,
+            parent: None,
         };
         if tree.is_null() {
             return ddl;
@@ -77,6 +83,7 @@ impl Ddl {
                 Tag::T_RenameStmt => ddl.rename(&*tree.cast()),
                 Tag::T_AlterObjectSchemaStmt => ddl.renames = true,
                 Tag::T_AlterTableStmt => ddl.alter(&*tree.cast()),
+                Tag::T_CreateStmt => ddl.create(&*tree.cast()),
                 Tag::T_CreateTrigStmt => {
                     ddl.may_silence = (*tree.cast::<pg_sys::CreateTrigStmt>()).replace;
                 }
@@ -103,6 +110,16 @@ impl Ddl {
 
     /// # Safety
     /// A node of the parser.
+    unsafe fn create(&mut self, statement: &pg_sys::CreateStmt) {
+        if self.stage == Stage::Start && !statement.partbound.is_null() {
+            // One name, as the grammar makes it.
+            let parents = pointers::<pg_sys::RangeVar>(statement.inhRelations);
+            self.parent = parents.first().and_then(|&parent| oid(parent));
+        }
+    }
+
+    /// # Safety
+    /// A node of the parser.
     unsafe fn alter(&mut self, statement: &pg_sys::AlterTableStmt) {
         for command in pointers::<pg_sys::AlterTableCmd>(statement.cmds) {
             // SAFETY: as the caller vouches.
@@ -121,9 +138,14 @@ impl Ddl {
                 | Command::AT_DetachPartition
                 | Command::AT_DetachPartitionFinalize => {
                     self.attaches |= kind == Command::AT_AttachPartition;
+                    self.detaches |= kind != Command::AT_AttachPartition;
                     // SAFETY: as the grammar makes it.
                     let partition = unsafe { oid((*definition.cast::<pg_sys::PartitionCmd>()).name) };
-                    self.partition = oid(statement.relation).zip(partition).map(|(parent, partition)| {
+                    let parent = oid(statement.relation);
+                    if kind == Command::AT_AttachPartition {
+                        self.parent = parent;
+                    }
+                    self.partition = parent.zip(partition).map(|(parent, partition)| {
                         Partition { parent, partition, comes: kind == Command::AT_AttachPartition }
                     });
                 }
@@ -131,6 +153,11 @@ impl Ddl {
             }
         }
     }
+}
+
+/// Whether, at the end of a statement of that tag, there may be triggers more.
+pub fn makes_triggers(stage: Stage, tag: &str) -> bool {
+    stage == Stage::End && matches!(tag, "CREATE TRIGGER" | "CREATE SCHEMA")
 }
 
 /// The table that a name means, if there is one.

@@ -7,10 +7,11 @@ use super::facts;
 use super::install::{drop_triggers, remake, run, watch};
 use super::list::unwatched;
 use super::partitions;
+use super::rights;
 use super::silence::{self, When};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, note};
+use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
 use crate::trail::survey::{IS_STALE, OID, Watched};
@@ -26,8 +27,14 @@ thread_local! {
 
 /// A moment of a statement.
 pub fn noticed(ddl: &Ddl) {
+    if makes_triggers(ddl.stage, &ddl.tag) {
+        with_empty_search_path(rights::refuse_triggers_of_others);
+        if ddl.tag == "CREATE SCHEMA" {
+            return;
+        }
+    }
     // Most statements need nothing before they begin: the log is not asked for.
-    let is_moment = ddl.stage != Stage::Start || takes_away(ddl) || coming(ddl).is_some();
+    let is_moment = ddl.stage != Stage::Start || takes_away(ddl) || ddl.parent.is_some();
     if !is_moment || !with_empty_search_path(is_whole) {
         return;
     }
@@ -76,6 +83,9 @@ fn coming(ddl: &Ddl) -> Option<Partition> {
 
 /// A statement begins: once it has given things other names, or taken them away, nobody knows what was meant.
 fn begins(ddl: &Ddl) {
+    if let Some(parent) = ddl.parent {
+        rights::let_take_over(parent);
+    }
     // Looked up as the extension: whoever attaches need not have any right on its schema. The owner has to be the caller.
     let in_the_way = coming(ddl)
         .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(found))))
@@ -179,7 +189,7 @@ fn ended(ddl: &Ddl) {
             if ddl.attaches {
                 keep_those_that_made_way();
             }
-            if ddl.tag == "ALTER TABLE" {
+            if ddl.detaches {
                 partitions::release_detached();
             }
             if ddl.tag.starts_with("CREATE TABLE") || ddl.tag == "SELECT INTO" || ddl.tag == "ALTER TABLE" {

@@ -13,6 +13,7 @@ pub mod install;
 pub mod list;
 mod partitions;
 pub mod reverting;
+mod rights;
 pub mod sealing;
 mod silence;
 
