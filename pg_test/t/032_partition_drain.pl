@@ -365,6 +365,34 @@ SQL
 	sql('DROP TABLE shop.orphan, shop.orphan_mirror');
 }
 
+# --- So is what an index calls: the server looks the function of a range type up once, whoever asks first
+
+{
+	make('spans', 30_000);
+	sql(<<'SQL');
+SET ROLE alice;
+DELETE FROM shop.seen;
+INSERT INTO shop.known VALUES (7);
+CREATE FUNCTION shop.sees_span() RETURNS void LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO shop.seen VALUES (7, pg_catalog.current_setting('session_replication_role') || pg_catalog.current_setting('row_security')); END $$;
+-- It has to be called immutable, and then may not write itself.
+CREATE FUNCTION shop.apart(float8, float8) RETURNS float8 IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM shop.sees_span(); RETURN $1 - $2; END $$;
+CREATE TYPE shop.span AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = shop.apart);
+ALTER TABLE shop.spans ADD COLUMN span shop.span;
+UPDATE shop.spans SET span = shop.span(id, id + n);
+CREATE INDEX ON shop.spans USING gist (span);
+DELETE FROM shop.seen;
+DELETE FROM shop.fired;
+SQL
+	is(statuses_of(drain('shop.spans')), 'drain done', 'rows go into an index whose function writes');
+	cmp_ok(sql('SELECT count(*) FROM shop.seen'), '>', 100, 'it was called');
+	is(sql(q{SELECT count(*) FROM shop.fired WHERE what = 'seen'}), sql('SELECT count(*) FROM shop.seen'), 'each row that it wrote fired its triggers');
+	is(sql('SELECT string_agg(DISTINCT role, $$ $$) FROM shop.seen'), 'originon', 'it finds the settings of the session, too');
+	is(sql(q{SELECT count(*) FROM shop.fired WHERE what = 'INSERT'}), 0, 'and the triggers of the table did not fire');
+	is_same('spans', 'all rows are there');
+	sql('DROP TABLE shop.spans, shop.spans_mirror');
+}
+
 # --- The key is one of the default partition alone: rows of the same key elsewhere are others
 
 {
