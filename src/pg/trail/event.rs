@@ -71,8 +71,7 @@ unsafe fn noticed(stage: Stage, event: &pg_sys::EventTriggerData) {
         return;
     }
     // SAFETY: the name of a tag is a constant.
-    let tag =
-        unsafe { CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)) }.to_string_lossy().into_owned();
+    let tag = unsafe { CStr::from_ptr(pg_sys::GetCommandTagName(event.tag)) }.to_string_lossy().into_owned();
     if !makes_triggers(stage, &tag) && !log::is_there() {
         return;
     }

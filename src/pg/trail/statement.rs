@@ -145,8 +145,10 @@ impl Ddl {
                     if kind == Command::AT_AttachPartition {
                         self.parent = parent;
                     }
-                    self.partition = parent.zip(partition).map(|(parent, partition)| {
-                        Partition { parent, partition, comes: kind == Command::AT_AttachPartition }
+                    self.partition = parent.zip(partition).map(|(parent, partition)| Partition {
+                        parent,
+                        partition,
+                        comes: kind == Command::AT_AttachPartition,
                     });
                 }
                 _ => {}
