@@ -28,20 +28,26 @@ struct Header {
 thread_local! {
     static HEADER: Cell<Option<Header>> = const { Cell::new(None) };
     /// The texts that go with it, whole: hashes of two may be alike.
-    static TEXTS: RefCell<Texts> = const { RefCell::new(Texts { query: None, application: Vec::new() }) };
+    static TEXTS: RefCell<Texts> = const { RefCell::new(Texts { query: None, application: None }) };
+    /// A context of nothing, a jsonb.
+    static EMPTY: Bytes = {
+        let mut empty = Vec::new();
+        Object::begin(&mut empty, std::iter::empty()).finish();
+        Rc::from(empty)
+    };
 }
 
 struct Texts {
     /// That of the query; `None` where it was not kept.
     query: Option<Vec<u8>>,
-    /// What the client calls itself.
-    application: Vec<u8>,
+    /// What the client calls itself, a text; also where nothing was written yet.
+    application: Option<Bytes>,
 }
 
 impl Texts {
     /// Whether they are right for what is changed now.
     fn fit(&self, keeps_query: bool) -> bool {
-        self.application == application_name()
+        self.application.as_deref().is_some_and(is_application_name)
             && match &self.query {
                 // Also where it is not asked for: the text of another statement must not stand there.
                 Some(query) => query_text() == Some(&**query),
@@ -104,6 +110,22 @@ fn application_name<'a>() -> &'a [u8] {
     }
 }
 
+/// Whether a text is what the client calls itself.
+fn is_application_name(text: &[u8]) -> bool {
+    text.get(size_of::<u32>()..) == Some(application_name())
+}
+
+/// What the client calls itself, a text: the last one, where that is still so. Bytes of the database as they are; a text is
+/// a varlena of its bytes, as a bytea is.
+fn application() -> Option<Bytes> {
+    let known = TEXTS.with_borrow(|texts| texts.application.clone());
+    known.filter(|known| is_application_name(known)).or_else(|| {
+        let text = application_name().into_datum()?;
+        // SAFETY: a varlena that was just made, with a header of four bytes.
+        Some(unsafe { bytes(text) })
+    })
+}
+
 /// Who changes something at the moment `at`, the server's; written if it is not yet. `number`: that of the change that is
 /// written next.
 pub fn current(at: i64, keeps_query: bool, number: i64) -> Activity {
@@ -118,8 +140,9 @@ pub fn current(at: i64, keeps_query: bool, number: i64) -> Activity {
         return Activity { number: header.number, transaction };
     }
     let query = if keeps_query { query_text() } else { None };
-    write(number, &wanted, at, query);
-    TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application: application_name().to_vec() });
+    let application = application();
+    write(number, &wanted, at, application.as_ref(), query);
+    TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application });
     HEADER.set(Some(Header { number, ..wanted }));
     Activity { number, transaction }
 }
@@ -166,30 +189,26 @@ fn client() -> (Option<Bytes>, Option<i32>) {
     CLIENT.with_borrow_mut(|client| client.insert(found).clone())
 }
 
-fn write(number: i64, header: &Header, at: i64, query: Option<&[u8]>) {
+fn write(number: i64, header: &Header, at: i64, application: Option<&Bytes>, query: Option<&[u8]>) {
     let pointer = |bytes: &Bytes| pg_sys::Datum::from(bytes.as_ptr());
     let roles = [header.session, header.outer, header.current].map(name_of);
     let (address, port) = client();
-    let mut said = Vec::new();
-    if header.context == 0 {
-        Object::begin(&mut said, std::iter::empty()).finish();
-    }
+    let nothing = EMPTY.with(Rc::clone);
     // SAFETY: reads what this process knows of itself. Values of the columns' types.
     unsafe {
         let row: [Value; 13] = [
             number.into_datum(),
             Some(pg_sys::Datum::from(at)),
             Some(pg_sys::Datum::from(header.transaction)),
-            Some(pg_sys::Datum::from(pg_sys::GetCurrentTransactionStartTimestamp())),
+            Some(pg_sys::Datum::from(bare::transaction_start())),
             Some(pointer(&roles[0])),
             Some(pointer(&roles[1])),
             Some(pointer(&roles[2])),
             pg_sys::MyProcPid.into_datum(),
             address.as_ref().map(pointer),
             port.map(pg_sys::Datum::from),
-            // Bytes of the database as they are; a text is a varlena of its bytes, as a bytea is.
-            application_name().into_datum(),
-            if said.is_empty() { context_as_jsonb() } else { Some(pg_sys::Datum::from(said.as_ptr())) },
+            application.map(pointer),
+            if header.context == 0 { Some(pointer(&nothing)) } else { context_as_jsonb() },
             query.and_then(IntoDatum::into_datum),
         ];
         write_one(&ACTIVITY, at, &row);

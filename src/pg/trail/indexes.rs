@@ -9,7 +9,6 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use super::bare;
 use super::descriptor::name_bytes;
 use super::log::refuse;
-use crate::pg::planner::list::oids;
 
 mod raw {
     use pgrx::pg_sys;
@@ -88,15 +87,37 @@ pub fn forget(relation: pg_sys::Oid) {
     PLAIN.with_borrow_mut(|plain| plain.retain(|&index| index != relation && relation != pg_sys::InvalidOid));
 }
 
+/// The columns of an index, or of a table of the log, are no more.
+const MOST: usize = 32;
+
+/// So many indexes are opened at once.
+const FEW: usize = 4;
+
 /// An index that is open.
 struct Index {
     relation: pg_sys::Relation,
     /// What the access method keeps between two entries.
-    information: Box<pg_sys::IndexInfo>,
-    /// The columns of the table that it has, from 1.
-    columns: Vec<usize>,
+    information: pg_sys::IndexInfo,
+    /// The columns of the table that it has, from 1, and how many.
+    columns: [u8; MOST],
+    count: usize,
     is_brin: bool,
     uniqueness: pg_sys::IndexUniqueCheck::Type,
+}
+
+fn length(list: *mut pg_sys::List) -> usize {
+    if list.is_null() {
+        return 0;
+    }
+    // SAFETY: a list of the server.
+    usize::try_from(unsafe { (*list).length }).unwrap_or(0)
+}
+
+/// # Safety
+/// A list of object identifiers that is so long.
+unsafe fn at(list: *mut pg_sys::List, place: usize) -> pg_sys::Oid {
+    // SAFETY: as the caller vouches.
+    unsafe { (*(*list).elements.add(place)).oid_value }
 }
 
 /// The indexes of a table.
@@ -108,11 +129,22 @@ impl Indexes {
     /// # Safety
     /// The table is open, and locked for writing.
     pub unsafe fn open(table: pg_sys::Relation) -> Self {
-        // SAFETY: as the caller vouches; the list is ours.
+        const LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+        // SAFETY: as the caller vouches; the list is ours. Nothing to be dropped under the guard.
         unsafe {
-            let mut indexes = Vec::new();
-            for oid in oids(pg_sys::RelationGetIndexList(table)) {
-                let relation = pg_sys::index_open(oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+            let mut few = [null_mut(); FEW];
+            let list = pg_guard_ffi_boundary(|| {
+                let list = bare::RelationGetIndexList(table);
+                for (place, relation) in few.iter_mut().enumerate().take(length(list)) {
+                    *relation = bare::index_open(at(list, place), LOCK);
+                }
+                list
+            });
+            let count = length(list);
+            let more = (FEW..count).map(|place| pg_sys::index_open(at(list, place), LOCK));
+            let mut indexes = Vec::with_capacity(count);
+            for relation in few.into_iter().take(count).chain(more) {
+                let oid = (*relation).rd_id;
                 let method = (*(*relation).rd_rel).relam;
                 let is_brin = method == pg_sys::BRIN_AM_OID;
                 if !PLAIN.with_borrow(|plain| plain.contains(&oid)) {
@@ -131,13 +163,13 @@ impl Indexes {
                 let form = &*(*relation).rd_index;
                 if !form.indisready {
                     // One that is being built concurrently sees to it itself.
-                    pg_sys::index_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+                    bare::close(relation);
                     continue;
                 }
-                let count = usize::try_from(form.indnatts).unwrap_or(0);
+                let count = usize::try_from(form.indnatts).unwrap_or(0).min(MOST);
                 let numbers = form.indkey.values.as_ptr();
                 // What access methods look at when they insert: the rest is for who builds.
-                let information = Box::new(pg_sys::IndexInfo {
+                let information = pg_sys::IndexInfo {
                     type_: pg_sys::NodeTag::T_IndexInfo,
                     ii_NumIndexAttrs: count as i32,
                     ii_NumIndexKeyAttrs: i32::from(form.indnkeyatts),
@@ -146,13 +178,16 @@ impl Indexes {
                     ii_Am: method,
                     ii_Context: pg_sys::CurrentMemoryContext,
                     ..Default::default()
-                });
+                };
+                let mut columns = [0; MOST];
+                for (place, column) in columns.iter_mut().enumerate().take(count) {
+                    *column = u8::try_from(*numbers.add(place)).unwrap_or(0);
+                }
                 indexes.push(Index {
                     relation,
                     information,
-                    columns: (0..count)
-                        .map(|place| usize::try_from(*numbers.add(place)).unwrap_or(0))
-                        .collect(),
+                    columns,
+                    count,
                     is_brin,
                     uniqueness: if form.indisunique {
                         pg_sys::IndexUniqueCheck::UNIQUE_CHECK_YES
@@ -198,7 +233,7 @@ impl Indexes {
     pub fn close(self) {
         for index in self.0 {
             // SAFETY: opened by us, closed once.
-            unsafe { pg_sys::index_close(index.relation, pg_sys::NoLock as pg_sys::LOCKMODE) };
+            unsafe { bare::close(index.relation) };
         }
     }
 }
@@ -209,7 +244,7 @@ impl Index {
     fn let_go(&mut self) {
         if !self.information.ii_AmCache.is_null() {
             // SAFETY: the index is open; what it keeps is its own.
-            unsafe { pg_sys::index_insert_cleanup(self.relation, &raw mut *self.information) };
+            unsafe { pg_sys::index_insert_cleanup(self.relation, &raw mut self.information) };
             self.information.ii_AmCache = null_mut();
         }
     }
@@ -222,15 +257,14 @@ impl Index {
         row: pg_sys::HeapTuple,
         mut at: pg_sys::ItemPointerData,
     ) {
-        const MOST: usize = 32;
         let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST], [true; MOST]);
         let (mut keys, mut null_keys) = ([pg_sys::Datum::null(); MOST], [true; MOST]);
         // SAFETY: as the caller vouches. The writer refuses tables of more columns, and an index has no more than that.
         unsafe {
-            pg_sys::heap_deform_tuple(row, (*table).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
-            for (place, &column) in self.columns.iter().enumerate().take(MOST) {
+            bare::deform(row, (*table).rd_att, &mut values, &mut nulls);
+            for (place, &column) in self.columns.iter().enumerate().take(self.count) {
                 let value = |column: usize| Some((*values.get(column)?, *nulls.get(column)?));
-                if let Some((value, is_null)) = column.checked_sub(1).and_then(value) {
+                if let Some((value, is_null)) = usize::from(column).checked_sub(1).and_then(value) {
                     keys[place] = value;
                     null_keys[place] = is_null;
                 }
@@ -243,7 +277,7 @@ impl Index {
                 table,
                 self.uniqueness,
                 false,
-                &raw mut *self.information,
+                &raw mut self.information,
             );
         }
     }
@@ -313,16 +347,14 @@ impl Ranges {
     /// Once.
     unsafe fn close(self) {
         let (map, buffer) = (self.map, self.buffer);
-        // SAFETY: opened by us; the page is pinned and no longer locked. Nothing to be dropped.
+        // SAFETY: opened by us; the page is pinned and no longer locked. Both let go of pages and memory, and raise nothing.
         unsafe {
-            pg_guard_ffi_boundary(|| {
-                if buffer != 0 {
-                    bare::ReleaseBuffer(buffer);
-                }
-                if !map.is_null() {
-                    raw::brinRevmapTerminate(map);
-                }
-            });
+            if buffer != 0 {
+                bare::release_page(buffer);
+            }
+            if !map.is_null() {
+                raw::brinRevmapTerminate(map);
+            }
         }
     }
 }

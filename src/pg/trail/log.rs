@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::column::Value;
 use super::descriptor::{attribute, count, name_bytes};
-use super::{indexes, place, redaction};
+use super::{bare, indexes, place, redaction};
 use crate::catalog::trail::layout::{SCHEMA, TABLES, Table};
 use crate::pg::error::raise;
 use crate::pg::run::owner::owner;
@@ -123,7 +123,7 @@ impl Drop for Open {
         // While an ERROR unwinds, the resource owner closes it.
         if !std::thread::panicking() {
             // SAFETY: opened by us, closed once.
-            unsafe { pg_sys::relation_close(self.relation, pg_sys::NoLock as pg_sys::LOCKMODE) };
+            unsafe { bare::close(self.relation) };
         }
     }
 }

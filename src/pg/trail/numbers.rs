@@ -3,6 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use super::bare;
 use super::log::find_or_raise;
 
 mod raw {
@@ -37,17 +38,23 @@ impl Sequence {
         unsafe { pg_guard_ffi_boundary(|| raw::nextval_internal(self.0, false)) }
     }
 
-    /// By how much it grows.
-    fn step(&self) -> i64 {
-        // SAFETY: a look-up in the system cache; the tuple is released after it was read.
+    /// Its next number, and by how much it grows.
+    fn next_and_step(&self) -> (i64, i64) {
+        let (cache, sequence) = (pg_sys::SysCacheIdentifier::SEQRELID as i32, self.0);
+        // SAFETY: as for the next number, which takes the lock under which nobody changes the step; then a look-up in the
+        // system cache, where the tuple is released after it was read. Nothing to be dropped.
         unsafe {
-            let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::SEQRELID as i32, self.0.into());
-            if tuple.is_null() {
-                return 1;
-            }
-            let step = (*pg_sys::GETSTRUCT(tuple).cast::<raw::Sequence>()).increment;
-            pg_sys::ReleaseSysCache(tuple);
-            step
+            pg_guard_ffi_boundary(|| {
+                let last = raw::nextval_internal(sequence, false);
+                let tuple = bare::SearchSysCache1(cache, pg_sys::Datum::from(sequence));
+                if tuple.is_null() {
+                    return (last, 1);
+                }
+                let form = (*tuple).t_data.cast::<u8>().add(usize::from((*(*tuple).t_data).t_hoff));
+                let step = (*form.cast::<raw::Sequence>()).increment;
+                bare::release_cached(tuple);
+                (last, step)
+            })
         }
     }
 }
@@ -74,9 +81,8 @@ impl Numbers {
     }
 
     fn refill(&mut self) {
-        let last = self.sequence.next();
-        // That took the lock under which nobody changes the step.
-        self.left = self.sequence.step().max(1);
+        let (last, step) = self.sequence.next_and_step();
+        self.left = step.max(1);
         self.next = last - self.left + 1;
     }
 

@@ -2,6 +2,7 @@
 
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+use smallvec::{SmallVec, smallvec};
 
 use super::bare;
 use super::pinned::pinned;
@@ -96,29 +97,32 @@ unsafe fn command_of_row(event: &pg_sys::TriggerData, operation: u32) -> u32 {
     unsafe {
         match operation {
             pg_sys::TRIGGER_EVENT_UPDATE if !event.tg_newtuple.is_null() => {
-                pg_sys::HeapTupleHeaderGetCmin((*event.tg_newtuple).t_data)
+                bare::made_by((*event.tg_newtuple).t_data)
             }
-            pg_sys::TRIGGER_EVENT_INSERT => pg_sys::HeapTupleHeaderGetCmin((*event.tg_trigtuple).t_data),
-            _ => pg_sys::HeapTupleHeaderGetCmax((*event.tg_trigtuple).t_data),
+            pg_sys::TRIGGER_EVENT_INSERT => bare::made_by((*event.tg_trigtuple).t_data),
+            _ => bare::deleted_by((*event.tg_trigtuple).t_data),
         }
     }
 }
 
-/// A row taken apart, in memory of ours.
+/// A row taken apart.
 struct Parts {
-    values: Vec<pg_sys::Datum>,
-    nulls: Vec<bool>,
+    values: SmallVec<[pg_sys::Datum; FEW]>,
+    nulls: SmallVec<[bool; FEW]>,
 }
+
+/// Rows of so many columns need no memory of their own.
+const FEW: usize = 32;
 
 impl Parts {
     /// # Safety
     /// A row of the relation of the event.
     unsafe fn of(event: &pg_sys::TriggerData, tuple: pg_sys::HeapTuple, width: usize) -> Self {
-        let mut parts = Self { values: vec![pg_sys::Datum::null(); width], nulls: vec![true; width] };
+        let mut parts =
+            Self { values: smallvec![pg_sys::Datum::null(); width], nulls: smallvec![true; width] };
         // SAFETY: as the caller vouches; as wide as the row type.
         unsafe {
-            let descriptor = (*event.tg_relation).rd_att;
-            pg_sys::heap_deform_tuple(tuple, descriptor, parts.values.as_mut_ptr(), parts.nulls.as_mut_ptr());
+            bare::deform(tuple, (*event.tg_relation).rd_att, &mut parts.values, &mut parts.nulls);
         }
         parts
     }
@@ -197,7 +201,7 @@ impl Transition {
     /// Once.
     unsafe fn close(self) {
         // SAFETY: made by us.
-        unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.slot) };
+        unsafe { bare::drop_slot(self.slot) };
     }
 }
 

@@ -185,7 +185,7 @@ impl Writer {
         // SAFETY: made by us, given back once.
         unsafe {
             for &slot in &self.slots {
-                pg_sys::ExecDropSingleTupleTableSlot(slot);
+                bare::drop_slot(slot);
             }
             self.indexes.close();
             if !self.batch.is_null() {
