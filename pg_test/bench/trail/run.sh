@@ -2,15 +2,15 @@
 # What keeping every change of a row costs: without a trigger; by the audit trail, for statements and for rows; and by the
 # classic in PL/pgSQL, a trigger for rows that inserts to_jsonb() of OLD and NEW, who and when into one table with one key.
 #
-# single: an UPDATE of one row by its key, each a transaction, by pgbench (latency) and by the server's time on a processor;
-# and by 8 clients of pgbench, transactions a second.
+# single: SINGLES (default 5000) UPDATEs of one row by its key, each a transaction, in a loop that commits, by the server's time on a
+# processor; and by pgbench: the latency of one client, and by 8 clients, transactions a second.
 # insert, update, delete, copy: ROWS (default 1000000) rows by one statement. All ways alternate in each of ROUNDS (default 5) rounds, the
 # best of each counts; times are those that the server's process was on a processor, so that neither the client nor other
 # work on the machine counts. WAL in bytes a row, without full pages.
 set -euo pipefail
 rounds=${ROUNDS:-5}
 rows=${ROWS:-1000000}
-singles=${SINGLES:-3000}
+singles=${SINGLES:-5000}
 scratch=${BENCH_SCRATCH:-$(mktemp -d)}
 ways='none statement row classic'
 
@@ -50,12 +50,13 @@ sql -c 'CREATE TRIGGER classic AFTER INSERT OR UPDATE OR DELETE ON t_classic FOR
 
 fill="SELECT i, i % 1000, 'status ' || i % 7, i / 7.0, i % 10, '2026-01-01'::timestamptz + i * interval '1 s', repeat('n', 60), i % 2 = 0"
 
-# timed WAY WHAT STATEMENT: appends seconds on a processor and bytes of WAL.
+# timed WAY WHAT STATEMENT [BEFORE]: appends seconds on a processor and bytes of WAL; what is read once is read before.
 timed() {
     sql <<SQL >> "$scratch/$2.$1"
 LOAD 'dbmastery';
 SET dbm.ddl_guard = off;
 SET synchronous_commit = off;
+${4:-}
 CHECKPOINT;
 SELECT pg_backend_pid() AS pid \gset
 \setenv BACKEND :pid
@@ -88,8 +89,8 @@ for way in $ways; do
     empty "$way"
     sql -c "INSERT INTO t_$way $fill FROM generate_series(1, 10000) i" -c "VACUUM ANALYZE t_$way"
     printf '\\set id random(1, 10000)\nUPDATE t_%s SET amount = amount + 1 WHERE id = :id;\n' "$way" > "$scratch/$way.sql"
-    awk -v n="$singles" -v t="t_$way" 'BEGIN { srand(1); for (i = 0; i < n; i++)
-        printf "EXECUTE change(%d);\n", 1 + int(rand() * 10000) }' > "$scratch/$way.execute.sql"
+    sql -c "CREATE PROCEDURE change_$way(times int) LANGUAGE plpgsql AS 'BEGIN
+        FOR i IN 1 .. times LOOP UPDATE t_$way SET amount = amount + 1 WHERE id = 1 + i * 7919 % 10000; COMMIT; END LOOP; END'"
 done
 for round in $(seq $((2 * rounds))); do
     for way in $ways; do
@@ -97,11 +98,7 @@ for round in $(seq $((2 * rounds))); do
             awk '/latency average/ { print $4 * 1000 }' >> "$scratch/latency.$way"
         PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' pgbench -n -M prepared -c 8 -j 2 -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
             awk '/^tps/ { print $3 }' >> "$scratch/clients.$way"
-        timed "$way" single "PREPARE change(int) AS UPDATE t_$way SET amount = amount + 1 WHERE id = \$1;
-\\o /dev/null
-\\i $scratch/$way.execute.sql
-\\o
-SELECT 1 WHERE false"
+        timed "$way" single "CALL change_$way($singles)" "CALL change_$way(500);"
     done
 done
 

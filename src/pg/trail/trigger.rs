@@ -1,5 +1,7 @@
 //! The trigger function: one for every table, for rows and for statements.
 
+use std::ptr::null_mut;
+
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use smallvec::{SmallVec, smallvec};
@@ -157,51 +159,73 @@ struct Transition {
 }
 
 impl Transition {
+    /// The transition tables of an event; each of them may be null.
+    ///
     /// # Safety
-    /// A transition table of the event, or null.
-    unsafe fn open(event: &pg_sys::TriggerData, store: *mut pg_sys::Tuplestorestate, width: usize) -> Self {
-        if store.is_null() {
+    /// Transition tables of the event.
+    unsafe fn open<const COUNT: usize>(
+        event: &pg_sys::TriggerData,
+        stores: [*mut pg_sys::Tuplestorestate; COUNT],
+        width: usize,
+    ) -> [Self; COUNT] {
+        if stores.iter().any(|store| store.is_null()) {
             protocol_violated("needs transition tables for statements");
         }
-        // SAFETY: as the caller vouches. Others may have read it before. Nothing to be dropped.
+        // SAFETY: as the caller vouches. Others may have read them before. Nothing to be dropped.
         unsafe {
             let descriptor = (*event.tg_relation).rd_att;
-            let slot = pg_guard_ffi_boundary(|| {
-                bare::tuplestore_select_read_pointer(store, 0);
-                bare::tuplestore_rescan(store);
-                bare::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple)
+            let mut slots = [null_mut(); COUNT];
+            pg_guard_ffi_boundary(|| {
+                for (&store, slot) in stores.iter().zip(&mut slots) {
+                    bare::tuplestore_select_read_pointer(store, 0);
+                    bare::tuplestore_rescan(store);
+                    *slot = bare::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
+                }
             });
-            Self { store, slot, width }
+            let mut slots = slots.into_iter();
+            stores.map(|store| Self { store, slot: slots.next().unwrap_or(null_mut()), width })
         }
     }
 
-    /// The next row; valid until the one after it is asked for.
+    /// The next row of each; valid until the ones after them are asked for.
     ///
     /// # Safety
-    /// The transition table is open.
-    unsafe fn next<'a>(&mut self) -> Option<Row<'a>> {
+    /// The transition tables are open.
+    unsafe fn next<'a, const COUNT: usize>(tables: &mut [Self; COUNT]) -> [Option<Row<'a>>; COUNT] {
+        let mut is_there = [false; COUNT];
         // SAFETY: as the caller vouches; all columns are taken out, as many as the row type has. Nothing to be dropped.
         unsafe {
-            let (store, slot, width) = (self.store, self.slot, self.width as i32);
-            let is_there = pg_guard_ffi_boundary(|| {
-                let is_there = bare::tuplestore_gettupleslot(store, true, false, slot);
-                if is_there && i32::from((*slot).tts_nvalid) < width {
-                    bare::slot_getsomeattrs_int(slot, width);
+            pg_guard_ffi_boundary(|| {
+                for (table, is_there) in tables.iter().zip(&mut is_there) {
+                    *is_there = bare::tuplestore_gettupleslot(table.store, true, false, table.slot);
+                    if *is_there && usize::try_from((*table.slot).tts_nvalid).unwrap_or(0) < table.width {
+                        bare::slot_getsomeattrs_int(table.slot, table.width as i32);
+                    }
                 }
-                is_there
             });
-            is_there.then(|| Row {
-                values: std::slice::from_raw_parts((*self.slot).tts_values, self.width),
-                nulls: std::slice::from_raw_parts((*self.slot).tts_isnull, self.width),
-            })
         }
+        let mut rows = [None; COUNT];
+        for ((table, is_there), row) in tables.iter().zip(is_there).zip(&mut rows) {
+            if is_there {
+                // SAFETY: the slot has a row, of which all columns were taken out.
+                *row = Some(unsafe {
+                    Row {
+                        values: std::slice::from_raw_parts((*table.slot).tts_values, table.width),
+                        nulls: std::slice::from_raw_parts((*table.slot).tts_isnull, table.width),
+                    }
+                });
+            }
+        }
+        rows
     }
 
     /// # Safety
     /// Once.
-    unsafe fn close(self) {
-        // SAFETY: made by us.
-        unsafe { bare::drop_slot(self.slot) };
+    unsafe fn close<const COUNT: usize>(tables: [Self; COUNT]) {
+        for table in tables {
+            // SAFETY: made by us.
+            unsafe { bare::drop_slot(table.slot) };
+        }
     }
 }
 
@@ -216,37 +240,35 @@ unsafe fn rows(event: &pg_sys::TriggerData, operation: u32, width: usize, run: &
     unsafe {
         match operation {
             pg_sys::TRIGGER_EVENT_INSERT => {
-                let mut new = Transition::open(event, event.tg_newtable, width);
-                while let Some(row) = new.next() {
+                let mut new = Transition::open(event, [event.tg_newtable], width);
+                while let [Some(row)] = Transition::next(&mut new) {
                     check_for_interrupts();
                     run.inserted(row, 0);
                 }
-                new.close();
+                Transition::close(new);
             }
             pg_sys::TRIGGER_EVENT_DELETE => {
-                let mut old = Transition::open(event, event.tg_oldtable, width);
-                while let Some(row) = old.next() {
+                let mut old = Transition::open(event, [event.tg_oldtable], width);
+                while let [Some(row)] = Transition::next(&mut old) {
                     check_for_interrupts();
                     run.deleted(row, 0);
                 }
-                old.close();
+                Transition::close(old);
             }
             _ => {
-                let mut old = Transition::open(event, event.tg_oldtable, width);
-                let mut new = Transition::open(event, event.tg_newtable, width);
+                let mut both = Transition::open(event, [event.tg_oldtable, event.tg_newtable], width);
                 loop {
                     check_for_interrupts();
-                    match (old.next(), new.next()) {
-                        (Some(before), Some(after)) => run.updated(before, after),
+                    match Transition::next(&mut both) {
+                        [Some(before), Some(after)] => run.updated(before, after),
                         // Where rows are suppressed on their way, the two may go out of step: better no pair than a wrong
                         // one.
-                        (Some(before), None) => run.deleted(before, FLAG_UNPAIRED),
-                        (None, Some(after)) => run.inserted(after, FLAG_UNPAIRED),
-                        (None, None) => break,
+                        [Some(before), None] => run.deleted(before, FLAG_UNPAIRED),
+                        [None, Some(after)] => run.inserted(after, FLAG_UNPAIRED),
+                        [None, None] => break,
                     }
                 }
-                old.close();
-                new.close();
+                Transition::close(both);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! the trigger over, and nobody for anything else. A trigger by which a table is known after a restore must be none that
 //! anybody can make.
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 
 use super::install::run;
 use crate::pg::error::raise;
@@ -19,7 +19,7 @@ pub fn let_take_over(parent: u32) {
     let caller = roles::current();
     // Looked up as the extension: the caller need not have any right on its schema.
     let owner = as_extension(|| owner_to_ask(parent, caller.to_u32()));
-    if !owner.is_some_and(roles::is_member) {
+    if !owner.is_some_and(|owner| roles::is_member(owner.into())) {
         return;
     }
     let Some(name) = roles::name(caller) else { return };
@@ -35,7 +35,7 @@ pub fn let_take_over(parent: u32) {
 }
 
 /// The owner of a table whose row trigger is ours and would be refused to what comes under it.
-fn owner_to_ask(parent: u32, caller: u32) -> Option<pg_sys::Oid> {
+fn owner_to_ask(parent: u32, caller: u32) -> Option<u32> {
     let sql = format!(
         "SELECT c.relowner FROM pg_catalog.pg_class c
          WHERE c.oid = {parent}
@@ -45,7 +45,7 @@ fn owner_to_ask(parent: u32, caller: u32) -> Option<pg_sys::Oid> {
                '{FUNCTION}'::pg_catalog.regprocedure, 'EXECUTE')"
     );
     let found = query::rows(&sql, &[], |row| row.get::<RegClass>(1)).into_iter().flatten().next();
-    found.map(|owner| owner.oid())
+    found.map(|owner| owner.oid().to_u32())
 }
 
 /// Refuses triggers that the statement made and that call our function, but for those of the extension's owner.
