@@ -64,7 +64,8 @@ beside() {
     sql -c "CALL dbm.$1($plan)"
     ended=$(date +%s.%N)
     sleep "$warm"
-    kill -INT "$pid"
+    # Not INT, which a shell without a terminal has its background ignore.
+    kill -TERM "$pid"
     wait "$pid" || true
     # It loses what it has not written yet when it is told to stop: the last seconds, not those of the plan.
     cat "$scratch"/log* | awk -v what="$1" -v took="$(awk -v a="$began" -v b="$ended" 'BEGIN { print b - a }')" \
@@ -75,12 +76,13 @@ beside() {
 
 accounts() {
     sql <<SQL
+ANALYZE;
 WITH n AS (SELECT count(*) FILTER (WHERE op = 'I') AS i, count(*) FILTER (WHERE op = 'D') AS d FROM journal)
 SELECT CASE WHEN (SELECT count(*) FROM orders) = $rows + i - d THEN 'rows agree' ELSE 'ROWS DIFFER' END FROM n;
-SELECT CASE WHEN EXISTS (SELECT FROM orders GROUP BY id HAVING count(*) > 1) THEN 'IDS TWICE' ELSE 'every id once' END;
-SELECT CASE WHEN EXISTS (SELECT FROM orders o LEFT JOIN (SELECT id, count(*) AS n FROM journal WHERE op = 'U' GROUP BY id) u USING (id)
-                          WHERE o.status <> coalesce(u.n, 0)) THEN 'UPDATES LOST' ELSE 'no update lost' END;
-SELECT CASE WHEN EXISTS (SELECT FROM lines l LEFT JOIN orders o ON o.id = l.order_id WHERE o.id IS NULL) THEN 'LINES ORPHANED' ELSE 'no line orphaned' END;
+SELECT CASE WHEN (SELECT count(*) FROM (SELECT FROM orders GROUP BY id HAVING count(*) > 1) x) > 0 THEN 'IDS TWICE' ELSE 'every id once' END;
+SELECT CASE WHEN (SELECT count(*) FROM orders o LEFT JOIN (SELECT id, count(*) AS n FROM journal WHERE op = 'U' GROUP BY id) u USING (id)
+                          WHERE o.status <> coalesce(u.n, 0)) > 0 THEN 'UPDATES LOST' ELSE 'no update lost' END;
+SELECT CASE WHEN (SELECT count(*) FROM lines l LEFT JOIN orders o ON o.id = l.order_id WHERE o.id IS NULL) > 0 THEN 'LINES ORPHANED' ELSE 'no line orphaned' END;
 SQL
 }
 
