@@ -74,6 +74,7 @@ beside() {
     grep -E 'ERROR' "$scratch/error" || true
 }
 
+# All rows are counted: whoever asks whether there is one has the server look for it row by row.
 accounts() {
     sql <<SQL
 ANALYZE;

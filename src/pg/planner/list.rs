@@ -8,22 +8,34 @@ pub fn pointers<T>(list: *mut pg_sys::List) -> Vec<*mut T> {
     unsafe { PgList::<T>::from_pg(list) }.iter_ptr().collect()
 }
 
+/// How many cells a list has; an empty one is null.
+pub fn length(list: *mut pg_sys::List) -> usize {
+    if list.is_null() {
+        return 0;
+    }
+    // SAFETY: a list of the server.
+    usize::try_from(unsafe { (*list).length }).unwrap_or(0)
+}
+
+/// An object identifier of a list, by its place from 0.
+///
+/// # Safety
+/// A list of object identifiers that is so long.
+pub unsafe fn oid_at(list: *mut pg_sys::List, position: usize) -> pg_sys::Oid {
+    // SAFETY: as the caller vouches.
+    unsafe { (*(*list).elements.add(position)).oid_value }
+}
+
 /// The object identifiers of a list, copied out.
 pub fn oids(list: *mut pg_sys::List) -> Vec<pg_sys::Oid> {
     // SAFETY: a list of object identifiers, which the server keeps in its cells.
-    unsafe {
-        let count = if list.is_null() { 0 } else { usize::try_from((*list).length).unwrap_or(0) };
-        (0..count).map(|position| (*(*list).elements.add(position)).oid_value).collect()
-    }
+    (0..length(list)).map(|position| unsafe { oid_at(list, position) }).collect()
 }
 
 /// The integers of a list, copied out.
 pub fn integers(list: *mut pg_sys::List) -> Vec<i32> {
     // SAFETY: a list of integers, which the server keeps in its cells.
-    unsafe {
-        let count = if list.is_null() { 0 } else { usize::try_from((*list).length).unwrap_or(0) };
-        (0..count).map(|position| (*(*list).elements.add(position)).int_value).collect()
-    }
+    (0..length(list)).map(|position| unsafe { (*(*list).elements.add(position)).int_value }).collect()
 }
 
 /// A list of these integers.

@@ -9,6 +9,7 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use super::bare;
 use super::descriptor::name_bytes;
 use super::log::refuse;
+use crate::pg::planner::list::{length, oid_at};
 
 mod raw {
     use pgrx::pg_sys;
@@ -87,8 +88,8 @@ pub fn forget(relation: pg_sys::Oid) {
     PLAIN.with_borrow_mut(|plain| plain.retain(|&index| index != relation && relation != pg_sys::InvalidOid));
 }
 
-/// The columns of an index, or of a table of the log, are no more.
-const MOST: usize = 32;
+/// A table of the log has no more columns, unless somebody adds some, and no index has.
+pub const MOST_COLUMNS: usize = 32;
 
 /// So many indexes are opened at once.
 const FEW: usize = 4;
@@ -99,25 +100,10 @@ struct Index {
     /// What the access method keeps between two entries.
     information: pg_sys::IndexInfo,
     /// The columns of the table that it has, from 1, and how many.
-    columns: [u8; MOST],
+    columns: [u8; MOST_COLUMNS],
     count: usize,
     is_brin: bool,
     uniqueness: pg_sys::IndexUniqueCheck::Type,
-}
-
-fn length(list: *mut pg_sys::List) -> usize {
-    if list.is_null() {
-        return 0;
-    }
-    // SAFETY: a list of the server.
-    usize::try_from(unsafe { (*list).length }).unwrap_or(0)
-}
-
-/// # Safety
-/// A list of object identifiers that is so long.
-unsafe fn at(list: *mut pg_sys::List, place: usize) -> pg_sys::Oid {
-    // SAFETY: as the caller vouches.
-    unsafe { (*(*list).elements.add(place)).oid_value }
 }
 
 /// The indexes of a table.
@@ -136,12 +122,12 @@ impl Indexes {
             let list = pg_guard_ffi_boundary(|| {
                 let list = bare::RelationGetIndexList(table);
                 for (place, relation) in few.iter_mut().enumerate().take(length(list)) {
-                    *relation = bare::index_open(at(list, place), LOCK);
+                    *relation = bare::index_open(oid_at(list, place), LOCK);
                 }
                 list
             });
             let count = length(list);
-            let more = (FEW..count).map(|place| pg_sys::index_open(at(list, place), LOCK));
+            let more = (FEW..count).map(|place| pg_sys::index_open(oid_at(list, place), LOCK));
             let mut indexes = Vec::with_capacity(count);
             for relation in few.into_iter().take(count).chain(more) {
                 let oid = (*relation).rd_id;
@@ -166,7 +152,7 @@ impl Indexes {
                     bare::close(relation);
                     continue;
                 }
-                let count = usize::try_from(form.indnatts).unwrap_or(0).min(MOST);
+                let count = usize::try_from(form.indnatts).unwrap_or(0).min(MOST_COLUMNS);
                 let numbers = form.indkey.values.as_ptr();
                 // What access methods look at when they insert: the rest is for who builds.
                 let information = pg_sys::IndexInfo {
@@ -179,7 +165,7 @@ impl Indexes {
                     ii_Context: pg_sys::CurrentMemoryContext,
                     ..Default::default()
                 };
-                let mut columns = [0; MOST];
+                let mut columns = [0; MOST_COLUMNS];
                 for (place, column) in columns.iter_mut().enumerate().take(count) {
                     *column = u8::try_from(*numbers.add(place)).unwrap_or(0);
                 }
@@ -257,8 +243,8 @@ impl Index {
         row: pg_sys::HeapTuple,
         mut at: pg_sys::ItemPointerData,
     ) {
-        let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST], [true; MOST]);
-        let (mut keys, mut null_keys) = ([pg_sys::Datum::null(); MOST], [true; MOST]);
+        let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST_COLUMNS], [true; MOST_COLUMNS]);
+        let (mut keys, mut null_keys) = ([pg_sys::Datum::null(); MOST_COLUMNS], [true; MOST_COLUMNS]);
         // SAFETY: as the caller vouches. The writer refuses tables of more columns, and an index has no more than that.
         unsafe {
             bare::deform(row, (*table).rd_att, &mut values, &mut nulls);

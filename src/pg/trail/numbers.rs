@@ -50,8 +50,7 @@ impl Sequence {
                 if tuple.is_null() {
                     return (last, 1);
                 }
-                let form = (*tuple).t_data.cast::<u8>().add(usize::from((*(*tuple).t_data).t_hoff));
-                let step = (*form.cast::<raw::Sequence>()).increment;
+                let step = (*pg_sys::GETSTRUCT(tuple).cast::<raw::Sequence>()).increment;
                 bare::release_cached(tuple);
                 (last, step)
             })

@@ -137,18 +137,19 @@ impl Ddl {
                 Command::AT_AttachPartition
                 | Command::AT_DetachPartition
                 | Command::AT_DetachPartitionFinalize => {
-                    self.attaches |= kind == Command::AT_AttachPartition;
-                    self.detaches |= kind != Command::AT_AttachPartition;
+                    let comes = kind == Command::AT_AttachPartition;
+                    self.attaches |= comes;
+                    self.detaches |= !comes;
                     // SAFETY: as the grammar makes it.
                     let partition = unsafe { oid((*definition.cast::<pg_sys::PartitionCmd>()).name) };
                     let parent = oid(statement.relation);
-                    if kind == Command::AT_AttachPartition {
+                    if comes {
                         self.parent = parent;
                     }
                     self.partition = parent.zip(partition).map(|(parent, partition)| Partition {
                         parent,
                         partition,
-                        comes: kind == Command::AT_AttachPartition,
+                        comes,
                     });
                 }
                 _ => {}

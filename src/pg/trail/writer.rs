@@ -8,7 +8,7 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use super::bare;
 use super::column::Value;
 use super::descriptor::count;
-use super::indexes::Indexes;
+use super::indexes::{Indexes, MOST_COLUMNS};
 use super::log::{Open, refuse};
 use super::place;
 use crate::catalog::trail::layout::Table;
@@ -17,8 +17,6 @@ use crate::catalog::trail::layout::Table;
 const MOST_ROWS: usize = 1_000;
 /// And no more than about so many bytes.
 const MOST_BYTES: usize = 65_535;
-/// The tables of the log have fewer columns, unless somebody adds some.
-const MOST_COLUMNS: usize = 32;
 
 /// What writes rows into a table of the log.
 pub struct Writer {
