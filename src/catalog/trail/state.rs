@@ -25,7 +25,10 @@ mod tests {
     #[test]
     fn all_of_it_is_said() {
         let sql = super::of_relation();
-        assert!(sql.starts_with("pg_catalog.jsonb_build_object('relid', r.relid::pg_catalog.int8, "), "{sql}");
+        assert!(
+            sql.starts_with("pg_catalog.jsonb_build_object('relid', r.relid::pg_catalog.int8, "),
+            "{sql}"
+        );
         assert!(sql.contains("'removed_at', r.removed_at AT TIME ZONE 'UTC', "), "{sql}");
         assert!(sql.ends_with("'settings', r.settings, 'home', r.home)"), "{sql}");
     }

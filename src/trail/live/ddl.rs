@@ -307,11 +307,7 @@ fn keep_triggers(condition: &str, when: When) {
                 "UPDATE dbm_trail.relation SET level = $2 WHERE relation_id = $1",
                 &[watched.relation_id.into(), Text::from(watched.needed().name()).into()],
             );
-            note_change(
-                watched.relation_id,
-                "changed",
-                &format!("now {} triggers", watched.needed().name()),
-            );
+            note_change(watched.relation_id, "changed", &format!("now {} triggers", watched.needed().name()));
         } else if watched.bare_partitions > 0 {
             for partition in partitions::bare(watched.relid) {
                 for statement in create_on_partition(&partition) {

@@ -252,7 +252,8 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
 fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; KINDS]) {
     let bytes = |bytes: &[u8]| Some(format!("\\x{}", hex(bytes)));
     let number = |number: i64| Some(number.to_string());
-    let mut columns = "seal_id, sealed_at, home, until, next, change_number, event_number, previous, digest".to_owned();
+    let mut columns =
+        "seal_id, sealed_at, home, until, next, change_number, event_number, previous, digest".to_owned();
     let mut arguments = vec![
         number(seal.id),
         number(seal.at),

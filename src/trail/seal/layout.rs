@@ -51,9 +51,8 @@ pub fn statements() -> Vec<String> {
          before. Written by dbm.seal_audit_log() alone, read by dbm.verify_audit_log().'"
             .to_owned(),
     ];
-    let comment = |column: &str, meaning: &str| {
-        format!("COMMENT ON COLUMN dbm_trail.seal.{column} IS '{meaning}'")
-    };
+    let comment =
+        |column: &str, meaning: &str| format!("COMMENT ON COLUMN dbm_trail.seal.{column} IS '{meaning}'");
     for (column, meaning) in [
         ("seal_id", "Its number, from 1 without gaps."),
         ("sealed_at", "When it was made."),
