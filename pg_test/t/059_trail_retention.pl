@@ -140,10 +140,10 @@ for my $back (2, 1, 0)
 my $first = $change->(2);
 is(tampered("UPDATE dbm_trail.change SET changed_at = changed_at - interval '10 years' WHERE change_id = $first"), "altered|change|$first", 'one that is made older than what went');
 is(tampered("INSERT INTO dbm_trail.change SELECT 1, '$this_month'::timestamptz - interval '5 months', activity_id, transaction_id, transaction_started_at, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $first"), 'added|change|1', 'one that is added to what went');
-is(tampered('DELETE FROM dbm_trail.event WHERE event_id = (SELECT min(event_id) FROM dbm_trail.event)'), 'removed|event|' . sql('SELECT min(event_id) FROM dbm_trail.event'), 'that it was watched');
-is(tampered("UPDATE dbm_trail.seal SET change_leaves = NULL WHERE seal_id = $middle"), "seal altered|seal|$middle", 'leaves of a seal of which rows are left');
+is(tampered('DELETE FROM dbm_trail.event'), join(',', map({ "removed|event|$_" } split /\n/, sql('SELECT event_id FROM dbm_trail.event ORDER BY 1')), 'added|relation|1'), 'that it was watched');
+like(tampered("UPDATE dbm_trail.seal SET change_leaves = NULL WHERE seal_id = $middle"), qr/seal altered\|seal\|$middle$/, 'leaves of a seal of which rows are left');
 is(tampered("UPDATE dbm_trail.seal SET change_root = sha256('') WHERE seal_id = $old"), "seal altered|seal|$old", 'the root of one of which none is');
-is(tampered("UPDATE dbm_trail.seal SET sealed_at = sealed_at - interval '3 months', change_leaves = NULL WHERE seal_id = $young"), "seal altered|seal|$young", 'a seal that is made older, to be without leaves');
+like(tampered("UPDATE dbm_trail.seal SET sealed_at = sealed_at - interval '3 months', change_leaves = NULL WHERE seal_id = $young"), qr/seal altered\|seal\|$young$/, 'a seal that is made older, to be without leaves');
 
 # --- The worker does the same
 
