@@ -11,7 +11,7 @@ use super::facts::{self, Table};
 use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{home, is_ours, is_there, note_change, unnoticed};
+use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
 use crate::pg::value::{Document, Text};
 use crate::pg::{guard, moment, query, roles};
 use crate::text::quote_identifier;
@@ -183,6 +183,7 @@ fn make_log() {
     for statement in log::statements(moment::now()) {
         run(&statement);
     }
+    are_new();
     let made = query::rows_mutable(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'dbm_trail' AND c.relkind IN ('r', 'p')",
