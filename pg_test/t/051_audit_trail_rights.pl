@@ -99,6 +99,7 @@ is(join(' ', map { s/_\d{4}_\d\d\z/_month/r } @log), 'S dbm_trail.change_id S db
 my $whole = q{SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (SELECT c.oid::text || c.relname || c.relowner || coalesce(c.relacl::text, '') || c.relhastriggers || c.relhasrules || c.relrowsecurity || c.relnatts || c.relfilenode AS x FROM pg_class c
 	WHERE c.relnamespace = 'dbm_trail'::regnamespace UNION ALL SELECT md5(r::text) FROM dbm_trail.relation r UNION ALL SELECT md5(e::text) FROM dbm_trail.event e UNION ALL SELECT md5(c::text) FROM dbm_trail.change c) w};
 my $before_them = sql($whole);
+my $superuser = sql('SELECT quote_ident(current_user)');
 for my $role ('writer', 'visitor')
 {
 	for my $relation (@log)
@@ -120,7 +121,7 @@ for my $role ('writer', 'visitor')
 		my @let = map { $states[$_] eq '42501' ? () : "$tries[$_]: $states[$_]" } 0 .. $#tries;
 		is(join("\n", @let), '', "$role and $short: everything is refused");
 	}
-	for my $statement ('CREATE TABLE dbm_trail.mine (a int)', 'CREATE FUNCTION dbm_trail.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'ALTER SCHEMA dbm_trail RENAME TO mine_too', 'DROP SCHEMA dbm_trail CASCADE', 'GRANT ALL ON SCHEMA dbm_trail TO PUBLIC')
+	for my $statement ('CREATE TABLE dbm_trail.mine (a int)', 'CREATE FUNCTION dbm_trail.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'ALTER SCHEMA dbm_trail RENAME TO mine_too', 'DROP SCHEMA dbm_trail CASCADE', 'CREATE SEQUENCE dbm_trail.mine', 'ALTER DEFAULT PRIVILEGES FOR ROLE ' . $superuser . ' IN SCHEMA dbm_trail GRANT ALL ON TABLES TO PUBLIC')
 	{
 		is(told($role, $statement), '42501', "$role: $statement");
 	}
@@ -239,7 +240,7 @@ for my $name ($odd, q(a,b{c}"d\\e' NULL), q($user), q(pg temp."x"), ' ', 'é' x 
 	sql("CREATE TABLE $o.p2 (id int, k int); INSERT INTO $o.p2 VALUES (12, 12)");
 	$last = sql('SELECT max(event_id) FROM dbm_trail.event');
 	sql("SET client_min_messages = error; ALTER TABLE $o.$o ATTACH PARTITION $o.p2 FOR VALUES FROM (10) TO (20); UPDATE $o.$o SET id = 13 WHERE k = 12; ALTER TABLE $o.$o DETACH PARTITION $o.p2");
-	is($events->($last), 'attached changed detached', "$name: partitions come and go");
+	is($events->($last), 'attached changed detached installed', "$name: partitions come and go, and what was detached is watched on its own");
 	is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, "$name: and what relation says is what events say");
 	sql("SET client_min_messages = error; DROP SCHEMA $o CASCADE");
 	is($is->('SELECT count(*) FROM dbm.audit_schema WHERE schema_name = ?', $other), 0, "$name: forgotten as it goes");

@@ -102,7 +102,7 @@ my %values = (
 	r => [ q{'[1,5)'}, q{'empty'}, 'NULL' ], p => [ q{'(1.5,-2)'}, 'NULL' ], m => [ q{'1234.50'}, 'NULL' ], e => [ q{'hap"py'}, 'NULL' ],
 	k => [ q{ROW(1, 'x,"y')}, q{ROW(NULL, NULL)}, 'NULL' ], sm => [ 5, 'NULL' ], l => [ q{'16/B374D848'}, 'NULL' ], w => [ q{'a:1A b'}, 'NULL' ],
 	o => [ '4294967295', 'NULL' ], nm => [ q{'name'}, 'NULL' ],
-	ir => [ q('{[1,3),[5,9)}'), q('{}'), 'NULL' ], nr => [ q('{[1.0,1.50],(7,)}'), 'NULL' ], tr => [ q('{[2026-01-01 00:00+02,2026-01-02 00:00+02)}'), 'NULL' ], dr => [ q('{[2026-01-01,infinity)}'), 'NULL' ],
+	ir => [ q|'{[1,3),[5,9)}'|, q('{}'), 'NULL' ], nr => [ q('{[1.0,1.50],(7,)}'), 'NULL' ], tr => [ q|'{[2026-01-01 00:00+02,2026-01-02 00:00+02)}'|, 'NULL' ], dr => [ q|'{[2026-01-01,infinity)}'|, 'NULL' ],
 	br => [ q{'(,5]'}, 'NULL' ], nur => [ q{'[1.10,1.1]'}, 'NULL' ], tsr => [ q{'[-infinity,2026-01-01]'}, q{'["2026-01-01 01:02:03.4",)'}, 'NULL' ], tsz => [ q{'(,"2026-01-01 00:00:00-05"]'}, 'NULL' ],
 	der => [ q{'[0044-03-15 BC,2026-01-01)'}, 'NULL' ], er => [ q{'[sad,"hap\"py"]'}, 'NULL' ],
 	li => [ q('{1,-1,0.1}'), 'NULL' ], ls => [ q{'[(0.1,0),(1e300,-0)]'}, 'NULL' ], bx => [ q{'((1,2.5),(-1,0))'}, 'NULL' ], pa => [ q{'[(0,0),(1,1)]'}, q{'((0,0),(1,1))'}, 'NULL' ], po => [ q{'((0,0),(1,0),(1,NaN))'}, 'NULL' ],
@@ -306,7 +306,9 @@ DECLARE
 	vals text;
 BEGIN
 	SELECT string_agg(format('(CASE WHEN d -> %L = ''null'' THEN NULL ELSE %s END)::%s', attname,
-		CASE WHEN type = 'jsonb' THEN format('(d -> %L)', attname) ELSE format('(d #>> ARRAY[%L])::%s', attname, type) END, type), ', ' ORDER BY attnum) INTO vals
+		CASE type WHEN 'jsonb' THEN format('(d -> %L)', attname)
+			-- The cast from text takes a number for a name.
+			WHEN 'regclass' THEN format('regclassin(textout(d #>> ARRAY[%L]))', attname) ELSE format('(d #>> ARRAY[%L])::%s', attname, type) END, type), ', ' ORDER BY attnum) INTO vals
 	FROM (SELECT attname, attnum, format_type(atttypid, atttypmod) AS type FROM pg_attribute WHERE attrelid = pg_typeof(of)::text::regclass AND attnum > 0 AND NOT attisdropped) a;
 	RETURN QUERY EXECUTE format('SELECT %s FROM %s', vals, documents);
 END
