@@ -184,9 +184,14 @@ pub static EVENT: Table = Table {
         required(
             "kind",
             "text",
-            "installed, removed, changed; dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
+            "installed, removed, changed, renamed, adopted (known again after a restore); dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
         ),
         required("detail", "text", "What exactly."),
+        optional(
+            "state",
+            "jsonb",
+            "What relation says of it from then on, of events that change that; moments in UTC. By it dbm.verify_audit_log() holds relation against the events.",
+        ),
     ],
     partitioned_by: None,
     meaning: "When watching of a table began and ended, when somebody switched its triggers off, and where rows went with whole partitions.",

@@ -12,6 +12,7 @@ mod history;
 pub mod install;
 pub mod list;
 mod partitions;
+mod relations;
 pub mod reverting;
 mod rights;
 pub mod sealing;
