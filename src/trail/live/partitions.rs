@@ -68,7 +68,7 @@ pub fn release_detached() {
 }
 
 /// The watched table that a partitioned table is, or belongs to.
-fn watched_above(relid: u32) -> Option<i32> {
+pub fn watched_above(relid: u32) -> Option<i32> {
     let sql = format!(
         "SELECT r.relation_id FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND r.home = $1
              AND (r.relid = {relid} OR r.relid IN (
