@@ -118,7 +118,7 @@ pub fn query(condition: &str) -> String {
 
 /// The query for the numbers of watched tables that have fewer triggers in force than they were given, of all or of those
 /// that `condition` on `r` and `c` picks. It asks each table but once, of its own triggers. `$1`: the database.
-pub fn without_triggers(condition: &str) -> String {
+pub fn short_of_triggers(condition: &str) -> String {
     let count = |level: Level| kinds(level).len();
     format!(
         "SELECT r.relation_id FROM dbm_trail.relation r JOIN pg_catalog.pg_class c ON c.oid = r.relid

@@ -72,8 +72,9 @@ impl Earlier {
 
     /// The columns that are kept back here, and are as they are, or more so, there.
     pub fn lost_in(&self, there: &Self) -> Vec<String> {
-        let is_logged =
-            |name: &String| there.only.as_ref().is_none_or(|only| only.contains(name)) && !there.exclude.contains(name);
+        let is_logged = |name: &String| {
+            there.only.as_ref().is_none_or(|only| only.contains(name)) && !there.exclude.contains(name)
+        };
         let excluded = self.exclude.iter().filter(|name| is_logged(name));
         let redacted = self.redact.iter().filter(|name| is_logged(name) && !there.redact.contains(name));
         excluded.chain(redacted).cloned().collect()
@@ -91,7 +92,8 @@ fn add(names: &mut Vec<String>, others: Vec<String>) {
 /// What is asked, where that says nothing of columns with what was said of them before: who watches a table again without
 /// saying how does not want that logged which was kept back. And what was taken over, for people.
 pub fn continued(asked: &Asked, earlier: &Earlier, columns: &[Column]) -> (Asked, String) {
-    let named = |list: &Option<Vec<String>>, name: &String| list.as_ref().is_some_and(|list| list.contains(name));
+    let named =
+        |list: &Option<Vec<String>>, name: &String| list.as_ref().is_some_and(|list| list.contains(name));
     // An empty list of the columns that alone are logged stands for all of them.
     let all = asked.columns.as_ref().is_some_and(Vec::is_empty);
     let is_key = |name: &String| columns.iter().any(|column| column.is_key && column.name == *name);
@@ -171,6 +173,7 @@ pub fn settings(asked: &Asked, columns: &[Column]) -> Result<Value, Refusal> {
     };
     let (exclude, redact) =
         (asked.exclude.as_deref().unwrap_or_default(), asked.redact.as_deref().unwrap_or_default());
+    let columns_alone = asked.columns.as_ref();
     let mut settings = Map::new();
     let only = asked.columns.as_deref().map(|names| list("columns", names)).transpose()?;
     settings.insert("only".to_owned(), only.map_or(Value::Null, Value::Array));
@@ -178,20 +181,17 @@ pub fn settings(asked: &Asked, columns: &[Column]) -> Result<Value, Refusal> {
     settings.insert("redact".to_owned(), Value::Array(list("redact", redact)?));
     settings.insert("query".to_owned(), Value::Bool(asked.query));
     for column in columns.iter().filter(|column| column.is_key) {
-        let is_left_out = exclude.contains(&column.name)
-            || asked.columns.as_ref().is_some_and(|only| !only.contains(&column.name));
+        let is_left_out =
+            exclude.contains(&column.name) || columns_alone.is_some_and(|only| !only.contains(&column.name));
         if is_left_out {
             return Err(Refusal::Key(column.name.clone()));
         }
     }
-    let among_the_only = |name: &String| asked.columns.as_ref().is_none_or(|only| only.contains(name));
-    if let Some(name) = redact.iter().find(|name| exclude.contains(name) || !among_the_only(name))
-    {
+    let among_the_only = |name: &String| columns_alone.is_none_or(|only| only.contains(name));
+    if let Some(name) = redact.iter().find(|name| exclude.contains(name) || !among_the_only(name)) {
         return Err(Refusal::Twice(name.clone()));
     }
-    if let Some(name) =
-        exclude.iter().find(|name| asked.columns.as_ref().is_some_and(|only| only.contains(name)))
-    {
+    if let Some(name) = exclude.iter().find(|name| columns_alone.is_some_and(|only| only.contains(name))) {
         return Err(Refusal::Twice(name.clone()));
     }
     Ok(Value::Object(settings))
@@ -242,7 +242,10 @@ mod tests {
             asked(|asked| asked.redact = Some(vec!["nme".to_owned()])),
             Err(Refusal::NoColumn("redact", "nme".to_owned()))
         );
-        assert_eq!(asked(|asked| asked.exclude = Some(vec!["id".to_owned()])), Err(Refusal::Key("id".to_owned())));
+        assert_eq!(
+            asked(|asked| asked.exclude = Some(vec!["id".to_owned()])),
+            Err(Refusal::Key("id".to_owned()))
+        );
         assert_eq!(
             asked(|asked| asked.columns = Some(vec!["name".to_owned()])),
             Err(Refusal::Key("id".to_owned()))
@@ -260,10 +263,12 @@ mod tests {
 
     #[test]
     fn what_was_kept_back_stays_so_until_something_is_said_of_it() {
-        let earlier =
-            Earlier { only: None, exclude: list(&["secret"]), redact: list(&["name"]) };
+        let earlier = Earlier { only: None, exclude: list(&["secret"]), redact: list(&["name"]) };
         let (asked, told) = continued(&Asked::as_before(), &earlier, &columns());
-        assert_eq!((asked.exclude, asked.redact, asked.columns), (Some(list(&["secret"])), Some(list(&["name"])), None));
+        assert_eq!(
+            (asked.exclude, asked.redact, asked.columns),
+            (Some(list(&["secret"])), Some(list(&["name"])), None)
+        );
         assert_eq!(told, ", as before with exclude secret; redact name");
         let none = Asked { exclude: Some(Vec::new()), redact: Some(Vec::new()), ..Asked::as_before() };
         let (asked, told) = continued(&none, &earlier, &columns());
@@ -275,7 +280,8 @@ mod tests {
 
     #[test]
     fn those_that_alone_were_logged_stay_alone() {
-        let earlier = Earlier { only: Some(list(&["name", "secret"])), exclude: Vec::new(), redact: list(&["secret"]) };
+        let earlier =
+            Earlier { only: Some(list(&["name", "secret"])), exclude: Vec::new(), redact: list(&["secret"]) };
         let (asked, told) = continued(&Asked::as_before(), &earlier, &columns());
         assert_eq!(told, ", as before with columns name, secret, id; redact secret, id");
         assert!(settings(&asked, &columns()).is_ok());
@@ -300,9 +306,15 @@ mod tests {
         let one = Earlier { only: Some(list(&["a", "b"])), exclude: list(&["c"]), redact: list(&["b"]) };
         let two = Earlier { only: Some(list(&["b", "c"])), exclude: list(&["b"]), redact: list(&["a"]) };
         let both = one.clone().and(two);
-        assert_eq!((both.only, both.exclude, both.redact), (Some(list(&["b"])), list(&["c", "b"]), list(&["a"])));
+        assert_eq!(
+            (both.only, both.exclude, both.redact),
+            (Some(list(&["b"])), list(&["c", "b"]), list(&["a"]))
+        );
         assert_eq!(one.lost_in(&Earlier::default()), list(&["c", "b"]));
-        assert_eq!(one.lost_in(&Earlier { redact: list(&["b"]), exclude: list(&["c"]), only: None }), list(&[]));
+        assert_eq!(
+            one.lost_in(&Earlier { redact: list(&["b"]), exclude: list(&["c"]), only: None }),
+            list(&[])
+        );
     }
 
     #[test]

@@ -93,7 +93,11 @@ pub static SHAPE: Table = Table {
             "oid",
             "The table that held the rows: its OID in the database that home names, whatever it is called there by now.",
         ),
-        required("home", "text", "The server and the database in which relid is right; elsewhere the name counts."),
+        required(
+            "home",
+            "text",
+            "The server and the database in which relid is right; elsewhere the name counts.",
+        ),
     ],
     partitioned_by: None,
     meaning: "What the rows of a watched table looked like, one row for each way that they ever did.",

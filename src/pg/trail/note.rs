@@ -14,11 +14,26 @@ const THIS_TRANSACTION: &str = "pg_catalog.pg_current_xact_id()::pg_catalog.text
 
 /// Writes down what happened to a watched table. With the rights of the extension's owner.
 pub fn note(relation: i32, kind: &str, detail: &str) {
+    write(relation, kind, detail, "NULL", "NULL");
+}
+
+/// Writes down that a partition of a watched table came or went.
+pub fn note_partition(relation: i32, kind: &str, detail: &str, partition: u32) {
+    write(relation, kind, detail, "NULL", &format!("{partition}::pg_catalog.oid"));
+}
+
+/// Writes down what nobody saw happen. `since`: the moment after which it did, in SQL; $1 is the number of the relation.
+pub fn note_since(relation: i32, kind: &str, detail: &str, since: &str) {
+    write(relation, kind, detail, since, "NULL");
+}
+
+fn write(relation: i32, kind: &str, detail: &str, since: &str, relid: &str) {
     query::write(
         &format!(
-            "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail) \
+            "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, \
+             detail, since, relid) \
          SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), \
-             {THIS_TRANSACTION}, session_user, $1, $2, $3"
+             {THIS_TRANSACTION}, session_user, $1, $2, $3, {since}, {relid}"
         ),
         &[relation.into(), Text::from(kind).into(), Text::from(detail).into()],
     );

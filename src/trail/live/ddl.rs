@@ -100,7 +100,7 @@ fn begins(ddl: &Ddl) {
         guard::trusting(|| {
             adopt_restored();
             // Once the statement has put triggers back, or taken others away, nobody knows.
-            silence::tell_unseen("true");
+            silence::tell_unseen("true", false);
             if ddl.drops_extension {
                 silence::extension_goes();
             }
@@ -313,7 +313,7 @@ fn keep_triggers(condition: &str, when: When) {
             continue;
         }
         if watched.is_outgrown() {
-            silence::tell_unseen(&format!("c.oid = {}", watched.relid));
+            silence::tell_unseen(&format!("c.oid = {}", watched.relid), true);
             remake(&facts::table(watched.relid), watched.needed());
             silence::end_of_silence(watched.relation_id);
             query::write(
@@ -356,7 +356,11 @@ fn tell_lost(watched: &Watched) {
     let lost = own.lost_in(&above);
     if !lost.is_empty() {
         warn(
-            &format!("columns of {} that its audit trail kept back are logged from now on: {}", table.quoted(), lost.join(", ")),
+            &format!(
+                "columns of {} that its audit trail kept back are logged from now on: {}",
+                table.quoted(),
+                lost.join(", ")
+            ),
             "It is a partition, and its rows are logged as those of the table above it.",
             "Call dbm.install_audit_trigger() for that table with these columns in exclude or redact.",
         );

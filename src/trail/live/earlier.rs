@@ -99,10 +99,18 @@ pub fn own_and_above(table: &Table, columns: &[Column], own: i32) -> (Earlier, E
 
 /// A restored table that lacks a column which was kept back may have it by another name.
 fn tell_missing(table: &Table, said: &Earlier, columns: &[Column]) {
-    let missing = said.exclude.iter().chain(&said.redact).find(|&name| columns.iter().all(|column| column.name != *name));
+    let missing = said
+        .exclude
+        .iter()
+        .chain(&said.redact)
+        .find(|&name| columns.iter().all(|column| column.name != *name));
     if let Some(name) = missing {
         warn(
-            &format!("column {} of {} was kept out of the audit trail, and is not there", quote_identifier(name), table.quoted()),
+            &format!(
+                "column {} of {} was kept out of the audit trail, and is not there",
+                quote_identifier(name),
+                table.quoted()
+            ),
             "The table was restored from a dump that knows no such column: it may have another name now.",
             "SELECT dbm.install_audit_trigger(…, exclude => '{…}') keeps a column out.",
         );

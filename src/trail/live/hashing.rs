@@ -19,7 +19,8 @@ fn long_columns(kind: Kind) -> &'static [&'static str] {
 fn values(kind: Kind, long: impl Fn(usize) -> String) -> String {
     match kind {
         Kind::Shape => format!(
-            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, {}, r.key::pg_catalog.text, r.fingerprint",
+            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, {}, r.key::pg_catalog.text, r.fingerprint,
+             r.relid::pg_catalog.int8, r.home",
             micros("r.seen_at"),
             long(0)
         ),

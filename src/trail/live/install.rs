@@ -18,7 +18,7 @@ use crate::pg::value::{Document, Text};
 use crate::pg::{guard, moment, query, roles};
 use crate::text::quote_identifier;
 use crate::trail::triggers::{self, Level};
-use crate::trail::watch::{self, Asked, Refusal};
+use crate::trail::watch::{self, Asked, Earlier, Refusal};
 use crate::trail::{log, survey};
 
 fn refused(table: &Table, refusal: &Refusal) -> ! {
@@ -108,7 +108,8 @@ pub fn install(relid: u32, asked: &Asked) -> String {
 pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
     let columns = facts::columns(table.relid);
     // What is asked is looked at before anything is locked, or made.
-    if let Err(refusal) = watch::settings(asked, &columns) {
+    let (said, _) = watch::continued(asked, &Earlier::default(), &columns);
+    if let Err(refusal) = watch::settings(&said, &columns) {
         refused(table, &refusal);
     }
     as_extension(|| {
@@ -122,12 +123,11 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
                 let level =
                     watch::level(&asked.mode, needed).unwrap_or_else(|refusal| refused(table, &refusal));
                 let columns = facts::columns(now.relid);
-                let (asked, as_before) =
-                    watch::continued(asked, &earlier(&now, &columns, above), &columns);
+                let (asked, as_before) = watch::continued(asked, &earlier(&now, &columns, above), &columns);
                 let settings =
                     watch::settings(&asked, &columns).unwrap_or_else(|refusal| refused(table, &refusal));
                 // Before triggers are made it shows which were gone.
-                silence::tell_unseen(&format!("c.oid = {}", now.relid));
+                silence::tell_unseen(&format!("c.oid = {}", now.relid), true);
                 let relation = register(&now, &asked, level, settings);
                 remake(&now, level);
                 if now.kind == 'p' {
@@ -255,7 +255,7 @@ pub fn remove(relid: u32) -> bool {
                 run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
                 let had_triggers = !facts::triggers(relid).is_empty();
                 if is_there() {
-                    silence::tell_unseen(&format!("c.oid = {relid}"));
+                    silence::tell_unseen(&format!("c.oid = {relid}"), true);
                 }
                 drop_triggers(relid);
                 // Where the log is gone, they would refuse every change.

@@ -10,7 +10,7 @@ use crate::pg::query;
 use crate::pg::trail::{home, note, note_since};
 use crate::pg::value::{RegClass, Text};
 use crate::text::{quote_literal, quote_qualified};
-use crate::trail::survey::{SILENT, Watched, last_known, without_triggers};
+use crate::trail::survey::{SILENT, Watched, last_known, short_of_triggers};
 use crate::trail::triggers::{Level, PREFIX, kinds};
 
 /// After what a table is looked at.
@@ -161,12 +161,12 @@ pub fn end_of_silence(relation: i32) {
     }
 }
 
-/// Says, and writes down, which of the watched tables that `condition` on `r` and `c` picks are without triggers that
+/// Writes down, and says where that is asked, which of the watched tables that `condition` on `r` and `c` picks are without triggers that
 /// nobody saw go: they went with the extension, or while no event trigger was in force. To be asked before they are put
 /// back by whatever way, and before a statement changes what there is.
-pub fn tell_unseen(condition: &str) {
+pub fn tell_unseen(condition: &str, warns: bool) {
     let home = [Text::from(home()).into()];
-    let found = query::rows(&without_triggers(condition), &home, |row| row.get::<i32>(1));
+    let found = query::rows(&short_of_triggers(condition), &home, |row| row.get::<i32>(1));
     let unseen: Vec<String> = found
         .into_iter()
         .flatten()
@@ -186,10 +186,13 @@ pub fn tell_unseen(condition: &str) {
         // One that is out of force may have been that for as long as those are that are gone.
         let since = last_known(&lacking, are_all || lacking.is_empty());
         note_since(watched.relation_id, "missing", &what, &since);
+        if !warns {
+            continue;
+        }
         warn(
             &format!("audit triggers of {name} were found out of force: {what}"),
             "Nobody saw it happen. What was changed meanwhile is not in the log.",
-            &format!("SELECT dbm.install_audit_trigger({}) puts them back.", quote_literal(&name)),
+            "",
         );
     }
 }

@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn truncate_of_a_partition_leaves_the_others() {
         let of = |holder: &str, id| super::super::lineage::Shape {
-            holder: holder.to_owned(),
+            holder: super::super::lineage::sample::holder(holder),
             ..shape(id, 10, &[(1, "id")])
         };
         let lineage = Rc::new(Lineage::new(vec![of("a", 1), of("b", 2), of("t", 3), of("t", LIVE)]));
