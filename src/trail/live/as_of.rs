@@ -102,7 +102,9 @@ fn bar(name: &str, barred: Barred) -> ! {
         ),
         Barred::OtherKey(id) => (
             format!("table {name} cannot be told as it was then"),
-            format!("At change {id} its rows were told apart by other columns than now."),
+            format!(
+                "At change {id} its rows were told apart by other columns than later, which do not tell all of them apart now."
+            ),
         ),
         Barred::Truncate(at) => {
             (format!("table {name} cannot be told as it was before TRUNCATE at {}", when(at)), String::new())
@@ -184,8 +186,7 @@ impl Way<'_> {
 
     /// From now back; `None` where TRUNCATE bars the way.
     fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
-        let key = self.key();
-        let mut rewind = Rewind::new(self.lineage, key.clone());
+        let mut rewind = Rewind::new(self.lineage, self.key());
         let sql = format!(
             "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
@@ -211,7 +212,7 @@ impl Way<'_> {
                 ids.push(*id);
             }
         }
-        let unseen = key.iter().find(|id| !ids.contains(id)).and_then(|id| live.attribute(*id));
+        let unseen = rewind.key_columns().find(|id| !ids.contains(id)).and_then(|id| live.attribute(id));
         if let Some(attribute) = unseen {
             raise(
                 PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -226,7 +227,18 @@ impl Way<'_> {
             .columns
             .iter()
             .any(|(id, attribute)| is_gone(*id) && attribute.logged != Logged::No)
-            .then(|| self.forward_quietly());
+            .then(|| match self.forward_quietly() {
+                Ok(replay) => Some(replay),
+                Err(Barred::OtherKey(_)) => {
+                    pgrx::warning!(
+                        "values of columns of {} that are gone are left out: rows were told apart by others meanwhile",
+                        self.name()
+                    );
+                    None
+                }
+                Err(barred) => bar(&self.name(), barred),
+            })
+            .flatten();
         let width = self.lineage.width;
         let restored = rewind.finish();
         let table = self.name();
@@ -257,7 +269,7 @@ impl Way<'_> {
                 }
             }
             let mut row = found.or_else(|| restored.next())?;
-            if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row(&row.key(&key))) {
+            if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row_like(&row)) {
                 row.complete(known);
             }
             Some(row)
@@ -266,7 +278,7 @@ impl Way<'_> {
     }
 
     /// From the last TRUNCATE by then, or from the beginning, up to that moment.
-    fn forward_quietly(&self) -> Replay {
+    fn forward_quietly(&self) -> Result<Replay, Barred> {
         let mut replay = Replay::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
@@ -286,16 +298,14 @@ impl Way<'_> {
         let arguments =
             [list(self.shapes), Some(self.at.to_string()), list(whole), Some(self.from.to_string())];
         for change in cursor(self.book, &sql, &arguments) {
-            if let Err(barred) = replay.apply(&change) {
-                bar(&self.name(), barred);
-            }
+            replay.apply(&change)?;
         }
-        replay
+        Ok(replay)
     }
 
     /// The same, saying what is not known.
     fn forward(&self) -> Replay {
-        let replay = self.forward_quietly();
+        let replay = self.forward_quietly().unwrap_or_else(|barred| bar(&self.name(), barred));
         if replay.begins_empty() {
             return replay;
         }
