@@ -88,6 +88,16 @@ pub static SHAPE: Table = Table {
         ),
         optional("key", "text[]", "The columns of its key; null: the whole row is the key."),
         required("fingerprint", "bigint", "By which a shape is found again."),
+        required(
+            "relid",
+            "oid",
+            "The table that held the rows: its OID in the database that home names, whatever it is called there by now.",
+        ),
+        required(
+            "home",
+            "text",
+            "The server and the database in which relid is right; elsewhere the name counts.",
+        ),
     ],
     partitioned_by: None,
     meaning: "What the rows of a watched table looked like, one row for each way that they ever did.",
@@ -184,9 +194,19 @@ pub static EVENT: Table = Table {
         required(
             "kind",
             "text",
-            "installed, removed, changed, renamed, adopted (known again after a restore); dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
+            "installed, removed, changed, renamed, adopted (known again after a restore), joined (another table, as its partition); dropped, disabled (triggers), missing (triggers, which nobody saw), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
         ),
         required("detail", "text", "What exactly."),
+        optional(
+            "since",
+            "timestamp with time zone",
+            "Of missing: the last moment at which the log knows the triggers to have been in force.",
+        ),
+        optional(
+            "relid",
+            "oid",
+            "Of attached and detached: the partition, by its OID in the database where that was.",
+        ),
         optional(
             "state",
             "jsonb",

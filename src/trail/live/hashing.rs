@@ -20,7 +20,8 @@ fn long_columns(kind: Kind) -> &'static [&'static str] {
 fn values(kind: Kind, long: impl Fn(usize) -> String) -> String {
     match kind {
         Kind::Shape => format!(
-            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, {}, r.key::pg_catalog.text, r.fingerprint",
+            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, {}, r.key::pg_catalog.text, r.fingerprint,
+             r.relid::pg_catalog.int8, r.home",
             micros("r.seen_at"),
             long(0)
         ),
@@ -42,8 +43,10 @@ fn values(kind: Kind, long: impl Fn(usize) -> String) -> String {
             long(2)
         ),
         Kind::Event => format!(
-            "r.event_id, {}, r.transaction_id, r.session_user_name, r.relation_id, r.kind, r.detail, {}",
+            "r.event_id, {}, r.transaction_id, r.session_user_name, r.relation_id, r.kind, r.detail, {},
+             r.relid::pg_catalog.int8, {}",
             micros("r.happened_at"),
+            micros("r.since"),
             long(0)
         ),
     }

@@ -6,6 +6,7 @@ mod book;
 mod changes;
 pub mod ddl;
 mod doubts;
+mod earlier;
 mod facts;
 mod hashing;
 mod history;
