@@ -106,10 +106,10 @@ sub unseen
 	sql($how);
 	like(said("SELECT * FROM dbm.as_of('t', '$before')"), qr/$doubt/, "$what: it is said");
 	sql("ALTER TABLE t RENAME TO u; ALTER TABLE u RENAME TO t");
-	is(sql('SELECT kind FROM dbm_trail.event ORDER BY event_id DESC LIMIT 1'), 'missing', 'is written down with the next statement that would hide it');
-	my $count = sql('SELECT count(*) FROM dbm_trail.event');
+	is(sql(q{SELECT kind FROM dbm_trail.event WHERE kind <> 'renamed' ORDER BY event_id DESC LIMIT 1}), 'missing', 'is written down with the next statement that would hide it');
+	my $count = sql(q{SELECT count(*) FROM dbm_trail.event WHERE kind <> 'renamed'});
 	sql("ALTER TABLE t RENAME TO u; ALTER TABLE u RENAME TO t");
-	is(sql('SELECT count(*) FROM dbm_trail.event'), $count, 'once');
+	is(sql(q{SELECT count(*) FROM dbm_trail.event WHERE kind <> 'renamed'}), $count, 'once');
 	sql("SELECT dbm.install_audit_trigger('t'); UPDATE t SET v = v || '.'");
 	like(said("SELECT * FROM dbm.as_of('t', '$before')"), qr/$doubt/, 'and stays so');
 	is(said('SELECT * FROM dbm.as_of($$t$$, clock_timestamp())'), '', 'but for what came later');
