@@ -20,7 +20,12 @@ pub fn note(relation: i32, kind: &str, detail: &str) {
 
 /// Writes down that a partition of a watched table came or went.
 pub fn note_partition(relation: i32, kind: &str, detail: &str, partition: u32) {
-    write(relation, kind, detail, &Rest { relid: &format!("{partition}::pg_catalog.oid"), ..Rest::default() });
+    write(
+        relation,
+        kind,
+        detail,
+        &Rest { relid: &format!("{partition}::pg_catalog.oid"), ..Rest::default() },
+    );
 }
 
 /// Writes down what nobody saw happen. `since`: the moment after which it did, in SQL; $1 is the number of the relation.
