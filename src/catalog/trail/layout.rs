@@ -194,7 +194,7 @@ pub static EVENT: Table = Table {
         required(
             "kind",
             "text",
-            "installed, removed, changed, joined (another table, as its partition); dropped, disabled (triggers), missing (triggers, which nobody saw), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
+            "installed, removed, changed, renamed, adopted (known again after a restore), joined (another table, as its partition); dropped, disabled (triggers), missing (triggers, which nobody saw), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
         ),
         required("detail", "text", "What exactly."),
         optional(
@@ -206,6 +206,11 @@ pub static EVENT: Table = Table {
             "relid",
             "oid",
             "Of attached and detached: the partition, by its OID in the database where that was.",
+        ),
+        optional(
+            "state",
+            "jsonb",
+            "What relation says of it from then on, of events that change that; moments in UTC. By it dbm.verify_audit_log() holds relation against the events.",
         ),
     ],
     partitioned_by: None,

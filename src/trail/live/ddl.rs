@@ -13,7 +13,7 @@ use super::silence::{self, When};
 use crate::pg::error::warn;
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note};
+use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note_change};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
 use crate::trail::survey::{IS_STALE, OID, Watched};
@@ -134,7 +134,8 @@ fn adopt_restored() {
     );
     let home: [pgrx::datum::DatumWithOid<'static>; 1] = [Text::from(home()).into()];
     let mut stale = query::rows(&stale, &home, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
-    stale.retain(|row| GIVEN_UP.with_borrow(|given_up| given_up.iter().all(|other| !is_same_row(other, row))));
+    stale
+        .retain(|row| GIVEN_UP.with_borrow(|given_up| given_up.iter().all(|other| !is_same_row(other, row))));
     if stale.is_empty() {
         return;
     }
@@ -281,15 +282,20 @@ fn forget_schemas(schemas: &[String]) {
 /// Whoever restores a dump finds tables by their names: those of today. Those that are not watched any more as well, since
 /// what was kept back of them is to be kept back if they are watched again.
 fn keep_names() {
-    query::write(
+    let renamed = query::rows_mutable(
         "UPDATE dbm_trail.relation r SET schema_name = n.nspname, table_name = c.relname
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE r.home = $1 AND c.oid = r.relid
-           AND (r.schema_name <> n.nspname OR r.table_name <> c.relname)",
+           AND (r.schema_name <> n.nspname OR r.table_name <> c.relname)
+         RETURNING r.relation_id, pg_catalog.format('now %I.%I', r.schema_name, r.table_name)",
         &[Text::from(home()).into()],
+        |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)),
     );
+    for (relation, name) in renamed {
+        note_change(relation.unwrap_or(0), "renamed", name.as_ref().map_or("", Text::as_str));
+    }
     // Columns too: they are known by their numbers here and by their names elsewhere.
-    query::write(
+    let renamed = query::rows_mutable(
         "UPDATE dbm_trail.relation r SET settings = s.settings
          FROM (SELECT o.relation_id, pg_catalog.jsonb_object_agg(e.key, CASE
                    WHEN pg_catalog.jsonb_typeof(e.value) = 'array' THEN (
@@ -303,9 +309,14 @@ fn keep_names() {
                WHERE o.home = $1
                  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.relid)
                GROUP BY o.relation_id) s
-         WHERE s.relation_id = r.relation_id AND s.settings <> r.settings",
+         WHERE s.relation_id = r.relation_id AND s.settings <> r.settings
+         RETURNING r.relation_id",
         &[Text::from(home()).into()],
+        |row| row.get::<i32>(1),
     );
+    for relation in renamed.into_iter().flatten() {
+        note_change(relation, "renamed", "columns that its settings name were renamed or dropped");
+    }
 }
 
 /// Tables of that list are gone.
@@ -317,7 +328,7 @@ fn note_gone(list: &str) {
     );
     let gone = query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));
     for relation in gone.into_iter().flatten() {
-        note(relation, "removed", "the table was dropped");
+        note_change(relation, "removed", "the table was dropped");
     }
 }
 
@@ -340,7 +351,7 @@ fn keep_triggers(condition: &str, when: When) {
                 "UPDATE dbm_trail.relation SET level = $2 WHERE relation_id = $1",
                 &[watched.relation_id.into(), Text::from(watched.needed().name()).into()],
             );
-            note(watched.relation_id, "changed", &format!("now {} triggers", watched.needed().name()));
+            note_change(watched.relation_id, "changed", &format!("now {} triggers", watched.needed().name()));
         } else if watched.bare_partitions > 0 {
             for partition in partitions::bare(watched.relid) {
                 for statement in create_on_partition(&partition) {
@@ -361,7 +372,7 @@ pub fn hand_over(watched: &Watched) {
         "UPDATE dbm_trail.relation SET removed_at = pg_catalog.clock_timestamp() WHERE relation_id = $1",
         &[watched.relation_id.into()],
     );
-    note(
+    note_change(
         watched.relation_id,
         "joined",
         "a partition of a watched table, which keeps its changes from now on",

@@ -13,7 +13,7 @@ use super::silence;
 use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{home, is_ours, is_there, note, unnoticed};
+use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
 use crate::pg::value::{Document, Text};
 use crate::pg::{guard, moment, query, roles};
 use crate::text::quote_identifier;
@@ -133,7 +133,7 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
                 if now.kind == 'p' {
                     hand_over_below(now.relid);
                 }
-                note(
+                note_change(
                     relation,
                     "installed",
                     &format!(
@@ -195,6 +195,7 @@ fn make_log() {
     for statement in log::statements(moment::now()) {
         run(&statement);
     }
+    are_new();
     let made = query::rows_mutable(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'dbm_trail' AND c.relkind IN ('r', 'p')",
@@ -270,7 +271,7 @@ pub fn remove(relid: u32) -> bool {
                 let removed =
                     query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));
                 for relation in removed.iter().flatten() {
-                    note(*relation, "removed", &table.quoted());
+                    note_change(*relation, "removed", &table.quoted());
                 }
                 had_triggers || !removed.is_empty()
             })

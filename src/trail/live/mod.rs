@@ -14,6 +14,7 @@ pub mod install;
 mod keys;
 pub mod list;
 mod partitions;
+mod relations;
 pub mod reverting;
 mod rights;
 pub mod sealing;
