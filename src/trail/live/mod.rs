@@ -11,6 +11,7 @@ mod facts;
 mod hashing;
 mod history;
 pub mod install;
+mod keys;
 pub mod list;
 mod partitions;
 mod relations;

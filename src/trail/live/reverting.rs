@@ -425,6 +425,7 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
             ),
         );
     }
+    super::doubts::say(&book, &subject, at, Moment::MAX);
     let table = Revertible::new(subject);
     let undone: Vec<Undone> = changes.iter().map(|change| table.undone(change, 0)).collect();
     let when = rows(None, &format!("SELECT {}", moment(1)), &[Some(at.to_string())]);

@@ -112,6 +112,39 @@ impl Table {
         Cursor::open(None, &format!("SELECT {values} FROM {only}{} t", self.qualified()), &[])
     }
 
+    /// The first row that has these values, given as JSON: those columns of it as JSON. With the caller's rights.
+    pub fn find(&self, by: &[&Column], document: &str, wanted: &[&Column]) -> Option<Vec<Option<String>>> {
+        let values: Vec<String> = wanted.iter().map(|column| column.as_json("t")).collect();
+        let types: Vec<String> = by
+            .iter()
+            .map(|column| format!("{} {}", quote_identifier(&column.name), column.type_name))
+            .collect();
+        let conditions: Vec<String> = by
+            .iter()
+            .map(|column| {
+                let name = quote_identifier(&column.name);
+                let is_same =
+                    format!("({}) OPERATOR(pg_catalog.=) ({})", column.as_json("t"), column.as_json("k"));
+                // For its index.
+                let is_equal = if column.is_of_system() {
+                    format!("t.{name} OPERATOR(pg_catalog.=) k.{name} AND ")
+                } else {
+                    String::new()
+                };
+                format!("{is_equal}{is_same}")
+            })
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM {}{} t, pg_catalog.jsonb_to_record($1::pg_catalog.jsonb) AS k({}) WHERE {} LIMIT 1",
+            if values.is_empty() { "NULL".to_owned() } else { values.join(", ") },
+            if self.is_partitioned { "" } else { "ONLY " },
+            self.qualified(),
+            types.join(", "),
+            conditions.join(" AND ")
+        );
+        rows(None, &sql, &[Some(document.to_owned())]).into_iter().next()
+    }
+
     /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the caller's
     /// rights.
     pub fn as_logged(columns: &[&Column], document: &str) -> Vec<Option<String>> {
