@@ -16,7 +16,7 @@ my $node = PostgreSQL::Test::Cluster->new('own_schema');
 $node->init(extra => utf8_locale(), auth_extra => [ '--create-role', 'mallory,owner' ]);
 $node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off");
 $node->start;
-$node->safe_psql('postgres', 'CREATE ROLE mallory LOGIN; CREATE ROLE owner LOGIN; CREATE ROLE boss SUPERUSER');
+$node->safe_psql('postgres', 'CREATE ROLE mallory LOGIN; CREATE ROLE owner LOGIN; CREATE ROLE boss SUPERUSER; CREATE ROLE reader');
 my $me = $node->safe_psql('postgres', 'SELECT current_user');
 
 my $number = 0;
@@ -71,7 +71,7 @@ for my $case ([ 'SELECT', 'none is there' ],
 }
 
 # What a dump brings: the schema first.
-my $source = database('CREATE EXTENSION dbmastery; GRANT USAGE ON SCHEMA dbm TO mallory');
+my $source = database('CREATE EXTENSION dbmastery; GRANT USAGE ON SCHEMA dbm TO reader');
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr($source), '-f', $dump ], 'pg_dump');
 like(slurp_file($dump), qr/^CREATE SCHEMA dbm;/m, 'writes the schema');

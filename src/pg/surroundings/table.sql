@@ -1,7 +1,6 @@
 -- What one table is for whoever divides it between tenants. Run with an empty search_path, so that every definition is
 -- qualified. $1 is the table, $2 the tenant column.
-WITH RECURSIVE here AS (SELECT c.oid, c.relowner, c.relforcerowsecurity FROM pg_class c WHERE c.oid = $1),
-below(oid) AS (
+WITH RECURSIVE below(oid) AS (
     SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1
     UNION
     SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.oid),
@@ -25,13 +24,18 @@ beyond(relation, document) AS (
              WHERE t.oid = $1 OR t.oid IN (SELECT b.oid FROM below b)) x
      WHERE x.grantee <> x.relowner AND x.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER')
      ORDER BY x.oid, x.grantee, x.attname NULLS FIRST, x.privilege_type, x.grantor),
--- Everything that reads the table through views. `passes`: on the way somebody's rights are used to whom policies do not apply;
--- `asks`: all the way the rights of whoever asks are used.
-above(oid, kind, owner, is_invoker, asks, passes) AS (
+-- The table and its partitions, each of which answers to its own row security: `is_bare` where none stands before a partition.
+sources(oid, owner, is_forced, is_bare) AS (
+    SELECT t.oid, t.relowner, t.relforcerowsecurity, t.oid <> $1 AND NOT t.relrowsecurity
+      FROM pg_class t WHERE t.oid = $1 OR t.oid IN (SELECT b.oid FROM below b)),
+-- Everything that reads the table or a partition through views. `passes`: on the way somebody's rights are used to whom policies do
+-- not apply; `asks`: all the way the rights of whoever asks are used, of the source that is then asked for.
+above(oid, kind, owner, is_invoker, asks, passes, source) AS (
     SELECT v.oid, v.relkind, v.relowner, u.is_invoker, v.relkind = 'v' AND u.is_invoker,
            v.relkind = 'v' AND NOT u.is_invoker
-               AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE'))
-      FROM here c
+               AND (r.rolsuper OR r.rolbypassrls OR c.is_bare OR NOT c.is_forced AND pg_has_role(v.relowner, c.owner, 'USAGE')),
+           c.oid
+      FROM sources c
       JOIN pg_depend d ON d.refobjid = c.oid
       JOIN pg_rewrite w ON w.oid = d.objid
       JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
@@ -42,9 +46,10 @@ above(oid, kind, owner, is_invoker, asks, passes) AS (
     SELECT v.oid, v.relkind, v.relowner, u.is_invoker, a.asks AND v.relkind = 'v' AND u.is_invoker,
            a.passes OR a.kind = 'm'
                OR (a.asks AND v.relkind = 'v' AND NOT u.is_invoker
-                   AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE')))
+                   AND (r.rolsuper OR r.rolbypassrls OR c.is_bare OR NOT c.is_forced AND pg_has_role(v.relowner, c.owner, 'USAGE'))),
+           a.source
       FROM above a
-      JOIN here c ON true
+      JOIN sources c ON c.oid = a.source
       JOIN pg_depend d ON d.refobjid = a.oid
       JOIN pg_rewrite w ON w.oid = d.objid
       JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm') AND v.oid <> a.oid
@@ -235,11 +240,12 @@ SELECT json_build_object(
           FROM pg_proc p
           JOIN pg_roles r ON r.oid = p.proowner
           JOIN pg_language l ON l.oid = p.prolang,
-               LATERAL (SELECT bool_or(x.passes OR x.asks AND (r.rolsuper OR r.rolbypassrls
-                                   OR NOT c.relforcerowsecurity AND pg_has_role(p.proowner, c.relowner, 'USAGE'))) AS passes
-                          FROM (SELECT c.oid, c.relname, true AS asks, false AS passes
+               LATERAL (SELECT bool_or(x.passes OR x.asks AND (r.rolsuper OR r.rolbypassrls OR b.is_bare
+                                   OR NOT b.is_forced AND pg_has_role(p.proowner, b.owner, 'USAGE'))) AS passes
+                          FROM (SELECT b.oid, t.relname, true AS asks, false AS passes, b.oid AS source FROM sources b JOIN pg_class t ON t.oid = b.oid
                                 UNION ALL
-                                SELECT a.oid, v.relname, a.asks, a.passes OR a.kind = 'm' FROM above a JOIN pg_class v ON v.oid = a.oid) x
+                                SELECT a.oid, v.relname, a.asks, a.passes OR a.kind = 'm', a.source FROM above a JOIN pg_class v ON v.oid = a.oid) x
+                          JOIN sources b ON b.oid = x.source
                          WHERE EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
                                           AND d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid)
                             OR p.prosqlbody IS NULL
