@@ -235,7 +235,13 @@ fn view(table: &Table, wish: &Wish) -> Step {
         table.columns.iter().map(|column| column.name.clone()).filter(|name| *name != wish.column).collect();
     let key: Vec<String> = primary_key(table)
         .map(|key| {
-            key.iter().map(|column| format!("dbm_row.{0} = OLD.{0}", quote_identifier(column))).collect()
+            key.iter()
+                .map(|name| {
+                    // That of the type: in the search_path of the function it may not be found by its name.
+                    let equals = table.column(name).map_or("=", |column| column.equals());
+                    format!("dbm_row.{0} {equals} OLD.{0}", quote_identifier(name))
+                })
+                .collect()
         })
         .unwrap_or_default();
     let row = |of: &str| {
