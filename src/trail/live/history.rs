@@ -121,7 +121,7 @@ fn values(subject: &Subject, shape: i32, key: &str) -> (Values, bool) {
         );
     }
     let plain: Vec<&Column> = columns.iter().map(|&(_, column)| column).collect();
-    let logged = Table::as_logged(&plain, key);
+    let logged = subject.table.as_logged(&plain, key);
     let values =
         columns.iter().zip(logged).map(|(&(id, _), value)| (id, value.unwrap_or_default())).collect();
     (values, is_whole_row)

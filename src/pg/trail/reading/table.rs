@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 use super::cursor::Cursor;
 use super::rows::{Rows, rows};
 use crate::catalog::Oid;
+use crate::pg::ddl::cache::class;
 use crate::text::quote_identifier;
 
 /// A column of a table.
@@ -112,9 +113,9 @@ impl Table {
         Cursor::open(None, &format!("SELECT {values} FROM {only}{} t", self.qualified()), &[])
     }
 
-    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the caller's
-    /// rights.
-    pub fn as_logged(columns: &[&Column], document: &str) -> Vec<Option<String>> {
+    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the rights of
+    /// the table's owner, who has chosen their types: the checks of a domain are his code.
+    pub fn as_logged(&self, columns: &[&Column], document: &str) -> Vec<Option<String>> {
         let values: Vec<String> = columns.iter().map(|column| column.as_json("t")).collect();
         let types: Vec<String> = columns
             .iter()
@@ -125,8 +126,13 @@ impl Table {
             values.join(", "),
             types.join(", ")
         );
-        rows(None, &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
+        rows(owner(self.oid), &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
     }
+}
+
+/// Who owns a relation.
+pub fn owner(relation: Oid) -> Option<Oid> {
+    class(relation.into(), |form| form.relowner.to_u32())
 }
 
 impl Column {
