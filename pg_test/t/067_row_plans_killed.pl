@@ -72,7 +72,7 @@ sub killed
 my $target = literal($table);
 my %plans = (
 	'row versions' => "SELECT dbm.row_versioning_plan($target, version_column => 'v' || @{[ literal($odd) ]}, updated_at_column => 'w' || @{[ literal($odd) ]})",
-	'soft delete' => "SELECT dbm.soft_delete_plan($target, deleted_at_column => 'd' || @{[ literal($odd) ]}, accept => '{unique,foreign_keys}')",
+	'soft delete' => "SELECT dbm.soft_delete_plan($target, deleted_at_column => 'd' || @{[ literal($odd) ]}, accept => '{unique}')",
 );
 for my $what (sort keys %plans)
 {

@@ -8,14 +8,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::dependency::{DEPEND, FormDepend};
 use crate::catalog::security::{
     CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, PolicyText, Protected,
-    PublishedTable, Security, Subscription, SystemFunction, UserMapping,
+    PublishedTable, Security, Subscription, SystemFunction, UserMapping, privilege,
 };
-use crate::catalog::{Oid, Setting, Snapshot, Volatility};
+use crate::catalog::{Grant, Oid, Setting, Snapshot, Volatility};
 use crate::pg::definitions::while_locked;
 use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::query::rows;
 use crate::pg::roles;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string};
 use crate::pg::security::hba;
+use crate::pg::value::Text;
 use crate::syntax::node_tree;
 
 const DEFAULT_ACL: u32 = 826;
@@ -248,12 +250,29 @@ fn system_signature(function: Oid) -> Option<Box<str>> {
     signature(function).map(|signature| format!("pg_catalog.{signature}").into())
 }
 
-fn parameters() -> Vec<(Box<str>, Box<[crate::catalog::Grant]>)> {
+/// What is granted on settings, but for SET of those that everybody may set anyhow.
+fn parameters() -> Vec<(Box<str>, Box<[Grant]>)> {
     let mut found = Vec::new();
     let mut scan = CatalogScan::open(PARAMETER_ACL);
     let (name, acl) = (scan.attribute(c"parname"), scan.attribute(c"paracl"));
     while let Some(row) = scan.next_row() {
         found.push((row.text(name).unwrap_or_default(), row.acl(acl).unwrap_or_default()));
+    }
+    drop(scan);
+    if found.is_empty() {
+        return found;
+    }
+    let open = rows(
+        "SELECT pg_catalog.lower(s.name) FROM pg_catalog.pg_settings s WHERE s.context OPERATOR(pg_catalog.=) 'user'",
+        &[],
+        |row| row.get::<Text>(1),
+    );
+    let open: Vec<String> = open.into_iter().flatten().map(Text::into_string).collect();
+    let nothing = privilege::SET | privilege::SET << 32;
+    for (name, acl) in &mut found {
+        if open.iter().any(|open| **open == **name) {
+            acl.iter_mut().for_each(|grant| grant.privileges &= !nothing);
+        }
     }
     found
 }

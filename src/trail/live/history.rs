@@ -10,7 +10,7 @@ use super::doubts;
 use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
 use crate::pg::trail::reading::Argument;
-use crate::pg::trail::reading::table::{Column, Table};
+use crate::pg::trail::reading::table::Column;
 use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::{Members, members, object};
