@@ -33,10 +33,10 @@ sql("CREATE TABLE $_ $of") for grep { $_ ne 'parted' } @tables;
 sql("CREATE TABLE parted $of PARTITION BY RANGE (id)");
 sql("CREATE TABLE parted_$_ PARTITION OF parted FOR VALUES FROM ($_ * 1000) TO ($_ * 1000 + 1000)") for 0 .. 5;
 sql("SELECT dbm.install_audit_trigger('$_', store => 'full')") for @tables;
-sql("INSERT INTO $_ (id, balance, note, long) SELECT i, i, 'n' || i, CASE WHEN i % 50 = 0 THEN repeat(md5(i::text), 200) END FROM generate_series(0, 3999) i") for qw(bulk parted emptied);
+sql("INSERT INTO $_ (id, balance, note, long) SELECT i, i, 'n' || i, CASE WHEN i % 50 = 0 THEN repeat(md5(i::text), 200) END FROM generate_series(0, 1499) i") for qw(bulk parted emptied);
 sql("INSERT INTO single (id) SELECT generate_series(1, 20)");
 my $file = $node->basedir . '/rows';
-append_to_file($file, join '', map { "$_\t1\tc\n" } 1 .. 8000);
+append_to_file($file, join '', map { "$_\t1\tc\n" } 1 .. 3000);
 sql("CREATE SCHEMA later");
 sql("CREATE TABLE later.t_$_ (id int PRIMARY KEY, n int)") for 1 .. 12;
 
@@ -63,30 +63,30 @@ my @writers = map { start_loop($node, 'postgres', $_) }
 
 my %statements = (
 	'a bulk UPDATE' => 'UPDATE bulk SET balance = balance + 1, note = note || balance WHERE id < 4000',
-	'a bulk INSERT' => q{INSERT INTO bulk (id, note) SELECT i, 'in bulk' FROM generate_series(5000, 12000) i ON CONFLICT (id) DO UPDATE SET balance = bulk.balance + 1},
-	'a bulk DELETE' => 'DELETE FROM bulk WHERE id >= 5000 AND id % 2 = 0',
-	'a COPY' => "BEGIN; DELETE FROM copied; COPY copied (id, balance, note) FROM '$file'; COMMIT",
+	'a bulk INSERT' => q{INSERT INTO bulk (id, note) SELECT i, 'in bulk' FROM generate_series(5000, 7000) i ON CONFLICT (id) DO UPDATE SET balance = bulk.balance + 1},
+	'a bulk DELETE' => q{INSERT INTO bulk (id) SELECT i FROM generate_series(7001, 9000) i ON CONFLICT DO NOTHING; DELETE FROM bulk WHERE id > 7000},
+	'a COPY' => "DELETE FROM copied; COPY copied (id, balance, note) FROM '$file'",
 	'rows of partitions' => 'UPDATE parted SET balance = balance + 1 WHERE id < 4000',
-	'rows that move' => 'BEGIN; UPDATE parted SET id = id + 4000 WHERE id < 500; UPDATE parted SET id = id - 4000 WHERE id BETWEEN 4000 AND 4499; COMMIT',
-	'a TRUNCATE' => q{BEGIN; TRUNCATE emptied; INSERT INTO emptied (id, note) SELECT i, 'again' FROM generate_series(1, 4000) i; COMMIT},
-	'savepoints' => q{DO $$ BEGIN FOR i IN 1 .. 200 LOOP BEGIN UPDATE bulk SET balance = balance + 1 WHERE id BETWEEN i AND i + 20; IF i % 3 = 0 THEN RAISE EXCEPTION 'back'; END IF; EXCEPTION WHEN raise_exception THEN NULL; END; END LOOP; END $$},
+	'rows that move' => 'UPDATE parted SET id = id + 4000 WHERE id < 500; UPDATE parted SET id = id - 4000 WHERE id BETWEEN 4000 AND 4499',
+	'a TRUNCATE' => q{TRUNCATE emptied; INSERT INTO emptied (id, note) SELECT i, 'again' FROM generate_series(1, 1500) i},
+	'savepoints' => q{DO $$ BEGIN FOR i IN 1 .. 100 LOOP BEGIN UPDATE bulk SET balance = balance + 1 WHERE id BETWEEN i AND i + 20; IF i % 3 = 0 THEN RAISE EXCEPTION 'back'; END IF; EXCEPTION WHEN raise_exception THEN NULL; END; END LOOP; END $$},
 );
 my %long;
 for my $what (sort keys %statements)
 {
 	my $start = Time::HiRes::time();
-	sql($statements{$what});
+	sql("BEGIN; $statements{$what}; COMMIT");
 	$long{$what} = Time::HiRes::time() - $start;
 }
 my %hits;
 my $rounds = $ENV{TRAIL_KILLS} // 2;
 for my $what (sort keys %statements)
 {
-	# Sooner, where it was always too late.
-	for my $try (1 .. $rounds + 20)
+	for my $try (1 .. $rounds + 5)
 	{
 		last if $try > $rounds && $hits{$what};
-		$hits{$what} += killed_in($node, $statements{$what}, int(rand($long{$what} * 1e6 / ($try > $rounds ? $try - $rounds + 1 : 1))));
+		# All of it is one transaction, which stays open for a moment when all is written.
+		$hits{$what} += killed_in($node, "$statements{$what}; SELECT pg_sleep(2)", int(rand($long{$what} * 1e6 + 100_000)));
 		for my $table (@tables)
 		{
 			is(difference($table), '', "$what, killed: $table is what the log says");
@@ -101,7 +101,7 @@ for my $what (sort keys %statements)
 # A schema: all of its tables or none.
 my $watched = q{SELECT count(*) FROM dbm.audit_triggers() WHERE table_name ~ '^later\.'};
 my $triggers = q{SELECT count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname ~ '^00_dbm_audit' AND tgrelid::regclass::text ~ '^later\.'};
-for my $try (1 .. $rounds + 20)
+for my $try (1 .. $rounds + 5)
 {
 	last if $try > $rounds && $hits{schema};
 	$hits{schema} += killed_in($node, q{SELECT count(*), pg_sleep(1) FROM dbm.install_audit_triggers('{later}')}, int(rand(40_000)));

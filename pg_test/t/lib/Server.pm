@@ -68,19 +68,21 @@ sub start_loop
 	my ($node, $database, $script, $role) = @_;
 	my $folder = PostgreSQL::Test::Utils::tempdir();
 	my @psql = ($node->installed_command('psql'), '-X', '-q', '-d', $node->connstr($database) . ($role ? " user=$role" : ''), '-c', $script);
+	my $test = $$;
 	my $pid = fork;
 	defined $pid or die "fork: $!";
 	if ($pid == 0)
 	{
+		# He ends with the test, of which he cleans nothing up.
+		@SIG{qw(INT TERM)} = ('DEFAULT', 'DEFAULT');
 		open STDIN, '<', '/dev/null' or die $!;
 		open STDOUT, '>', "$folder/out" or die $!;
 		open STDERR, '>', "$folder/error" or die $!;
-		while (!-e "$folder/enough")
+		while (!-e "$folder/enough" && getppid() == $test)
 		{
 			system { $psql[0] } @psql;
 			usleep(10_000);
 		}
-		# Nothing of the test's own is cleaned up here.
 		require POSIX;
 		POSIX::_exit(0);
 	}
