@@ -106,13 +106,13 @@ for my $what (sort keys %plans)
 # Roles are the cluster's: what there is of them and what they may do.
 my $roles = <<'SQL';
 SELECT string_agg(x, E'\n' ORDER BY x COLLATE "C") FROM (
-	SELECT rolname || rolcanlogin || rolinherit || rolsuper || rolcreaterole || coalesce(rolconfig::text, '') || rolconnlimit AS x FROM pg_roles
-	UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole || admin_option FROM pg_auth_members
-	UNION ALL SELECT 'set ' || setrole::regrole || setconfig::text FROM pg_db_role_setting WHERE setrole <> 0
-	UNION ALL SELECT 'default ' || defaclrole::regrole || defaclobjtype || defaclacl::text FROM pg_default_acl
-	UNION ALL SELECT 'schema ' || nspname || nspacl::text FROM pg_namespace
-	UNION ALL SELECT 'table ' || relname || relacl::text || relowner::regrole FROM pg_class WHERE oid >= 16384
-	UNION ALL SELECT 'database ' || datname || datacl::text FROM pg_database WHERE datname = current_database()) r
+	SELECT concat_ws(' ', rolname, rolcanlogin, rolinherit, rolsuper, rolcreaterole, rolconfig, rolconnlimit) AS x FROM pg_roles
+	UNION ALL SELECT concat_ws(' ', 'member', roleid::regrole, member::regrole, admin_option) FROM pg_auth_members
+	UNION ALL SELECT concat_ws(' ', 'set', setrole::regrole, setconfig) FROM pg_db_role_setting WHERE setrole <> 0
+	UNION ALL SELECT concat_ws(' ', 'default', defaclrole::regrole, defaclobjtype, defaclacl) FROM pg_default_acl
+	UNION ALL SELECT concat_ws(' ', 'schema', nspname, array(SELECT a::text FROM unnest(coalesce(nspacl, acldefault('n', nspowner))) a ORDER BY 1)) FROM pg_namespace
+	UNION ALL SELECT concat_ws(' ', 'table', relname, relowner::regrole, array(SELECT a::text FROM unnest(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) a ORDER BY 1)) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'v', 'S')
+	UNION ALL SELECT concat_ws(' ', 'database', datname, array(SELECT a::text FROM unnest(coalesce(datacl, acldefault('d', datdba))) a ORDER BY 1)) FROM pg_database WHERE datname = current_database()) r
 SQL
 $node->safe_psql('postgres', 'CREATE DATABASE roles TEMPLATE shop');
 my $before = $node->safe_psql('roles', $roles);
