@@ -432,13 +432,13 @@ accept: unique, where unique keys become partial: ON CONFLICT then needs their W
 Raises 55000 for what has to be accepted, 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.soft_delete_plan TO somebody.';
 COMMENT ON FUNCTION dbm.access_review(text) IS
     'Everything that a role may do in this database, by kind of object, object and privilege; one row for each path by which a right came, since taking one away leaves the others.
-path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
+path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); lo_compat_privileges is on (of large objects, for which the server then asks for no right); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
 First come the role''s attributes and the roles that it is in or becomes. Of a superuser they are all there is to say: everything, *. What everybody may do with the server''s own functions, types and catalogs is left out.
 What the server answers to has_table_privilege() and its like, this shows with its reasons. Raises 42704 for a role that does not exist.';
 
 COMMENT ON FUNCTION dbm.who_can(text, text) IS
     'Every role that has a privilege on an object, superusers among them, by privilege and role; one row for each path by which it came, as in dbm.access_review().
-target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
+target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement'', ''large object 16401''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
 Policies are not looked at: who may SELECT a table may still see none of its rows. Raises 42704 for an object that does not exist, 22023 for a privilege that the kind has not.';
 
 COMMENT ON FUNCTION dbm.role_plan(text, text, text[], boolean, text) IS

@@ -10,7 +10,7 @@ use super::book::Subject;
 use super::changes::Entry;
 use super::history::{Teller, Values};
 use crate::pg::error::{raise, warn};
-use crate::pg::trail::reading::table::{Column, Table};
+use crate::pg::trail::reading::table::Column;
 use crate::text::quote_literal;
 use crate::trail::read::change::{Operation, settle};
 use crate::trail::read::document::{Members, members};
@@ -117,7 +117,7 @@ pub fn asked<'a>(subject: &Subject, keys: &'a [Keyed], key: &str) -> (&'a Keyed,
         );
     }
     let plain: Vec<&Column> = columns.iter().map(|&(_, column)| column).collect();
-    let logged = Table::as_logged(&plain, key);
+    let logged = subject.table.as_logged(&plain, key);
     let values = columns.iter().zip(logged).map(|(&(id, _), value)| (id, value.unwrap_or_default()));
     (asked, values.collect())
 }
