@@ -110,7 +110,7 @@ is(logged(), <<'ROWS' =~ s/\n\z//r, 'what was rolled back is not there');
 U|{"id": 70}|{"note": null}|{"note": "a"}
 U|{"id": 70}|{"note": "a"}|{"note": "c"}
 ROWS
-is(sql(q{SELECT count(*) FROM dbm_trail.change c LEFT JOIN dbm_trail.activity a USING (activity_id, transaction_id) WHERE a.activity_id IS NULL}), 0,
+is(sql(q{SELECT count(*) FROM dbm_trail.change c LEFT JOIN dbm_trail.activity a USING (activity_id) WHERE a.activity_id IS NULL}), 0,
 	'every change has who made it');
 sql("BEGIN; UPDATE item SET note = 'd' WHERE id = 70; PREPARE TRANSACTION 'p'");
 sql("COMMIT PREPARED 'p'");
@@ -323,7 +323,7 @@ UPDATE item SET name = 'd';
 COMMIT;
 UPDATE item SET name = 'e';
 SQL
-is(sql("SELECT string_agg(format('%s %s %s %s', session_user_name, outer_user_name, current_user_name, context), E'\\n' ORDER BY change_id) FROM dbm_trail.change c JOIN dbm_trail.activity a USING (activity_id, transaction_id) WHERE change_id > $seen"),
+is(sql("SELECT string_agg(format('%s %s %s %s', session_user_name, outer_user_name, current_user_name, context), E'\\n' ORDER BY change_id) FROM dbm_trail.change c JOIN dbm_trail.activity a USING (activity_id) WHERE change_id > $seen"),
 	<<"ROWS" =~ s/\n\z//r, 'who, as whom, with whose rights, and what the application says');
 app app app {}
 app app app {"user": "mira"}
@@ -335,6 +335,39 @@ app boss boss {}
 ROWS
 is(sql("SELECT count(DISTINCT activity_id) FROM dbm_trail.change WHERE change_id > $seen"), 6, 'a row only where that changes, or something was rolled back');
 is(sql("SELECT dbm.context()"), '{}', 'the context ends with the transaction');
+
+# One row for a session, as long as nothing of it changes and it is sure to be there.
+sub activities {
+	my ($script, @more) = @_;
+	my $from = sql('SELECT max(change_id) FROM dbm_trail.change');
+	$node->safe_psql('postgres', $script, @more);
+	is(sql("SELECT count(*) FROM dbm_trail.change c LEFT JOIN dbm_trail.activity a USING (activity_id) WHERE change_id > $from AND a.activity_id IS NULL"), 0, 'every change has who made it');
+	is(sql("SELECT count(*) FROM dbm_trail.change c WHERE change_id > $from AND transaction_started_at > changed_at"), 0, 'and when its transaction began');
+	return sql("SELECT count(DISTINCT transaction_id) || ' ' || count(DISTINCT transaction_started_at) || ' ' || count(DISTINCT activity_id) FROM dbm_trail.change WHERE change_id > $from");
+}
+my $thrice = "UPDATE item SET note = 's1'; UPDATE item SET note = 's2'; UPDATE item SET note = 's3';";
+is(activities($thrice =~ s/; /;\n/gr), '3 3 1', 'three transactions of a session share it');
+is(activities("BEGIN;\nUPDATE item SET note = 'r1';\nROLLBACK;\nUPDATE item SET note = 'r2';\nUPDATE item SET note = 'r3';"), '2 2 1', 'one that was rolled back takes it along');
+is(activities("BEGIN;\nSAVEPOINT s;\nUPDATE item SET note = 'r4';\nROLLBACK TO s;\nUPDATE item SET note = 'r5';\nCOMMIT;\nUPDATE item SET note = 'r6';"), '2 2 1', 'so does a subtransaction');
+is(activities("UPDATE item SET note = 'r7';\nBEGIN;\nSAVEPOINT s;\nSET ROLE app;\nUPDATE item SET note = 'r8';\nROLLBACK;\nUPDATE item SET note = 'r9';"), '2 2 2', 'who it was before is written again');
+is(activities("BEGIN;\nUPDATE item SET note = 'p1';\nPREPARE TRANSACTION 'p';\nUPDATE part SET no = no + 10;\nROLLBACK PREPARED 'p';\nUPDATE item SET note = 'p2';"), '1 1 1', 'what is prepared may be rolled back');
+my $here = sql("SELECT to_char(now() AT TIME ZONE 'UTC', '\"dbm_trail.activity_\"YYYY_MM')");
+for my $how ('TRUNCATE dbm_trail.activity', "ALTER TABLE dbm_trail.activity DETACH PARTITION $here") {
+	is($node->safe_psql('postgres', <<"SQL"), 'there', "not where it would go with the log: $how");
+UPDATE item SET note = 'here';
+BEGIN;
+SET LOCAL dbm.ddl_guard = off;
+SET LOCAL client_min_messages = error;
+$how;
+UPDATE item SET note = 'gone?';
+SELECT CASE WHEN count(*) = 0 THEN 'there' ELSE 'gone' END FROM dbm_trail.change c LEFT JOIN dbm_trail.activity a USING (activity_id)
+	WHERE a.activity_id IS NULL AND c.transaction_id = pg_current_xact_id()::text::bigint;
+ROLLBACK;
+SQL
+}
+is(activities("UPDATE human SET name = name || 'x' WHERE id = 4;\n" x 2), '2 2 1', 'the text of a query stands once as well');
+my $text = 'y' x 70_000;
+is(activities("UPDATE human SET name = name || '$text' WHERE id = 4;\n" x 2), '2 2 2', 'but a long one is not kept for the next transaction');
 is(sql("BEGIN; SELECT dbm.set_context('a', 'b'); SELECT dbm.set_context('c', 'd'); SELECT dbm.set_context('a', NULL); SELECT dbm.context()") =~ s/\n//gr, '{"c": "d"}', 'entries can be taken back');
 is(refused("SELECT dbm.set_context('a', repeat('x', 9000))"), '54000: the context of a transaction must not have more than 8192 bytes', 'not too much');
 

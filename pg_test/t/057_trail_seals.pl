@@ -51,7 +51,7 @@ is(tampered("UPDATE dbm_trail.change SET change_id = CASE change_id WHEN $low TH
 	"altered|change|$low,altered|change|$middle", 'two rows whose order is swapped');
 is(tampered("INSERT INTO dbm_trail.change SELECT * FROM dbm_trail.change WHERE change_id = $low"), "added|change|$low", 'a row that is doubled');
 my $next = sql("SELECT nextval('dbm_trail.change_id')");
-is(tampered("INSERT INTO dbm_trail.change SELECT $next, changed_at, activity_id, transaction_id, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low"), "added|change|$next", 'a row that is added to a transaction that is over');
+is(tampered("INSERT INTO dbm_trail.change SELECT $next, changed_at, activity_id, transaction_id, transaction_started_at, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low"), "added|change|$next", 'a row that is added to a transaction that is over');
 is(tampered("UPDATE dbm_trail.activity SET session_user_name = 'mallory' WHERE activity_id = $activity"), "altered|activity|$activity", 'who it was');
 is(tampered("UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{1,name}', '\"x\"')"), 'altered|shape|' . sql('SELECT shape_id FROM dbm_trail.shape'), 'what a column was called');
 like(tampered('DELETE FROM dbm_trail.change'), qr/removed\|change\|$low,/, 'the whole log');
@@ -83,13 +83,13 @@ is(found(), '', 'all is as it was');
 
 # What no transaction can have written: of one that has not begun, or by a number that was taken before.
 {
-	my $copy = sub { my ($id, $transaction) = @_; return "INSERT INTO dbm_trail.change SELECT $id, changed_at, activity_id, $transaction, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low" };
+	my $copy = sub { my ($id, $transaction) = @_; return "INSERT INTO dbm_trail.change SELECT $id, changed_at, activity_id, $transaction, transaction_started_at, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low" };
 	my $free = sql("SELECT nextval('dbm_trail.change_id')");
-	is(tampered($copy->($free, q{'999999999'::xid8})), "added|change|$free", 'a row of a transaction that is yet to come');
-	is(tampered($copy->($free, 'pg_current_xact_id()')), '', 'one of a transaction that goes on is none');
+	is(tampered($copy->($free, 999999999)), "added|change|$free", 'a row of a transaction that is yet to come');
+	is(tampered($copy->($free, 'pg_current_xact_id()::text::bigint')), '', 'one of a transaction that goes on is none');
 	sql(q{UPDATE account SET owner = 'sealed' WHERE id = 9});
 	is(seal(), 1, 'another seal');
-	is(tampered($copy->($free, 'pg_current_xact_id()')), "added|change|$free", 'a row by a number that was taken before the last seal');
+	is(tampered($copy->($free, 'pg_current_xact_id()::text::bigint')), "added|change|$free", 'a row by a number that was taken before the last seal');
 	my $slow = Session->new($node, 'postgres');
 	$slow->must('BEGIN'); $slow->must(q{UPDATE account SET owner = 'slow' WHERE id = 10});
 	sql(q{UPDATE account SET owner = 'quick' WHERE id = 11});
@@ -161,7 +161,7 @@ sql(<<'SQL');
 BEGIN;
 SET LOCAL session_replication_role = replica;
 CREATE TABLE dbm_trail.change_old PARTITION OF dbm_trail.change FOR VALUES FROM ('2001-01-01 00:00:00+00') TO ('2001-02-01 00:00:00+00');
-INSERT INTO dbm_trail.change SELECT nextval('dbm_trail.change_id'), '2001-01-15', activity_id, pg_current_xact_id(), shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change LIMIT 5;
+INSERT INTO dbm_trail.change SELECT nextval('dbm_trail.change_id'), '2001-01-15', activity_id, pg_current_xact_id()::text::bigint, now(), shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change LIMIT 5;
 COMMIT;
 SQL
 seal();

@@ -99,8 +99,7 @@ pub static ACTIVITY: Table = Table {
     columns: &[
         required("activity_id", "bigint", "Its number: that of its first change."),
         required("happened_at", "timestamp with time zone", "The clock at its first change."),
-        required("transaction_id", "xid8", "The transaction."),
-        required("transaction_started_at", "timestamp with time zone", "When the transaction began."),
+        required("transaction_id", "bigint", "The transaction that wrote it."),
         required("session_user_name", "text", "Who logged in."),
         required("outer_user_name", "text", "Who it became by SET ROLE; else who logged in."),
         required("current_user_name", "text", "With whose rights the change was made."),
@@ -112,11 +111,11 @@ pub static ACTIVITY: Table = Table {
         ),
         optional("client_port", "integer", "From which port."),
         required("application_name", "text", "What the client calls itself."),
-        required("context", "jsonb", "What dbm.set_context() said in this transaction."),
+        required("context", "jsonb", "What dbm.set_context() said in the transaction."),
         optional("query", "text", "The text that the client sent, where that was asked for."),
     ],
     partitioned_by: Some("happened_at"),
-    meaning: "Who made changes, and from where: once for each transaction, and again whenever that changes within it.",
+    meaning: "Who made changes, and from where: once for a session, and again whenever something of it changes.",
 };
 
 /// What was changed.
@@ -132,9 +131,14 @@ pub static CHANGE: Table = Table {
         required(
             "activity_id",
             "bigint",
-            "Who and from where: the row of activity with this and transaction_id.",
+            "Who and from where: the row of activity with this number, which an earlier transaction of the session may have written.",
         ),
-        required("transaction_id", "xid8", "The transaction."),
+        required("transaction_id", "bigint", "The transaction."),
+        required(
+            "transaction_started_at",
+            "timestamp with time zone",
+            "When the transaction began: after a restore transactions count anew, and this tells two of the same number apart.",
+        ),
         required("shape_id", "integer", "What the row looked like: the row of shape."),
         required(
             "statement_no",
@@ -174,7 +178,7 @@ pub static EVENT: Table = Table {
     columns: &[
         required("event_id", "bigint", "Its number."),
         required("happened_at", "timestamp with time zone", "The clock."),
-        required("transaction_id", "xid8", "The transaction."),
+        required("transaction_id", "bigint", "The transaction."),
         required("session_user_name", "text", "Who logged in."),
         optional("relation_id", "integer", "Of which relation."),
         required(

@@ -1,4 +1,4 @@
-//! Who changes something, and from where: one row for a transaction, and another when that changes within it.
+//! Who changes something, and from where: one row for a session, and another whenever that changes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,26 +7,43 @@ use pgrx::{IntoDatum, direct_function_call_as_datum, pg_sys};
 
 use super::bare;
 use super::column::Value;
-use super::context;
 use super::writer::write_one;
+use super::{context, place};
 use crate::catalog::trail::jsonb::Object;
 use crate::catalog::trail::layout::ACTIVITY;
 use crate::pg::roles;
 use crate::pg::value::Text;
 
-/// The row that holds for what is changed now.
+/// What a row says, but for its texts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Header {
-    transaction: u64,
     session: pg_sys::Oid,
     outer: pg_sys::Oid,
     current: pg_sys::Oid,
     context: u64,
-    number: i64,
 }
 
+/// The row that was written last.
+#[derive(Clone, Copy)]
+struct Written {
+    header: Header,
+    number: i64,
+    at: i64,
+    /// Where it lies, as long as that does not change.
+    leaf: Option<pg_sys::Oid>,
+    /// Whether the transaction that wrote it is committed.
+    is_settled: bool,
+}
+
+/// For so long a row holds for later transactions, in microseconds: whoever clears the log by hand leaves the last hour.
+const LONGEST: i64 = 3_600_000_000;
+/// The text of a query that is longer is not kept from one transaction to the next, in bytes.
+const LONGEST_QUERY: usize = 65_536;
+
 thread_local! {
-    static HEADER: Cell<Option<Header>> = const { Cell::new(None) };
+    static WRITTEN: Cell<Option<Written>> = const { Cell::new(None) };
+    /// Grows when a role may have got another name.
+    static RENAMES: Cell<u64> = const { Cell::new(0) };
     /// The texts that go with it, whole: hashes of two may be alike.
     static TEXTS: RefCell<Texts> = const { RefCell::new(Texts { query: None, application: None }) };
     /// A context of nothing, a jsonb.
@@ -68,13 +85,30 @@ thread_local! {
 
 /// A role got another name, or is gone.
 pub fn forget_names() {
+    RENAMES.set(RENAMES.get() + 1);
     NAMES.with_borrow_mut(Vec::clear);
+    forget();
 }
 
-/// What was written may not be there any more.
-pub fn forget() {
-    if HEADER.take().is_some() {
+fn forget() {
+    if WRITTEN.take().is_some() {
         TEXTS.with_borrow_mut(|texts| texts.query = None);
+    }
+}
+
+/// A transaction ended, or a subtransaction was rolled back: what it wrote is there for those to come, or may be gone.
+pub fn settle(is_committed: bool) {
+    let Some(written) = WRITTEN.get() else { return };
+    if !is_committed && !written.is_settled {
+        forget();
+        return;
+    }
+    let is_long =
+        TEXTS.with_borrow(|texts| texts.query.as_ref().is_some_and(|query| query.len() > LONGEST_QUERY));
+    if is_committed && is_long {
+        forget();
+    } else {
+        WRITTEN.set(Some(Written { is_settled: written.is_settled || is_committed, ..written }));
     }
 }
 
@@ -85,6 +119,8 @@ pub struct Activity {
     pub number: i64,
     /// The transaction.
     pub transaction: u64,
+    /// When it began.
+    pub began: i64,
 }
 
 /// FNV-1a, which is the same in every version.
@@ -126,25 +162,39 @@ fn application() -> Option<Bytes> {
     })
 }
 
+/// The row that was written last, where it says what holds now.
+fn written(header: &Header, at: i64, keeps_query: bool) -> Option<Written> {
+    WRITTEN.get().filter(|written| {
+        let is_young = at.checked_sub(written.at).is_some_and(|age| (0..LONGEST).contains(&age));
+        written.header == *header
+            && (!written.is_settled || (is_young && written.leaf.is_some()))
+            // Where rows go now: it is kept as long as the changes that come with it.
+            && written.leaf == place::remembered(&ACTIVITY, at)
+            && TEXTS.with_borrow(|texts| texts.fit(keeps_query))
+    })
+}
+
 /// Who changes something at the moment `at`, the server's; written if it is not yet. `number`: that of the change that is
 /// written next.
 pub fn current(at: i64, keeps_query: bool, number: i64) -> Activity {
     // SAFETY: takes a transaction number, as a writing transaction has one.
     let transaction = unsafe { pg_sys::GetTopFullTransactionId().value };
     let [session, outer, current] = bare::users();
-    let wanted = Header { transaction, session, outer, current, context: context::version(), number: 0 };
-    if let Some(header) = HEADER.get()
-        && (Header { number: 0, ..header }) == wanted
-        && TEXTS.with_borrow(|texts| texts.fit(keeps_query))
-    {
-        return Activity { number: header.number, transaction };
+    let header = Header { session, outer, current, context: context::version() };
+    let began = bare::transaction_start();
+    if let Some(Written { number, .. }) = written(&header, at, keeps_query) {
+        return Activity { number, transaction, began };
     }
     let query = if keeps_query { query_text() } else { None };
     let application = application();
-    write(number, &wanted, at, application.as_ref(), query);
-    TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application });
-    HEADER.set(Some(Header { number, ..wanted }));
-    Activity { number, transaction }
+    let renames = RENAMES.get();
+    write(number, transaction, &header, at, application.as_ref(), query);
+    if RENAMES.get() == renames {
+        TEXTS.set(Texts { query: query.map(<[u8]>::to_vec), application });
+        let leaf = place::remembered(&ACTIVITY, at);
+        WRITTEN.set(Some(Written { header, number, at, leaf, is_settled: false }));
+    }
+    Activity { number, transaction, began }
 }
 
 /// # Safety
@@ -189,18 +239,24 @@ fn client() -> (Option<Bytes>, Option<i32>) {
     CLIENT.with_borrow_mut(|client| client.insert(found).clone())
 }
 
-fn write(number: i64, header: &Header, at: i64, application: Option<&Bytes>, query: Option<&[u8]>) {
+fn write(
+    number: i64,
+    transaction: u64,
+    header: &Header,
+    at: i64,
+    application: Option<&Bytes>,
+    query: Option<&[u8]>,
+) {
     let pointer = |bytes: &Bytes| pg_sys::Datum::from(bytes.as_ptr());
     let roles = [header.session, header.outer, header.current].map(name_of);
     let (address, port) = client();
     let nothing = EMPTY.with(Rc::clone);
     // SAFETY: reads what this process knows of itself. Values of the columns' types.
     unsafe {
-        let row: [Value; 13] = [
+        let row: [Value; 12] = [
             number.into_datum(),
             Some(pg_sys::Datum::from(at)),
-            Some(pg_sys::Datum::from(header.transaction)),
-            Some(pg_sys::Datum::from(bare::transaction_start())),
+            Some(pg_sys::Datum::from(transaction)),
             Some(pointer(&roles[0])),
             Some(pointer(&roles[1])),
             Some(pointer(&roles[2])),

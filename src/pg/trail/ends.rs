@@ -44,7 +44,7 @@ unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *m
         pg_sys::XactEvent::XACT_EVENT_PREPARE | pg_sys::XactEvent::XACT_EVENT_ABORT => false,
         _ => return,
     };
-    activity::forget();
+    activity::settle(is_committed);
     context::clear();
     watched::settle(is_committed);
 }
@@ -61,7 +61,7 @@ unsafe extern "C-unwind" fn at_end_of_subtransaction(
     match event {
         // What it wrote may be gone: it is written again where it is needed.
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
-            activity::forget();
+            activity::settle(false);
             context::roll_back(level);
             watched::settle(false);
         }

@@ -222,7 +222,6 @@ fn type_oid(name: &str) -> pg_sys::Oid {
         "timestamp with time zone" => pg_sys::TIMESTAMPTZOID,
         "jsonb" => pg_sys::JSONBOID,
         "inet" => pg_sys::INETOID,
-        "xid8" => pg_sys::XID8OID,
         "\"char\"" => pg_sys::CHAROID,
         _ => pg_sys::InvalidOid,
     }

@@ -10,12 +10,16 @@ pub const ATTACHED: &str = "attached";
 /// Rows went with a partition, which is none of the table any more.
 pub const DETACHED: &str = "detached";
 
+const THIS_TRANSACTION: &str = "pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8";
+
 /// Writes down what happened to a watched table. With the rights of the extension's owner.
 pub fn note(relation: i32, kind: &str, detail: &str) {
     query::write(
-        "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail) \
+        &format!(
+            "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail) \
          SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), \
-             pg_catalog.pg_current_xact_id(), session_user, $1, $2, $3",
+             {THIS_TRANSACTION}, session_user, $1, $2, $3"
+        ),
         &[relation.into(), Text::from(kind).into(), Text::from(detail).into()],
     );
 }
@@ -32,7 +36,7 @@ pub fn note_of_part(part: u32, kind: &str, detail: &str) {
              WHERE r.home = $1 AND r.removed_at IS NULL
                -- The event trigger may have seen it.
                AND NOT EXISTS (SELECT FROM dbm_trail.event e WHERE e.relation_id = r.relation_id AND e.kind = $2
-                   AND e.detail = $3 AND e.transaction_id = pg_catalog.pg_current_xact_id())
+                   AND e.detail = $3 AND e.transaction_id = {THIS_TRANSACTION})
                AND r.relid IN (SELECT {part}::pg_catalog.oid UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors({part}) p)"
         ),
         &[Text::from(home()).into(), Text::from(kind).into(), Text::from(detail).into()],

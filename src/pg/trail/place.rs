@@ -32,7 +32,8 @@ pub fn forget(relation: pg_sys::Oid) {
     });
 }
 
-fn remembered(table: &'static Table, at: i64) -> Option<pg_sys::Oid> {
+/// Where rows of a moment go, as far as it is known that this is still so.
+pub fn remembered(table: &'static Table, at: i64) -> Option<pg_sys::Oid> {
     PLACES.with_borrow(|places| {
         let found = places.iter().find(|place| std::ptr::eq(place.table, table))?;
         (found.from <= at && at < found.to).then_some(found.leaf)

@@ -210,11 +210,12 @@ impl Run {
                     direct_function_call_as_datum(pg_sys::jsonb_hash_extended, &[Some(key), Some(seed)])
                 }),
             });
-            let row: [Value; 12] = [
+            let row: [Value; 13] = [
                 Some(pg_sys::Datum::from(work.numbers.next())),
                 Some(pg_sys::Datum::from(self.at)),
                 Some(pg_sys::Datum::from(work.activity.number)),
                 Some(pg_sys::Datum::from(work.activity.transaction)),
+                Some(pg_sys::Datum::from(work.activity.began)),
                 Some(pg_sys::Datum::from(work.shape)),
                 Some(pg_sys::Datum::from(self.statement)),
                 Some(pg_sys::Datum::from(operation)),

@@ -302,14 +302,14 @@ pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -
 
 /// The place of a change among all, to be ordered by before `statement_no` and `change_id`: where a trigger of somebody's
 /// changed a row again, that was logged before the statement which set it off, and the commands tell the order. After a
-/// restore transactions count anew: when one began tells two of the same number apart. `a` is activity.
+/// restore transactions count anew: when one began tells two of the same number apart.
 pub const PLACE: &str =
-    "min(c.change_id) OVER (PARTITION BY c.transaction_id, a.transaction_started_at, c.key_hash
+    "min(c.change_id) OVER (PARTITION BY c.transaction_id, c.transaction_started_at, c.key_hash
      ORDER BY c.statement_no DESC, c.change_id DESC ROWS UNBOUNDED PRECEDING)";
 
 /// Change and activity together, as `c` and `a`.
 pub const CHANGES: &str = "dbm_trail.change c
-     LEFT JOIN dbm_trail.activity a ON a.transaction_id = c.transaction_id AND a.activity_id = c.activity_id";
+     LEFT JOIN dbm_trail.activity a ON a.activity_id = c.activity_id";
 
 /// The columns of a change in a query, for [`change`]: `c` is the table.
 pub fn change_columns() -> String {

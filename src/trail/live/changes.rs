@@ -75,7 +75,7 @@ pub fn select() -> String {
                 a.session_user_name, a.context, {}
          FROM {CHANGES} ",
         micros("c.changed_at"),
-        micros("a.transaction_started_at")
+        micros("c.transaction_started_at")
     )
 }
 

@@ -24,18 +24,18 @@ fn values(kind: Kind, long: impl Fn(usize) -> String) -> String {
             long(0)
         ),
         Kind::Activity => format!(
-            "r.activity_id, {}, r.transaction_id::pg_catalog.text, {}, r.session_user_name, r.outer_user_name,
+            "r.activity_id, {}, r.transaction_id, r.session_user_name, r.outer_user_name,
              r.current_user_name, r.process_id, r.client_address::pg_catalog.text, r.client_port,
              r.application_name, {}, {}",
             micros("r.happened_at"),
-            micros("r.transaction_started_at"),
             long(0),
             long(1)
         ),
         Kind::Change => format!(
-            "r.change_id, {}, r.activity_id, r.transaction_id::pg_catalog.text, r.shape_id, r.statement_no,
+            "r.change_id, {}, r.activity_id, r.transaction_id, {}, r.shape_id, r.statement_no,
              r.operation::pg_catalog.text, r.flags, {}, r.key_hash, {}, {}",
             micros("r.changed_at"),
+            micros("r.transaction_started_at"),
             long(0),
             long(1),
             long(2)
@@ -82,10 +82,7 @@ pub fn columns(kind: Kind) -> (&'static str, &'static str, Option<&'static str>)
 /// The rows of a table of the log by number: number, moment, transaction, hash.
 pub fn hashes(kind: Kind, condition: &str) -> String {
     let (id, at, transaction) = columns(kind);
-    let transaction = transaction.map_or_else(
-        || "NULL".to_owned(),
-        |transaction| format!("r.{transaction}::pg_catalog.text::pg_catalog.int8"),
-    );
+    let transaction = transaction.map_or_else(|| "NULL".to_owned(), |transaction| format!("r.{transaction}"));
     let long: Vec<String> = long_columns(kind)
         .iter()
         .enumerate()

@@ -247,12 +247,10 @@ pub fn of_transaction(transaction: i64) -> i64 {
     let book = Book::open();
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
-         WHERE c.transaction_id = $1::pg_catalog.xid8
+         WHERE c.transaction_id = $1::pg_catalog.int8
            -- After a restore transactions count anew: of two with this number the last is meant.
-           AND c.activity_id = ANY (ARRAY(
-               SELECT a.activity_id FROM dbm_trail.activity a WHERE a.transaction_id = $1::pg_catalog.xid8
-                  AND a.transaction_started_at = (SELECT max(b.transaction_started_at) FROM dbm_trail.activity b
-                                                  WHERE b.transaction_id = $1::pg_catalog.xid8)))
+           AND c.transaction_started_at = (SELECT pg_catalog.max(b.transaction_started_at) FROM dbm_trail.change b
+                                           WHERE b.transaction_id = $1::pg_catalog.int8)
          ORDER BY c.change_id",
         change_columns()
     );
@@ -351,7 +349,7 @@ fn refuse_later(
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
          WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.change_id > $2::pg_catalog.int8
-           AND c.transaction_id <> $3::pg_catalog.xid8 AND c.changed_at >= {}
+           AND c.transaction_id <> $3::pg_catalog.int8 AND c.changed_at >= {}
          ORDER BY c.change_id",
         change_columns(),
         moment(4)

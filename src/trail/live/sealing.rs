@@ -224,7 +224,7 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
     }
     let mut condition = format!("WHERE r.{id} > {from}");
     if let (Some(transaction), Some(until)) = (transaction, until) {
-        condition.push_str(&format!(" AND r.{transaction} < '{until}'::pg_catalog.xid8"));
+        condition.push_str(&format!(" AND r.{transaction} < {until}"));
     }
     // What came since lies at the end: the index tells where, of which the planner may have no statistics.
     let open = || Cursor::open(Some(owner), &hashes(kind, &condition), &[]);
