@@ -83,6 +83,11 @@ fn refuse_key(subject: &Subject, wanted: &[&str]) -> ! {
     )
 }
 
+/// The values of a key that the caller gives, as the log has them, by column and in the order of the columns' ids.
+pub fn key_values(subject: &Subject, key: &str) -> Vec<(ColumnId, String)> {
+    subject.last_shape().map(|shape| values(subject, shape, key).0).unwrap_or_default()
+}
+
 /// The values that tell the row apart, as the log has them, and whether that is the whole row.
 fn values(subject: &Subject, shape: i32, key: &str) -> (Values, bool) {
     let lineage = &subject.lineage;

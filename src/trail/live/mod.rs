@@ -12,6 +12,7 @@ mod history;
 pub mod install;
 pub mod list;
 mod partitions;
+pub mod range;
 pub mod reverting;
 mod rights;
 pub mod sealing;

@@ -14,7 +14,7 @@ mod triggered;
 #[cfg(test)]
 mod tests;
 
-pub use plan::{names_of_triggers, plan};
+pub use plan::{plan, told_of_triggers};
 
 /// A column of the table as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -38,10 +38,9 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
     let mut notes = vec![format!("takes {} changes back, the last first", undone.len())];
     let mut requires =
         vec!["Triggers of the tables run as at any other change, and what they do comes on top.".to_owned()];
-    for (table, names) in tables.iter().filter_map(|table| Some((table, names_of_triggers(table)?))) {
-        let note = format!("columns of {} to which {names} give another value stay theirs", table.name);
-        requires.push(format!("That {note} is wanted: they are not taken back."));
-        notes.push(note);
+    for told in tables.iter().filter_map(told_of_triggers) {
+        requires.push(told.clone());
+        notes.push(told);
     }
     let mut verify = None;
     if !checks.conditions.is_empty() {
@@ -79,10 +78,14 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
     }
 }
 
-/// The triggers that may make something else of rows, for people.
-pub fn names_of_triggers(table: &Table) -> Option<String> {
-    let names: Vec<String> =
-        table.triggers.iter().map(|trigger| quote_identifier(&trigger.name)).collect();
+/// What people are told of a table that has such triggers; `None` where it has none.
+pub fn told_of_triggers(table: &Table) -> Option<String> {
+    names_of_triggers(table)
+        .map(|names| format!("columns of {} set by {names} are not taken back", table.name))
+}
+
+fn names_of_triggers(table: &Table) -> Option<String> {
+    let names: Vec<String> = table.triggers.iter().map(|trigger| quote_identifier(&trigger.name)).collect();
     match names.as_slice() {
         [] => None,
         [name] => Some(format!("trigger {name}")),

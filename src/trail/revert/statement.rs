@@ -126,9 +126,7 @@ impl Table {
             |column: &Column, text: &str| from.iter().all(|(name, old)| *name != column.name || old != text);
         self.known(to)
             .into_iter()
-            .filter(|(column, text)| {
-                !column.is_generated && !column.is_version && is_new(column, text)
-            })
+            .filter(|(column, text)| !column.is_generated && !column.is_version && is_new(column, text))
             .collect()
     }
 
@@ -216,7 +214,10 @@ pub fn back(table: &Table, undone: &Undone, written: &mut Written) -> String {
             let mut body = String::new();
             for (query, theirs) in table.referring(&undone.after) {
                 let what = format!("rows of {theirs} refer to it, and would go with it");
-                body.push_str(&format!("  IF {query} THEN\n{}  END IF;\n", raise(change, &table.name, &what)));
+                body.push_str(&format!(
+                    "  IF {query} THEN\n{}  END IF;\n",
+                    raise(change, &table.name, &what)
+                ));
             }
             // What triggers of the table made of a row that we have written is theirs.
             let known = if is_written && !table.triggers.is_empty() {
