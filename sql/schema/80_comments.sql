@@ -385,9 +385,15 @@ COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
 COMMENT ON FUNCTION dbm.revert_plan(bigint) IS
     'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change.
 Raises 55000, and says which, where later changes would be lost, for TRUNCATE, and for changes that found rows by another key than that of now; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
+    'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change; columns to which BEFORE triggers of the tables give another value stay theirs, and a NOTICE names the triggers.
+Raises 55000, and says which, where later changes would be lost, and for TRUNCATE; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
 
 COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, timestamp with time zone) IS
     'A plan that makes one row, given by its key, what it was at a moment, by taking back what was changed of it since; returns its number. As dbm.revert_plan(bigint) otherwise. Raises 55000 where nothing changed since, or where the table was not watched then.';
+
+COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, jsonb, timestamp with time zone) IS
+    'A plan that makes all rows with keys from from_key to to_key, both included, what they were at a moment, all or nothing: rows that have such a key, that had one at any time since, and that are gone. Keys are ordered as rows are compared, column by column in the order of the key, by the default order and the collation of each. Returns the plan''s number; as dbm.revert_plan(bigint) otherwise.
+Raises 22023 for an empty range; 55000 where nothing changed since, where it takes more than 10,000 changes, after TRUNCATE, for a table without a key, and where the table was not watched then.';
 
 COMMENT ON FUNCTION dbm.seal_audit_log() IS
     'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal; none where nothing is new. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.

@@ -178,6 +178,12 @@ impl Book {
             .collect()
     }
 
+    /// The key of a shape, its columns in the order in which the key has them.
+    pub fn key_of_shape(&self, shape: i32) -> Vec<String> {
+        let sql = "SELECT pg_catalog.unnest(key) FROM dbm_trail.shape WHERE shape_id = $1::pg_catalog.int4";
+        self.rows(sql, &[Some(shape.to_string())]).into_iter().flatten().flatten().collect()
+    }
+
     /// What the caller may see of the changes of a table.
     pub fn visible(&self, table: Option<Oid>) -> Visible {
         visible(table, self.sees_everything)

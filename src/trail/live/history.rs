@@ -55,6 +55,12 @@ pub fn row_changes(book: &Book, subject: &Subject, key: &str) -> Vec<Change> {
     changes
 }
 
+/// The values of a key that the caller gives, as the log has them.
+pub fn key_values(subject: &Subject, key: &str) -> Values {
+    let keys = keys::all(subject);
+    if keys.is_empty() { Vec::new() } else { keys::asked(subject, &keys, key).1 }
+}
+
 fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
     let keys = keys::all(subject);
     if keys.is_empty() {

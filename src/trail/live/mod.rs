@@ -14,6 +14,7 @@ pub mod install;
 mod keys;
 pub mod list;
 mod partitions;
+pub mod range;
 mod relations;
 pub mod reverting;
 mod rights;
