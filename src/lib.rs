@@ -40,7 +40,9 @@ mod floors;
 #[cfg(feature = "postgres")]
 pgrx::pg_module_magic!();
 
-// The order of the SQL objects: functions as pgrx sorts them, then what stands on them.
+// The order of the SQL objects: before all whose the schema is, then functions as pgrx sorts them, then what stands on them.
+#[cfg(feature = "postgres")]
+pgrx::extension_sql_file!("../sql/schema/00_own_schema.sql", name = "own_schema", bootstrap);
 #[cfg(feature = "postgres")]
 pgrx::extension_sql_file!(
     "../sql/schema/10_rule_setting.sql",

@@ -90,14 +90,44 @@ told('maker', 'CREATE SCHEMA mine; CREATE TABLE mine.t (a int PRIMARY KEY)');
 is(told('maker', 'CREATE TRIGGER x AFTER INSERT ON mine.t FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()'), '42501', 'nobody else makes a trigger of it, whatever rights he has on it');
 sql('CREATE TRIGGER x AFTER INSERT ON mine.t FOR EACH ROW EXECUTE FUNCTION dbm.write_audit_trail()');
 is(told('maker', 'INSERT INTO mine.t VALUES (1)'), '55000', 'one that a superuser makes by hand writes nothing');
-for my $table (qw(relation shape activity change event redaction change_default))
+# Every relation of the log, whatever is done to it; also where somebody opened the schema.
+sql('SELECT count(*) FROM dbm.seal_audit_log(); CREATE ROLE visitor LOGIN; GRANT USAGE ON SCHEMA dbm_trail TO visitor; GRANT USAGE ON SCHEMA dbm, shop TO visitor; GRANT INSERT ON shop.orders TO visitor; GRANT EXECUTE ON FUNCTION dbm.write_audit_trail() TO visitor; CREATE SCHEMA lair; GRANT ALL ON SCHEMA lair TO writer, visitor');
+told($_, "CREATE TABLE lair.of_$_ (a int); CREATE FUNCTION lair.by_$_() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'") for 'writer', 'visitor';
+my @log = split /\n/, sql(q{SELECT relkind::text || ' ' || oid::regclass::text FROM pg_class WHERE relnamespace = 'dbm_trail'::regnamespace AND relkind IN ('r', 'p', 'S') ORDER BY 1});
+is(join(' ', map { s/_\d{4}_\d\d\z/_month/r } @log), 'S dbm_trail.change_id S dbm_trail.event_id S dbm_trail.relation_id S dbm_trail.shape_id p dbm_trail.activity p dbm_trail.change r dbm_trail.activity_month r dbm_trail.activity_month r dbm_trail.activity_default '
+	. 'r dbm_trail.change_month r dbm_trail.change_month r dbm_trail.change_default r dbm_trail.event r dbm_trail.redaction r dbm_trail.relation r dbm_trail.seal r dbm_trail.shape', 'all of the log');
+my $whole = q{SELECT md5(string_agg(x, ' ' ORDER BY x)) FROM (SELECT c.oid::text || c.relname || c.relowner || coalesce(c.relacl::text, '') || c.relhastriggers || c.relhasrules || c.relrowsecurity || c.relnatts || c.relfilenode AS x FROM pg_class c
+	WHERE c.relnamespace = 'dbm_trail'::regnamespace UNION ALL SELECT md5(r::text) FROM dbm_trail.relation r UNION ALL SELECT md5(e::text) FROM dbm_trail.event e UNION ALL SELECT md5(c::text) FROM dbm_trail.change c) w};
+my $before_them = sql($whole);
+my $superuser = sql('SELECT quote_ident(current_user)');
+for my $role ('writer', 'visitor')
 {
-	for my $statement ("SELECT count(*) FROM dbm_trail.$table", "INSERT INTO dbm_trail.$table DEFAULT VALUES", "DELETE FROM dbm_trail.$table", "TRUNCATE dbm_trail.$table", "DROP TABLE dbm_trail.$table", "BEGIN; LOCK TABLE dbm_trail.$table")
+	for my $relation (@log)
 	{
-		is(told('writer', $statement), '42501', "writer: $statement");
+		my ($kind, $name) = split / /, $relation;
+		my ($short) = $name =~ /\.(\w+)/;
+		my @tries = $kind eq 'S'
+			? ("SELECT nextval('$name')", "SELECT setval('$name', 1)", "SELECT last_value FROM $name", "ALTER SEQUENCE $name RESTART", "ALTER SEQUENCE $name OWNER TO $role", "DROP SEQUENCE $name", "ALTER SEQUENCE $name SET SCHEMA lair")
+			: ("SELECT count(*) FROM $name", "INSERT INTO $name DEFAULT VALUES", "UPDATE $name SET " . { relation => 'mode', shape => 'key', activity => 'context', change => 'key', event => 'detail', redaction => 'secret', seal => 'until' }->{ $short =~ s/_.*//r } . ' = NULL', "DELETE FROM $name", "TRUNCATE $name",
+				"COPY $name FROM STDIN;\n\\.\n", "COPY $name TO STDOUT", "MERGE INTO $name USING lair.of_$role ON false WHEN NOT MATCHED THEN INSERT DEFAULT VALUES", "BEGIN; LOCK TABLE $name IN ACCESS SHARE MODE", "ROLLBACK; SELECT * FROM $name FOR UPDATE",
+				"ALTER TABLE $name ADD COLUMN x int", "ALTER TABLE $name DISABLE TRIGGER ALL", "ALTER TABLE $name ENABLE ROW LEVEL SECURITY", "ALTER TABLE $name OWNER TO $role", "ALTER TABLE $name RENAME TO mine", "ALTER TABLE $name SET SCHEMA lair",
+				"ALTER TABLE $name SET UNLOGGED", "ALTER TABLE lair.of_$role INHERIT $name", $short =~ /^(activity|change)/ ? () : "CREATE TABLE lair.child_$role () INHERITS ($name)", "CREATE TABLE lair.part_$role PARTITION OF $name DEFAULT", "DROP TABLE $name", "CREATE INDEX ON $name ((1))",
+				"CREATE TRIGGER t BEFORE INSERT ON $name FOR EACH ROW EXECUTE FUNCTION lair.by_$role()", "CREATE RULE r AS ON INSERT TO $name DO INSTEAD NOTHING", "CREATE POLICY p ON $name USING (false)",
+				"GRANT ALL ON $name TO $role", "COMMENT ON TABLE $name IS 'mine'", "CREATE TABLE lair.copy_$role AS SELECT * FROM $name", "CREATE MATERIALIZED VIEW lair.seen_$role AS SELECT * FROM $name",
+				"REINDEX TABLE $name", "CREATE PUBLICATION p FOR TABLE $name");
+		my $script = join '', map { "$_" . (/\.\n\z/ ? '' : ";\n") . "\\echo :SQLSTATE\n" } @tries;
+		my ($code, $out, $error) = $node->psql('postgres', $script, extra_params => [ '-U', $role ], on_error_stop => 0);
+		my @states = split /\n/, $out;
+		my @let = map { $states[$_] eq '42501' ? () : "$tries[$_]: $states[$_]" } 0 .. $#tries;
+		is(join("\n", @let), '', "$role and $short: everything is refused");
+	}
+	for my $statement ('CREATE TABLE dbm_trail.mine (a int)', 'CREATE FUNCTION dbm_trail.f() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'ALTER SCHEMA dbm_trail RENAME TO mine_too', 'DROP SCHEMA dbm_trail CASCADE', 'CREATE SEQUENCE dbm_trail.mine', 'ALTER DEFAULT PRIVILEGES FOR ROLE ' . $superuser . ' IN SCHEMA dbm_trail GRANT ALL ON TABLES TO PUBLIC')
+	{
+		is(told($role, $statement), '42501', "$role: $statement");
 	}
 }
-is(told('writer', "SELECT nextval('dbm_trail.change_id')"), '42501', 'nor numbers') ;
+is(sql($whole), $before_them, 'and nothing of it is another');
+is(sql(q{SELECT count(*) FROM dbm.verify_audit_log()}), 0, 'by the seals neither');
 is(told('owner', 'SELECT count(*) FROM dbm_trail.change'), '42501', "nor the table's owner");
 
 # --- Silencing
@@ -182,6 +212,41 @@ is(sql(qq{SELECT new = jsonb_build_object(\$x\$$column\$x\$, 1, '$long', 'v') FR
 sql(qq{SELECT dbm.install_audit_trigger(c.oid, exclude => ARRAY['$long']) FROM pg_class c WHERE relname = \$x\$$odd\$x\$ AND relkind = 'r'});
 is(sql(q{SELECT count(*) FROM dbm.audit_triggers() WHERE problem IS NOT NULL}), 0, 'nothing is wrong');
 sql(qq{SELECT dbm.remove_audit_trigger(c.oid) FROM pg_class c WHERE relname = \$x\$$odd\$x\$ AND relkind = 'r'; DROP SCHEMA "$quoted" CASCADE});
+
+# Schemas of such names that are watched as a whole, and what event triggers do there: renames, partitions, triggers put back.
+for my $name ($odd, q(a,b{c}"d\\e' NULL), q($user), q(pg temp."x"), ' ', 'é' x 31, q{'; DROP TABLE shop.orders; --}, 'DBM')
+{
+	my $is = sub { my ($sql, @values) = @_; $sql =~ s/\?/'$x$' . shift(@values) . '$x$'/ge; return sql($sql) };
+	my $quote = sub { my ($identifier) = @_; return '"' . $identifier =~ s/"/""/gr . '"' };
+	my $other = substr($name, 0, 20) . '2';
+	my ($s, $t, $o) = map { $quote->($_) } $name, $name, $other;
+	my $events = sub { my ($from) = @_; return sql("SELECT string_agg(kind, ' ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $from") };
+	my $last = sql('SELECT max(event_id) FROM dbm_trail.event');
+	sql("CREATE SCHEMA $s; CREATE TABLE $s.$t ($s int PRIMARY KEY, k int)");
+	is($is->(q{SELECT count(*) FROM dbm.install_audit_triggers(ARRAY[?])}, $name), 1, "$name: watched as a whole");
+	sql("CREATE TABLE $s.$o (id int, k int) PARTITION BY RANGE (k); CREATE TABLE $s.\"p\" PARTITION OF $s.$o FOR VALUES FROM (0) TO (10)");
+	is($events->($last), 'installed installed', "$name: new tables as well");
+	sql("INSERT INTO $s.$t VALUES (1, 1); INSERT INTO $s.$o VALUES (1, 1)");
+	is($is->(q{SELECT string_agg(operation::text || c.key::text, ' ' ORDER BY change_id) FROM dbm_trail.change c JOIN dbm_trail.shape s USING (shape_id) WHERE s.schema_name = ? AND c.key = jsonb_build_object(?, 1)}, $name, $name), $is->(q{SELECT 'I' || jsonb_build_object(?, 1)::text}, $name), "$name: changes are logged");
+	$last = sql('SELECT max(event_id) FROM dbm_trail.event');
+	sql("ALTER TABLE $s.$t DISABLE TRIGGER ALL; DROP TRIGGER \"00_dbm_audit_row\" ON $s.$o");
+	like($events->($last), qr/^restored( restored)+$/, "$name: triggers are put back");
+	is(sql(q{SELECT count(*) FROM dbm.audit_triggers() WHERE problem IS NOT NULL}), 0, "$name: nothing is wrong");
+	$last = sql('SELECT max(event_id) FROM dbm_trail.event');
+	sql("ALTER SCHEMA $s RENAME TO $o; ALTER TABLE $o.$t RENAME TO \"t$1\"") if $t =~ /^"(.*)"$/s && length($t) < 60;
+	sql("ALTER SCHEMA $s RENAME TO $o") if length($t) >= 60;
+	like($events->($last), qr/^renamed renamed( renamed)?$/, "$name: renamed");
+	is($is->('SELECT count(*) FROM dbm.audit_schema WHERE schema_name = ?', $other), 1, "$name: its new name is known");
+	sql("CREATE TABLE $o.p2 (id int, k int); INSERT INTO $o.p2 VALUES (12, 12)");
+	$last = sql('SELECT max(event_id) FROM dbm_trail.event');
+	sql("SET client_min_messages = error; ALTER TABLE $o.$o ATTACH PARTITION $o.p2 FOR VALUES FROM (10) TO (20); UPDATE $o.$o SET id = 13 WHERE k = 12; ALTER TABLE $o.$o DETACH PARTITION $o.p2");
+	is($events->($last), 'attached joined detached installed', "$name: partitions come and go, and what was detached is watched on its own");
+	is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, "$name: and what relation says is what events say");
+	sql("SET client_min_messages = error; DROP SCHEMA $o CASCADE");
+	is($is->('SELECT count(*) FROM dbm.audit_schema WHERE schema_name = ?', $other), 0, "$name: forgotten as it goes");
+	is($is->('SELECT count(*) FROM dbm_trail.relation WHERE removed_at IS NULL AND schema_name IN (?, ?)', $name, $other), 0, "$name: with its tables");
+}
+is(sql('SELECT count(*) FROM shop.orders'), sql(q{SELECT count(*) FROM dbm.changes('shop.orders') WHERE operation = 'INSERT'}), 'and nothing else is gone');
 
 # --- What is done to triggers is noticed
 

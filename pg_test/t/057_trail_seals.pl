@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Seals qw(digest_of_seal hash_of_event);
 use Session;
 use Test::More;
 
@@ -45,6 +46,9 @@ my $activity = sql('SELECT min(activity_id) FROM dbm_trail.activity');
 
 is(tampered("UPDATE dbm_trail.change SET new = jsonb_set(new, '{balance}', '1.0') WHERE change_id = $low"), "altered|change|$low", 'a digit that changes nothing but how it is written');
 is(tampered("UPDATE dbm_trail.change SET changed_at = changed_at + interval '1 microsecond' WHERE change_id = $middle"), "altered|change|$middle", 'a microsecond');
+is(tampered("UPDATE dbm_trail.change SET changed_at = 'infinity' WHERE change_id = $middle"), "altered|change|$middle", 'all eternity');
+is(tampered("UPDATE dbm_trail.activity SET happened_at = '-infinity' WHERE activity_id = $activity"), "altered|activity|$activity", 'or before all time');
+is(sql("BEGIN; UPDATE dbm_trail.change SET transaction_started_at = 'infinity', changed_at = 'infinity' WHERE change_id = $middle; SELECT happened_at FROM dbm.verify_audit_log(); ROLLBACK"), 'infinity', 'which is told');
 is(tampered("DELETE FROM dbm_trail.change WHERE change_id = $middle"), "removed|change|$middle", 'a row that is removed');
 is(tampered("DELETE FROM dbm_trail.change WHERE change_id = $high"), "removed|change|$high", 'the last row');
 is(tampered("UPDATE dbm_trail.change SET change_id = CASE change_id WHEN $low THEN $middle ELSE $low END WHERE change_id IN ($low, $middle)"),
@@ -55,8 +59,85 @@ is(tampered("INSERT INTO dbm_trail.change SELECT $next, changed_at, activity_id,
 is(tampered("UPDATE dbm_trail.activity SET session_user_name = 'mallory' WHERE activity_id = $activity"), "altered|activity|$activity", 'who it was');
 is(tampered("UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{1,name}', '\"x\"')"), 'altered|shape|' . sql('SELECT shape_id FROM dbm_trail.shape'), 'what a column was called');
 like(tampered('DELETE FROM dbm_trail.change'), qr/removed\|change\|$low,/, 'the whole log');
+is(sql('SELECT count(*), bool_and(digest = ' . digest_of_seal() . ') FROM dbm_trail.seal s'), '1|t', 'a digest can be had by SQL alone');
+is(sql("SELECT count(*) FROM dbm_trail.event e, dbm_trail.seal s WHERE substr(s.event_leaves, 17, 32) = " . hash_of_event()), 1, 'and the hash of a row');
+
+# What became of the watching: who takes its trace away leaves another.
+sql(<<'SQL');
+ALTER TABLE account DISABLE TRIGGER USER;
+UPDATE account SET owner = 'nobody saw it' WHERE id = 20;
+SELECT dbm.install_audit_trigger('account');
+UPDATE account SET owner = 'o20' WHERE id = 20;
+SQL
+is(seal(), 1, 'events are sealed with what was changed meanwhile');
+is(found(), '', 'all is as it was');
+my $off = sql(q{SELECT min(event_id) FROM dbm_trail.event WHERE kind = 'disabled'});
+is(tampered(q{DELETE FROM dbm_trail.event WHERE kind = 'disabled'}), sql(q{SELECT string_agg('removed|event|' || event_id, ',' ORDER BY event_id) FROM dbm_trail.event WHERE kind = 'disabled'}), 'that a trigger was off, taken out of the log');
+is(tampered(qq{UPDATE dbm_trail.event SET happened_at = happened_at + interval '1 second' WHERE event_id = $off}), "altered|event|$off", 'or moved');
+is(tampered(qq{UPDATE dbm_trail.event SET session_user_name = 'somebody' WHERE event_id = $off}), "altered|event|$off", 'or blamed on another');
+is(tampered(qq{UPDATE dbm_trail.event SET relation_id = NULL WHERE event_id = $off}), "altered|event|$off", 'or made that of no table');
+my $free_event = sql(q{SELECT nextval('dbm_trail.event_id')});
+my $forged = sub { my ($id, $transaction) = @_; return "INSERT INTO dbm_trail.event SELECT $id, happened_at, $transaction, session_user_name, relation_id, 'enabled', detail FROM dbm_trail.event WHERE event_id = $off" };
+is(tampered($forged->($free_event, 'transaction_id')), "added|event|$free_event", 'one that is added to a transaction that is over');
+is(tampered($forged->($free_event, 999999999)), "added|event|$free_event", 'or to one that is yet to come');
+is(tampered($forged->(0, 'pg_current_xact_id()::text::bigint')), 'added|event|0', 'or by a number that was taken before');
+is(sql(qq{BEGIN; DELETE FROM dbm_trail.event WHERE event_id = $off; SELECT problem, table_name, message FROM dbm.verify_audit_log(); ROLLBACK}), "removed||event $off was sealed and is gone", 'what is gone');
+is(sql(qq{BEGIN; UPDATE dbm_trail.event SET detail = '' WHERE event_id = $off; SELECT problem, table_name, message FROM dbm.verify_audit_log(); ROLLBACK}), "altered|public.account|event $off is not what it was when it was sealed", 'and what is another, with the table that it is about');
+
+# What relation says of a table is what the last event says.
+my $relation = sql('SELECT relation_id FROM dbm_trail.relation');
+is(tampered(q{UPDATE dbm_trail.relation SET settings = jsonb_set(settings, '{exclude}', '[{"number": 3, "name": "balance"}]')}), "altered|relation|$relation", 'a column that is left out from now on');
+is(tampered(q{UPDATE dbm_trail.relation SET removed_at = now()}), "altered|relation|$relation", 'a table that is watched no more');
+is(tampered(q{UPDATE dbm_trail.relation SET installed_at = installed_at - interval '1 year'}), "altered|relation|$relation", 'or since it was not');
+is(tampered(q{UPDATE dbm_trail.relation SET relid = 'pg_class'::regclass}), "altered|relation|$relation", 'another table');
+is(tampered(q{DELETE FROM dbm_trail.relation}), "removed|relation|$relation", 'one that is gone');
+is(tampered(q{INSERT INTO dbm_trail.relation SELECT 77, 1, schema_name, 'other', installed_at, removed_at, mode, level, store, settings, home FROM dbm_trail.relation}), 'added|relation|77', 'one that nobody asked for');
+is(tampered(q{ALTER TABLE dbm_trail.relation DROP CONSTRAINT relation_pkey; INSERT INTO dbm_trail.relation SELECT * FROM dbm_trail.relation}), "added|relation|$relation", 'one that is there twice');
+is(sql(q{BEGIN; UPDATE dbm_trail.relation SET store = 'full', mode = 'row'; SELECT problem, table_name, message FROM dbm.verify_audit_log(); ROLLBACK}), "altered|public.account|relation $relation has another mode, store than event " . sql('SELECT max(event_id) FROM dbm_trail.event WHERE state IS NOT NULL') . ' says', 'it is said what of it');
+is(tampered("UPDATE dbm_trail.relation SET store = 'full'; UPDATE dbm_trail.event SET state = jsonb_set(state, '{store}', '\"full\"') WHERE event_id = (SELECT max(event_id) FROM dbm_trail.event WHERE state IS NOT NULL)"), 'altered|event|' . sql('SELECT max(event_id) FROM dbm_trail.event WHERE state IS NOT NULL'), 'and if the event says the same, that is not what it was');
 like(tampered("TRUNCATE dbm_trail.seal"), qr/^$/, 'without any seal there is nothing to go by');
 is(sql("SELECT table_name FROM dbm.verify_audit_log()"), '', 'nothing is left of it');
+
+# Whatever changes relation by right is no tampering.
+my %rightly = (
+	'a table that is renamed' => q{ALTER TABLE named RENAME TO renamed; ALTER TABLE renamed RENAME TO named},
+	'a schema that is' => q{ALTER SCHEMA plain RENAME TO odd; ALTER SCHEMA odd RENAME TO plain},
+	'a table that goes to another' => q{ALTER TABLE named SET SCHEMA public; ALTER TABLE public.named SET SCHEMA plain},
+	'columns in settings that are renamed' => q{ALTER TABLE named RENAME secret TO hidden},
+	'or dropped' => q{ALTER TABLE named DROP COLUMN hidden},
+	'another mode, as a row trigger of somebody comes' => q{CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$; CREATE TRIGGER other AFTER UPDATE ON named FOR EACH ROW EXECUTE FUNCTION nothing()},
+	'and goes' => q{DROP TRIGGER other ON named; SELECT dbm.install_audit_trigger('named', store => 'full')},
+	'what is taken out' => q{SELECT dbm.remove_audit_trigger('named')},
+	'and put back' => q{SELECT dbm.install_audit_trigger('named', exclude => '{v}', query => true)},
+	'what becomes a partition' => q{ALTER TABLE whole ATTACH PARTITION part FOR VALUES FROM (0) TO (10)},
+	'and is none any more' => q{ALTER TABLE whole DETACH PARTITION part},
+	'and is watched again' => q{SELECT dbm.install_audit_trigger('part')},
+	'what is dropped' => q{DROP TABLE part},
+	'what is renamed in a transaction that is rolled back' => q{BEGIN; ALTER TABLE named RENAME TO renamed; SAVEPOINT s; ALTER TABLE renamed RENAME TO again; ROLLBACK TO s; ROLLBACK; ALTER TABLE named RENAME TO n; ALTER TABLE n RENAME TO named},
+);
+sql(q{CREATE SCHEMA plain; SET search_path = plain; CREATE TABLE named (id int PRIMARY KEY, v text, secret text); SELECT dbm.install_audit_trigger('named', exclude => '{secret}');
+	CREATE TABLE whole (id int, k int) PARTITION BY RANGE (k); CREATE TABLE part (id int, k int); SELECT dbm.install_audit_trigger('whole'), dbm.install_audit_trigger('part')});
+for my $what ('a table that is renamed', 'a schema that is', 'a table that goes to another', 'columns in settings that are renamed', 'or dropped', 'another mode, as a row trigger of somebody comes', 'and goes',
+	'what is taken out', 'and put back', 'what becomes a partition', 'and is none any more', 'and is watched again', 'what is dropped', 'what is renamed in a transaction that is rolled back')
+{
+	my $last = sql('SELECT max(event_id) FROM dbm_trail.event');
+	sql("SET search_path = plain; SET client_min_messages = error; $rightly{$what}");
+	is(found(), '', "$what is no tampering");
+	cmp_ok(sql("SELECT count(*) FROM dbm_trail.event WHERE event_id > $last"), '>', 0, "$what: there is an event") unless $what eq 'and is none any more';
+}
+# An event beside one that is not over yet says nothing of it.
+{
+	my ($renames, $attaches) = map { Session->new($node, 'postgres') } 1, 2;
+	sql(q{CREATE TABLE plain.full_one AS SELECT 1 AS id, 15 AS k});
+	$_->must(q{SET client_min_messages = error}) for $renames, $attaches;
+	$renames->must('BEGIN'); $renames->must('UPDATE dbm_trail.relation SET mode = mode'); $renames->must('ALTER TABLE plain.named RENAME TO beside');
+	$attaches->must('ALTER TABLE plain.whole ATTACH PARTITION plain.full_one FOR VALUES FROM (10) TO (20)');
+	$renames->must('COMMIT');
+	is(found(), '', 'two at a time are none');
+}
+sql('DROP SCHEMA plain CASCADE');
+seal();
+is(found(), '', 'sealed as well');
 
 # A transaction that takes long is sealed when it is over, and is no addition.
 my $slow = Session->new($node, 'postgres');
@@ -149,6 +230,10 @@ my $verify = qq{SELECT count(*) FROM dbm.verify_audit_log($digests)};
 is($other->safe_psql('postgres', $verify), 0, 'elsewhere all is as it was');
 $other->safe_psql('postgres', q{UPDATE account SET balance = 78 WHERE id = 8});
 is($other->safe_psql('postgres', $verify), 0, 'also after more work');
+is($other->safe_psql('postgres', q{SELECT string_agg(detail, ' ') FROM dbm_trail.event WHERE kind = 'adopted'}), 'public.account was found by its name', 'the table is known again, which an event says');
+$other->safe_psql('postgres', 'ALTER TABLE account RENAME TO accounts; ALTER TABLE accounts RENAME TO account');
+is($other->safe_psql('postgres', $verify), 0, 'under another name, too');
+is($other->safe_psql('postgres', "BEGIN; UPDATE dbm_trail.relation SET store = 'full' WHERE table_name = 'account'; SELECT string_agg(problem || log_table, ',') FROM dbm.verify_audit_log($digests); ROLLBACK"), 'alteredrelation', 'and tampering with what is said of it is found');
 is($other->safe_psql('postgres', 'SELECT sum(changes) FROM dbm.seal_audit_log()'), 2, 'what came unsealed is sealed with what is new');
 is($other->safe_psql('postgres', $verify), 0, 'all is as it was');
 $other->safe_psql('postgres', q{UPDATE account SET balance = 79 WHERE id = 9});

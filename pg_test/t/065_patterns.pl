@@ -153,4 +153,23 @@ one('DELETE FROM shop.orders WHERE id = 103');
 is(carry($node, 'shop', $deletes, 'undo'), '', 'and then open');
 is(schema_of($node, 'shop'), $before, 'the schema is what it was');
 
+# Keys of types that bring an equality of their own, in a schema of anybody's.
+$node->safe_psql('shop', <<'SQL');
+CREATE SCHEMA types;
+GRANT USAGE ON SCHEMA types TO alice;
+CREATE EXTENSION ltree SCHEMA types;
+CREATE EXTENSION citext SCHEMA types;
+CREATE DOMAIN types.folded AS types.citext;
+CREATE DOMAIN types.twice AS types.folded;
+SET ROLE alice;
+CREATE TABLE shop.documents (path types.ltree, code types.twice, kind text COLLATE "C", spans int4range, body types.ltree, PRIMARY KEY (path, code, kind, spans));
+INSERT INTO shop.documents SELECT ('a.b' || i)::types.ltree, 'Code', 'k', '[1,2)', 'c.d' FROM generate_series(1, 4) AS i;
+SQL
+my $keyed = planned(q{dbm.soft_delete_plan('shop.documents')});
+is(carry($node, 'shop', $keyed, 'apply'), '', 'a table with such a key');
+is(one(q{DELETE FROM shop.live_documents WHERE path OPERATOR(types.=) 'a.b2' RETURNING path}), 'a.b2', 'lets rows be deleted');
+is(one(q{SELECT count(*) FROM shop.live_documents}), '3', 'which are gone');
+is(one(q{SELECT string_agg(path::text, ' ') FROM shop.documents WHERE deleted_at IS NOT NULL}), 'a.b2', 'and there');
+is(carry($node, 'shop', $keyed, 'undo'), '', 'and back');
+
 done_testing();

@@ -53,6 +53,8 @@ pub struct Table {
     pub policies: Vec<Policy>,
     /// Who has which rights, but its owner.
     pub grants: Vec<Grant>,
+    /// TRUNCATE, REFERENCES and TRIGGER of others than its owner, as they were granted.
+    pub beyond: Vec<Held>,
     /// Its partitions and those that inherit from it.
     pub partitions: Vec<Partition>,
     /// Views and materialized views that read it, also by way of others.
@@ -100,6 +102,10 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub type_name: String,
+    /// That type's OID.
+    pub r#type: Oid,
+    /// What says that two of its values are equal, qualified: `OPERATOR(pg_catalog.=)`. `None` where nothing does.
+    pub equality: Option<String>,
     /// The name of its type, or of that below its domain.
     pub base: String,
     /// `pg_type.typcategory`.
@@ -118,6 +124,18 @@ pub struct Column {
     pub default: Option<String>,
     /// Its collation, where that is not the default.
     pub collation: Option<String>,
+}
+
+impl Column {
+    /// What says that two of its values are equal, as a statement writes it that is run without a search_path.
+    pub fn equals(&self) -> &str {
+        self.equality.as_deref().map_or("=", bare)
+    }
+}
+
+/// An operator as a statement writes it that is run without a search_path: by its bare name where that is found anyway.
+pub fn bare(operator: &str) -> &str {
+    operator.strip_prefix("OPERATOR(pg_catalog.").and_then(|rest| rest.strip_suffix(')')).unwrap_or(operator)
 }
 
 /// An index.
@@ -200,6 +218,8 @@ pub struct ForeignKey {
     pub columns: Vec<String>,
     /// Those to which they point.
     pub referenced_columns: Vec<String>,
+    /// What says that the column to which it points is equal to its own, for each of them, qualified.
+    pub equalities: Vec<String>,
     /// As ADD CONSTRAINT takes it.
     pub definition: String,
     /// Whether all rows are known to meet it.
@@ -262,6 +282,28 @@ pub struct Grant {
     pub privileges: Vec<String>,
 }
 
+/// A privilege as it was granted, with which a REVOKE takes and a GRANT gives it back.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Held {
+    /// Who has it; 0 for everybody.
+    pub grantee: Oid,
+    /// That role's name, quoted.
+    pub grantee_name: String,
+    /// Who gave it.
+    pub grantor: Oid,
+    /// That role's name, as it is.
+    pub grantor_name: String,
+    /// Whether that is the owner.
+    pub is_of_owner: bool,
+    /// Which, as GRANT writes it.
+    pub privilege: String,
+    /// WITH GRANT OPTION.
+    pub is_grantable: bool,
+    /// The column on which it is; `None` for the whole table.
+    pub column: Option<String>,
+}
+
 /// A partition, or a table that inherits.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -274,8 +316,14 @@ pub struct Partition {
     pub is_partition: bool,
     /// ENABLE ROW LEVEL SECURITY.
     pub has_row_security: bool,
+    /// Its owner, quoted.
+    pub owner: String,
+    /// Whether that is neither the table's nor a superuser.
+    pub is_of_another: bool,
     /// Who has rights on it, but its owner.
     pub grantees: Vec<Oid>,
+    /// TRUNCATE, REFERENCES and TRIGGER of others than its owner, as they were granted.
+    pub beyond: Vec<Held>,
 }
 
 /// A view that reads the table.
@@ -318,6 +366,8 @@ pub struct Function {
     pub passes: bool,
     /// Whether it is a trigger function.
     pub is_trigger: bool,
+    /// Whether it takes no argument, changes nothing and answers rows with the tenant column.
+    pub is_askable: bool,
     /// Who may call it, but its owner; 0 for everybody.
     pub grants: Vec<Oid>,
 }

@@ -31,3 +31,14 @@ pub fn is_member(role: pg_sys::Oid) -> bool {
     // SAFETY: a look-up in the catalogs of roles.
     unsafe { pg_sys::has_privs_of_role(current(), role) }
 }
+
+/// Whether a role can become another by SET ROLE, whether it inherits its rights or not.
+pub fn can_become(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
+    // SAFETY: look-ups in the catalogs of roles.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        return pg_sys::is_member_of_role(role, other);
+        #[cfg(not(feature = "pg15"))]
+        return pg_sys::member_can_set_role(role, other);
+    }
+}

@@ -17,12 +17,22 @@ use super::guard::local_transaction;
 use super::local_settings::with_empty_search_path;
 use super::planner::{Refusal, refusable, rolled_back};
 use super::query::rows;
+use super::roles;
 use super::settings;
+use super::surroundings::equality;
 use super::value::Text;
 use crate::catalog::Oid;
+use crate::catalog::surroundings::bare;
+use crate::change::words::without_modifier;
 
 const ROLE: &str = include_str!("tenancy/role.sql");
 const MEMBERS: &str = include_str!("tenancy/members.sql");
+
+/// By which word `pg_has_role()` tells whether a role can become another by SET ROLE, whatever it inherits.
+#[cfg(feature = "pg15")]
+const BECOMES: &str = "MEMBER";
+#[cfg(not(feature = "pg15"))]
+const BECOMES: &str = "SET";
 
 thread_local! {
     /// The transaction that has a tenant, and which.
@@ -156,6 +166,7 @@ pub fn role_document(
             numbers(views).into(),
             numbers(partitions).into(),
             numbers(functions).into(),
+            Text::from(BECOMES).into(),
         ];
         rows(ROLE, &arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).next()
     })
@@ -165,7 +176,7 @@ pub fn role_document(
 pub fn members(table: Oid, of: &[Oid]) -> Vec<String> {
     let of: Vec<pg_sys::Oid> = of.iter().map(|&oid| oid.into()).collect();
     with_empty_search_path(|| {
-        let arguments = [DatumWithOid::from(pg_sys::Oid::from(table)), of.into()];
+        let arguments = [DatumWithOid::from(pg_sys::Oid::from(table)), of.into(), Text::from(BECOMES).into()];
         rows(MEMBERS, &arguments, |row| row.get::<Text>(1))
             .into_iter()
             .flatten()
@@ -213,6 +224,17 @@ pub fn type_named(name: &str) -> Option<String> {
     .map(Text::into_string)
 }
 
+/// What says that two values of the type of that name, as the server writes it, are equal; for statements that are run without a
+/// search_path.
+pub fn equality_of(type_name: &str) -> String {
+    let bare_type = without_modifier(type_name);
+    with_empty_search_path(|| {
+        named("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid", &bare_type, |row| row.get::<pg_sys::Oid>(1))
+    })
+    .and_then(equality)
+    .map_or_else(|| "=".to_owned(), |operator| bare(&operator).to_owned())
+}
+
 fn named<T>(
     sql: &str,
     name: &str,
@@ -232,9 +254,27 @@ pub fn tried_by_caller(sql: &str) -> Result<(), Refusal> {
     })
 }
 
+/// The search_path with which a session begins that neither a role nor a database has another for. Only superusers may read
+/// the server's files; for others it is the one that the server is made with.
+pub fn search_path_of_server() -> String {
+    const MADE_WITH: &str = "\"$user\", public";
+    // SAFETY: a look-up in the catalogs of roles.
+    if !unsafe { pg_sys::superuser() } {
+        return MADE_WITH.to_owned();
+    }
+    let of_files = with_empty_search_path(|| {
+        rows(
+            "SELECT setting FROM pg_file_settings WHERE name = 'search_path' AND applied ORDER BY seqno DESC LIMIT 1",
+            &[],
+            |row| row.get::<Text>(1),
+        )
+    });
+    of_files.into_iter().flatten().map(Text::into_string).next().unwrap_or_else(|| MADE_WITH.to_owned())
+}
+
 /// In whose place a probe is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum As {
+pub enum As<'a> {
     /// The table's owner, for whom neither policies nor triggers nor foreign keys are in the way.
     Owner(Oid),
     /// Somebody with his own rights and no more.
@@ -243,22 +283,34 @@ pub enum As {
         role: Oid,
         /// Whether he switches row security off.
         is_open: bool,
+        /// Where his sessions look names up, so that triggers and functions find what they find there.
+        search_path: &'a str,
     },
 }
 
-/// Takes rights, settings and tenant until the subtransaction ends.
-fn take_place_of(who: As, tenant: &str) {
+/// Takes rights, settings and tenant until the subtransaction ends. `patience`: how long it waits for a lock.
+fn take_place_of(who: As<'_>, tenant: &str, patience: &CStr) {
     let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-    let (role, limits, replication, row_security) = match who {
-        As::Owner(role) => (role, restricted | pg_sys::SECURITY_NOFORCE_RLS, c"replica", c"on"),
-        As::Role { role, is_open } => (role, restricted, c"origin", if is_open { c"off" } else { c"on" }),
+    let c_text = |text: &str| CString::new(encoding::to_server(text).as_ref()).unwrap_or_default();
+    let (role, limits, replication, row_security, path) = match who {
+        As::Owner(role) => {
+            // What runs with the owner's rights finds nothing that somebody else could have put there.
+            let path = c"pg_catalog, pg_temp".to_owned();
+            (role, restricted | pg_sys::SECURITY_NOFORCE_RLS, c"replica", c"on", path)
+        }
+        As::Role { role, is_open, search_path } => {
+            // Temporary objects of this session are none of his.
+            let path = if search_path.is_empty() { String::new() } else { format!("{search_path}, ") };
+            let path = c_text(&format!("{path}pg_temp"));
+            (role, restricted, c"origin", if is_open { c"off" } else { c"on" }, path)
+        }
     };
-    let value = CString::new(encoding::to_server(tenant).as_ref()).unwrap_or_default();
+    let value = c_text(tenant);
     let settings: [(&CStr, &CStr); 9] = [
-        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"search_path", &path),
         (c"row_security", row_security),
         // A row that somebody is at is not waited for.
-        (c"lock_timeout", c"1s"),
+        (c"lock_timeout", patience),
         // Denials are told by their words.
         (c"lc_messages", c"C"),
         (c"session_replication_role", replication),
@@ -287,16 +339,16 @@ fn take_place_of(who: As, tenant: &str) {
 
 /// Runs one statement in somebody's place, in a subtransaction that is taken back; the first column of each row as
 /// text, or why it could not be run.
-pub fn probed(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
+pub fn probed(who: As<'_>, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
     refusable(|| rolled_back(|| asked(who, tenant, sql)))
 }
 
 /// The same, and what another statement then says in the place of another; both are taken back.
 pub fn probed_then(
-    who: As,
+    who: As<'_>,
     tenant: &str,
     sql: &str,
-    owner: As,
+    owner: As<'_>,
     then: &str,
 ) -> Result<Vec<Option<String>>, Refusal> {
     refusable(|| {
@@ -309,8 +361,32 @@ pub fn probed_then(
     })
 }
 
+/// What a statement answers in somebody's place, what it answers once more, and what it answers after the owner's `change`;
+/// all of it is taken back.
+pub fn probed_around(
+    who: As<'_>,
+    tenant: &str,
+    sql: &str,
+    owner: As<'_>,
+    change: &str,
+) -> Result<Vec<Option<String>>, Refusal> {
+    let in_place = |who: As<'_>, tenant: &str, sql: &str| {
+        let before = super::run::owner::Identity::current();
+        let answer = asked(who, tenant, sql).into_iter().next().flatten();
+        drop(before);
+        answer
+    };
+    refusable(|| {
+        rolled_back(|| {
+            let (first, second) = (in_place(who, tenant, sql), in_place(who, tenant, sql));
+            in_place(owner, "", change);
+            vec![first, second, in_place(who, tenant, sql)]
+        })
+    })
+}
+
 /// Runs a statement in somebody's place within the subtransaction of [`beside`], which takes it back.
-pub fn prepared(who: As, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
+pub fn prepared(who: As<'_>, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
     refusable(|| {
         super::planner::kept(|| {
             let before = super::run::owner::Identity::current();
@@ -334,10 +410,12 @@ pub fn beside<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// What a statement answers: its first column, or else a word for each row that it changed.
-fn asked(who: As, tenant: &str, sql: &str) -> Vec<Option<String>> {
+fn asked(who: As<'_>, tenant: &str, sql: &str) -> Vec<Option<String>> {
     // Nothing that is put off can be checked in somebody's place.
     super::query::write("SET CONSTRAINTS ALL IMMEDIATE", &[]);
-    take_place_of(who, tenant);
+    // TRUNCATE would have everybody wait behind it; where it is tried it is to be refused before it asks for a lock.
+    let patience = if sql.starts_with("TRUNCATE ") { c"10ms" } else { c"1s" };
+    take_place_of(who, tenant, patience);
     if !sql.starts_with("SELECT ") && !sql.contains(" RETURNING ") {
         return vec![Some("row".to_owned()); super::query::rows_writing(sql, &[])];
     }
@@ -349,13 +427,7 @@ fn asked(who: As, tenant: &str, sql: &str) -> Vec<Option<String>> {
 
 /// Whether whoever calls may act as this role: by SET ROLE.
 pub fn may_act_as(role: Oid) -> bool {
-    // SAFETY: look-ups in the catalogs of roles.
-    unsafe {
-        let caller = pg_sys::GetUserId();
-        #[cfg(feature = "pg15")]
-        let may_become = pg_sys::is_member_of_role(caller, role.into());
-        #[cfg(not(feature = "pg15"))]
-        let may_become = pg_sys::member_can_set_role(caller, role.into());
-        pg_sys::superuser() || may_become
-    }
+    // SAFETY: reads whose rights are in force.
+    let is_superuser = unsafe { pg_sys::superuser() };
+    is_superuser || roles::can_become(roles::current(), role.into())
 }

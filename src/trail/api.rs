@@ -33,8 +33,8 @@ fn install_audit_trigger(
     let Some(target) = target else { null_target("install_audit_trigger") };
     let asked = Asked {
         columns: texts(columns),
-        exclude: texts(exclude).unwrap_or_default(),
-        redact: texts(redact).unwrap_or_default(),
+        exclude: texts(exclude),
+        redact: texts(redact),
         mode: mode.map_or_else(|| "auto".to_owned(), Text::into_string),
         store: store.map_or_else(|| "diff".to_owned(), Text::into_string),
         query: query.unwrap_or(false),

@@ -20,6 +20,7 @@ pub mod log;
 pub mod read;
 pub mod revert;
 pub mod seal;
+pub mod stretch;
 pub mod survey;
 pub mod triggers;
 pub mod watch;

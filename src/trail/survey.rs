@@ -116,6 +116,55 @@ pub fn query(condition: &str) -> String {
     )
 }
 
+/// The query for the numbers of watched tables that have fewer triggers in force than they were given, of all or of those
+/// that `condition` on `r` and `c` picks. It asks each table but once, of its own triggers. `$1`: the database.
+pub fn short_of_triggers(condition: &str) -> String {
+    let count = |level: Level| kinds(level).len();
+    format!(
+        "SELECT r.relation_id FROM dbm_trail.relation r JOIN pg_catalog.pg_class c ON c.oid = r.relid
+         WHERE r.home = $1 AND r.removed_at IS NULL AND ({condition})
+           AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A'
+                AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
+                AND pg_catalog.starts_with(t.tgname, '{PREFIX}'))
+               < CASE r.level WHEN '{}' THEN {} ELSE {} END",
+        Level::Row.name(),
+        count(Level::Row),
+        count(Level::Statement),
+    )
+}
+
+/// The last moment of which the log knows that triggers of the table number `$1` were in force, those of these `kinds`
+/// among them: when it was looked at or installed last, or when they wrote last. All at once went together.
+pub fn last_known(kinds: &[&str], are_all: bool) -> String {
+    let operations = |kind: &str| match kind {
+        "insert" => " AND k.operation = 'I'",
+        "update" => " AND k.operation = 'U'",
+        "delete" => " AND k.operation = 'D'",
+        "truncate" => " AND k.operation = 'T'",
+        _ => " AND k.operation <> 'T'",
+    };
+    let wrote = |operation: &str| {
+        format!(
+            "(SELECT pg_catalog.max(k.changed_at) FROM dbm_trail.change k WHERE k.shape_id = ANY (ARRAY(
+                 SELECT s.shape_id FROM dbm_trail.shape s WHERE s.relation_id = $1)){operation})"
+        )
+    };
+    let last: Vec<String> = if are_all || kinds.is_empty() {
+        vec![wrote("")]
+    } else {
+        kinds.iter().map(|kind| format!("COALESCE({}, '-infinity')", wrote(operations(kind)))).collect()
+    };
+    format!(
+        "(SELECT GREATEST(r.installed_at, LEAST({}), (SELECT pg_catalog.max(e.happened_at) FROM dbm_trail.event e
+              WHERE e.relation_id = $1 AND e.kind IN ('installed', 'enabled', 'restored')))
+          FROM dbm_trail.relation r WHERE r.relation_id = $1)",
+        last.join(", ")
+    )
+}
+
+/// The kinds of events after which triggers are not in force.
+pub const SILENT: &str = "'disabled', 'dropped', 'missing'";
+
 /// Whether a trigger `t` of ours is what was made: nothing in it passes changes by, it has its name, and it does not go
 /// with an extension of somebody's.
 const IS_WHOLE: &str = "(t.tgqual IS NULL AND t.tgattr::pg_catalog.text = ''

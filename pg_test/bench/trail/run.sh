@@ -3,7 +3,8 @@
 # classic in PL/pgSQL, a trigger for rows that inserts to_jsonb() of OLD and NEW, who and when into one table with one key.
 #
 # single: SINGLES (default 5000) UPDATEs of one row by its key, each a transaction, in a loop that commits, by the server's time on a
-# processor; and by pgbench: the latency of one client, and by 8 clients, transactions a second.
+# processor; and by pgbench, one client and 8 clients, in RUNS (default 8 * ROUNDS) alternating runs: what a transaction takes longer
+# than without a trigger, the median of the runs.
 # insert, update, delete, copy: ROWS (default 1000000) rows by one statement. All ways alternate in each of ROUNDS (default 5) rounds, the
 # best of each counts; times are those that the server's process was on a processor, so that neither the client nor other
 # work on the machine counts. WAL in bytes a row, without full pages.
@@ -92,13 +93,22 @@ for way in $ways; do
     sql -c "CREATE PROCEDURE change_$way(times int) LANGUAGE plpgsql AS 'BEGIN
         FOR i IN 1 .. times LOOP UPDATE t_$way SET amount = amount + 1 WHERE id = 1 + i * 7919 % 10000; COMMIT; END LOOP; END'"
 done
+# clients WAY COUNT: appends what a transaction of each of them takes, in microseconds.
+clients() {
+    PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' \
+        pgbench -n -M prepared -c "$2" -j 2 -t "$singles" -f "$scratch/$1.sql" 2> /dev/null |
+        awk -v c="$2" '/^tps/ { print 1e6 * c / $3 }' >> "$scratch/clients$2.$1"
+}
+
 for round in $(seq $((2 * rounds))); do
     for way in $ways; do
-        PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' pgbench -n -M prepared -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
-            awk '/latency average/ { print $4 * 1000 }' >> "$scratch/latency.$way"
-        PGOPTIONS='-c synchronous_commit=off -c client_min_messages=error -c session_preload_libraries=dbmastery -c dbm.ddl_guard=off' pgbench -n -M prepared -c 8 -j 2 -t "$singles" -f "$scratch/$way.sql" 2> /dev/null |
-            awk '/^tps/ { print $3 }' >> "$scratch/clients.$way"
         timed "$way" single "CALL change_$way($singles)" "CALL change_$way(500);"
+    done
+done
+for run in $(seq "${RUNS:-$((8 * rounds))}"); do
+    for way in $ways; do
+        clients "$way" 1
+        clients "$way" 8
     done
 done
 
@@ -119,7 +129,15 @@ for what in insert update delete copy single; do
     done
 done
 echo
-echo 'pgbench (best round): latency of one client in microseconds; transactions a second of 8 clients'
-for way in $ways; do
-    printf '%-10s %8s %10.0f\n' $way "$(sort -g "$scratch/latency.$way" | head -1)" "$(sort -g "$scratch/clients.$way" | tail -1)"
+median() { sort -g "$1" | awk '{ t[NR] = $1 } END { print (t[int((NR + 1) / 2)] + t[int(NR / 2) + 1]) / 2 }'; }
+
+echo "UPDATE of one row through pgbench: microseconds a transaction, median of $(wc -l < "$scratch/clients1.none") runs"
+printf '%-8s %-10s %10s %10s %12s\n' clients way us added 'of classic'
+for count in 1 8; do
+    none=$(median "$scratch/clients$count.none")
+    classic=$(median "$scratch/clients$count.classic")
+    for way in $ways; do
+        awk -v c=$count -v y=$way -v t="$(median "$scratch/clients$count.$way")" -v n="$none" -v k="$classic" \
+            'BEGIN { printf "%-8d %-10s %10.1f %10.1f %12.2f\n", c, y, t, t - n, (t - n) / (k - n) }'
+    done
 done

@@ -88,6 +88,16 @@ pub static SHAPE: Table = Table {
         ),
         optional("key", "text[]", "The columns of its key; null: the whole row is the key."),
         required("fingerprint", "bigint", "By which a shape is found again."),
+        required(
+            "relid",
+            "oid",
+            "The table that held the rows: its OID in the database that home names, whatever it is called there by now.",
+        ),
+        required(
+            "home",
+            "text",
+            "The server and the database in which relid is right; elsewhere the name counts.",
+        ),
     ],
     partitioned_by: None,
     meaning: "What the rows of a watched table looked like, one row for each way that they ever did.",
@@ -184,9 +194,24 @@ pub static EVENT: Table = Table {
         required(
             "kind",
             "text",
-            "installed, removed, changed; dropped, disabled (triggers), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
+            "installed, removed, changed, renamed, adopted (known again after a restore), joined (another table, as its partition); dropped, disabled (triggers), missing (triggers, which nobody saw), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
         ),
         required("detail", "text", "What exactly."),
+        optional(
+            "since",
+            "timestamp with time zone",
+            "Of missing: the last moment at which the log knows the triggers to have been in force.",
+        ),
+        optional(
+            "relid",
+            "oid",
+            "Of attached and detached: the partition, by its OID in the database where that was.",
+        ),
+        optional(
+            "state",
+            "jsonb",
+            "What relation says of it from then on, of events that change that; moments in UTC. By it dbm.verify_audit_log() holds relation against the events.",
+        ),
     ],
     partitioned_by: None,
     meaning: "When watching of a table began and ended, when somebody switched its triggers off, and where rows went with whole partitions.",

@@ -5,3 +5,4 @@ pub mod jsonb;
 pub mod layout;
 pub mod length;
 pub mod numeric;
+pub mod state;

@@ -184,9 +184,9 @@ fn partial(table: &Table, index: &Index, column: &str) -> Vec<Step> {
     let (old, own) = (index.qualified(), quote_qualified(&table.schema, &new));
     let is_partial = format!(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass({}) AND indisvalid \
-         AND pg_catalog.pg_get_expr(indpred, indrelid) LIKE {})",
+         AND pg_catalog.strpos(pg_catalog.pg_get_expr(indpred, indrelid), {}) > 0)",
         quote_literal(&old),
-        quote_literal(&format!("%{column} IS NULL%"))
+        quote_literal(&format!("{column} IS NULL"))
     );
     let build = concurrently(&table.schema, &name, &new, true, &tail)
         .verify(format!("SELECT ({}) OR ({is_partial})", proof::has_valid_index(&own)));
@@ -235,7 +235,13 @@ fn view(table: &Table, wish: &Wish) -> Step {
         table.columns.iter().map(|column| column.name.clone()).filter(|name| *name != wish.column).collect();
     let key: Vec<String> = primary_key(table)
         .map(|key| {
-            key.iter().map(|column| format!("dbm_row.{0} = OLD.{0}", quote_identifier(column))).collect()
+            key.iter()
+                .map(|name| {
+                    // That of the type: in the search_path of the function it may not be found by its name.
+                    let equals = table.column(name).map_or("=", |column| column.equals());
+                    format!("dbm_row.{0} {equals} OLD.{0}", quote_identifier(name))
+                })
+                .collect()
         })
         .unwrap_or_default();
     let row = |of: &str| {

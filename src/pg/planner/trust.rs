@@ -13,6 +13,7 @@ use super::names::qualified_name;
 use super::{list, server, walkers};
 use crate::pg::encoding;
 use crate::pg::error::raise;
+use crate::pg::roles;
 use crate::pg::scan::CatalogScan;
 
 /// `pg_statistic_ext`.
@@ -27,8 +28,12 @@ pub fn is_powerful(role: pg_sys::Oid) -> bool {
         pg_sys::ROLE_PG_WRITE_SERVER_FILES,
         pg_sys::ROLE_PG_READ_SERVER_FILES,
     ];
-    // SAFETY: looks memberships up in the catalogs.
-    REACH.into_iter().any(|reach| unsafe { pg_sys::has_privs_of_role(role, pg_sys::Oid::from(reach)) })
+    REACH.into_iter().map(pg_sys::Oid::from).any(|reach| {
+        // SAFETY: looks memberships up in the catalogs.
+        let has = unsafe { pg_sys::has_privs_of_role(role, reach) };
+        // Code that is run as the role can switch to what it does not inherit.
+        has || roles::can_become(role, reach)
+    })
 }
 
 /// Whether `other` may do all that `role` may, so that running its code gives it nothing.

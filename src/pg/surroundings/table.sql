@@ -1,13 +1,41 @@
 -- What one table is for whoever divides it between tenants. Run with an empty search_path, so that every definition is
 -- qualified. $1 is the table, $2 the tenant column.
-WITH RECURSIVE here AS (SELECT c.oid, c.relowner, c.relforcerowsecurity FROM pg_class c WHERE c.oid = $1),
--- Everything that reads the table through views. `passes`: on the way somebody's rights are used to whom policies do not apply;
--- `asks`: all the way the rights of whoever asks are used.
-above(oid, kind, owner, is_invoker, asks, passes) AS (
+WITH RECURSIVE below(oid) AS (
+    SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1
+    UNION
+    SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.oid),
+-- Privileges to which no policy applies, one by one as they were granted, on the table, its partitions and their columns.
+beyond(relation, document) AS (
+    SELECT x.oid, json_build_object(
+               'grantee', x.grantee::int8,
+               'grantee_name', CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+               'grantor', x.grantor::int8,
+               'grantor_name', pg_get_userbyid(x.grantor),
+               'is_of_owner', x.grantor = x.relowner,
+               'privilege', x.privilege_type,
+               'is_grantable', x.is_grantable,
+               'column', x.attname)
+      FROM (SELECT t.oid, t.relowner, NULL::name AS attname, a.grantor, a.grantee, a.privilege_type, a.is_grantable
+              FROM pg_class t, aclexplode(t.relacl) a
+             WHERE t.oid = $1 OR t.oid IN (SELECT b.oid FROM below b)
+            UNION ALL
+            SELECT t.oid, t.relowner, u.attname, a.grantor, a.grantee, a.privilege_type, a.is_grantable
+              FROM pg_class t JOIN pg_attribute u ON u.attrelid = t.oid AND NOT u.attisdropped, aclexplode(u.attacl) a
+             WHERE t.oid = $1 OR t.oid IN (SELECT b.oid FROM below b)) x
+     WHERE x.grantee <> x.relowner AND x.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER')
+     ORDER BY x.oid, x.grantee, x.attname NULLS FIRST, x.privilege_type, x.grantor),
+-- The table and its partitions, each of which answers to its own row security: `is_bare` where none stands before a partition.
+sources(oid, owner, is_forced, is_bare) AS (
+    SELECT t.oid, t.relowner, t.relforcerowsecurity, t.oid <> $1 AND NOT t.relrowsecurity
+      FROM pg_class t WHERE t.oid = $1 OR t.oid IN (SELECT b.oid FROM below b)),
+-- Everything that reads the table or a partition through views. `passes`: on the way somebody's rights are used to whom policies do
+-- not apply; `asks`: all the way the rights of whoever asks are used, of the source that is then asked for.
+above(oid, kind, owner, is_invoker, asks, passes, source) AS (
     SELECT v.oid, v.relkind, v.relowner, u.is_invoker, v.relkind = 'v' AND u.is_invoker,
            v.relkind = 'v' AND NOT u.is_invoker
-               AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE'))
-      FROM here c
+               AND (r.rolsuper OR r.rolbypassrls OR c.is_bare OR NOT c.is_forced AND pg_has_role(v.relowner, c.owner, 'USAGE')),
+           c.oid
+      FROM sources c
       JOIN pg_depend d ON d.refobjid = c.oid
       JOIN pg_rewrite w ON w.oid = d.objid
       JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
@@ -18,9 +46,10 @@ above(oid, kind, owner, is_invoker, asks, passes) AS (
     SELECT v.oid, v.relkind, v.relowner, u.is_invoker, a.asks AND v.relkind = 'v' AND u.is_invoker,
            a.passes OR a.kind = 'm'
                OR (a.asks AND v.relkind = 'v' AND NOT u.is_invoker
-                   AND (r.rolsuper OR r.rolbypassrls OR NOT c.relforcerowsecurity AND pg_has_role(v.relowner, c.relowner, 'USAGE')))
+                   AND (r.rolsuper OR r.rolbypassrls OR c.is_bare OR NOT c.is_forced AND pg_has_role(v.relowner, c.owner, 'USAGE'))),
+           a.source
       FROM above a
-      JOIN here c ON true
+      JOIN sources c ON c.oid = a.source
       JOIN pg_depend d ON d.refobjid = a.oid
       JOIN pg_rewrite w ON w.oid = d.objid
       JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm') AND v.oid <> a.oid
@@ -47,6 +76,7 @@ SELECT json_build_object(
         SELECT coalesce(json_agg(json_build_object(
                    'name', a.attname,
                    'type_name', format_type(a.atttypid, a.atttypmod),
+                   'type', a.atttypid::int8,
                    'base', (SELECT coalesce(b.typname, t.typname) FROM pg_type t LEFT JOIN pg_type b ON b.oid = t.typbasetype WHERE t.oid = a.atttypid),
                    'category', (SELECT t.typcategory FROM pg_type t WHERE t.oid = a.atttypid),
                    'label', (SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder LIMIT 1),
@@ -106,6 +136,10 @@ SELECT json_build_object(
                    'referenced_columns', (SELECT json_agg(a.attname ORDER BY u.place)
                                  FROM unnest(k.confkey) WITH ORDINALITY u(number, place)
                                  JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = u.number),
+                   'equalities', (SELECT json_agg(format('OPERATOR(%I.%s)', en.nspname, e.oprname) ORDER BY u.place)
+                                 FROM unnest(k.conpfeqop) WITH ORDINALITY u(number, place)
+                                 JOIN pg_operator e ON e.oid = u.number
+                                 JOIN pg_namespace en ON en.oid = e.oprnamespace),
                    'definition', pg_get_constraintdef(k.oid),
                    'is_valid', k.convalidated,
                    'is_deferrable', k.condeferrable,
@@ -151,16 +185,16 @@ SELECT json_build_object(
                         SELECT a.grantee, a.privilege_type FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = c.oid) x
                  WHERE x.grantee <> c.relowner
                  GROUP BY x.grantee) g),
+    'beyond', (SELECT coalesce(json_agg(b.document), '[]') FROM beyond b WHERE b.relation = c.oid),
     'partitions', (
-        WITH RECURSIVE below(oid) AS (
-            SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
-            UNION
-            SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.oid)
         SELECT coalesce(json_agg(json_build_object(
                    'name', format('%I.%I', pn.nspname, p.relname),
                    'oid', p.oid::int8,
                    'is_partition', p.relispartition,
                    'has_row_security', p.relrowsecurity,
+                   'owner', quote_ident(pg_get_userbyid(p.relowner)),
+                   'is_of_another', p.relowner <> c.relowner AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = p.relowner),
+                   'beyond', (SELECT coalesce(json_agg(y.document), '[]') FROM beyond y WHERE y.relation = p.oid),
                    'grantees', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]')
                                   FROM (SELECT a.grantee FROM aclexplode(p.relacl) a
                                         UNION
@@ -195,17 +229,23 @@ SELECT json_build_object(
                    'owner_passes', r.rolsuper OR r.rolbypassrls,
                    'passes', u.passes,
                    'is_trigger', p.prorettype = 'trigger'::regtype,
+                   -- Can be asked without a word, says that it only reads, and answers rows that say whose they are.
+                   'is_askable', p.prokind = 'f' AND p.pronargs = 0 AND p.provolatile <> 'v'
+                       AND (EXISTS (SELECT FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+                                     WHERE t.oid = p.prorettype AND a.attname = $2 AND NOT a.attisdropped)
+                            OR p.prorettype = 'record'::regtype AND $2 = ANY (p.proargnames)),
                    'grants', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]')
                                 FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g WHERE g.grantee <> p.proowner))
                    ORDER BY p.oid::regprocedure::text), '[]')
           FROM pg_proc p
           JOIN pg_roles r ON r.oid = p.proowner
           JOIN pg_language l ON l.oid = p.prolang,
-               LATERAL (SELECT bool_or(x.passes OR x.asks AND (r.rolsuper OR r.rolbypassrls
-                                   OR NOT c.relforcerowsecurity AND pg_has_role(p.proowner, c.relowner, 'USAGE'))) AS passes
-                          FROM (SELECT c.oid, c.relname, true AS asks, false AS passes
+               LATERAL (SELECT bool_or(x.passes OR x.asks AND (r.rolsuper OR r.rolbypassrls OR b.is_bare
+                                   OR NOT b.is_forced AND pg_has_role(p.proowner, b.owner, 'USAGE'))) AS passes
+                          FROM (SELECT b.oid, t.relname, true AS asks, false AS passes, b.oid AS source FROM sources b JOIN pg_class t ON t.oid = b.oid
                                 UNION ALL
-                                SELECT a.oid, v.relname, a.asks, a.passes OR a.kind = 'm' FROM above a JOIN pg_class v ON v.oid = a.oid) x
+                                SELECT a.oid, v.relname, a.asks, a.passes OR a.kind = 'm', a.source FROM above a JOIN pg_class v ON v.oid = a.oid) x
+                          JOIN sources b ON b.oid = x.source
                          WHERE EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
                                           AND d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid)
                             OR p.prosqlbody IS NULL

@@ -4,7 +4,7 @@ use std::ptr::null_mut;
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::{activity, context, log, watched};
+use super::{activity, context, log, numbers, watched};
 
 pub fn install() {
     // SAFETY: functions that live as long as the process, registered once in each.
@@ -39,11 +39,16 @@ unsafe extern "C-unwind" fn at_change_of_name(_argument: pg_sys::Datum, cache: i
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
     let is_committed = match event {
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT | pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE => {
+            numbers::settle();
+            return;
+        }
         pg_sys::XactEvent::XACT_EVENT_COMMIT => true,
         // What was prepared may yet be rolled back, by anybody.
         pg_sys::XactEvent::XACT_EVENT_PREPARE | pg_sys::XactEvent::XACT_EVENT_ABORT => false,
         _ => return,
     };
+    numbers::forget_new();
     activity::settle(is_committed);
     context::clear();
     watched::settle(is_committed);

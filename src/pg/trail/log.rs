@@ -104,6 +104,19 @@ pub fn find_or_raise(name: &str) -> pg_sys::Oid {
     found
 }
 
+/// The number of a relation of the log, and whose it is.
+pub fn find_with_owner(name: &str) -> Option<(pg_sys::Oid, pg_sys::Oid)> {
+    // SAFETY: within a transaction; look-ups.
+    unsafe {
+        let found = find(name);
+        let owner =
+            owner_of(pg_sys::SysCacheIdentifier::RELOID, found, |class: &pg_sys::FormData_pg_class| {
+                class.relowner
+            })?;
+        Some((found, owner))
+    }
+}
+
 fn missing(name: &str) -> ! {
     raise(
         PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,

@@ -2,6 +2,7 @@
 
 use super::log::is_there;
 use super::registry::home;
+use crate::catalog::trail::state;
 use crate::pg::query;
 use crate::pg::value::Text;
 
@@ -14,11 +15,54 @@ const THIS_TRANSACTION: &str = "pg_catalog.pg_current_xact_id()::pg_catalog.text
 
 /// Writes down what happened to a watched table. With the rights of the extension's owner.
 pub fn note(relation: i32, kind: &str, detail: &str) {
+    write(relation, kind, detail, &Rest::default());
+}
+
+/// Writes down that a partition of a watched table came or went.
+pub fn note_partition(relation: i32, kind: &str, detail: &str, partition: u32) {
+    write(
+        relation,
+        kind,
+        detail,
+        &Rest { relid: &format!("{partition}::pg_catalog.oid"), ..Rest::default() },
+    );
+}
+
+/// Writes down what nobody saw happen. `since`: the moment after which it did, in SQL; $1 is the number of the relation.
+pub fn note_since(relation: i32, kind: &str, detail: &str, since: &str) {
+    write(relation, kind, detail, &Rest { since, ..Rest::default() });
+}
+
+/// As [`note`], of what changed the row of `relation`, once it has: the event says what that says from now on. Whoever
+/// changes that row and says it by no event is taken for a forger.
+pub fn note_change(relation: i32, kind: &str, detail: &str) {
+    let state =
+        format!("(SELECT {} FROM dbm_trail.relation r WHERE r.relation_id = $1)", state::of_relation());
+    write(relation, kind, detail, &Rest { state: &state, ..Rest::default() });
+}
+
+/// The columns that few events have, in SQL.
+struct Rest<'a> {
+    since: &'a str,
+    relid: &'a str,
+    state: &'a str,
+}
+
+impl Default for Rest<'_> {
+    fn default() -> Self {
+        Self { since: "NULL", relid: "NULL", state: "NULL" }
+    }
+}
+
+/// The transaction has its number before the event takes its own: seals know events by that.
+fn write(relation: i32, kind: &str, detail: &str, rest: &Rest<'_>) {
+    let Rest { since, relid, state } = rest;
     query::write(
         &format!(
-            "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail) \
-         SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), \
-             {THIS_TRANSACTION}, session_user, $1, $2, $3"
+            "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, \
+             detail, since, relid, state)
+             SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), t.id, session_user, $1, $2, \
+             $3, {since}, {relid}, {state} FROM (SELECT {THIS_TRANSACTION} AS id OFFSET 0) t"
         ),
         &[relation.into(), Text::from(kind).into(), Text::from(detail).into()],
     );

@@ -1,10 +1,13 @@
 //! The numbers of the log, from its sequences, whoever asks.
 
-use pgrx::pg_sys;
+use std::cell::Cell;
+
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::{IntoDatum, direct_function_call, pg_sys};
 
 use super::bare;
-use super::log::find_or_raise;
+use super::log::{find_or_raise, find_with_owner};
+use crate::pg::upkeep::as_role;
 
 mod raw {
     use pgrx::pg_sys;
@@ -20,6 +23,50 @@ mod raw {
         pub type_oid: pg_sys::Oid,
         pub start: i64,
         pub increment: i64,
+    }
+}
+
+/// Its sequences.
+const SEQUENCES: [&str; 4] = ["relation_id", "shape_id", "change_id", "event_id"];
+
+thread_local! {
+    /// Whether this transaction has made the log.
+    static ARE_NEW: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The log was made, with its sequences.
+pub fn are_new() {
+    ARE_NEW.set(true);
+}
+
+/// The transaction is over.
+pub fn forget_new() {
+    ARE_NEW.set(false);
+}
+
+/// The transaction that made the log is about to be committed.
+///
+/// A sequence says in WAL that it is thirty-two numbers further than it is, so as not to write each of them. With
+/// wal_level = minimal it says nothing while it is new, believes afterwards that it has, and after a crash gives out the
+/// same numbers again. Told where it is, it starts anew.
+pub fn settle() {
+    // SAFETY: reads two variables of this process.
+    let is_needed =
+        unsafe { pg_sys::wal_level <= pg_sys::WalLevel::WAL_LEVEL_MINIMAL as i32 && !pg_sys::XactReadOnly };
+    if !ARE_NEW.replace(false) || !is_needed {
+        return;
+    }
+    for name in SEQUENCES {
+        let Some((sequence, owner)) = find_with_owner(name) else { continue };
+        as_role(owner.to_u32(), || {
+            // SAFETY: functions of the server with what they take.
+            unsafe {
+                let number = sequence.into_datum();
+                if let Some(last) = direct_function_call::<i64>(pg_sys::pg_sequence_last_value, &[number]) {
+                    direct_function_call::<i64>(pg_sys::setval_oid, &[number, last.into_datum()]);
+                }
+            }
+        });
     }
 }
 

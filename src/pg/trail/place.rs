@@ -51,11 +51,13 @@ pub fn open(table: &'static Table, at: i64) -> Open {
         // SAFETY: null where it is gone.
         let relation = unsafe { pg_sys::try_table_open(leaf, LOCK) };
         if !relation.is_null() {
-            let open = Open { relation };
             // With the lock came what others changed before.
             if remembered(table, at) == Some(leaf) {
-                return open;
+                return Open { relation };
             }
+            // Whoever changes partitions locks the parent first: he may wait for this one, and we for that.
+            // SAFETY: opened and locked just now.
+            unsafe { pg_sys::table_close(relation, LOCK) };
         }
     }
     let before = changes();

@@ -9,11 +9,14 @@ use std::cell::RefCell;
 use pgrx::{FromDatum, IntoDatum, JsonB, PgSqlErrorCode, pg_sys};
 
 use super::column::Value;
-use super::log::{Key, Open};
+use super::log::{self, Key, Open};
+use super::note::note_change;
 use crate::pg::encoding;
 use crate::pg::error::raise;
+use crate::pg::run::owner;
 use crate::pg::scan::text_of_c_string;
 use crate::pg::value::Text;
+use crate::text::quote_qualified;
 
 thread_local! {
     static HOME: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -157,7 +160,16 @@ fn put_right(relid: pg_sys::Oid, schema: &str, name: &str, on_missing: fn(&str))
     };
     // SAFETY: the log's own table, of which the relation and its rows are used while both are open.
     let changed = unsafe { rewrite(&open, is_meant, relid, &home, on_missing) };
-    changed.then(|| find(relid)).flatten()
+    let found = changed.then(|| find(relid)).flatten()?;
+    if !log::is_there() {
+        log::refuse("relation", "It belongs to somebody else than dbmastery does.");
+    }
+    // Whoever writes has no right on the log.
+    owner::as_owner(|| {
+        let detail = format!("{} was found by its name", quote_qualified(schema, name));
+        note_change(found.relation_id, "adopted", &detail);
+    });
+    Some(found)
 }
 
 /// # Safety

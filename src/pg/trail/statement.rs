@@ -43,6 +43,10 @@ pub struct Ddl {
     pub enables: bool,
     /// Whether it is there to drop something.
     pub drops: bool,
+    /// Whether that is the extension itself, or its schema.
+    pub drops_extension: bool,
+    /// Whether it takes a table into another schema.
+    pub moves: bool,
     /// The schema that it gives another name: that of before and that of after.
     pub renamed_schema: Option<(String, String)>,
     /// The partition that it attaches or detaches.
@@ -68,6 +72,8 @@ impl Ddl {
             may_silence: false,
             enables: false,
             drops: false,
+            drops_extension: false,
+            moves: false,
             renamed_schema: None,
             partition: None,
             attaches: false,
@@ -81,18 +87,34 @@ impl Ddl {
         unsafe {
             match (*tree).type_ {
                 Tag::T_RenameStmt => ddl.rename(&*tree.cast()),
-                Tag::T_AlterObjectSchemaStmt => ddl.renames = true,
+                Tag::T_AlterObjectSchemaStmt => (ddl.renames, ddl.moves) = (true, true),
                 Tag::T_AlterTableStmt => ddl.alter(&*tree.cast()),
                 Tag::T_CreateStmt => ddl.create(&*tree.cast()),
                 Tag::T_CreateTrigStmt => {
                     ddl.may_silence = (*tree.cast::<pg_sys::CreateTrigStmt>()).replace;
                 }
                 Tag::T_AlterObjectDependsStmt => ddl.may_silence = true,
-                Tag::T_DropStmt | Tag::T_DropOwnedStmt => ddl.drops = true,
+                Tag::T_DropStmt => ddl.drop(&*tree.cast()),
+                Tag::T_DropOwnedStmt => ddl.drops = true,
                 _ => {}
             }
         }
         ddl
+    }
+
+    /// # Safety
+    /// A node of the parser.
+    unsafe fn drop(&mut self, statement: &pg_sys::DropStmt) {
+        self.drops = true;
+        let ours = match statement.removeType {
+            Object::OBJECT_EXTENSION => "dbmastery",
+            Object::OBJECT_SCHEMA => "dbm",
+            _ => return,
+        };
+        // SAFETY: plain names, as the grammar makes them: strings of the parser.
+        self.drops_extension = pointers::<pg_sys::String>(statement.objects)
+            .into_iter()
+            .any(|name| unsafe { text_of_c_string((*name).sval) }.is_some_and(|name| *name == *ours));
     }
 
     /// # Safety

@@ -58,6 +58,7 @@ pub struct Watched {
     /// Whether it is a part of the table that is watched: its rows are rows of that, wherever in it they lie.
     pub is_part: bool,
     relation_id: i32,
+    relid: pg_sys::Oid,
     schema: String,
     table: String,
     attributes: Json,
@@ -248,7 +249,12 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
         let has_key = key_names.is_some();
         let key = if has_key { Logged::new(key) } else { columns.clone() };
         let attributes = Json::Array(attributes);
-        let identity = format!("{}\n{schema}\n{table}\n{key_names:?}\n{attributes}", registered.relation_id);
+        let relid = (*relation).rd_id;
+        let identity = format!(
+            "{}\n{}\n{schema}\n{table}\n{key_names:?}\n{attributes}",
+            registered.relation_id,
+            relid.to_u32()
+        );
         Watched {
             columns,
             key,
@@ -259,6 +265,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             width,
             is_part,
             relation_id: registered.relation_id,
+            relid,
             schema,
             table,
             attributes,
@@ -416,7 +423,9 @@ impl Watched {
             let key = at(6).and_then(|datum| Vec::<Option<Text>>::from_datum(datum, false));
             let key: Option<Vec<String>> =
                 key.map(|names| names.into_iter().flatten().map(Text::into_string).collect());
-            text(3).as_ref() == Some(&self.schema)
+            at(8).is_some_and(|relid| relid.value() as u32 == self.relid.to_u32())
+                && text(9).as_ref() == Some(&registry::home())
+                && text(3).as_ref() == Some(&self.schema)
                 && text(4).as_ref() == Some(&self.table)
                 && attributes.is_some_and(|found| found.0 == self.attributes)
                 && key == self.key_names
@@ -430,7 +439,7 @@ impl Watched {
             let names: Vec<Text> = names.iter().map(|name| Text::from(name.as_str())).collect();
             text_array(names)
         });
-        let row: [Value; 8] = [
+        let row: [Value; 10] = [
             shape.into_datum(),
             self.relation_id.into_datum(),
             Some(pg_sys::Datum::from(at)),
@@ -439,6 +448,8 @@ impl Watched {
             Document::from(self.attributes.clone()).into_datum(),
             key,
             self.fingerprint.into_datum(),
+            self.relid.into_datum(),
+            text(&registry::home()),
         ];
         // SAFETY: values of the types of the columns.
         unsafe { write_one(&SHAPE, at, &row) };

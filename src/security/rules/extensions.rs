@@ -135,9 +135,9 @@ pub const EXTENSION_IN_OPEN_SCHEMA: Rule = Rule {
     id: "security.extension_in_open_schema",
     dimension: Dimension::Security,
     severity: Severity::Warning,
-    title: "Extension in a schema in which others create",
+    title: "Extension in a schema of others, or in which others create",
     why: "An extension's functions call one another through its schema. Who creates there puts a better match beside them, which \
-          whoever uses the extension runs.",
+          whoever uses the extension runs. Who owns it drops the extension with it.",
     thresholds: &[],
     reference: "https://www.postgresql.org/docs/current/extend-extensions.html#EXTEND-EXTENSIONS-SECURITY",
     check: open_schema,
@@ -155,33 +155,49 @@ fn open_schema(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             .into_iter()
             .filter(|&writer| writer != extension.owner)
             .collect();
+        let name = quote_identifier(&schema.name);
+        // Who owns the schema grants himself what he likes, and drops it with all that is in it. Whose public is, is up to
+        // the database.
+        let is_of_database = rights.role(schema.owner).is_some_and(|role| &*role.name == "pg_database_owner");
+        let is_others = writers.contains(&schema.owner) && !is_of_database;
         let taken = given(schema.acl.as_deref().unwrap_or_default(), privilege::CREATE, |grantee| {
-            writers.contains(&grantee)
+            writers.contains(&grantee) && !(is_others && grantee == schema.owner)
         });
-        if taken.is_empty() {
-            continue;
+        let (mut fix, mut undo) = revoked(&rights, &format!("SCHEMA {name}"), schema.owner, &taken);
+        let mut reasons = Vec::new();
+        if is_others {
+            let owner = rights.name(schema.owner);
+            reasons.push(format!("which belongs to {owner}"));
+            // Once it is another's, grants of its owner are those of the other, and are taken back by him.
+            let give = |to: &str| format!("ALTER SCHEMA {name} OWNER TO {to};");
+            let separator = if fix.is_empty() { "" } else { "\n" };
+            fix = format!("{fix}{separator}{}", give(&rights.name(extension.owner)));
+            undo = format!("{}{separator}{undo}", give(&owner));
         }
-        verdicts.find(describe_open(snapshot, extension, &super::words::grantees(&rights, &taken), {
-            let name = quote_identifier(&schema.name);
-            revoked(&rights, &format!("SCHEMA {name}"), schema.owner, &taken)
-        }));
+        if !taken.is_empty() {
+            let whom = super::words::grantees(&rights, &taken);
+            reasons.push(format!("in which {} may create", listed(&whom)));
+        }
+        if !reasons.is_empty() {
+            verdicts.find(describe_open(snapshot, extension, &reasons, (fix, undo)));
+        }
     }
 }
 
 fn describe_open(
     snapshot: &Snapshot,
     extension: &Extension,
-    whom: &[String],
+    reasons: &[String],
     (fix, undo): (String, String),
 ) -> Finding {
     let name = quote_identifier(&extension.name);
     let schema = snapshot.schema_name(extension.schema);
-    let message = format!(
-        "extension {name} is in schema {}, in which {} may create",
-        quote_identifier(schema),
-        listed(whom)
-    );
+    let message =
+        format!("extension {name} is in schema {}, {}", quote_identifier(schema), reasons.join(" and "));
+    // Ours stands under policies and triggers, which call it in everybody's statements.
+    let severity = if &*extension.name == "dbmastery" { Severity::Critical } else { Severity::Warning };
     Finding::new(name, schema, message)
+        .severity(severity)
         .evidence("or", "ALTER EXTENSION … SET SCHEMA, where it can be moved")
         .fix(fix, undo)
 }
@@ -235,6 +251,25 @@ mod tests {
                 public.acl = Some([Grant { grantee, grantor: 10, privileges: privilege::CREATE }].into());
             }
             assert_eq!(run(&EXTENSION_IN_OPEN_SCHEMA, &sample.finish()).0.len(), found);
+        }
+    }
+
+    #[test]
+    fn an_extension_in_anothers_schema_is_found() {
+        for (owner, found) in [(20_000, 1), (10, 0)] {
+            let mut sample = sample("dbmastery", "1", "1");
+            if let Some(public) = sample.snapshot.namespaces.get_mut(&2200) {
+                public.owner = owner;
+                public.acl = None;
+            }
+            let findings = run(&EXTENSION_IN_OPEN_SCHEMA, &sample.finish()).0;
+            assert_eq!(findings.len(), found);
+            for finding in findings {
+                assert_eq!(finding.severity, Some(Severity::Critical));
+                assert_eq!(finding.message, "extension dbmastery is in schema public, which belongs to app");
+                assert_eq!(finding.fix.as_deref(), Some("ALTER SCHEMA public OWNER TO postgres;"));
+                assert_eq!(finding.undo.as_deref(), Some("ALTER SCHEMA public OWNER TO app;"));
+            }
         }
     }
 }

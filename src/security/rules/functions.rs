@@ -228,7 +228,7 @@ fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             };
             let writers: Vec<Oid> = creators(snapshot, &rights, schema)
                 .into_iter()
-                .filter(|&oid| !rights.has_rights_of(oid, function.owner))
+                .filter(|&oid| !rights.is_superuser(oid) && !rights.can_use(oid, function.owner))
                 .collect();
             if writers.is_empty() {
                 continue;

@@ -287,7 +287,8 @@ fn dangerous_membership(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
 const WRITES: Privileges = privilege::INSERT | privilege::UPDATE | privilege::DELETE;
 
 fn writes_anything(snapshot: &Snapshot, rights: &Rights<'_>, role: Oid) -> bool {
-    let has = rights.rights_of(role);
+    // What it does not inherit it takes by SET ROLE.
+    let has: Vec<Oid> = rights.becomes(role).into_iter().flat_map(|own| rights.rights_of(own)).collect();
     snapshot.judged_tables().any(|table| {
         let held = |grantee: Oid| grantee != 0 && has.contains(&grantee);
         has.contains(&table.owner) || !OnRelation::given(snapshot, table, WRITES, held).is_empty()
@@ -430,6 +431,22 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].object, "app in pg_execute_server_program");
         assert_eq!(found[0].severity, Some(Severity::Critical));
+    }
+
+    #[test]
+    fn a_watcher_that_becomes_who_writes_is_none() {
+        for (sets, found) in [(true, 1), (false, 0)] {
+            let mut sample = sample();
+            sample.snapshot.roles.push(Role { logs_in: false, ..role(20_005, "writers") });
+            let table = sample.table("orders");
+            sample.edit_table(table, |table| table.owner = 20_005);
+            join(&mut sample, 3_373, 20_000, true);
+            join(&mut sample, 20_005, 20_000, sets);
+            if let Some(last) = sample.snapshot.memberships.last_mut() {
+                last.inherits = false;
+            }
+            assert_eq!(run(&DANGEROUS_MEMBERSHIP, &sample.finish()).0.len(), found);
+        }
     }
 
     #[test]

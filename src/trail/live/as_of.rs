@@ -15,6 +15,7 @@ use crate::trail::read::document::{NULL, input, object};
 use crate::trail::read::lineage::{ColumnId, LIVE, Lineage, Logged, Names};
 use crate::trail::read::rewind::{Barred, Replay, Rewind};
 use crate::trail::read::row::{Row, key_columns, literal};
+use crate::trail::stretch::Stretch;
 
 /// The rows of a table as they were, each as JSON by the names that its columns had then.
 pub fn as_of(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
@@ -64,32 +65,33 @@ pub fn when(at: Moment) -> String {
     found.first().and_then(|row| text(row, 0)).unwrap_or_default().to_owned()
 }
 
-/// The stretch of watching in which the moment lies, and whether it lasts.
-fn stretch(subject: &Subject, at: Moment) -> (Watched, bool) {
+/// The stretch of watching in which the moment lies, whose it is, and whether the table is watched now.
+fn stretch(subject: &Subject, at: Moment) -> (Watched, Stretch, bool) {
     let name = subject.table.qualified();
     let last = subject.watched.last().map(|each| each.id);
-    let found = subject.watched.iter().rev().find(|each| each.from <= at);
-    match found {
-        Some(each) if each.until.is_none_or(|until| at <= until) => {
-            (each.clone(), each.until.is_none() && Some(each.id) == last)
-        }
-        _ => {
-            let stretches: Vec<String> = subject
-                .watched
-                .iter()
-                .map(|each| match each.until {
-                    Some(until) => format!("from {} to {}", when(each.from), when(until)),
-                    None => format!("since {}", when(each.from)),
-                })
-                .collect();
-            raise(
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                &format!("table {name} was not watched at {}", when(at)),
-                &format!("It was watched {}.", stretches.join(", ")),
-                "",
-            )
-        }
-    }
+    let found = subject
+        .watched
+        .iter()
+        .rev()
+        .find_map(|each| Some((each, each.stretches.iter().rev().find(|stretch| stretch.has(at))?)));
+    let Some((each, found)) = found else {
+        let stretches: Vec<String> = subject
+            .watched
+            .iter()
+            .flat_map(|each| &each.stretches)
+            .map(|stretch| match stretch.until {
+                Some(until) => format!("from {} to {}", when(stretch.from), when(until)),
+                None => format!("since {}", when(stretch.from)),
+            })
+            .collect();
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &format!("table {name} was not watched at {}", when(at)),
+            &format!("It was watched {}.", stretches.join(", ")),
+            "",
+        )
+    };
+    (each.clone(), *found, each.is_watched && Some(each.id) == last)
 }
 
 fn bar(name: &str, barred: Barred) -> ! {
@@ -100,7 +102,9 @@ fn bar(name: &str, barred: Barred) -> ! {
         ),
         Barred::OtherKey(id) => (
             format!("table {name} cannot be told as it was then"),
-            format!("At change {id} its rows were told apart by other columns than now."),
+            format!(
+                "At change {id} its rows were told apart by other columns than later, which do not tell all of them apart now."
+            ),
         ),
         Barred::Truncate(at) => {
             (format!("table {name} cannot be told as it was before TRUNCATE at {}", when(at)), String::new())
@@ -111,7 +115,7 @@ fn bar(name: &str, barred: Barred) -> ! {
 
 /// The rows of a table as they were.
 pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
-    let (watched, lasts) = stretch(subject, at);
+    let (watched, stretch, lasts) = stretch(subject, at);
     let now = pg::moment::now();
     let lineage = Rc::new(subject.lineage.clone());
     let names = Rc::new(lineage.names_at(at, now).cloned().unwrap_or_default());
@@ -119,15 +123,15 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         let of_it = book.shapes(std::slice::from_ref(&watched));
         of_it.iter().map(|found| found.shape.id).collect()
     };
-    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, at };
+    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at };
     let rows = match if lasts { way.back(&names) } else { None } {
         Some(rows) => {
             doubts::say(book, subject, at, Moment::MAX);
             rows
         }
         None => {
-            doubts::say(book, subject, watched.from, at);
-            Box::new(way.forward(watched.from).into_rows().into_iter())
+            doubts::say(book, subject, stretch.from, at);
+            Box::new(way.forward().into_rows().into_iter())
         }
     };
     let unseen: Vec<ColumnId> = match &subject.visible {
@@ -153,6 +157,9 @@ struct Way<'a> {
     subject: &'a Subject,
     lineage: &'a Rc<Lineage>,
     shapes: &'a [i32],
+    /// When the stretch of watching began: what was logged before it is not followed forward, since rows may have gone while
+    /// nobody watched.
+    from: Moment,
     at: Moment,
 }
 
@@ -179,8 +186,7 @@ impl Way<'_> {
 
     /// From now back; `None` where TRUNCATE bars the way.
     fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
-        let key = self.key();
-        let mut rewind = Rewind::new(self.lineage, key.clone());
+        let mut rewind = Rewind::new(self.lineage, self.key());
         let sql = format!(
             "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
@@ -206,7 +212,7 @@ impl Way<'_> {
                 ids.push(*id);
             }
         }
-        let unseen = key.iter().find(|id| !ids.contains(id)).and_then(|id| live.attribute(*id));
+        let unseen = rewind.key_columns().find(|id| !ids.contains(id)).and_then(|id| live.attribute(id));
         if let Some(attribute) = unseen {
             raise(
                 PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -221,7 +227,18 @@ impl Way<'_> {
             .columns
             .iter()
             .any(|(id, attribute)| is_gone(*id) && attribute.logged != Logged::No)
-            .then(|| self.forward_quietly());
+            .then(|| match self.forward_quietly() {
+                Ok(replay) => Some(replay),
+                Err(Barred::OtherKey(_)) => {
+                    pgrx::warning!(
+                        "values of columns of {} that are gone are left out: rows were told apart by others meanwhile",
+                        self.name()
+                    );
+                    None
+                }
+                Err(barred) => bar(&self.name(), barred),
+            })
+            .flatten();
         let width = self.lineage.width;
         let restored = rewind.finish();
         let table = self.name();
@@ -252,7 +269,7 @@ impl Way<'_> {
                 }
             }
             let mut row = found.or_else(|| restored.next())?;
-            if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row(&row.key(&key))) {
+            if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row_like(&row)) {
                 row.complete(known);
             }
             Some(row)
@@ -261,11 +278,12 @@ impl Way<'_> {
     }
 
     /// From the last TRUNCATE by then, or from the beginning, up to that moment.
-    fn forward_quietly(&self) -> Replay {
+    fn forward_quietly(&self) -> Result<Replay, Barred> {
         let mut replay = Replay::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at <= {}
+               AND c.changed_at >= {}
                AND c.change_id >= coalesce((
                    SELECT max(t.change_id) FROM dbm_trail.change t
                    WHERE t.shape_id = ANY ($3::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
@@ -273,20 +291,21 @@ impl Way<'_> {
              ORDER BY {PLACE}, c.statement_no, c.change_id",
             change_columns(),
             moment(2),
+            moment(4),
             moment(2)
         );
         let whole = self.shapes.iter().filter(|&&shape| self.lineage.is_whole_table(shape));
-        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string()), list(whole)]) {
-            if let Err(barred) = replay.apply(&change) {
-                bar(&self.name(), barred);
-            }
+        let arguments =
+            [list(self.shapes), Some(self.at.to_string()), list(whole), Some(self.from.to_string())];
+        for change in cursor(self.book, &sql, &arguments) {
+            replay.apply(&change)?;
         }
-        replay
+        Ok(replay)
     }
 
     /// The same, saying what is not known.
-    fn forward(&self, from: Moment) -> Replay {
-        let replay = self.forward_quietly();
+    fn forward(&self) -> Replay {
+        let replay = self.forward_quietly().unwrap_or_else(|barred| bar(&self.name(), barred));
         if replay.begins_empty() {
             return replay;
         }
@@ -300,7 +319,7 @@ impl Way<'_> {
             pgrx::notice!(
                 "rows of {} that were there before it was watched ({}) and were not changed until then are not known",
                 self.name(),
-                when(from)
+                when(self.from)
             );
         }
         replay

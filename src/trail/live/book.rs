@@ -13,7 +13,8 @@ use crate::pg::trail::reading::{Argument, Cursor, Rows, rows};
 use crate::text::quote_qualified;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::members;
-use crate::trail::read::lineage::{Attribute, LIVE, Lineage, Shape};
+use crate::trail::read::lineage::{Attribute, Holder, LIVE, Lineage, Shape};
+use crate::trail::stretch::{Stretch, stretches};
 use crate::trail::survey::OID;
 
 /// The log.
@@ -33,10 +34,10 @@ pub struct Watched {
     pub table: Option<Oid>,
     /// Its qualified name, as it is called now or was called last.
     pub name: String,
-    /// Since when, in microseconds.
-    pub from: i64,
-    /// Until when; `None`: it still is.
-    pub until: Option<i64>,
+    /// Whether it still is.
+    pub is_watched: bool,
+    /// From when to when, the first first; the last lasts where it is watched.
+    pub stretches: Vec<Stretch>,
 }
 
 /// A shape, and of which table.
@@ -64,9 +65,16 @@ pub fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> Argum
     Some(format!("{{{}}}", numbers.join(",")))
 }
 
-/// Microseconds of a moment in SQL.
+/// Microseconds of a moment in SQL. Infinities are at the ends: nobody writes one but who tampers with the log, and that is
+/// to be told, not to fail.
 pub fn micros(expression: &str) -> String {
-    format!("(extract(epoch FROM {expression}) * 1000000)::pg_catalog.int8")
+    format!(
+        "CASE {expression} WHEN 'infinity'::pg_catalog.timestamptz THEN '{}'::pg_catalog.int8
+             WHEN '-infinity'::pg_catalog.timestamptz THEN '{}'::pg_catalog.int8
+             ELSE (extract(epoch FROM {expression}) * 1000000)::pg_catalog.int8 END",
+        i64::MAX,
+        i64::MIN
+    )
 }
 
 /// The moment of microseconds in a parameter.
@@ -103,23 +111,51 @@ impl Book {
             micros("r.removed_at")
         );
         let found = self.rows(&sql, &[Some(home()), table.map(|table| table.to_string())]);
+        let events = self.beginnings_and_ends(table.is_some());
         let mut watched: Vec<Watched> = Vec::with_capacity(found.len());
         for row in &found {
+            let (id, until) = (number(row, 0), text(row, 5).and_then(|moment| moment.parse().ok()));
+            let own = events.iter().filter(|event| event.0 == id).map(|&(_, begins, at)| (begins, at));
             watched.push(Watched {
-                id: number(row, 0),
+                id,
                 table: text(row, 1).and_then(|oid| oid.parse().ok()),
                 name: quote_qualified(text(row, 2).unwrap_or(""), text(row, 3).unwrap_or("")),
-                from: number(row, 4),
-                until: text(row, 5).and_then(|moment| moment.parse().ok()),
+                is_watched: until.is_none(),
+                stretches: stretches(own, number(row, 4), until),
             });
         }
         watched
     }
 
+    /// When the watching of tables began and ended: the number in the log, whether it began, the moment. The registry knows
+    /// the last of it alone. Nobody asks that of all tables at once.
+    fn beginnings_and_ends(&self, is_asked: bool) -> Vec<(i32, bool, i64)> {
+        if !is_asked || !self.has_events() {
+            return Vec::new();
+        }
+        let sql = format!(
+            "SELECT relation_id, kind = 'installed', {} FROM dbm_trail.event
+             WHERE kind IN ('installed', 'joined', 'removed') ORDER BY event_id",
+            micros("happened_at")
+        );
+        let found = self.rows(&sql, &[]);
+        found.iter().map(|row| (number(row, 0), text(row, 1) == Some("t"), number(row, 2))).collect()
+    }
+
+    /// Whether the log has its table of events, with those columns: it is not read for anything else.
+    pub fn has_events(&self) -> bool {
+        let found = self.rows(
+            "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = 'dbm_trail' AND c.relname = 'event' AND c.relkind = 'r' AND c.relowner = n.nspowner",
+            &[],
+        );
+        !found.is_empty()
+    }
+
     /// The shapes of those tables.
     pub fn shapes(&self, watched: &[Watched]) -> Vec<LoggedShape> {
         let sql = format!(
-            "SELECT shape_id, relation_id, {}, schema_name, table_name, attributes, pg_catalog.to_json(key)
+            "SELECT shape_id, relation_id, {}, schema_name, table_name, attributes, pg_catalog.to_json(key), relid, home
              FROM dbm_trail.shape WHERE relation_id = ANY ($1::pg_catalog.int4[])",
             micros("seen_at")
         );
@@ -133,7 +169,10 @@ impl Book {
                     seen_at: number(row, 2),
                     attributes: parsed(text(row, 5)),
                     key: text(row, 6).map(|key| parsed(Some(key))).unwrap_or_default(),
-                    holder: quote_qualified(text(row, 3).unwrap_or(""), text(row, 4).unwrap_or("")),
+                    holder: Holder {
+                        origin: origin(text(row, 8).unwrap_or(""), number(row, 7)),
+                        name: quote_qualified(text(row, 3).unwrap_or(""), text(row, 4).unwrap_or("")),
+                    },
                 },
             })
             .collect()
@@ -149,6 +188,11 @@ impl Book {
     pub fn visible(&self, table: Option<Oid>) -> Visible {
         visible(table, self.sees_everything)
     }
+}
+
+/// What a table is known by: its number, and where it has that.
+fn origin(home: &str, relid: Oid) -> String {
+    format!("{home}/{relid}")
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(document: Option<&str>) -> Vec<T> {
@@ -275,12 +319,13 @@ pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -
         .max_by_key(|shape| shape.id)
         .map(|shape| shape.attributes.iter().map(|each| (each.name.clone(), each.clone())).collect())
         .unwrap_or_default();
-    if !table.is_partitioned {
+    let (is_partitioned, home) = (table.is_partitioned, home());
+    if !is_partitioned {
         for shape in &mut logged {
-            shape.holder.clear();
+            shape.holder = Holder::default();
         }
     }
-    let live = |id: i32, table: &Table, holder: String| Shape {
+    let live = |id: i32, table: &Table| Shape {
         id,
         seen_at: i64::MAX,
         attributes: table
@@ -294,14 +339,17 @@ pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -
             })
             .collect(),
         key: table.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect(),
-        holder,
+        holder: if is_partitioned {
+            Holder { origin: origin(&home, table.oid), name: table.qualified() }
+        } else {
+            Holder::default()
+        },
     };
-    let own = if table.is_partitioned { table.qualified() } else { String::new() };
     let mut shapes = logged;
-    shapes.push(live(LIVE, table, own));
+    shapes.push(live(LIVE, table));
     if table.is_partitioned {
         let leaves = partitions.iter().filter(|leaf| !leaf.is_partitioned);
-        shapes.extend(leaves.zip(1..).map(|(leaf, place)| live(LIVE - place, leaf, leaf.qualified())));
+        shapes.extend(leaves.zip(1..).map(|(leaf, place)| live(LIVE - place, leaf)));
     }
     Lineage::new(shapes)
 }

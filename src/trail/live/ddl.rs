@@ -3,15 +3,17 @@
 
 use std::cell::RefCell;
 
+use super::earlier;
 use super::facts;
 use super::install::{drop_triggers, remake, run, watch};
 use super::list::unwatched;
 use super::partitions;
 use super::rights;
 use super::silence::{self, When};
+use crate::pg::error::warn;
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note};
+use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note_change};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
 use crate::trail::survey::{IS_STALE, OID, Watched};
@@ -23,6 +25,8 @@ thread_local! {
     /// statement may mean others when it runs. What a statement that was rolled back left here has its triggers, and is
     /// looked at once more for nothing.
     static MADE_WAY: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    /// Rows of the registry that could not be put right.
+    static GIVEN_UP: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A moment of a statement.
@@ -34,7 +38,7 @@ pub fn noticed(ddl: &Ddl) {
         }
     }
     // Most statements need nothing before they begin: the log is not asked for.
-    let is_moment = ddl.stage != Stage::Start || takes_away(ddl) || ddl.parent.is_some();
+    let is_moment = ddl.stage != Stage::Start || takes_away(ddl) || ddl.enables || ddl.parent.is_some();
     if !is_moment || !with_empty_search_path(is_whole) {
         return;
     }
@@ -91,12 +95,17 @@ fn begins(ddl: &Ddl) {
         .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(found))))
         .filter(|&(_, owner)| roles::is_member(owner.into()))
         .map(|(partition, _)| partition);
-    if !takes_away(ddl) && in_the_way.is_none() {
+    if !takes_away(ddl) && !ddl.enables && in_the_way.is_none() {
         return;
     }
     as_extension(|| {
         guard::trusting(|| {
             adopt_restored();
+            // Once the statement has put triggers back, or taken others away, nobody knows.
+            silence::tell_unseen("true", false);
+            if ddl.drops_extension {
+                silence::extension_goes();
+            }
             if let Some(partition) = in_the_way {
                 drop_triggers(partition);
                 MADE_WAY.with_borrow_mut(|tables| tables.push(partition));
@@ -116,18 +125,37 @@ fn keep_those_that_made_way() {
 }
 
 /// Tables that a restore made are known by their names; from now on by their numbers. Only those that have all their
-/// triggers: what pg_restore is still making is left alone.
+/// triggers: what pg_restore is still making is left alone. A row that cannot be put right, since it has a setting for a
+/// column that is not there, is not tried again in this session until somebody changes it.
 fn adopt_restored() {
+    let stale = format!(
+        "SELECT r.relation_id, r.xmin::pg_catalog.text FROM dbm_trail.relation r
+         WHERE r.removed_at IS NULL AND {IS_STALE}"
+    );
     let home: [pgrx::datum::DatumWithOid<'static>; 1] = [Text::from(home()).into()];
-    let any = format!("SELECT 1 FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {IS_STALE} LIMIT 1");
-    if query::rows(&any, &home, |_| Ok(())).is_empty() {
+    let mut stale = query::rows(&stale, &home, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
+    stale
+        .retain(|row| GIVEN_UP.with_borrow(|given_up| given_up.iter().all(|other| !is_same_row(other, row))));
+    if stale.is_empty() {
         return;
     }
-    for (watched, _) in facts::survey(IS_STALE) {
-        if watched.is_complete() {
-            adopt(watched.relid, &watched.name.0, &watched.name.1);
+    let numbers: Vec<String> = stale.iter().filter_map(|row| Some(row.0?.to_string())).collect();
+    for (watched, _) in facts::survey(&format!("{IS_STALE} AND r.relation_id IN ({})", numbers.join(", "))) {
+        if watched.is_complete() && !adopt(watched.relid, &watched.name.0, &watched.name.1) {
+            let row = stale.iter().position(|row| row.0 == Some(watched.relation_id));
+            GIVEN_UP.with_borrow_mut(|given_up| {
+                given_up.retain(|other| other.0 != Some(watched.relation_id));
+                given_up.extend(row.map(|place| stale.swap_remove(place)));
+            });
         }
     }
+}
+
+/// The number of a row of the registry, and what wrote it.
+type Row = (Option<i32>, Option<Text>);
+
+fn is_same_row(one: &Row, other: &Row) -> bool {
+    one.0 == other.0 && one.1.as_ref().map(Text::as_str) == other.1.as_ref().map(Text::as_str)
 }
 
 /// Something was dropped, by whatever statement.
@@ -155,7 +183,7 @@ fn dropped() {
 
 fn ended(ddl: &Ddl) {
     // Before anything else: an operator of the user's would run with the rights of whoever runs DDL, or hide what was done.
-    let touched = with_empty_search_path(touched);
+    let (touched, made) = with_empty_search_path(touched);
     as_extension(|| {
         guard::trusting(|| {
             if let Some((old, new)) = &ddl.renamed_schema {
@@ -192,23 +220,36 @@ fn ended(ddl: &Ddl) {
             if ddl.detaches {
                 partitions::release_detached();
             }
-            if ddl.tag.starts_with("CREATE TABLE") || ddl.tag == "SELECT INTO" || ddl.tag == "ALTER TABLE" {
-                let partition =
-                    ddl.partition.map_or_else(String::new, |found| format!(", {}", found.partition));
-                watch_new(&format!("{list}{partition}"));
+            if ddl.moves {
+                watch_new(&list, None);
+            } else if !made.is_empty() {
+                watch_new(&listed(&made), None);
+            }
+            if let Some(gone) = ddl.partition.filter(|found| !found.comes) {
+                watch_new(&gone.partition.to_string(), partitions::watched_above(gone.parent));
             }
         });
     });
 }
 
-/// The tables that the statement touched.
-fn touched() -> Vec<u32> {
-    let sql = "SELECT DISTINCT CASE WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid
-                   ELSE (SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid) END
+/// The tables that the statement touched, and those of them that it made.
+fn touched() -> (Vec<u32>, Vec<u32>) {
+    let sql = "SELECT CASE WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid
+                   ELSE (SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid) END AS relid,
+                   pg_catalog.bool_or(d.command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'))
                FROM pg_catalog.pg_event_trigger_ddl_commands() d
-               WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass)";
-    let found = query::rows(sql, &[], |row| row.get::<RegClass>(1));
-    found.into_iter().flatten().map(|relation| relation.oid().to_u32()).collect()
+               WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass)
+               GROUP BY 1";
+    let found = query::rows(sql, &[], |row| Ok((row.get::<RegClass>(1)?, row.get::<bool>(2)?)));
+    let (mut touched, mut made) = (Vec::new(), Vec::new());
+    for (relation, is_made) in found {
+        let Some(relation) = relation.map(|relation| relation.oid().to_u32()) else { continue };
+        touched.push(relation);
+        if is_made == Some(true) {
+            made.push(relation);
+        }
+    }
+    (touched, made)
 }
 
 /// A schema that is watched as a whole stays that under its new name.
@@ -238,17 +279,23 @@ fn forget_schemas(schemas: &[String]) {
     }
 }
 
-/// Whoever restores a dump finds tables by their names: those of today.
+/// Whoever restores a dump finds tables by their names: those of today. Those that are not watched any more as well, since
+/// what was kept back of them is to be kept back if they are watched again.
 fn keep_names() {
-    query::write(
+    let renamed = query::rows_mutable(
         "UPDATE dbm_trail.relation r SET schema_name = n.nspname, table_name = c.relname
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE r.home = $1 AND r.removed_at IS NULL AND c.oid = r.relid
-           AND (r.schema_name <> n.nspname OR r.table_name <> c.relname)",
+         WHERE r.home = $1 AND c.oid = r.relid
+           AND (r.schema_name <> n.nspname OR r.table_name <> c.relname)
+         RETURNING r.relation_id, pg_catalog.format('now %I.%I', r.schema_name, r.table_name)",
         &[Text::from(home()).into()],
+        |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)),
     );
+    for (relation, name) in renamed {
+        note_change(relation.unwrap_or(0), "renamed", name.as_ref().map_or("", Text::as_str));
+    }
     // Columns too: they are known by their numbers here and by their names elsewhere.
-    query::write(
+    let renamed = query::rows_mutable(
         "UPDATE dbm_trail.relation r SET settings = s.settings
          FROM (SELECT o.relation_id, pg_catalog.jsonb_object_agg(e.key, CASE
                    WHEN pg_catalog.jsonb_typeof(e.value) = 'array' THEN (
@@ -259,12 +306,17 @@ fn keep_names() {
                            AND a.attnum = (c.value->>'number')::pg_catalog.int2)
                    ELSE e.value END) AS settings
                FROM dbm_trail.relation o, pg_catalog.jsonb_each(o.settings) e
-               WHERE o.home = $1 AND o.removed_at IS NULL
+               WHERE o.home = $1
                  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.relid)
                GROUP BY o.relation_id) s
-         WHERE s.relation_id = r.relation_id AND s.settings <> r.settings",
+         WHERE s.relation_id = r.relation_id AND s.settings <> r.settings
+         RETURNING r.relation_id",
         &[Text::from(home()).into()],
+        |row| row.get::<i32>(1),
     );
+    for relation in renamed.into_iter().flatten() {
+        note_change(relation, "renamed", "columns that its settings name were renamed or dropped");
+    }
 }
 
 /// Tables of that list are gone.
@@ -276,7 +328,7 @@ fn note_gone(list: &str) {
     );
     let gone = query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));
     for relation in gone.into_iter().flatten() {
-        note(relation, "removed", "the table was dropped");
+        note_change(relation, "removed", "the table was dropped");
     }
 }
 
@@ -292,12 +344,14 @@ fn keep_triggers(condition: &str, when: When) {
             continue;
         }
         if watched.is_outgrown() {
+            silence::tell_unseen(&format!("c.oid = {}", watched.relid), true);
             remake(&facts::table(watched.relid), watched.needed());
+            silence::end_of_silence(watched.relation_id);
             query::write(
                 "UPDATE dbm_trail.relation SET level = $2 WHERE relation_id = $1",
                 &[watched.relation_id.into(), Text::from(watched.needed().name()).into()],
             );
-            note(watched.relation_id, "changed", &format!("now {} triggers", watched.needed().name()));
+            note_change(watched.relation_id, "changed", &format!("now {} triggers", watched.needed().name()));
         } else if watched.bare_partitions > 0 {
             for partition in partitions::bare(watched.relid) {
                 for statement in create_on_partition(&partition) {
@@ -318,11 +372,30 @@ pub fn hand_over(watched: &Watched) {
         "UPDATE dbm_trail.relation SET removed_at = pg_catalog.clock_timestamp() WHERE relation_id = $1",
         &[watched.relation_id.into()],
     );
-    note(
+    note_change(
         watched.relation_id,
-        "changed",
+        "joined",
         "a partition of a watched table, which keeps its changes from now on",
     );
+    tell_lost(watched);
+}
+
+/// What was kept back of a table on its own, and is not as a partition.
+fn tell_lost(watched: &Watched) {
+    let (table, columns) = (facts::table(watched.relid), facts::columns(watched.relid));
+    let (own, above) = earlier::own_and_above(&table, &columns, watched.relation_id);
+    let lost = own.lost_in(&above);
+    if !lost.is_empty() {
+        warn(
+            &format!(
+                "columns of {} that its audit trail kept back are logged from now on: {}",
+                table.quoted(),
+                lost.join(", ")
+            ),
+            "It is a partition, and its rows are logged as those of the table above it.",
+            "Call dbm.install_audit_trigger() for that table with these columns in exclude or redact.",
+        );
+    }
 }
 
 /// Those below a partitioned table that were watched on their own.
@@ -338,16 +411,19 @@ pub fn hand_over_below(relid: u32) {
     }
 }
 
-/// New tables of schemas that are watched as a whole.
-fn watch_new(list: &str) {
+/// Of tables that are new in their schemas, those of schemas that are watched as a whole; none of which somebody ended the
+/// watching. `above`: the number in the log of the table of which they were partitions.
+fn watch_new(list: &str, above: Option<i32>) {
     let sql = unwatched(&format!(
-        "c.oid IN ({list}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s) AND NOT EXISTS (
-             SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)"
+        "c.oid IN ({list}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s)
+         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)
+         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.home = $1 AND r.relid = c.oid
+             AND (SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = r.relation_id
+                      AND e.kind IN ('installed', 'removed') ORDER BY e.event_id DESC LIMIT 1) = 'removed')"
     ));
-    let asked = Asked { mode: "auto".to_owned(), store: "diff".to_owned(), ..Asked::default() };
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| row.get::<RegClass>(1));
     for relation in found.into_iter().flatten() {
-        watch(&facts::table(relation.oid().to_u32()), &asked);
+        watch(&facts::table(relation.oid().to_u32()), &Asked::as_before(), above);
     }
 }
 

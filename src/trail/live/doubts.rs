@@ -5,7 +5,9 @@ use super::as_of::when;
 use super::book::{Book, Subject, list, micros, number, text};
 use crate::catalog::Moment;
 use crate::pg::error::warn;
-use crate::pg::trail::{ATTACHED, DETACHED};
+use crate::pg::trail::{ATTACHED, DETACHED, home};
+use crate::trail::stretch::gaps;
+use crate::trail::survey::{SILENT, last_known, short_of_triggers};
 
 /// So many are named.
 const NAMED: usize = 3;
@@ -29,15 +31,16 @@ pub fn say(book: &Book, subject: &Subject, from: Moment, until: Moment) {
 }
 
 fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<String> {
-    if !has_events(book) {
+    if !book.has_events() {
         return Vec::new();
     }
     let sql = format!(
-        "SELECT {}, kind, detail FROM dbm_trail.event
+        "SELECT {}, kind, detail, {} FROM dbm_trail.event
          WHERE relation_id = ANY ($1::pg_catalog.int4[])
-           AND kind IN ('installed', 'disabled', 'dropped', 'enabled', 'removed', '{ATTACHED}', '{DETACHED}')
+           AND kind IN ('installed', {SILENT}, 'enabled', 'joined', 'removed', '{ATTACHED}', '{DETACHED}')
          ORDER BY event_id",
-        micros("happened_at")
+        micros("happened_at"),
+        micros("since")
     );
     let events = book.rows(&sql, &[list(subject.watched.iter().map(|each| each.id))]);
     let mut doubts = Vec::new();
@@ -57,6 +60,8 @@ fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<St
         let is_between = from < at && at <= until;
         match text(event, 1).unwrap_or_default() {
             "disabled" | "dropped" => silent = silent.or(Some(at)),
+            // Nobody saw when.
+            "missing" => silent = silent.or(text(event, 3).and_then(|since| since.parse().ok())).or(Some(at)),
             ATTACHED if is_between => {
                 doubts.push(format!(
                     "rows came with partition {detail} at {}, which no change tells",
@@ -73,16 +78,25 @@ fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<St
             _ => end_of_silence(&mut silent, Some(at), &mut doubts),
         }
     }
+    if silent.is_none() {
+        silent = unseen(book, subject);
+    }
     end_of_silence(&mut silent, None, &mut doubts);
+    for (gone, back) in subject.watched.iter().flat_map(|each| gaps(&each.stretches)) {
+        if gone <= until && back > from {
+            doubts.push(format!("it was not watched from {} to {}", when(gone), when(back)));
+        }
+    }
     doubts
 }
 
-/// Whether the log has its table of events, with those columns: it is not read for anything else.
-fn has_events(book: &Book) -> bool {
-    let found = book.rows(
-        "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = 'dbm_trail' AND c.relname = 'event' AND c.relkind = 'r' AND c.relowner = n.nspowner",
-        &[],
-    );
-    !found.is_empty()
+/// Since when triggers of the table may be out of force of which no event tells: whoever reads writes none.
+fn unseen(book: &Book, subject: &Subject) -> Option<Moment> {
+    let watched = subject.watched.iter().find(|each| each.is_watched)?;
+    let sql = short_of_triggers(&format!("r.relation_id = {}", watched.id));
+    if book.rows(&sql, &[Some(home())]).is_empty() {
+        return None;
+    }
+    let known = format!("SELECT {}", micros(&last_known(&[], true).replace("$1", &watched.id.to_string())));
+    book.rows(&known, &[]).first().map(|row| number(row, 0))
 }

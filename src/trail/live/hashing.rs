@@ -12,6 +12,7 @@ fn long_columns(kind: Kind) -> &'static [&'static str] {
         Kind::Shape => &["attributes::pg_catalog.text"],
         Kind::Activity => &["context::pg_catalog.text", "query"],
         Kind::Change => &["key::pg_catalog.text", "old::pg_catalog.text", "new::pg_catalog.text"],
+        Kind::Event => &["state::pg_catalog.text"],
     }
 }
 
@@ -19,7 +20,8 @@ fn long_columns(kind: Kind) -> &'static [&'static str] {
 fn values(kind: Kind, long: impl Fn(usize) -> String) -> String {
     match kind {
         Kind::Shape => format!(
-            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, {}, r.key::pg_catalog.text, r.fingerprint",
+            "r.shape_id, r.relation_id, {}, r.schema_name, r.table_name, {}, r.key::pg_catalog.text, r.fingerprint,
+             r.relid::pg_catalog.int8, r.home",
             micros("r.seen_at"),
             long(0)
         ),
@@ -39,6 +41,13 @@ fn values(kind: Kind, long: impl Fn(usize) -> String) -> String {
             long(0),
             long(1),
             long(2)
+        ),
+        Kind::Event => format!(
+            "r.event_id, {}, r.transaction_id, r.session_user_name, r.relation_id, r.kind, r.detail, {},
+             r.relid::pg_catalog.int8, {}",
+            micros("r.happened_at"),
+            micros("r.since"),
+            long(0)
         ),
     }
 }
@@ -76,6 +85,7 @@ pub fn columns(kind: Kind) -> (&'static str, &'static str, Option<&'static str>)
         Kind::Shape => ("shape_id", "seen_at", None),
         Kind::Activity => ("activity_id", "happened_at", Some("transaction_id")),
         Kind::Change => ("change_id", "changed_at", Some("transaction_id")),
+        Kind::Event => ("event_id", "happened_at", Some("transaction_id")),
     }
 }
 

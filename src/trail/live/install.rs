@@ -7,16 +7,18 @@ use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 
 use super::ddl::hand_over_below;
+use super::earlier::earlier;
 use super::facts::{self, Table};
+use super::silence;
 use crate::pg::closed::close;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{home, is_ours, is_there, note, unnoticed};
+use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
 use crate::pg::value::{Document, Text};
 use crate::pg::{guard, moment, query, roles};
 use crate::text::quote_identifier;
 use crate::trail::triggers::{self, Level};
-use crate::trail::watch::{self, Asked, Refusal};
+use crate::trail::watch::{self, Asked, Earlier, Refusal};
 use crate::trail::{log, survey};
 
 fn refused(table: &Table, refusal: &Refusal) -> ! {
@@ -99,13 +101,17 @@ pub fn install(relid: u32, asked: &Asked) -> String {
     let table = facts::table(relid);
     check(&table);
     check_rights(&table);
-    watch(&table, asked)
+    watch(&table, asked, None)
 }
 
-/// Has a table watched, whoever asks.
-pub fn watch(table: &Table, asked: &Asked) -> String {
+/// Has a table watched, whoever asks. `above`: the number in the log of the table of which it was a partition.
+pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
     let columns = facts::columns(table.relid);
-    let settings = watch::settings(asked, &columns).unwrap_or_else(|refusal| refused(table, &refusal));
+    // What is asked is looked at before anything is locked, or made.
+    let (said, _) = watch::continued(asked, &Earlier::default(), &columns);
+    if let Err(refusal) = watch::settings(&said, &columns) {
+        refused(table, &refusal);
+    }
     as_extension(|| {
         guard::trusting(|| {
             unnoticed(|| {
@@ -116,23 +122,29 @@ pub fn watch(table: &Table, asked: &Asked) -> String {
                 let needed = if now.needs_rows { Level::Row } else { Level::Statement };
                 let level =
                     watch::level(&asked.mode, needed).unwrap_or_else(|refusal| refused(table, &refusal));
-                let relation = register(&now, asked, level, settings);
+                let columns = facts::columns(now.relid);
+                let (asked, as_before) = watch::continued(asked, &earlier(&now, &columns, above), &columns);
+                let settings =
+                    watch::settings(&asked, &columns).unwrap_or_else(|refusal| refused(table, &refusal));
+                // Before triggers are made it shows which were gone.
+                silence::tell_unseen(&format!("c.oid = {}", now.relid), true);
+                let relation = register(&now, &asked, level, settings);
                 remake(&now, level);
                 if now.kind == 'p' {
                     hand_over_below(now.relid);
                 }
-                note(
+                note_change(
                     relation,
                     "installed",
                     &format!(
-                        "{}: {} triggers, mode {}, store {}",
+                        "{}: {} triggers, mode {}, store {}{as_before}",
                         now.quoted(),
                         level.name(),
                         asked.mode,
                         asked.store
                     ),
                 );
-                format!("{} is watched by {} triggers", now.quoted(), level.name())
+                format!("{} is watched by {} triggers{as_before}", now.quoted(), level.name())
             })
         })
     })
@@ -183,6 +195,7 @@ fn make_log() {
     for statement in log::statements(moment::now()) {
         run(&statement);
     }
+    are_new();
     let made = query::rows_mutable(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'dbm_trail' AND c.relkind IN ('r', 'p')",
@@ -242,6 +255,9 @@ pub fn remove(relid: u32) -> bool {
             unnoticed(|| {
                 run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
                 let had_triggers = !facts::triggers(relid).is_empty();
+                if is_there() {
+                    silence::tell_unseen(&format!("c.oid = {relid}"), true);
+                }
                 drop_triggers(relid);
                 // Where the log is gone, they would refuse every change.
                 if !is_there() {
@@ -255,7 +271,7 @@ pub fn remove(relid: u32) -> bool {
                 let removed =
                     query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));
                 for relation in removed.iter().flatten() {
-                    note(*relation, "removed", &table.quoted());
+                    note_change(*relation, "removed", &table.quoted());
                 }
                 had_triggers || !removed.is_empty()
             })

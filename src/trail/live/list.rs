@@ -110,7 +110,7 @@ pub fn install_all(schemas: &[String], include_new: bool) -> Vec<(String, String
             query::write(sql, &[schema.into()]);
         });
     }
-    let asked = Asked { mode: "auto".to_owned(), store: "diff".to_owned(), ..Asked::default() };
+    let asked = Asked::as_before();
     let mut results = Vec::new();
     for schema in schemas {
         let tables =

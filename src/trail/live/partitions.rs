@@ -68,7 +68,7 @@ pub fn release_detached() {
 }
 
 /// The watched table that a partitioned table is, or belongs to.
-fn watched_above(relid: u32) -> Option<i32> {
+pub fn watched_above(relid: u32) -> Option<i32> {
     let sql = format!(
         "SELECT r.relation_id FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND r.home = $1
              AND (r.relid = {relid} OR r.relid IN (
@@ -83,7 +83,8 @@ pub fn note(partition: Partition) {
     let Some(relation) = watched_above(partition.parent) else { return };
     if has_rows(partition.partition) {
         let name = facts::table(partition.partition).quoted();
-        trail::note(relation, if partition.comes { ATTACHED } else { DETACHED }, &name);
+        let kind = if partition.comes { ATTACHED } else { DETACHED };
+        trail::note_partition(relation, kind, &name, partition.partition);
     }
 }
 
@@ -118,20 +119,22 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
         return;
     }
     let sql = format!(
-        "SELECT DISTINCT r.relation_id, t.quoted
+        "SELECT DISTINCT r.relation_id, t.quoted, t.relid
          FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
-             pg_catalog.unnest($4::pg_catalog.text[])) AS t (schema_name, table_name, quoted)
-         JOIN dbm_trail.shape s ON s.schema_name = t.schema_name AND s.table_name = t.table_name
+             pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]))
+             AS t (schema_name, table_name, quoted, relid)
+         JOIN dbm_trail.shape s ON s.home = $1 AND s.relid = t.relid
+             OR s.home <> $1 AND s.schema_name = t.schema_name AND s.table_name = t.table_name
          JOIN dbm_trail.relation r ON r.relation_id = s.relation_id
          JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
-         WHERE r.home = $1 AND r.removed_at IS NULL
-           AND (r.schema_name <> s.schema_name OR r.table_name <> s.table_name)
+         WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid <> t.relid
            AND COALESCE((SELECT e.kind FROM dbm_trail.event e
-                         WHERE e.relation_id = r.relation_id AND e.detail = t.quoted
+                         WHERE e.relation_id = r.relation_id AND (e.relid = t.relid OR e.detail = t.quoted)
                            AND e.kind IN ('{ATTACHED}', '{DETACHED}')
                          ORDER BY e.event_id DESC LIMIT 1), '') <> '{DETACHED}'
            AND r.relid <> ALL ('{{{}}}'::pg_catalog.oid[])
          ORDER BY 2, 1",
+        gone.join(", "),
         gone.join(", ")
     );
     let texts = |text: fn(&(u32, String, String)) -> String| {
@@ -143,10 +146,13 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
         texts(|table| table.2.clone()).into(),
         texts(|table| quote_qualified(&table.1, &table.2)).into(),
     ];
-    let found = query::rows(&sql, &arguments, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
-    for (relation, name) in found {
-        if let (Some(relation), Some(name)) = (relation, name) {
-            trail::note(relation, DETACHED, &format!("{}, dropped", name.as_str()));
+    let found = query::rows(&sql, &arguments, |row| {
+        Ok((row.get::<i32>(1)?, row.get::<Text>(2)?, row.get::<RegClass>(3)?))
+    });
+    for (relation, name, partition) in found {
+        if let (Some(relation), Some(name), Some(partition)) = (relation, name, partition) {
+            let told = format!("{}, dropped", name.as_str());
+            trail::note_partition(relation, DETACHED, &told, partition.oid().to_u32());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::reverting::{MOST, Revertible, must_see_all, refuse, store};
 use crate::catalog::trail::layout::FLAG_KEY_CHANGED;
 use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
-use crate::pg::trail::reading::table::{Column, within};
+use crate::pg::trail::reading::table::{Column, owner, within};
 use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::NULL;
@@ -63,6 +63,8 @@ struct Range {
     /// The columns, as the key has them in order.
     order: Vec<ColumnId>,
     columns: Vec<Column>,
+    /// Whose the table is.
+    owner: Option<Oid>,
     low: Vec<String>,
     high: Vec<String>,
 }
@@ -91,7 +93,8 @@ impl Range {
             let value = |id| given.iter().find(|&&(found, _)| found == id).map(|(_, value)| value.clone());
             order.iter().map(|&id| value(id).unwrap_or_else(|| NULL.to_owned())).collect()
         };
-        let range = Self { low: values(from), high: values(to), columns, order };
+        let owner = owner(subject.table.oid);
+        let range = Self { low: values(from), high: values(to), columns, owner, order };
         if range.low.iter().chain(&range.high).any(|value| value == NULL) {
             invalid("a key has no NULL", "");
         }
@@ -107,7 +110,7 @@ impl Range {
     /// The places of those keys that are in it.
     fn within(&self, keys: &[Vec<&str>]) -> Vec<usize> {
         let columns: Vec<&Column> = self.columns.iter().collect();
-        within(&columns, keys, &texts(&self.low), &texts(&self.high))
+        within(self.owner, &columns, keys, &texts(&self.low), &texts(&self.high))
     }
 }
 

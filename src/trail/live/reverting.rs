@@ -138,6 +138,14 @@ impl Revertible {
                 "",
             );
         }
+        let known = if done == Done::Inserted { &after } else { &before };
+        if self.key.iter().any(|&column| known.get(column).is_none()) {
+            refuse(
+                &format!("change {} of {} cannot be taken back", change.id, self.table.name),
+                "Rows were told apart by other columns then, so that others could be changed.",
+                "",
+            );
+        }
         let set_back = self.subject.table.columns.iter().find(|column| {
             let Some(live) = self.subject.lineage.names(LIVE) else { return false };
             column.is_identity && live.id(&column.name).is_some_and(|id| before.get(id) != after.get(id))

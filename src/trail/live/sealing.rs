@@ -7,6 +7,7 @@ use pgrx::PgSqlErrorCode;
 
 use super::book::{list, micros, number, text};
 use super::hashing::{columns, hashes};
+use super::relations;
 use crate::catalog::{Moment, Oid};
 use crate::pg::claim::{Claim, Class};
 use crate::pg::closed::close;
@@ -19,10 +20,11 @@ use crate::pg::trail::reading::{Cursor, rows, write};
 use crate::pg::upkeep::{as_role, with_latest_snapshot};
 use crate::pg::{is_standby, moment};
 use crate::text::hex::{from_hex, hex};
+use crate::text::quote_qualified;
 use crate::trail::seal::layout;
 use crate::trail::seal::leaves::{Leaf, packed, root_of, unpacked};
 use crate::trail::seal::merkle::Hash;
-use crate::trail::seal::record::{Kind, Part, Seal};
+use crate::trail::seal::record::{KINDS, Kind, Part, Seal};
 use crate::trail::seal::verify::{Found, Known, Pass, Present, chain};
 
 /// How many rows of a kind one seal has at most: its leaves are one value.
@@ -50,41 +52,60 @@ fn has_seals(owner: Oid) -> bool {
     !found.is_empty()
 }
 
+/// The numbers that rows had at most at some moment.
+#[derive(Clone, Copy)]
+struct Numbers {
+    change: i64,
+    event: i64,
+}
+
+impl Numbers {
+    /// That of a kind, where it is taken by transactions that are known.
+    fn of(self, kind: Kind) -> Option<i64> {
+        match kind {
+            Kind::Shape => None,
+            // An activity has the number of its first change.
+            Kind::Activity | Kind::Change => Some(self.change),
+            Kind::Event => Some(self.event),
+        }
+    }
+}
+
 /// A seal as it is kept.
 struct Kept {
     seal: Seal,
     digest: Hash,
     next: i64,
-    numbers: [i64; 2],
+    numbers: Numbers,
 }
 
 fn kept(owner: Oid) -> Vec<Kept> {
     if !has_seals(owner) {
         return Vec::new();
     }
+    let parts = Kind::ALL.map(|kind| format!("{}, {}_root", kind.plural(), kind.name())).join(", ");
     let sql = format!(
-        "SELECT seal_id, {}, home, until, next, activity_number, change_number, shapes, shape_root, activities,
-                activity_root, changes, change_root, previous, digest
+        "SELECT seal_id, {}, home, until, next, change_number, event_number, previous, digest, {parts}
          FROM dbm_trail.seal ORDER BY seal_id",
         micros("sealed_at")
     );
     rows(Some(owner), &sql, &[])
         .iter()
-        .map(|row| {
-            let part = |place| Part { count: number(row, place), root: hash(text(row, place + 1)) };
-            Kept {
-                seal: Seal {
-                    id: number(row, 0),
-                    at: number(row, 1),
-                    home: text(row, 2).unwrap_or_default().to_owned(),
-                    until: number(row, 3),
-                    parts: [part(7), part(9), part(11)],
-                    previous: hash(text(row, 13)),
-                },
-                next: number(row, 4),
-                numbers: [number(row, 5), number(row, 6)],
-                digest: hash(text(row, 14)),
-            }
+        .map(|row| Kept {
+            seal: Seal {
+                id: number(row, 0),
+                at: number(row, 1),
+                home: text(row, 2).unwrap_or_default().to_owned(),
+                until: number(row, 3),
+                parts: Kind::ALL.map(|kind| {
+                    let place = 9 + 2 * kind.place();
+                    Part { count: number(row, place), root: hash(text(row, place + 1)) }
+                }),
+                previous: hash(text(row, 7)),
+            },
+            next: number(row, 4),
+            numbers: Numbers { change: number(row, 5), event: number(row, 6) },
+            digest: hash(text(row, 8)),
         })
         .collect()
 }
@@ -143,22 +164,23 @@ pub fn seal() -> Vec<Seal> {
 struct Position {
     until: i64,
     next: i64,
-    numbers: [i64; 2],
+    numbers: Numbers,
 }
 
 fn position(owner: Oid) -> Position {
     let found = rows(
         Some(owner),
         "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text,
-                CASE WHEN c.is_called THEN c.last_value ELSE 0 END
-         FROM dbm_trail.change_id c",
+                CASE WHEN c.is_called THEN c.last_value ELSE 0 END,
+                CASE WHEN e.is_called THEN e.last_value ELSE 0 END
+         FROM dbm_trail.change_id c, dbm_trail.event_id e",
         &[],
     );
     let row = found.into_iter().next().unwrap_or_default();
     // After the numbers: whatever transaction comes next takes higher ones.
     let next = next_transaction();
-    // An activity has the number of its first change.
-    Position { until: number(&row, 0), next, numbers: [number(&row, 1); 2] }
+    let numbers = Numbers { change: number(&row, 1), event: number(&row, 2) };
+    Position { until: number(&row, 0), next, numbers }
 }
 
 fn seal_as(owner: Oid) -> Vec<Seal> {
@@ -174,20 +196,16 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
     let from = last.filter(|_| is_home).and_then(|last| {
         kept.iter().rev().find(|kept| kept.seal.home == home && kept.next <= last.seal.until)
     });
-    let from = from.map_or([0, 0], |kept| kept.numbers);
-    let mut waiting = [
-        unsealed(owner, Kind::Shape, &kept, 0, None),
-        unsealed(owner, Kind::Activity, &kept, from[0], until),
-        unsealed(owner, Kind::Change, &kept, from[1], until),
-    ];
+    let from = |kind| from.and_then(|kept| kept.numbers.of(kind)).unwrap_or(0);
+    let mut waiting = Kind::ALL.map(|kind| unsealed(owner, kind, &kept, from(kind), until));
     let mut previous = last.map_or([0; 32], |last| last.digest);
     let mut id = last.map_or(0, |last| last.seal.id);
     let before = last.filter(|_| is_home).map_or(0, |last| last.seal.until);
     let mut sealed = Vec::new();
     while waiting.iter().any(|leaves| !leaves.is_empty()) {
-        let parts: [Vec<Leaf>; 3] = [0, 1, 2].map(|place| {
-            let count = waiting[place].len().min(MOST);
-            waiting[place].drain(..count).collect()
+        let parts: [Vec<Leaf>; KINDS] = Kind::ALL.map(|kind| {
+            let waiting = &mut waiting[kind.place()];
+            waiting.drain(..waiting.len().min(MOST)).collect()
         });
         let is_last = waiting.iter().all(Vec::is_empty);
         id += 1;
@@ -196,9 +214,9 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
             at: moment::now(),
             home: home.clone(),
             until: if is_last { now.until } else { before },
-            parts: [0, 1, 2].map(|place: usize| Part {
-                count: i64::try_from(parts[place].len()).unwrap_or(i64::MAX),
-                root: root_of(&parts[place]),
+            parts: Kind::ALL.map(|kind| {
+                let leaves = &parts[kind.place()];
+                Part { count: i64::try_from(leaves.len()).unwrap_or(i64::MAX), root: root_of(leaves) }
             }),
             previous,
         };
@@ -213,11 +231,10 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
 /// The rows of a table of the log that no seal has, of transactions below `until`, numbered above `from`.
 fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>) -> Vec<Leaf> {
     let (id, _, transaction) = columns(kind);
-    let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
     let mut known: HashSet<i64> = HashSet::new();
     for kept in kept {
-        let may_have = kind == Kind::Shape || kept.numbers[place.saturating_sub(1)] > from;
-        if kept.seal.parts[place].count > 0 && may_have {
+        let may_have = kept.numbers.of(kind).is_none_or(|number| number > from);
+        if kept.seal.part(kind).count > 0 && may_have {
             known
                 .extend(leaves(owner, kind, kept.seal.id).iter().map(|leaf| leaf.id).filter(|&id| id > from));
         }
@@ -232,41 +249,43 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
     rows.map(|row| present(&row).leaf).filter(|leaf| !known.contains(&leaf.id)).collect()
 }
 
-fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; 3]) {
+fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; KINDS]) {
     let bytes = |bytes: &[u8]| Some(format!("\\x{}", hex(bytes)));
+    let number = |number: i64| Some(number.to_string());
+    let mut columns =
+        "seal_id, sealed_at, home, until, next, change_number, event_number, previous, digest".to_owned();
     let mut arguments = vec![
-        Some(seal.id.to_string()),
-        Some(seal.at.to_string()),
+        number(seal.id),
+        number(seal.at),
         Some(seal.home.clone()),
-        Some(seal.until.to_string()),
-        Some(now.next.to_string()),
-        Some(now.numbers[0].to_string()),
-        Some(now.numbers[1].to_string()),
+        number(seal.until),
+        number(now.next),
+        number(now.numbers.change),
+        number(now.numbers.event),
+        bytes(&seal.previous),
+        bytes(&seal.digest()),
     ];
-    for (part, leaves) in seal.parts.iter().zip(leaves) {
-        arguments.push(Some(part.count.to_string()));
-        arguments.push(bytes(&part.root));
-        arguments.push(bytes(&packed(leaves)));
-    }
-    arguments.push(bytes(&seal.previous));
-    arguments.push(bytes(&seal.digest()));
-    let sql = format!(
-        "INSERT INTO dbm_trail.seal (seal_id, sealed_at, home, until, next, activity_number, change_number,
-             shapes, shape_root, shape_leaves, activities, activity_root, activity_leaves,
-             changes, change_root, change_leaves, previous, digest)
-         VALUES ($1::pg_catalog.int8, {}, $3, $4::pg_catalog.int8, $5::pg_catalog.int8, $6::pg_catalog.int8,
-             $7::pg_catalog.int8, $8::pg_catalog.int8, $9::pg_catalog.bytea, $10::pg_catalog.bytea,
-             $11::pg_catalog.int8, $12::pg_catalog.bytea, $13::pg_catalog.bytea,
-             $14::pg_catalog.int8, $15::pg_catalog.bytea, $16::pg_catalog.bytea,
-             $17::pg_catalog.bytea, $18::pg_catalog.bytea)",
+    let mut values = format!(
+        "$1::pg_catalog.int8, {}, $3, $4::pg_catalog.int8, $5::pg_catalog.int8, $6::pg_catalog.int8, $7::pg_catalog.int8,
+         $8::pg_catalog.bytea, $9::pg_catalog.bytea",
         super::book::moment(2)
     );
-    write(Some(owner), &sql, &arguments);
+    for kind in Kind::ALL {
+        let (name, part, first) = (kind.name(), seal.part(kind), arguments.len() + 1);
+        columns.push_str(&format!(", {}, {name}_root, {name}_leaves", kind.plural()));
+        values.push_str(&format!(
+            ", ${first}::pg_catalog.int8, ${}::pg_catalog.bytea, ${}::pg_catalog.bytea",
+            first + 1,
+            first + 2
+        ));
+        arguments.extend([number(part.count), bytes(&part.root), bytes(&packed(&leaves[kind.place()]))]);
+    }
+    write(Some(owner), &format!("INSERT INTO dbm_trail.seal ({columns}) VALUES ({values})"), &arguments);
 }
 
 /// The moment from which on there are partitions of a table of the log: what was before went with its partition.
 fn oldest(owner: Oid, kind: Kind) -> Moment {
-    if kind == Kind::Shape {
+    if !kind.is_partitioned() {
         return Moment::MIN;
     }
     let found = rows(
@@ -296,7 +315,7 @@ fn oldest(owner: Oid, kind: Kind) -> Moment {
 
 /// Leaves of rows that all went with their partitions tell nothing any more; the roots stay.
 fn forget_retired(owner: Oid) {
-    for kind in [Kind::Activity, Kind::Change] {
+    for kind in Kind::ALL {
         let oldest = oldest(owner, kind);
         if oldest == Moment::MIN {
             continue;
@@ -368,17 +387,12 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
     // In another cluster than that of the last seal nothing is known of the transactions that came since.
     let until = seals.last().filter(|last| last.home == home).map(|last| last.until);
     let known = |kind: Kind| {
-        let place = match kind {
-            Kind::Shape => return Known::default(),
-            Kind::Activity => 0,
-            Kind::Change => 1,
-        };
         let here = kept.iter().filter(|kept| kept.seal.home == home && until.is_some());
         Known {
             until,
             // The snapshot is older: whatever is seen is of a lower number.
             next: until.map(|_| next_transaction()),
-            marks: here.map(|kept| (kept.numbers[place], kept.next)).collect(),
+            marks: here.filter_map(|kept| Some((kept.numbers.of(kind)?, kept.next))).collect(),
         }
     };
     let (mut intact, mut unsealed, mut retired) = (0, 0, 0);
@@ -394,31 +408,31 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
         "{} seals: {intact} rows are as they were sealed{gone}, {unsealed} are not sealed yet",
         seals.len()
     );
-    let tables = tables_of(owner, &found);
+    found.extend(relations::wrong(owner));
+    let tables = Tables::of(owner, &found);
     found
         .into_iter()
         .map(|found| {
-            let table = (found.kind == Some(Kind::Change)).then(|| tables.get(&found.id).cloned()).flatten();
+            let table = tables.name(&found);
             (found, table)
         })
         .collect()
 }
 
 fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known) -> Pass {
-    let place = Kind::ALL.iter().position(|&other| other == kind).unwrap_or(0);
     let oldest = oldest(owner, kind);
     let mut pass = Pass::new(kind, oldest, known);
     // Seals by the first row that each has.
     let mut coming: Vec<(i64, usize)> = Vec::new();
     for (at, seal) in seals.iter().enumerate() {
-        if seal.parts[place].count == 0 {
+        if seal.part(kind).count == 0 {
             continue;
         }
         match first_leaf(owner, kind, seal.id) {
             Some(first) => coming.push((first, at)),
             // Its leaves were forgotten with the rows.
             None if oldest != Moment::MIN && is_forgotten(owner, kind, seal.id, oldest) => {
-                pass.retired += seal.parts[place].count
+                pass.retired += seal.part(kind).count
             }
             None => pass.enter(seal, Vec::new()),
         }
@@ -458,21 +472,49 @@ fn is_forgotten(owner: Oid, kind: Kind, seal: i64, oldest: Moment) -> bool {
     !rows(Some(owner), &sql, &[Some(seal.to_string()), Some(oldest.to_string())]).is_empty()
 }
 
-/// Of which watched table these changes are.
-fn tables_of(owner: Oid, found: &[Found]) -> HashMap<i64, String> {
-    let ids: Vec<i64> =
-        found.iter().filter(|found| found.kind == Some(Kind::Change)).map(|found| found.id).collect();
-    if ids.is_empty() {
-        return HashMap::new();
+/// Of which watched tables rows of the log are.
+#[derive(Default)]
+struct Tables(HashMap<(&'static str, i64), String>);
+
+impl Tables {
+    /// Those of what was found.
+    fn of(owner: Oid, found: &[Found]) -> Self {
+        let mut tables = HashMap::new();
+        for (table, sql) in [
+            (
+                Kind::Change.name(),
+                "SELECT c.change_id, s.schema_name, s.table_name
+                 FROM dbm_trail.change c JOIN dbm_trail.shape s ON s.shape_id = c.shape_id
+                 WHERE c.change_id = ANY ($1::pg_catalog.int8[])",
+            ),
+            (
+                Kind::Event.name(),
+                "SELECT e.event_id, r.schema_name, r.table_name
+                 FROM dbm_trail.event e JOIN dbm_trail.relation r ON r.relation_id = e.relation_id
+                 WHERE e.event_id = ANY ($1::pg_catalog.int8[])",
+            ),
+            (
+                relations::TABLE,
+                "SELECT r.relation_id, r.schema_name, r.table_name FROM dbm_trail.relation r
+                 WHERE r.relation_id = ANY ($1::pg_catalog.int8[])",
+            ),
+        ] {
+            let ids: Vec<i64> =
+                found.iter().filter(|found| found.table == table).map(|found| found.id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            for row in rows(Some(owner), sql, &[list(ids)]) {
+                let name = quote_qualified(text(&row, 1).unwrap_or(""), text(&row, 2).unwrap_or(""));
+                tables.insert((table, number(&row, 0)), name);
+            }
+        }
+        Self(tables)
     }
-    let found = rows(
-        Some(owner),
-        "SELECT c.change_id, pg_catalog.format('%I.%I', s.schema_name, s.table_name)
-         FROM dbm_trail.change c JOIN dbm_trail.shape s ON s.shape_id = c.shape_id
-         WHERE c.change_id = ANY ($1::pg_catalog.int8[])",
-        &[list(ids)],
-    );
-    found.iter().filter_map(|row| Some((number(row, 0), text(row, 1)?.to_owned()))).collect()
+
+    fn name(&self, found: &Found) -> Option<String> {
+        self.0.get(&(found.table, found.id)).cloned()
+    }
 }
 
 /// The job of the worker: seals, where there is a log; returns what to say.
@@ -481,6 +523,6 @@ pub fn seal_if_any() -> String {
         return String::new();
     }
     let sealed = seal();
-    let rows: i64 = sealed.iter().map(|seal| seal.parts[2].count).sum();
+    let rows: i64 = sealed.iter().map(|seal| seal.part(Kind::Change).count).sum();
     if sealed.is_empty() { String::new() } else { format!("{rows} changes in {} seals", sealed.len()) }
 }

@@ -7,11 +7,11 @@ use super::facts;
 use super::install::remake;
 use crate::pg::error::warn;
 use crate::pg::query;
-use crate::pg::trail::note;
+use crate::pg::trail::{home, note, note_since};
 use crate::pg::value::{RegClass, Text};
 use crate::text::{quote_literal, quote_qualified};
-use crate::trail::survey::Watched;
-use crate::trail::triggers::{Level, PREFIX};
+use crate::trail::survey::{SILENT, Watched, last_known, short_of_triggers};
+use crate::trail::triggers::{Level, PREFIX, kinds};
 
 /// After what a table is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,21 +139,70 @@ pub fn told(watched: &Watched, when: When) -> bool {
     if is_put_back {
         let level = Level::parse(&watched.level).unwrap_or(Level::Row);
         remake(&facts::table(watched.relid), level);
+        end_of_silence(watched.relation_id);
     }
     is_put_back
 }
 
-/// Writes down that all triggers are in force again, if they were not.
-fn end_of_silence(relation: i32) {
-    let last = query::rows(
-        "SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = $1
-             AND e.kind IN ('installed', 'disabled', 'dropped', 'enabled') ORDER BY e.event_id DESC LIMIT 1",
-        &[relation.into()],
-        |row| row.get::<Text>(1),
+/// Whether the last that was written down of a table's triggers is that they are not in force.
+fn is_silent(relation: i32) -> bool {
+    let sql = format!(
+        "SELECT e.kind IN ({SILENT}) FROM dbm_trail.event e WHERE e.relation_id = $1
+             AND e.kind IN ('installed', 'enabled', {SILENT}) ORDER BY e.event_id DESC LIMIT 1"
     );
-    let was_silent = last.into_iter().flatten().any(|kind| matches!(kind.as_str(), "disabled" | "dropped"));
-    if was_silent {
+    let last = query::rows(&sql, &[relation.into()], |row| row.get::<bool>(1));
+    last.into_iter().flatten().any(|is_silent| is_silent)
+}
+
+/// Writes down that all triggers are in force again, if they were not.
+pub fn end_of_silence(relation: i32) {
+    if is_silent(relation) {
         note(relation, "enabled", "all its triggers are in force");
+    }
+}
+
+/// Writes down, and says where that is asked, which of the watched tables that `condition` on `r` and `c` picks are without triggers that
+/// nobody saw go: they went with the extension, or while no event trigger was in force. To be asked before they are put
+/// back by whatever way, and before a statement changes what there is.
+pub fn tell_unseen(condition: &str, warns: bool) {
+    let home = [Text::from(home()).into()];
+    let found = query::rows(&short_of_triggers(condition), &home, |row| row.get::<i32>(1));
+    let unseen: Vec<String> = found
+        .into_iter()
+        .flatten()
+        .filter(|&relation| !is_silent(relation))
+        .map(|relation| relation.to_string())
+        .collect();
+    if unseen.is_empty() {
+        return;
+    }
+    let those = format!("r.home = $1 AND c.oid = r.relid AND r.relation_id IN ({})", unseen.join(", "));
+    for (watched, _) in facts::survey(&those) {
+        let name = quote_qualified(&watched.name.0, &watched.name.1);
+        let lacking = watched.lacking();
+        let are_all = lacking.len() == kinds(Level::parse(&watched.level).unwrap_or(Level::Row)).len();
+        let gone = lacking.iter().map(|kind| format!("{PREFIX}{kind}: gone"));
+        let what = gone.chain(watched.silenced.iter().cloned()).collect::<Vec<_>>().join(", ");
+        // One that is out of force may have been that for as long as those are that are gone.
+        let since = last_known(&lacking, are_all || lacking.is_empty());
+        note_since(watched.relation_id, "missing", &what, &since);
+        if !warns {
+            continue;
+        }
+        warn(
+            &format!("audit triggers of {name} were found out of force: {what}"),
+            "Nobody saw it happen. What was changed meanwhile is not in the log.",
+            "",
+        );
+    }
+}
+
+/// The extension is about to be dropped, and all triggers with it: nobody will be there to see it.
+pub fn extension_goes() {
+    for (watched, _) in facts::survey("r.home = $1 AND c.oid = r.relid") {
+        if !is_silent(watched.relation_id) {
+            note(watched.relation_id, "dropped", "all its triggers, with the extension");
+        }
     }
 }
 

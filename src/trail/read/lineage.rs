@@ -41,6 +41,15 @@ pub struct Attribute {
     pub logged: Logged,
 }
 
+/// Which table held rows: by what it is known, and how it was called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number and the database in which it has that, whatever it is called there.
+    pub origin: String,
+    /// Its qualified name, by which it is found again after a restore.
+    pub name: String,
+}
+
 /// A table as changes found it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
@@ -53,7 +62,7 @@ pub struct Shape {
     /// The names of the columns that tell its rows apart; none where the whole row does.
     pub key: Vec<String>,
     /// Which table held the rows: the same for all shapes of a table, another for each of its partitions.
-    pub holder: String,
+    pub holder: Holder,
 }
 
 /// The number of the shape that the table has now; those of its partitions are below it, from [`FIRST_LIVE`].
@@ -71,8 +80,8 @@ pub struct Names {
     pub key: Vec<ColumnId>,
     /// Whether that is the whole row, for want of a key.
     pub is_whole_row: bool,
-    /// Which table held the rows.
-    pub holder: String,
+    /// Which table held the rows: one of the holders of the lineage.
+    holder: usize,
     seen_at: i64,
 }
 
@@ -101,22 +110,9 @@ impl Lineage {
     pub fn new(mut shapes: Vec<Shape>) -> Self {
         // The live shape of the table itself comes first: what the columns are called now holds for all.
         shapes.sort_by_key(|shape| std::cmp::Reverse((shape.id == LIVE, shape.id)));
-        let mut holders: Vec<&str> = Vec::new();
-        for shape in &shapes {
-            if !holders.contains(&&*shape.holder) {
-                holders.push(&shape.holder);
-            }
-        }
-        let holders: Vec<String> = holders.into_iter().map(str::to_owned).collect();
-        let mut chains: Vec<Vec<Shape>> = holders.iter().map(|_| Vec::new()).collect();
-        for shape in shapes {
-            if let Some(place) = holders.iter().position(|holder| *holder == shape.holder) {
-                chains[place].push(shape);
-            }
-        }
         let mut builder = Builder::default();
-        for chain in chains {
-            builder.follow(chain);
+        for (holder, chain) in chains(shapes).into_iter().enumerate() {
+            builder.follow(holder, chain);
         }
         Self { shapes: builder.shapes, width: builder.width }
     }
@@ -142,13 +138,13 @@ impl Lineage {
 
     /// Whether a TRUNCATE that found this shape emptied the table as a whole, and not one of its partitions.
     pub fn is_whole_table(&self, shape: i32) -> bool {
-        let own = self.shapes.get(&LIVE).map(|names| &names.holder);
-        self.shapes.get(&shape).is_none_or(|names| own.is_none_or(|own| *own == names.holder))
+        let own = self.shapes.get(&LIVE).map(|names| names.holder);
+        self.shapes.get(&shape).is_none_or(|names| own.is_none_or(|own| own == names.holder))
     }
 
     /// Whether two shapes are of the same table or partition.
     pub fn is_same_holder(&self, one: i32, other: i32) -> bool {
-        let holder = |shape| self.shapes.get(&shape).map(|names: &Names| &names.holder);
+        let holder = |shape| self.shapes.get(&shape).map(|names: &Names| names.holder);
         holder(one) == holder(other)
     }
 
@@ -156,6 +152,45 @@ impl Lineage {
     pub fn last(&self) -> Option<&Names> {
         self.shapes.values().next_back()
     }
+}
+
+/// The shapes of each table that held rows, the last first: by what it is known, and where a restore made it anew, by its
+/// name. The shapes come the last first. A restored table is the one that had its name when the dump was made: of it there
+/// are later shapes, or it is there now, under that name.
+fn chains(shapes: Vec<Shape>) -> Vec<Vec<Shape>> {
+    let mut chains: Vec<Vec<Shape>> = Vec::new();
+    for shape in shapes {
+        match chains
+            .iter_mut()
+            .find(|chain| chain.iter().any(|other| other.holder.origin == shape.holder.origin))
+        {
+            Some(chain) => chain.push(shape),
+            None => chains.push(vec![shape]),
+        }
+    }
+    // Each goes to the one that follows on it, the one after which nothing followed first.
+    let mut place = 0;
+    while place < chains.len() {
+        let is_live = chains[place].first().is_some_and(|last| last.id >= FIRST_LIVE);
+        let later = (!is_live)
+            .then(|| chains.iter().position(|later| is_continued(&chains[place], later)))
+            .flatten()
+            .filter(|&later| later != place);
+        match later {
+            Some(later) => {
+                let earlier = chains.remove(place);
+                chains[later - usize::from(later > place)].extend(earlier);
+            }
+            None => place += 1,
+        }
+    }
+    chains
+}
+
+/// Whether the first shape of the one is the next of the other, that of a table made anew.
+fn is_continued(earlier: &[Shape], later: &[Shape]) -> bool {
+    let (Some(last), Some(first)) = (earlier.first(), later.last()) else { return false };
+    last.id < first.id && last.holder.name == first.holder.name
 }
 
 /// Gives columns their ids, from now back to the first shape.
@@ -175,7 +210,7 @@ impl Builder {
     }
 
     /// The shapes of one table, the last first.
-    fn follow(&mut self, chain: Vec<Shape>) {
+    fn follow(&mut self, holder: usize, chain: Vec<Shape>) {
         let mut later: Option<Vec<(ColumnId, Attribute)>> = None;
         let mut gone_here: HashMap<String, usize> = HashMap::new();
         for shape in chain {
@@ -215,13 +250,7 @@ impl Builder {
             }
             later = Some(columns.clone());
             let is_whole_row = shape.key.is_empty();
-            let names = Names {
-                columns,
-                key: Vec::new(),
-                is_whole_row,
-                holder: shape.holder,
-                seen_at: shape.seen_at,
-            };
+            let names = Names { columns, key: Vec::new(), is_whole_row, holder, seen_at: shape.seen_at };
             let mut key: Vec<ColumnId> = if shape.key.is_empty() {
                 names.columns.iter().map(|&(id, _)| id).collect()
             } else {
@@ -259,13 +288,18 @@ pub mod sample {
             })
             .collect::<Vec<_>>();
         let key = columns.first().map(|&(_, name)| name.to_owned()).into_iter().collect();
-        Shape { id, seen_at, attributes, key, holder: "t".to_owned() }
+        Shape { id, seen_at, attributes, key, holder: holder("t") }
+    }
+
+    /// A table that is known by its name.
+    pub fn holder(name: &str) -> Holder {
+        Holder { origin: name.to_owned(), name: name.to_owned() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sample::shape;
+    use super::sample::{holder, shape};
     use super::*;
 
     fn id(lineage: &Lineage, shape: i32, name: &str) -> ColumnId {
@@ -300,7 +334,7 @@ mod tests {
 
     #[test]
     fn partitions_count_each_for_itself() {
-        let of = |holder: &str, shape: Shape| Shape { holder: holder.to_owned(), ..shape };
+        let of = |name: &str, shape: Shape| Shape { holder: holder(name), ..shape };
         let lineage = Lineage::new(vec![
             of("a", shape(1, 10, &[(1, "id"), (2, "name"), (3, "size")])),
             of("b", shape(2, 20, &[(2, "id"), (1, "size"), (4, "label")])),
@@ -312,6 +346,29 @@ mod tests {
         assert_eq!(id(&lineage, 2, "label"), id(&lineage, LIVE, "label"));
         assert_eq!(id(&lineage, 1, "size"), id(&lineage, 2, "size"));
         assert_eq!(lineage.width, 3);
+    }
+
+    #[test]
+    fn a_partition_is_itself_by_any_name() {
+        let of = |origin: &str, name: &str, shape: Shape| Shape {
+            holder: Holder { origin: origin.to_owned(), name: name.to_owned() },
+            ..shape
+        };
+        let lineage = Lineage::new(vec![
+            of("old/7", "p1", shape(1, 10, &[(1, "id"), (3, "name")])),
+            of("new/8", "p1", shape(2, 20, &[(1, "id"), (2, "name")])),
+            of("new/8", "q1", shape(3, 30, &[(1, "id"), (2, "label")])),
+            of("new/5", "t", shape(LIVE, 99, &[(1, "id"), (2, "text")])),
+            of("new/8", "r1", shape(LIVE - 1, 99, &[(1, "id"), (2, "text")])),
+            // Another that is called as the one was.
+            of("new/9", "p1", shape(LIVE - 2, 99, &[(1, "id"), (2, "text")])),
+        ]);
+        for (shape, name) in [(1, "name"), (2, "name"), (3, "label")] {
+            assert_eq!(id(&lineage, shape, name), id(&lineage, LIVE, "text"), "{shape}");
+            assert!(lineage.is_same_holder(shape, LIVE - 1), "{shape}");
+        }
+        assert!(!lineage.is_same_holder(1, LIVE - 2));
+        assert!(!lineage.is_whole_table(3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::change::{Change, Operation};
-use super::lineage::{ColumnId, Lineage};
+use super::lineage::{ColumnId, LIVE, Lineage, Names};
 use super::row::{Key, Row, images, key_columns};
 
 /// Why a table cannot be told as it was.
@@ -39,83 +39,55 @@ enum Fate {
     Was(Row),
 }
 
-/// Changes taken back, the last first.
+/// Changes taken back, the last first. Where the key got other columns on the way, a row is told by those of now in the
+/// changes since and by those of then in the ones before: one stage follows the other, and each takes the rows as the one
+/// before it left them.
 pub struct Rewind {
     lineage: Rc<Lineage>,
-    /// What tells the table's rows apart now.
+    /// At least one; the last is that of the changes that are being taken back.
+    stages: Vec<Stage>,
+}
+
+/// So many times a key may have changed: partitions of which each has a key of its own are not followed.
+const MOST_STAGES: usize = 16;
+
+/// Changes during which the same columns told rows apart.
+struct Stage {
     key: Vec<ColumnId>,
     reached: HashMap<Key, Vec<Source>>,
     fates: HashMap<Key, Vec<Fate>>,
+    /// Rows that came back and are not in the table, or not so.
+    restored: Vec<Row>,
 }
 
-impl Rewind {
-    /// From now, where these columns tell rows apart.
-    pub fn new(lineage: &Rc<Lineage>, key: Vec<ColumnId>) -> Self {
-        Self { lineage: Rc::clone(lineage), key, reached: HashMap::new(), fates: HashMap::new() }
+impl Stage {
+    fn new(key: Vec<ColumnId>) -> Self {
+        Self { key, reached: HashMap::new(), fates: HashMap::new(), restored: Vec::new() }
     }
 
-    fn take(&mut self, key: Key) -> Source {
+    fn take(&mut self, key: Key, width: usize) -> Source {
         let found = self.reached.get_mut(&key).and_then(Vec::pop);
-        found.unwrap_or_else(|| Source::Live(key, Row::unknown(self.lineage.width)))
+        found.unwrap_or_else(|| Source::Live(key, Row::unknown(width)))
     }
 
     fn put(&mut self, key: Key, source: Source) {
         self.reached.entry(key).or_default().push(source);
     }
 
-    /// Takes one change back.
-    pub fn undo(&mut self, change: &Change) -> Result<(), Barred> {
-        if change.operation == Operation::Truncate {
-            return Err(Barred::Truncate(change.at));
-        }
-        let names = self.lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
-        let key = key_columns(names);
-        if key != self.key {
-            return Err(Barred::OtherKey(change.id));
-        }
-        let (before, after) = images(change, names, self.lineage.width);
-        let (old_key, new_key) = (before.key(&key), after.key(&key));
-        match change.operation {
-            Operation::Insert => {
-                if let Source::Live(live, _) = self.take(new_key) {
-                    self.fates.entry(live).or_default().push(Fate::Gone);
-                }
-            }
-            Operation::Update => {
-                let source = match self.take(new_key) {
-                    Source::Live(live, mut values) => {
-                        values.overlay_row(&before);
-                        Source::Live(live, values)
-                    }
-                    Source::Restored(mut row) => {
-                        row.overlay_row(&before);
-                        Source::Restored(row)
-                    }
-                };
-                self.put(old_key, source);
-            }
-            Operation::Delete => self.put(old_key, Source::Restored(before)),
-            Operation::Truncate => {}
-        }
-        Ok(())
-    }
-
-    /// All changes were taken back: the rows that are no longer in the table.
-    pub fn finish(&mut self) -> Vec<Row> {
-        let mut restored = Vec::new();
+    /// Its changes were all taken back.
+    fn end(&mut self) {
         for source in std::mem::take(&mut self.reached).into_values().flatten() {
             match source {
                 Source::Live(live, values) => {
                     self.fates.entry(live).or_default().push(Fate::Was(values));
                 }
-                Source::Restored(row) => restored.push(row),
+                Source::Restored(row) => self.restored.push(row),
             }
         }
-        restored
     }
 
-    /// What a row of the table was then; `None` where it was not there.
-    pub fn was(&mut self, mut row: Row) -> Option<Row> {
+    /// What a row was before its changes; `None` where it was not there.
+    fn was(&mut self, mut row: Row) -> Option<Row> {
         match self.fates.get_mut(&row.key(&self.key)).and_then(Vec::pop) {
             None => Some(row),
             Some(Fate::Gone) => None,
@@ -125,10 +97,96 @@ impl Rewind {
             }
         }
     }
+}
+
+impl Rewind {
+    /// From now, where these columns tell rows apart.
+    pub fn new(lineage: &Rc<Lineage>, key: Vec<ColumnId>) -> Self {
+        Self { lineage: Rc::clone(lineage), stages: vec![Stage::new(key)] }
+    }
+
+    /// The stage in which these columns tell rows apart.
+    fn stage(&mut self, key: Vec<ColumnId>, change: &Change) -> Result<&mut Stage, Barred> {
+        let is_other = self.stages.last().is_none_or(|stage| stage.key != key);
+        if is_other {
+            // Rows of now have values for columns that they have now.
+            let live = self.lineage.names(LIVE);
+            let is_there = |&column: &ColumnId| live.is_some_and(|live| live.attribute(column).is_some());
+            let is_whole = self
+                .lineage
+                .names(change.shape)
+                .is_some_and(|names| names.is_whole_row || names.key.len() == key.len());
+            if self.stages.len() == MOST_STAGES || !is_whole || !key.iter().all(is_there) {
+                return Err(Barred::OtherKey(change.id));
+            }
+            if let Some(last) = self.stages.last_mut() {
+                last.end();
+            }
+            self.stages.push(Stage::new(key));
+        }
+        self.stages.last_mut().ok_or(Barred::OtherKey(change.id))
+    }
+
+    /// Takes one change back.
+    pub fn undo(&mut self, change: &Change) -> Result<(), Barred> {
+        if change.operation == Operation::Truncate {
+            return Err(Barred::Truncate(change.at));
+        }
+        let width = self.lineage.width;
+        let names = self.lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
+        let key = key_columns(names);
+        let (before, after) = images(change, names, width);
+        let (old_key, new_key) = (before.key(&key), after.key(&key));
+        let stage = self.stage(key, change)?;
+        match change.operation {
+            Operation::Insert => {
+                if let Source::Live(live, _) = stage.take(new_key, width) {
+                    stage.fates.entry(live).or_default().push(Fate::Gone);
+                }
+            }
+            Operation::Update => {
+                let source = match stage.take(new_key, width) {
+                    Source::Live(live, mut values) => {
+                        values.overlay_row(&before);
+                        Source::Live(live, values)
+                    }
+                    Source::Restored(mut row) => {
+                        row.overlay_row(&before);
+                        Source::Restored(row)
+                    }
+                };
+                stage.put(old_key, source);
+            }
+            Operation::Delete => stage.put(old_key, Source::Restored(before)),
+            Operation::Truncate => {}
+        }
+        Ok(())
+    }
+
+    /// All columns that told rows apart on the way.
+    pub fn key_columns(&self) -> impl Iterator<Item = ColumnId> {
+        self.stages.iter().flat_map(|stage| stage.key.iter().copied())
+    }
+
+    /// All changes were taken back: the rows that are no longer in the table.
+    pub fn finish(&mut self) -> Vec<Row> {
+        let mut restored: Vec<Row> = Vec::new();
+        for stage in &mut self.stages {
+            stage.end();
+            restored = restored.into_iter().filter_map(|row| stage.was(row)).collect();
+            restored.append(&mut stage.restored);
+        }
+        restored
+    }
+
+    /// What a row of the table was then; `None` where it was not there.
+    pub fn was(&mut self, row: Row) -> Option<Row> {
+        self.stages.iter_mut().try_fold(row, |row, stage| stage.was(row))
+    }
 
     /// How many rows the log has that the table does not: it was changed while nobody watched.
     pub fn missing(&self) -> usize {
-        self.fates.values().map(Vec::len).sum()
+        self.stages.iter().flat_map(|stage| stage.fates.values()).map(Vec::len).sum()
     }
 }
 
@@ -137,6 +195,9 @@ pub struct Replay {
     lineage: Rc<Lineage>,
     /// The rows by key, each with the shape in which it was written last.
     rows: BTreeMap<Key, Vec<(Row, i32)>>,
+    /// What tells rows apart, with a shape of the table or partition that holds them; and how often that changed.
+    keys: Vec<(i32, Vec<ColumnId>)>,
+    key_changes: usize,
     /// How many rows were met of which the log does not know where they came from.
     pub strangers: usize,
     begins_empty: bool,
@@ -145,7 +206,48 @@ pub struct Replay {
 impl Replay {
     /// From nothing.
     pub fn new(lineage: &Rc<Lineage>) -> Self {
-        Self { lineage: Rc::clone(lineage), rows: BTreeMap::new(), strangers: 0, begins_empty: false }
+        Self {
+            lineage: Rc::clone(lineage),
+            rows: BTreeMap::new(),
+            keys: Vec::new(),
+            key_changes: 0,
+            strangers: 0,
+            begins_empty: false,
+        }
+    }
+
+    /// What tells the rows of a change apart; where other columns did before, the rows are told by these from now on.
+    fn key(&mut self, change: &Change, names: &Names) -> Result<Vec<ColumnId>, Barred> {
+        let key = key_columns(names);
+        let lineage = Rc::clone(&self.lineage);
+        let known = self.keys.iter_mut().find(|(shape, _)| lineage.is_same_holder(*shape, change.shape));
+        match known {
+            Some((_, known)) if *known == key => return Ok(key),
+            Some((_, known)) => known.clone_from(&key),
+            None => {
+                self.keys.push((change.shape, key.clone()));
+                return Ok(key);
+            }
+        }
+        self.key_changes += 1;
+        if self.key_changes == MOST_STAGES {
+            return Err(Barred::OtherKey(change.id));
+        }
+        let mut rows: BTreeMap<Key, Vec<(Row, i32)>> = BTreeMap::new();
+        for (old, of_it) in std::mem::take(&mut self.rows) {
+            for (row, shape) in of_it {
+                let place = if !lineage.is_same_holder(shape, change.shape) {
+                    old.clone()
+                } else if names.is_whole_row || key.iter().all(|&column| row.get(column).is_some()) {
+                    row.key(&key)
+                } else {
+                    return Err(Barred::OtherKey(change.id));
+                };
+                rows.entry(place).or_default().push((row, shape));
+            }
+        }
+        self.rows = rows;
+        Ok(key)
     }
 
     fn take(&mut self, key: &Key) -> Row {
@@ -171,9 +273,10 @@ impl Replay {
             }
             return Ok(());
         }
-        let names = self.lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
-        let key = key_columns(names);
-        let (before, after) = images(change, names, self.lineage.width);
+        let lineage = Rc::clone(&self.lineage);
+        let names = lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
+        let key = self.key(change, names)?;
+        let (before, after) = images(change, names, lineage.width);
         match change.operation {
             Operation::Insert => {
                 self.rows.entry(after.key(&key)).or_default().push((after, change.shape));
@@ -206,9 +309,10 @@ impl Replay {
         self.rows.values().flatten().map(|(row, _)| row)
     }
 
-    /// The row of that key that is there.
-    pub fn row(&self, key: &Key) -> Option<&Row> {
-        self.rows.get(key).and_then(|rows| rows.last()).map(|(row, _)| row)
+    /// The row that is there and is told apart by the same values as this one.
+    pub fn row_like(&self, like: &Row) -> Option<&Row> {
+        let found = |key: &[ColumnId]| self.rows.get(&like.key(key)).and_then(|rows| rows.last());
+        self.keys.iter().find_map(|(_, key)| found(key)).map(|(row, _)| row)
     }
 }
 
@@ -332,7 +436,7 @@ mod tests {
     #[test]
     fn truncate_of_a_partition_leaves_the_others() {
         let of = |holder: &str, id| super::super::lineage::Shape {
-            holder: holder.to_owned(),
+            holder: super::super::lineage::sample::holder(holder),
             ..shape(id, 10, &[(1, "id")])
         };
         let lineage = Rc::new(Lineage::new(vec![of("a", 1), of("b", 2), of("t", 3), of("t", LIVE)]));
@@ -344,6 +448,82 @@ mod tests {
         assert!(!replay.begins_empty());
         replay.apply(&change(4, 3, "T", "{}", "{}", "{}")).unwrap();
         assert_eq!((replay.rows().count(), replay.begins_empty()), (0, true));
+    }
+
+    /// A table that got a tenant, of which the key then begins.
+    fn tenants() -> Rc<Lineage> {
+        let keyed = |shape: super::super::lineage::Shape| super::super::lineage::Shape {
+            key: vec!["tenant".to_owned(), "id".to_owned()],
+            ..shape
+        };
+        let columns = [(1, "id"), (2, "v"), (3, "tenant")];
+        Rc::new(Lineage::new(vec![
+            shape(1, 10, &[(1, "id"), (2, "v")]),
+            shape(2, 20, &columns),
+            keyed(shape(3, 40, &columns)),
+            keyed(shape(LIVE, 99, &columns)),
+        ]))
+    }
+
+    #[test]
+    fn rows_are_followed_through_keys() {
+        let lineage = tenants();
+        let changes = [
+            change(1, 1, "I", r#"{"id": 1}"#, "{}", r#"{"id": 1, "v": "a"}"#),
+            change(2, 1, "I", r#"{"id": 2}"#, "{}", r#"{"id": 2, "v": "b"}"#),
+            change(3, 2, "U", r#"{"id": 1}"#, r#"{"tenant": null}"#, r#"{"tenant": 7}"#),
+            change(4, 2, "U", r#"{"id": 2}"#, r#"{"tenant": null}"#, r#"{"tenant": 8}"#),
+            change(5, 2, "U", r#"{"id": 1}"#, r#"{"v": "a"}"#, r#"{"v": "A"}"#),
+            change(6, 3, "I", r#"{"id": 1, "tenant": 8}"#, "{}", r#"{"id": 1, "tenant": 8, "v": "c"}"#),
+            change(7, 3, "U", r#"{"id": 1, "tenant": 7}"#, r#"{"v": "A"}"#, r#"{"v": "AA"}"#),
+            change(8, 3, "D", r#"{"id": 2, "tenant": 8}"#, r#"{"id": 2, "tenant": 8, "v": "b"}"#, "{}"),
+        ];
+        let names = lineage.names(LIVE).unwrap();
+        let live = [r#"{"id": 1, "tenant": 7, "v": "AA"}"#, r#"{"id": 1, "tenant": 8, "v": "c"}"#];
+        for (until, shape, expected) in [
+            (7, 3, vec![live[0], live[1], r#"{"id": 2, "tenant": 8, "v": "b"}"#]),
+            (4, 2, vec![r#"{"id": 1, "v": "a", "tenant": 7}"#, r#"{"id": 2, "v": "b", "tenant": 8}"#]),
+            (2, 1, vec![r#"{"id": 1, "v": "a"}"#, r#"{"id": 2, "v": "b"}"#]),
+            (1, 1, vec![r#"{"id": 1, "v": "a"}"#]),
+        ] {
+            let mut rewind = Rewind::new(&lineage, key_columns(names));
+            for change in changes.iter().rev().filter(|change| change.id > until) {
+                rewind.undo(change).unwrap();
+            }
+            let mut rows = rewind.finish();
+            rows.extend(live.iter().filter_map(|text| rewind.was(Row::of(lineage.width, names, &of(text)))));
+            assert_eq!(rewind.missing(), 0);
+            let mut replay = Replay::new(&lineage);
+            for change in changes.iter().filter(|change| change.id <= until) {
+                replay.apply(change).unwrap();
+            }
+            assert_eq!(replay.strangers, 0);
+            let mut expected: Vec<Row> = expected
+                .iter()
+                .map(|text| Row::of(lineage.width, lineage.names(shape).unwrap(), &of(text)))
+                .collect();
+            let order =
+                |rows: &mut Vec<Row>| rows.sort_by_key(|row| texts(&lineage, shape, vec![row.clone()]));
+            let mut forward: Vec<Row> = replay.rows().cloned().collect();
+            for rows in [&mut rows, &mut forward, &mut expected] {
+                order(rows);
+            }
+            let shown = |rows: &[Row]| texts(&lineage, shape, rows.to_vec());
+            assert_eq!(shown(&rows), shown(&expected), "back to {until}");
+            assert_eq!(shown(&forward), shown(&expected), "forward to {until}");
+        }
+    }
+
+    #[test]
+    fn a_key_whose_columns_are_gone_is_not_followed() {
+        let lineage = Rc::new(Lineage::new(vec![
+            shape(1, 10, &[(1, "old"), (2, "id")]),
+            shape(2, 20, &[(2, "id")]),
+            shape(LIVE, 99, &[(2, "id")]),
+        ]));
+        let key = key_columns(lineage.names(LIVE).unwrap());
+        let insert = change(1, 1, "I", r#"{"old": 1}"#, "{}", r#"{"old": 1, "id": 2}"#);
+        assert_eq!(Rewind::new(&lineage, key).undo(&insert), Err(Barred::OtherKey(1)));
     }
 
     #[test]

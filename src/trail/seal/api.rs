@@ -5,17 +5,29 @@ use pgrx::prelude::*;
 use crate::pg::moment::timestamp;
 use crate::pg::value::{JsonText, Text};
 use crate::trail::live::sealing;
+use crate::trail::seal::record::{Kind, Seal};
+
+fn counts(seal: &Seal) -> [i64; 3] {
+    [Kind::Change, Kind::Activity, Kind::Event].map(|kind| seal.part(kind).count)
+}
 
 /// `dbm.seal_audit_log()`: seals what is in the log of transactions that are over; says what it sealed, seal by seal.
 #[pg_extern(volatile, parallel_unsafe)]
 fn seal_audit_log() -> TableIterator<
     'static,
-    (name!(seal_id, i64), name!(changes, i64), name!(activities, i64), name!(digest, Text)),
+    (
+        name!(seal_id, i64),
+        name!(changes, i64),
+        name!(activities, i64),
+        name!(events, i64),
+        name!(digest, Text),
+    ),
 > {
     let sealed = sealing::seal();
     TableIterator::new(sealed.into_iter().map(|seal| {
         let digest = sealing::hex_digest(&seal);
-        (seal.id, seal.parts[2].count, seal.parts[1].count, digest.into())
+        let [changes, activities, events] = counts(&seal);
+        (seal.id, changes, activities, events, digest.into())
     }))
 }
 
@@ -39,7 +51,7 @@ fn verify_audit_log(
     TableIterator::new(found.into_iter().map(|(found, table)| {
         (
             found.problem.name().into(),
-            found.kind.map_or("seal", |kind| kind.name()).into(),
+            found.table.into(),
             found.id,
             found.seal,
             found.at.map(timestamp),
@@ -58,10 +70,12 @@ fn audit_log_digests() -> TableIterator<
         name!(sealed_at, TimestampWithTimeZone),
         name!(changes, i64),
         name!(activities, i64),
+        name!(events, i64),
         name!(digest, Text),
     ),
 > {
     TableIterator::new(sealing::seals().into_iter().map(|(seal, digest)| {
-        (seal.id, timestamp(seal.at), seal.parts[2].count, seal.parts[1].count, digest.into())
+        let [changes, activities, events] = counts(&seal);
+        (seal.id, timestamp(seal.at), changes, activities, events, digest.into())
     }))
 }

@@ -3,6 +3,9 @@
 use super::merkle::{Hash, of_text};
 use crate::text::hex::hex;
 
+/// How many kinds there are.
+pub const KINDS: usize = 4;
+
 /// What is sealed. Each has its own tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -12,11 +15,13 @@ pub enum Kind {
     Activity,
     /// What was changed.
     Change,
+    /// What became of the watching: without it nobody knows of what was not logged.
+    Event,
 }
 
 impl Kind {
     /// All, in the order in which a seal names their roots.
-    pub const ALL: [Self; 3] = [Self::Shape, Self::Activity, Self::Change];
+    pub const ALL: [Self; KINDS] = [Self::Shape, Self::Activity, Self::Change, Self::Event];
 
     /// Its table.
     pub fn name(self) -> &'static str {
@@ -24,7 +29,28 @@ impl Kind {
             Self::Shape => "shape",
             Self::Activity => "activity",
             Self::Change => "change",
+            Self::Event => "event",
         }
+    }
+
+    /// Several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Shape => "shapes",
+            Self::Activity => "activities",
+            Self::Change => "changes",
+            Self::Event => "events",
+        }
+    }
+
+    /// Its place in [`Self::ALL`].
+    pub fn place(self) -> usize {
+        self as usize
+    }
+
+    /// Whether its rows go with old partitions.
+    pub fn is_partitioned(self) -> bool {
+        matches!(self, Self::Activity | Self::Change)
     }
 }
 
@@ -49,12 +75,17 @@ pub struct Seal {
     /// All transactions below this were over: what they had written is in this seal or in one before.
     pub until: i64,
     /// The rows, in the order of [`Kind::ALL`].
-    pub parts: [Part; 3],
+    pub parts: [Part; KINDS],
     /// The digest of the seal before; of the first, zeros.
     pub previous: Hash,
 }
 
 impl Seal {
+    /// What it has of a kind.
+    pub fn part(&self, kind: Kind) -> Part {
+        self.parts[kind.place()]
+    }
+
     /// The hash of all that it says, a line each, which `sha256sum` gives as well.
     pub fn digest(&self) -> Hash {
         of_text(&self.text())
@@ -82,17 +113,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn kinds_are_in_their_places() {
+        assert_eq!(Kind::ALL.map(Kind::place), [0, 1, 2, 3]);
+    }
+
+    #[test]
     fn whatever_it_says_is_in_its_digest() {
         let part = Part { count: 0, root: root(&[]) };
-        let seal = Seal { id: 1, at: 2, home: "h".into(), until: 3, parts: [part; 3], previous: [0; 32] };
+        let seal = Seal { id: 1, at: 2, home: "h".into(), until: 3, parts: [part; KINDS], previous: [0; 32] };
         let mut digests = vec![seal.digest()];
         for other in [
             Seal { id: 2, ..seal.clone() },
             Seal { at: 3, ..seal.clone() },
             Seal { home: "i".into(), ..seal.clone() },
             Seal { until: 4, ..seal.clone() },
-            Seal { parts: [part, part, Part { count: 1, ..part }], ..seal.clone() },
-            Seal { parts: [part, part, Part { root: [1; 32], ..part }], ..seal.clone() },
+            Seal { parts: [part, part, part, Part { count: 1, ..part }], ..seal.clone() },
+            Seal { parts: [part, part, Part { root: [1; 32], ..part }, part], ..seal.clone() },
             Seal { previous: [1; 32], ..seal.clone() },
         ] {
             digests.push(other.digest());

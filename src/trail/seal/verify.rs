@@ -7,6 +7,9 @@ use super::merkle::Hash;
 use super::record::{Kind, Seal};
 use crate::text::hex::hex;
 
+/// The table of seals.
+pub const SEAL: &str = "seal";
+
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -40,8 +43,8 @@ impl Problem {
 pub struct Found {
     /// What.
     pub problem: Problem,
-    /// In which table of the log; `None` for seals.
-    pub kind: Option<Kind>,
+    /// In which table of the log.
+    pub table: &'static str,
     /// The number of the row, or of the seal.
     pub id: i64,
     /// The seal that says so; `None` where there is none.
@@ -56,7 +59,7 @@ pub struct Found {
 pub fn chain(seals: &[Seal], kept: &[Hash], exported: &[(i64, String)]) -> Vec<Found> {
     let mut found = Vec::new();
     let wrong =
-        |problem, id, detail: String| Found { problem, kind: None, id, seal: Some(id), at: None, detail };
+        |problem, id, detail: String| Found { problem, table: SEAL, id, seal: Some(id), at: None, detail };
     let mut previous = [0; 32];
     let mut next = 1;
     for (seal, digest) in seals.iter().zip(kept) {
@@ -174,13 +177,12 @@ impl Pass {
 
     /// Takes a seal along, whose first row is not before the rows that come.
     pub fn enter(&mut self, seal: &Seal, leaves: Vec<Leaf>) {
-        let place = Kind::ALL.iter().position(|&kind| kind == self.kind).unwrap_or(0);
-        let part = seal.parts[place];
+        let part = seal.part(self.kind);
         let is_sorted = leaves.is_sorted_by(|one, next| one.id < next.id);
         if root_of(&leaves) != part.root || i64::try_from(leaves.len()) != Ok(part.count) || !is_sorted {
             self.found.push(Found {
                 problem: Problem::SealAltered,
-                kind: None,
+                table: SEAL,
                 id: seal.id,
                 seal: Some(seal.id),
                 at: None,
@@ -200,7 +202,7 @@ impl Pass {
         }
         self.found.push(Found {
             problem: Problem::Removed,
-            kind: Some(self.kind),
+            table: self.kind.name(),
             id: leaf.id,
             seal: Some(seal),
             at: Some(leaf.at),
@@ -237,7 +239,7 @@ impl Pass {
             if let Some(why) = why {
                 self.found.push(Found {
                     problem: Problem::Added,
-                    kind: Some(self.kind),
+                    table: self.kind.name(),
                     id,
                     seal: None,
                     at: Some(at),
@@ -255,7 +257,7 @@ impl Pass {
         } else {
             self.found.push(Found {
                 problem: Problem::Altered,
-                kind: Some(self.kind),
+                table: self.kind.name(),
                 id,
                 seal: Some(seal),
                 at: Some(at),
@@ -290,7 +292,7 @@ mod tests {
     fn seal(id: i64, previous: Hash, leaves: &[Leaf]) -> Seal {
         let none = Part { count: 0, root: root_of(&[]) };
         let part = Part { count: leaves.len() as i64, root: root_of(leaves) };
-        Seal { id, at: 0, home: "h".into(), until: 100, parts: [none, none, part], previous }
+        Seal { id, at: 0, home: "h".into(), until: 100, parts: [none, none, part, none], previous }
     }
 
     /// Rows 1, 2, 4 in the first seal, 3 and 5, of a transaction that took long, in the second.

@@ -5,7 +5,9 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::cursor::Cursor;
 use super::rows::{Rows, rows};
 use crate::catalog::Oid;
+use crate::pg::ddl::cache::class;
 use crate::pg::error::raise;
+use crate::pg::scan::text_of_c_string;
 use crate::text::quote_identifier;
 
 /// A column of a table.
@@ -119,9 +121,40 @@ impl Table {
         Cursor::open(None, &format!("SELECT {values} FROM {only}{} t", self.qualified()), &[])
     }
 
-    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the caller's
-    /// rights.
-    pub fn as_logged(columns: &[&Column], document: &str) -> Vec<Option<String>> {
+    /// The first row that has these values, given as JSON: those columns of it as JSON. The row is read with the caller's
+    /// rights, the values with the owner's, as [`Self::as_logged`] does.
+    pub fn find(&self, by: &[&Column], document: &str, wanted: &[&Column]) -> Option<Vec<Option<String>>> {
+        if by.is_empty() {
+            return None;
+        }
+        let values: Vec<String> = wanted.iter().map(|column| column.as_json("t")).collect();
+        let conditions: Vec<String> = by
+            .iter()
+            .zip(1..)
+            .map(|(column, place)| {
+                let is_same = format!("({}) OPERATOR(pg_catalog.=) ${place}::pg_catalog.jsonb", column.as_json("t"));
+                let Some(type_name) = column.comparable() else { return is_same };
+                // For its index.
+                format!(
+                    "t.{} OPERATOR(pg_catalog.=) (${place}::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{{}}')::{type_name} \
+                     AND {is_same}",
+                    quote_identifier(&column.name)
+                )
+            })
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM {}{} t WHERE {} LIMIT 1",
+            if values.is_empty() { "NULL".to_owned() } else { values.join(", ") },
+            if self.is_partitioned { "" } else { "ONLY " },
+            self.qualified(),
+            conditions.join(" AND ")
+        );
+        rows(None, &sql, &self.as_logged(by, document)).into_iter().next()
+    }
+
+    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the rights of
+    /// the table's owner, who has chosen their types: the checks of a domain are his code.
+    pub fn as_logged(&self, columns: &[&Column], document: &str) -> Vec<Option<String>> {
         let values: Vec<String> = columns.iter().map(|column| column.as_json("t")).collect();
         let types: Vec<String> = columns
             .iter()
@@ -132,14 +165,25 @@ impl Table {
             values.join(", "),
             types.join(", ")
         );
-        rows(None, &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
+        rows(owner(self.oid), &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
     }
 }
 
+/// Who owns a relation.
+pub fn owner(relation: Oid) -> Option<Oid> {
+    class(relation.into(), |form| form.relowner.to_u32())
+}
+
 /// The places of those keys that lie between two others, these included: by the default order of the columns' types, as
-/// rows are compared. Each key, in JSON, has for each column what the log has for it. Types of users are compared by
-/// functions of theirs, with the caller's rights.
-pub fn within(columns: &[&Column], keys: &[Vec<&str>], from: &[&str], to: &[&str]) -> Vec<usize> {
+/// rows are compared. Each key, in JSON, has for each column what the log has for it. With the rights of the table's owner,
+/// who has chosen the types: their checks and comparisons are his code.
+pub fn within(
+    owner: Option<Oid>,
+    columns: &[&Column],
+    keys: &[Vec<&str>],
+    from: &[&str],
+    to: &[&str],
+) -> Vec<usize> {
     let document = |place: Option<usize>, key: &[&str]| {
         let names = (1..).map(|number| format!("k{number}"));
         let place = place.map(|place| ("p".to_owned(), place.to_string()));
@@ -184,7 +228,7 @@ pub fn within(columns: &[&Column], keys: &[Vec<&str>], from: &[&str], to: &[&str
         keys.iter().enumerate().map(|(place, key)| document(Some(place), key)).collect();
     let arguments =
         [Some(format!("[{}]", documents.join(", "))), Some(document(None, from)), Some(document(None, to))];
-    rows(None, &sql, &arguments).iter().filter_map(|row| text(row, 0).parse().ok()).collect()
+    rows(owner, &sql, &arguments).iter().filter_map(|row| text(row, 0).parse().ok()).collect()
 }
 
 impl Column {
@@ -225,6 +269,20 @@ impl Column {
             let base = pg_sys::getBaseType(self.type_oid.into());
             base.to_u32() < pg_sys::FirstNormalObjectId
                 && pg_sys::GetDefaultOpClass(base, pg_sys::BTREE_AM_OID) != pg_sys::InvalidOid
+        }
+    }
+
+    /// The type of the system that its values are compared as by `=`, without the checks of a domain; `None` where it is
+    /// another's, or has no order.
+    fn comparable(&self) -> Option<String> {
+        if self.is_jsonb() || !self.is_of_system() {
+            return None;
+        }
+        let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+        // SAFETY: look-ups in the catalogs; a C string.
+        unsafe {
+            let base = pg_sys::getBaseType(self.type_oid.into());
+            text_of_c_string(pg_sys::format_type_extended(base, -1, flags as pg_sys::bits16)).map(Into::into)
         }
     }
 

@@ -7,7 +7,7 @@ use crate::text::quote_identifier;
 /// All that can be told of a table without touching its rows. `roles`: who uses it.
 pub fn judge(table: &Table, roles: &[Role], tenant: &str) -> Vec<Line> {
     let mut lines = vec![policy(table, tenant), force(table)];
-    lines.extend(roles.iter().flat_map(of_role));
+    lines.extend(roles.iter().flat_map(|role| of_role(table, role)));
     lines.push(partition(table, roles));
     lines.push(unique(table));
     if !table.indexes.iter().any(super::super::facts::Index::tells) {
@@ -92,38 +92,77 @@ fn force(table: &Table) -> Line {
     Line::new("force", Status::Leak, format!("its owner {} sees the rows of every tenant", table.owner))
 }
 
-fn of_role(role: &Role) -> Vec<Line> {
+/// What a role can get around policies by, by what it is or can become.
+fn role(role: &Role) -> Line {
+    const CHECK: &str = "role";
     let name = &role.name;
-    let mut lines = Vec::new();
-    lines.push(if role.passes && role.is_member {
+    let leak = |what: String| Line::new(CHECK, Status::Leak, format!("{name} {what}"));
+    if role.passes && role.is_member {
         // As it should be with whoever works for all tenants.
-        Line::new(
-            "role",
-            Status::Weak,
-            format!("{name} has BYPASSRLS, and rights on the table by being in another role"),
-        )
-    } else if role.passes {
-        Line::new("role", Status::Leak, format!("{name} is a superuser or has BYPASSRLS"))
-    } else if role.owns {
-        Line::new(
-            "role",
-            Status::Leak,
-            format!("{name} has the rights of the owner, and can switch row security off"),
-        )
-    } else {
-        Line::new("role", Status::Ok, "no role that uses it goes past policies")
-    });
-    if role.may_set {
+        let why = format!("{name} has BYPASSRLS, and rights on the table by being in another role");
+        return Line::new(CHECK, Status::Weak, why);
+    }
+    if role.passes {
+        return leak("is a superuser or has BYPASSRLS".to_owned());
+    }
+    if role.owns {
+        return leak("has the rights of the owner, and can switch row security off".to_owned());
+    }
+    if let Some(other) = &role.becomes_owner {
+        return leak(format!(
+            "can SET ROLE {other}, which has the rights of the owner and can switch row security off"
+        ));
+    }
+    if let Some(other) = &role.becomes_passing {
+        if role.is_member {
+            let why =
+                format!("{name} is in several roles, and can SET ROLE {other}, to which no policy applies");
+            return Line::new(CHECK, Status::Weak, why);
+        }
+        return leak(format!("can SET ROLE {other}, to which no policy applies"));
+    }
+    if let Some(other) = &role.grants_itself {
+        return leak(format!(
+            "can grant itself {other}, and become it then, to which no policy applies or which owns the table"
+        ));
+    }
+    Line::new(CHECK, Status::Ok, "no role that uses it goes past policies")
+}
+
+fn of_role(table: &Table, of: &Role) -> Vec<Line> {
+    let name = &of.name;
+    let mut lines = vec![role(of)];
+    if of.may_set {
         lines.push(Line::new("context", Status::Leak, format!("{name} may SET dbm.tenant")));
     }
-    let has = |privilege: &str| role.privileges.iter().any(|own| own == privilege);
-    lines.push(if has("TRUNCATE") {
-        Line::new("truncate", Status::Leak, format!("{name} may TRUNCATE, to which no policy applies"))
-    } else {
+    // On the table, and on partitions, each of which answers to its own privileges.
+    let places = |privilege: &str| {
+        let mut places = Vec::new();
+        if of.privileges.iter().any(|own| own == privilege) {
+            places.push(table.qualified());
+        }
+        let partitions = table.partitions.iter().filter(|partition| {
+            of.on_partitions.iter().any(|on| on.partition == partition.oid && on.privilege == privilege)
+        });
+        places.extend(partitions.map(|partition| partition.name.clone()));
+        places
+    };
+    let truncates = places("TRUNCATE");
+    lines.push(if truncates.is_empty() {
         Line::new("truncate", Status::Ok, "nobody but the owner may TRUNCATE")
+    } else {
+        Line::new(
+            "truncate",
+            Status::Leak,
+            format!("{name} may TRUNCATE {}, to which no policy applies", truncates.join(", ")),
+        )
     });
-    let further: Vec<&str> =
-        ["REFERENCES", "TRIGGER"].into_iter().filter(|privilege| has(privilege)).collect();
+    let further: Vec<String> = ["REFERENCES", "TRIGGER"]
+        .into_iter()
+        .map(|privilege| (privilege, places(privilege)))
+        .filter(|(_, places)| !places.is_empty())
+        .map(|(privilege, places)| format!("{privilege} on {}", places.join(", ")))
+        .collect();
     lines.push(if further.is_empty() {
         Line::new("privileges", Status::Ok, "nobody but the owner has REFERENCES or TRIGGER")
     } else {
@@ -140,6 +179,19 @@ fn of_role(role: &Role) -> Vec<Line> {
 }
 
 fn partition(table: &Table, roles: &[Role]) -> Line {
+    let others: Vec<String> = table
+        .partitions
+        .iter()
+        .filter(|partition| partition.is_of_another)
+        .map(|partition| format!("{} belongs to {}", partition.name, partition.owner))
+        .collect();
+    if !others.is_empty() {
+        return Line::new(
+            "partition",
+            Status::Leak,
+            format!("{}, who is not the table's owner and sees what is in it", others.join(", ")),
+        );
+    }
     let open: Vec<String> = table
         .partitions
         .iter()

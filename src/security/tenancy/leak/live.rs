@@ -10,9 +10,11 @@ use crate::pg::surroundings::{read, surroundings as table};
 use crate::pg::tenancy::{self, As};
 use crate::security::tenancy::facts::{Role, Table};
 use crate::security::tenancy::leak::judge::judge;
-use crate::security::tenancy::leak::probe::{self, Answer, Pair, Probe, probes};
+use crate::security::tenancy::leak::pointing::live::pointing;
+use crate::security::tenancy::leak::pointing::pointing_to_others;
+use crate::security::tenancy::leak::probe::{self, Answer, Pair, Probe, equality, probes};
 use crate::security::tenancy::leak::values::{row, value};
-use crate::security::tenancy::leak::{Line, untried, worst};
+use crate::security::tenancy::leak::{Line, Status, untried, worst};
 use crate::text::{quote_identifier, quote_literal};
 
 /// Tests these tables, or all that have the tenant column; each line with its table. Leaks come first.
@@ -100,32 +102,44 @@ fn role_of(table: &Table, name: &str) -> Role {
 
 fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
     if table.column(tenant_column).is_none() {
-        return untried("it has no tenant column");
+        return untried(table, "it has no tenant column");
     }
     if roles.is_empty() {
-        return untried("nobody but the owner has rights on it: name roles to try as");
+        return untried(table, "nobody but the owner has rights on it: name roles to try as");
     }
     if !tenancy::may_act_as(table.owner_oid) {
-        return untried(&format!("only {} and superusers may prepare rows to try with", table.owner));
+        return untried(table, &format!("only {} and superusers may prepare rows to try with", table.owner));
     }
     tenancy::beside(|| match pair(table, tenant_column) {
-        Err(why) => untried(&why),
+        Err(why) => untried(table, &why),
         Ok(pair) => {
+            let pointing = pointing(table, tenant_column, &pair);
+            let path_of_server = tenancy::search_path_of_server();
             let mut lines = Vec::new();
             // Who passes policies by being in other roles is told of, and passes.
             for role in roles.iter().filter(|role| !(role.is_member && role.passes)) {
                 if !tenancy::may_act_as(role.oid) {
-                    lines.extend(untried(&format!(
-                        "only superusers and members of {} may try as that role",
-                        role.name
-                    )));
+                    let why = format!("only superusers and members of {} may try as that role", role.name);
+                    lines.extend(untried(table, &why));
                     continue;
                 }
-                lines.extend(
-                    probes(table, tenant_column, &pair, role).iter().map(|probe| {
-                        probe::read(probe, &role.name, &answer(probe, role.oid, table.owner_oid))
-                    }),
-                );
+                let path = role.search_path.as_deref().unwrap_or(&path_of_server);
+                let tried = |probe: &Probe| {
+                    let who = As::Role { role: role.oid, is_open: probe.is_open, search_path: path };
+                    probe::read(probe, &role.name, &answer(probe, who, table.owner_oid))
+                };
+                lines.extend(probes(table, tenant_column, &pair, role).iter().map(tried));
+                for to in &pointing {
+                    lines.push(match to {
+                        Err(why) => Line::new("foreign_key", Status::Unknown, why),
+                        Ok(to) => {
+                            let [made_up, there] = pointing_to_others(table, tenant_column, &pair, to);
+                            let line = tried(&made_up);
+                            // A CHECK may be against what is made up.
+                            if line.status == Status::Unknown { tried(&there) } else { line }
+                        }
+                    });
+                }
             }
             lines
         }
@@ -136,11 +150,12 @@ fn answered(result: Result<Vec<Option<String>>, Refusal>) -> Answer {
     result.map_err(|refusal| (refusal.sqlstate, refusal.message))
 }
 
-fn answer(probe: &Probe, role: Oid, owner: Oid) -> Answer {
-    let role = As::Role { role, is_open: probe.is_open };
-    answered(match &probe.then {
-        Some(then) => tenancy::probed_then(role, &probe.tenant, &probe.sql, As::Owner(owner), then),
-        None => tenancy::probed(role, &probe.tenant, &probe.sql),
+fn answer(probe: &Probe, who: As<'_>, owner: Oid) -> Answer {
+    let owner = As::Owner(owner);
+    answered(match (&probe.then, &probe.around) {
+        (Some(then), _) => tenancy::probed_then(who, &probe.tenant, &probe.sql, owner, then),
+        (_, Some(change)) => tenancy::probed_around(who, &probe.tenant, &probe.sql, owner, change),
+        _ => tenancy::probed(who, &probe.tenant, &probe.sql),
     })
 }
 
@@ -161,7 +176,12 @@ fn pair(table: &Table, tenant_column: &str) -> Result<Pair, String> {
     };
     let own = found(&format!("x.{column} IS NOT NULL"))?;
     let other = match &own {
-        Some(own) => found(&format!("x.{column} <> {}::{}", quote_literal(own), facts.type_name))?,
+        Some(own) => found(&format!(
+            "NOT (x.{column} {} {}::{})",
+            equality(table, tenant_column),
+            quote_literal(own),
+            facts.type_name
+        ))?,
         None => None,
     };
     let are_there = own.is_some() && other.is_some();

@@ -30,6 +30,8 @@ pub struct Probe {
     pub sql: String,
     /// What is asked afterwards in the owner's place, whose answer counts.
     pub then: Option<String>,
+    /// What the owner changes, before and after which it is run: the answers are compared.
+    pub around: Option<String>,
     /// What its answer means.
     pub reading: Reading,
 }
@@ -47,14 +49,21 @@ pub enum Reading {
     NotDuplicate(&'static str),
     /// Written with [`ONE_ROW`]: a row that it gets at is a leak.
     Untouched(&'static str),
+    /// Has to end in a violation of this foreign key; a row is a leak.
+    Constrained(&'static str, String),
+    /// What was answered twice, and then after rows of others went, has to be the same.
+    Same(&'static str),
 }
 
 /// A condition without a column: whoever writes without reading a column is asked by no policy for SELECT, and needs no right
 /// to it. Policies are asked first, because this costs more than ten operators; it lets one row pass and ends at the next one
 /// by a division by zero, so that nobody's table is rewritten for a test.
-const ONE_ROW: &str = "1 / (2 - pg_catalog.set_config('dbm_probe.rows', \
-    (1 + coalesce(nullif(pg_catalog.current_setting('dbm_probe.rows', true), ''), '0')::pg_catalog.int4)::pg_catalog.text, true)::pg_catalog.int4) \
-    + 0 * pg_catalog.length(pg_catalog.random()::pg_catalog.text) > 0";
+const ONE_ROW: &str = "((1 OPERATOR(pg_catalog./) (2 OPERATOR(pg_catalog.-) pg_catalog.set_config('dbm_probe.rows', \
+    (1 OPERATOR(pg_catalog.+) pg_catalog.concat('0', pg_catalog.current_setting('dbm_probe.rows', true))::pg_catalog.int4)::pg_catalog.text, true)::pg_catalog.int4)) \
+    OPERATOR(pg_catalog.+) (0 OPERATOR(pg_catalog.*) pg_catalog.length(pg_catalog.random()::pg_catalog.text))) OPERATOR(pg_catalog.>) 0";
+
+/// Rows that the owner takes away for a moment to see whether somebody notices.
+const ROWS_AWAY: u8 = 100;
 
 /// Whether the server denied it: for want of a privilege, or by a policy.
 fn is_denial(state: &str, message: &str) -> bool {
@@ -68,6 +77,11 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
     let ok = || line(Status::Ok, "tried, and nothing came through".to_owned());
     match (&probe.reading, answer) {
         (_, Err((state, message))) if is_denial(state, message) => ok(),
+        (Reading::Constrained(_, name), Err((state, message)))
+            if state == "23503" && message.contains(&format!("\"{name}\"")) =>
+        {
+            ok()
+        }
         (Reading::NotDuplicate(what), Err((state, _))) if state == "23505" || state == "23P01" => leak(what),
         // Policies are asked before constraints are.
         (Reading::Denied(what, _), Err((state, message))) if state.starts_with("23") => {
@@ -85,7 +99,14 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
             leak(&format!("{what} past the policies, and failed only then: {message}"))
         }
         (_, Err((_, message))) => line(Status::Unknown, format!("{role} could not try: {message}")),
-        (Reading::NoRow(what), Ok(rows)) if !rows.is_empty() => leak(what),
+        (Reading::NoRow(what) | Reading::Constrained(what, _), Ok(rows)) if !rows.is_empty() => leak(what),
+        (Reading::Same(what), Ok(rows)) => match &rows[..] {
+            [first, second, _] if first != second => {
+                line(Status::Unknown, format!("{role} could not try: it answers something else each time"))
+            }
+            [first, _, last] if first != last => leak(what),
+            _ => ok(),
+        },
         (Reading::NotTrue(what), Ok(rows)) if rows.first() == Some(&Some("true".to_owned())) => leak(what),
         (Reading::Denied(what, None), Ok(_)) => leak(what),
         (Reading::Denied(what, Some(bad)), Ok(rows)) if rows.iter().any(|row| row.as_ref() == Some(bad)) => {
@@ -108,23 +129,23 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
         is_open: false,
         sql,
         then: None,
+        around: None,
         reading,
     };
     let me = &*pair.own;
+    let equals = equality(table, tenant_column);
     let foreign = |columns: &str| {
-        format!("SELECT (EXISTS (SELECT FROM {columns} AS x WHERE x.{column} IS DISTINCT FROM {own}))::text")
-    };
-    // One row is enough: nobody's table is to swell for a test.
-    let one = |of: &str| {
         format!(
-            "x.{column} = {of} AND x.ctid = (SELECT y.ctid FROM {name} AS y WHERE y.{column} = {of} LIMIT 1)"
+            "SELECT (EXISTS (SELECT FROM {columns} AS x WHERE (x.{column} {equals} {own}) IS NOT TRUE))::pg_catalog.text"
         )
     };
+    // One row is enough: nobody's table is to swell for a test.
+    let one = |of: &str| one_row(table, tenant_column, of);
     let mut probes = vec![
         probe(
             "no_context",
             "",
-            format!("SELECT (EXISTS (SELECT FROM {name}))::text"),
+            format!("SELECT (EXISTS (SELECT FROM {name}))::pg_catalog.text"),
             Reading::NotTrue("sees rows without a tenant"),
         ),
         probe("read", me, foreign(&name), Reading::NotTrue("reads rows of another tenant")),
@@ -132,7 +153,7 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
             "update",
             me,
             format!(
-                "UPDATE {name} AS x SET {column} = x.{column} WHERE {} RETURNING 'row'::text",
+                "UPDATE {name} AS x SET {column} = x.{column} WHERE {} RETURNING 'row'::pg_catalog.text",
                 one(&other)
             ),
             Reading::NoRow("updates rows of another tenant"),
@@ -140,14 +161,14 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
         probe(
             "delete",
             me,
-            format!("DELETE FROM {name} AS x WHERE {} RETURNING 'row'::text", one(&other)),
+            format!("DELETE FROM {name} AS x WHERE {} RETURNING 'row'::pg_catalog.text", one(&other)),
             Reading::NoRow("deletes rows of another tenant"),
         ),
         probe(
             "move",
             me,
             format!(
-                "UPDATE {name} AS x SET {column} = {other} WHERE {} RETURNING x.{column}::text",
+                "UPDATE {name} AS x SET {column} = {other} WHERE {} RETURNING x.{column}::pg_catalog.text",
                 one(&own)
             ),
             Reading::Denied("moves a row to another tenant", Some(pair.other.clone())),
@@ -156,8 +177,8 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
             "merge",
             me,
             format!(
-                "MERGE INTO {name} AS x USING (SELECT y.ctid AS place FROM {name} AS y WHERE y.{column} = {other} LIMIT 1) AS v \
-                 ON x.{column} = {other} AND x.ctid = v.place WHEN MATCHED THEN DELETE"
+                "MERGE INTO {name} AS x USING (SELECT y.ctid AS place FROM {name} AS y WHERE y.{column} {equals} {other} LIMIT 1) AS v \
+                 ON x.{column} {equals} {other} AND x.ctid OPERATOR(pg_catalog.=) v.place WHEN MATCHED THEN DELETE"
             ),
             Reading::NoRow("reaches rows of another tenant by MERGE"),
         ),
@@ -174,11 +195,18 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
             "copy",
             me,
             format!(
-                "SELECT (NOT pg_catalog.row_security_active({}::pg_catalog.regclass) AND pg_catalog.has_table_privilege({}, 'SELECT'))::text",
+                "SELECT (NOT pg_catalog.row_security_active({}::pg_catalog.regclass) AND pg_catalog.has_any_column_privilege({}, 'SELECT, INSERT'))::pg_catalog.text",
                 quote_literal(&name),
                 quote_literal(&name)
             ),
             Reading::NotTrue("copies rows of every tenant: COPY asks no policy"),
+        ),
+        // What the server makes of COPY … TO where policies apply. COPY itself talks to the client, and cannot be run from here.
+        probe(
+            "copy",
+            me,
+            foreign(&format!("(SELECT * FROM ONLY {name})")),
+            Reading::NotTrue("copies rows of another tenant"),
         ),
         probe(
             "context",
@@ -194,8 +222,10 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
         && let Ok((columns, values)) = row(table, tenant_column, &third, 3)
     {
         // Not RETURNING, which would ask whether the row may be read. A trigger may have given it another tenant.
-        let there =
-            format!("SELECT (EXISTS (SELECT FROM {name} AS x WHERE x.{column} = {}))::text", typed(&third));
+        let there = format!(
+            "SELECT (EXISTS (SELECT FROM {name} AS x WHERE x.{column} {equals} {}))::pg_catalog.text",
+            typed(&third)
+        );
         probes.push(Probe {
             then: Some(there),
             ..probe(
@@ -207,6 +237,38 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
         });
     }
     probes.extend(of_keys(table, tenant_column, pair, &name, &column));
+    probes.extend(truncating(table, me, role));
+    // Rows that are somebody else's come and go: who is this tenant is not to see anything of it.
+    let away = format!(
+        "DELETE FROM {name} AS x WHERE x.{column} {equals} {other} AND x.ctid = ANY (ARRAY(SELECT y.ctid FROM {name} AS y \
+         WHERE y.{column} {equals} {other} LIMIT {ROWS_AWAY} FOR UPDATE SKIP LOCKED))"
+    );
+    for view in table.views.iter().filter(|view| view.kind == 'v' && !view.has_tenant) {
+        let columns = role.view_columns.iter().find(|of| of.view == view.oid).map(|of| &of.columns[..]);
+        let Some(columns) = columns.filter(|columns| !columns.is_empty()) else { continue };
+        let columns: Vec<String> =
+            columns.iter().map(|name| format!("v.{}", quote_identifier(name))).collect();
+        let digest = format!(
+            "SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(pg_catalog.hashtextextended(\
+             ROW({})::pg_catalog.text, 0)::pg_catalog.numeric)) FROM {} AS v",
+            columns.join(", "),
+            view.name
+        );
+        probes.push(Probe {
+            around: Some(away.clone()),
+            ..probe("view", me, digest, Reading::Same("sees through a view when rows of another tenant go"))
+        });
+    }
+    for function in table.functions.iter().filter(|function| function.is_askable) {
+        if role.functions.contains(&function.oid) {
+            probes.push(probe(
+                "function",
+                me,
+                foreign(&function.signature),
+                Reading::NotTrue("reads rows of another tenant through a function"),
+            ));
+        }
+    }
     for partition in &table.partitions {
         probes.push(probe(
             "partition",
@@ -226,6 +288,49 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
     probes
 }
 
+/// What says that two tenants are the same: whose search_path is in force does not matter to it.
+pub fn equality<'a>(table: &'a Table, tenant_column: &str) -> &'a str {
+    table
+        .column(tenant_column)
+        .and_then(|column| column.equality.as_deref())
+        .unwrap_or("OPERATOR(pg_catalog.=)")
+}
+
+/// One row of a tenant, called `x`. `of`: the tenant, as SQL writes him.
+pub fn one_row(table: &Table, tenant_column: &str, of: &str) -> String {
+    let (name, column, equals) =
+        (table.qualified(), quote_identifier(tenant_column), equality(table, tenant_column));
+    format!(
+        "x.{column} {equals} {of} AND x.ctid OPERATOR(pg_catalog.=) \
+         (SELECT y.ctid FROM {name} AS y WHERE y.{column} {equals} {of} LIMIT 1)"
+    )
+}
+
+/// TRUNCATE by those who, as the catalogs have it, may not: the server denies it before it asks for a lock. By those who may it is
+/// not run, since all others would wait meanwhile; that they may is told anyway.
+fn truncating(table: &Table, tenant: &str, role: &Role) -> Vec<Probe> {
+    let mut names = Vec::new();
+    if !role.privileges.iter().any(|own| own == "TRUNCATE") {
+        names.push(table.qualified());
+    }
+    let partitions = table.partitions.iter().filter(|partition| {
+        !role.on_partitions.iter().any(|on| on.partition == partition.oid && on.privilege == "TRUNCATE")
+    });
+    names.extend(partitions.map(|partition| partition.name.clone()));
+    names
+        .into_iter()
+        .map(|name| Probe {
+            check: "truncate",
+            tenant: tenant.to_owned(),
+            is_open: false,
+            sql: format!("TRUNCATE {name}"),
+            then: None,
+            around: None,
+            reading: Reading::Denied("truncates", None),
+        })
+        .collect()
+}
+
 /// What needs no right to read a column, in the place of a tenant without rows: whatever is got at is another's.
 fn without_reading(table: &Table, tenant_column: &str, tenant: Option<&str>, role: &Role) -> Vec<Probe> {
     let name = table.qualified();
@@ -235,6 +340,7 @@ fn without_reading(table: &Table, tenant_column: &str, tenant: Option<&str>, rol
         is_open: false,
         sql,
         then: None,
+        around: None,
         reading,
     };
     let delete = |check, name: &str, what| {
@@ -258,7 +364,11 @@ fn without_reading(table: &Table, tenant_column: &str, tenant: Option<&str>, rol
     }
     if tenant.is_some() {
         let any = |check, name: &str, what| {
-            probe(check, format!("SELECT (EXISTS (SELECT FROM {name}))::text"), Reading::NotTrue(what))
+            probe(
+                check,
+                format!("SELECT (EXISTS (SELECT FROM {name}))::pg_catalog.text"),
+                Reading::NotTrue(what),
+            )
         };
         probes.push(any("read", &name, "sees that another tenant has rows"));
         for partition in &table.partitions {
@@ -278,8 +388,9 @@ fn of_keys(table: &Table, tenant_column: &str, pair: &Pair, name: &str, column: 
         check: "unique",
         tenant: pair.own.clone(),
         is_open: false,
-        sql: format!("{insert} RETURNING 'row'::text"),
+        sql: format!("{insert} RETURNING 'row'::pg_catalog.text"),
         then: None,
+        around: None,
         reading: Reading::NotDuplicate("is told by a duplicate that another tenant has the value"),
     }];
     for index in table.indexes.iter().filter(|index| {
@@ -292,10 +403,11 @@ fn of_keys(table: &Table, tenant_column: &str, pair: &Pair, name: &str, column: 
             tenant: pair.own.clone(),
             is_open: false,
             sql: format!(
-                "{insert} ON CONFLICT ({}) DO UPDATE SET {column} = EXCLUDED.{column} RETURNING (x.xmax <> 0)::text",
+                "{insert} ON CONFLICT ({}) DO UPDATE SET {column} = EXCLUDED.{column} RETURNING (x.xmax OPERATOR(pg_catalog.<>) '0'::pg_catalog.xid)::pg_catalog.text",
                 keys.join(", ")
             ),
             then: None,
+            around: None,
             reading: Reading::NotTrue("takes over a row of another tenant by ON CONFLICT"),
         });
     }

@@ -5,7 +5,7 @@ use super::probe::{Answer, Pair, Probe, Reading, probes, read};
 use super::values::{row, value};
 use super::{Line, Status, worst};
 use crate::security::tenancy::facts::{
-    Column, ForeignKey, Function, Index, Partition, Policy, Role, Table, View,
+    Column, ForeignKey, Function, Index, OnPartition, Partition, Policy, Role, Table, View, ViewColumns,
 };
 
 fn column(name: &str, base: &str, is_not_null: bool) -> Column {
@@ -72,6 +72,16 @@ fn app() -> Role {
     Role { oid: 7, name: "app".to_owned(), privileges, ..Role::default() }
 }
 
+fn on_partition(table: &mut Table, role: &mut Role, privilege: &str) {
+    table.partitions.push(Partition {
+        oid: 9,
+        name: "shop.p".to_owned(),
+        has_row_security: true,
+        ..Partition::default()
+    });
+    role.on_partitions.push(OnPartition { partition: 9, privilege: privilege.to_owned() });
+}
+
 fn found(table: &Table, role: &Role, status: Status) -> Vec<&'static str> {
     worst(judge(table, std::slice::from_ref(role), "tenant_id"))
         .into_iter()
@@ -88,7 +98,7 @@ fn a_tight_table_is_silent() {
 
 #[test]
 fn each_hole_is_named() {
-    let holes: [(&str, fn(&mut Table, &mut Role)); 14] = [
+    let holes: [(&str, fn(&mut Table, &mut Role)); 20] = [
         ("policy", |table, _| table.policies[0].check = Some("true".to_owned())),
         ("policy", |table, _| table.has_row_security = false),
         ("policy", |table, _| {
@@ -98,12 +108,21 @@ fn each_hole_is_named() {
         ("force", |table, _| table.forces_row_security = false),
         ("role", |_, role| role.passes = true),
         ("role", |_, role| role.owns = true),
+        ("role", |_, role| role.becomes_owner = Some("alice".to_owned())),
+        ("role", |_, role| role.becomes_passing = Some("batch".to_owned())),
+        ("role", |_, role| role.grants_itself = Some("alice".to_owned())),
         ("context", |_, role| role.may_set = true),
         ("truncate", |_, role| role.privileges.push("TRUNCATE".to_owned())),
         ("privileges", |_, role| role.privileges.push("REFERENCES".to_owned())),
         ("partition", |table, role| {
             table.partitions.push(Partition { oid: 9, name: "shop.p".to_owned(), ..Partition::default() });
             role.partitions.push(9);
+        }),
+        ("truncate", |table, role| on_partition(table, role, "TRUNCATE")),
+        ("privileges", |table, role| on_partition(table, role, "TRIGGER")),
+        ("partition", |table, _| {
+            let partition = Partition { is_of_another: true, has_row_security: true, ..Partition::default() };
+            table.partitions.push(partition);
         }),
         ("unique", |table, _| table.indexes[0].holds_tenant = false),
         ("foreign_key", |table, _| {
@@ -155,7 +174,15 @@ fn what_could_leak_is_weak() {
 }
 
 fn probe(reading: Reading) -> Probe {
-    Probe { check: "insert", tenant: "1".to_owned(), is_open: false, sql: String::new(), then: None, reading }
+    Probe {
+        check: "insert",
+        tenant: "1".to_owned(),
+        is_open: false,
+        sql: String::new(),
+        then: None,
+        around: None,
+        reading,
+    }
 }
 
 fn status(reading: Reading, answer: &Answer) -> Status {
@@ -184,6 +211,46 @@ fn answers_are_read() {
     assert_eq!(status(Reading::NotTrue("reads"), &row("false")), Status::Ok);
     assert_eq!(status(Reading::NoRow("deletes"), &row("row")), Status::Leak);
     assert_eq!(status(Reading::NoRow("deletes"), &Ok(Vec::new())), Status::Ok);
+    let points = || Reading::Constrained("points", "lines_fkey".to_owned());
+    let by = |name: &str| Err(("23503".to_owned(), format!("violates foreign key constraint \"{name}\"")));
+    assert_eq!(status(points(), &by("lines_fkey")), Status::Ok);
+    assert_eq!(status(points(), &by("others_fkey")), Status::Unknown);
+    assert_eq!(status(points(), &denied), Status::Ok);
+    assert_eq!(status(points(), &row("row")), Status::Leak);
+    let answers = |texts: [&str; 3]| Ok(texts.map(|text| Some(text.to_owned())).to_vec());
+    assert_eq!(status(Reading::Same("sees"), &answers(["1", "1", "1"])), Status::Ok);
+    assert_eq!(status(Reading::Same("sees"), &answers(["1", "1", "2"])), Status::Leak);
+    assert_eq!(status(Reading::Same("sees"), &answers(["1", "2", "2"])), Status::Unknown);
+}
+
+#[test]
+fn truncate_is_tried_where_it_is_refused() {
+    let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
+    let mut table = tight();
+    table.partitions.push(Partition { oid: 9, name: "shop.p".to_owned(), ..Partition::default() });
+    let mut role = app();
+    role.privileges.push("TRUNCATE".to_owned());
+    let tried: Vec<String> = probes(&table, "tenant_id", &pair, &role)
+        .into_iter()
+        .filter(|probe| probe.check == "truncate")
+        .map(|probe| probe.sql)
+        .collect();
+    assert_eq!(tried, ["TRUNCATE shop.p"]);
+}
+
+#[test]
+fn a_view_without_the_tenant_is_compared() {
+    let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
+    let mut table = tight();
+    table.views.push(View { oid: 5, name: "shop.v".to_owned(), kind: 'v', ..View::default() });
+    let role = Role {
+        view_columns: vec![ViewColumns { view: 5, columns: vec!["id".to_owned(), "Note".to_owned()] }],
+        ..app()
+    };
+    let probes = probes(&table, "tenant_id", &pair, &role);
+    let probe = probes.iter().find(|probe| probe.check == "view").unwrap();
+    assert!(probe.sql.contains("ROW(v.id, v.\"Note\")") && probe.sql.ends_with("FROM shop.v AS v"));
+    assert!(probe.around.as_ref().is_some_and(|sql| sql.starts_with("DELETE FROM shop.orders AS x")));
 }
 
 #[test]
@@ -193,7 +260,9 @@ fn what_was_written_is_looked_for() {
     let insert = probes.iter().find(|probe| probe.check == "insert").unwrap();
     assert_eq!(
         insert.then.as_deref(),
-        Some("SELECT (EXISTS (SELECT FROM shop.orders AS x WHERE x.tenant_id = '-1000003'::bigint))::text")
+        Some(
+            "SELECT (EXISTS (SELECT FROM shop.orders AS x WHERE x.tenant_id OPERATOR(pg_catalog.=) '-1000003'::bigint))::pg_catalog.text"
+        )
     );
     let constraint: Answer = Err(("23503".to_owned(), "violates foreign key".to_owned()));
     assert_eq!(read(insert, "app", &constraint).status, Status::Leak);

@@ -42,10 +42,46 @@ fn characters(length: Option<i32>, number: u8) -> String {
     whole.chars().take(room.max(1)).collect()
 }
 
+/// A column of a row that is made up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The column.
+    pub column: String,
+    /// Its value.
+    pub text: String,
+    /// Its type.
+    pub type_name: String,
+}
+
+impl Cell {
+    /// The value as SQL writes it.
+    pub fn literal(&self) -> String {
+        format!("{}::{}", quote_literal(&self.text), self.type_name)
+    }
+}
+
+/// Columns and values, each between commas.
+pub fn listed(cells: &[Cell]) -> (String, String) {
+    let columns: Vec<String> = cells.iter().map(|cell| quote_identifier(&cell.column)).collect();
+    let values: Vec<String> = cells.iter().map(Cell::literal).collect();
+    (columns.join(", "), values.join(", "))
+}
+
 /// A row for `tenant`: its columns and its values, between commas. Keys are written too, so that they are known; `key` is
 /// the number of theirs.
 pub fn row(table: &Table, tenant_column: &str, tenant: &str, key: u8) -> Result<(String, String), String> {
-    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    cells(table, tenant_column, tenant, key, &[]).map(|cells| listed(&cells))
+}
+
+/// The same in parts; `given`: columns and what is in them.
+pub fn cells(
+    table: &Table,
+    tenant_column: &str,
+    tenant: &str,
+    key: u8,
+    given: &[(String, String)],
+) -> Result<Vec<Cell>, String> {
+    let mut cells = Vec::new();
     for column in &table.columns {
         if column.is_generated {
             continue;
@@ -53,7 +89,9 @@ pub fn row(table: &Table, tenant_column: &str, tenant: &str, key: u8) -> Result<
         let in_key = table.indexes.iter().any(|index| {
             index.is_unique && index.columns.as_ref().is_some_and(|columns| columns.contains(&column.name))
         });
-        let text = if column.name == tenant_column {
+        let text = if let Some((_, text)) = given.iter().find(|(name, _)| *name == column.name) {
+            text.clone()
+        } else if column.name == tenant_column {
             tenant.to_owned()
         } else if in_key || column.is_not_null && !column.has_default {
             value(column, key).ok_or_else(|| {
@@ -66,8 +104,7 @@ pub fn row(table: &Table, tenant_column: &str, tenant: &str, key: u8) -> Result<
         } else {
             continue;
         };
-        columns.push(quote_identifier(&column.name));
-        values.push(format!("{}::{}", quote_literal(&text), column.type_name));
+        cells.push(Cell { column: column.name.clone(), text, type_name: column.type_name.clone() });
     }
-    Ok((columns.join(", "), values.join(", ")))
+    Ok(cells)
 }

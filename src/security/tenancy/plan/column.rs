@@ -3,6 +3,7 @@
 use super::source::{Source, Target};
 use super::{Wish, between};
 use crate::catalog::LockMode;
+use crate::catalog::surroundings::bare;
 use crate::change::plan::{Phase, Step};
 use crate::change::proof;
 use crate::change::words::{alter, validate};
@@ -110,6 +111,11 @@ fn not_null(wish: &Wish, table: &Table) -> Vec<Step> {
     ]
 }
 
+/// Whether values are others than they were: by their images, since IS DISTINCT FROM looks for an equality by its bare name.
+fn differs(new: &[String], old: &[String]) -> String {
+    format!("pg_catalog.record_image_ne(ROW({}), ROW({}))", new.join(", "), old.join(", "))
+}
+
 /// The trigger that fills the column as long as the application does not know it.
 pub struct Filler {
     function: String,
@@ -135,25 +141,26 @@ impl Filler {
                         quote_identifier(&table.name)
                     )
                 };
-                (of("NEW"), format!("{} IS DISTINCT FROM {}", of("NEW"), of("OLD")), false)
+                (of("NEW"), differs(&[of("NEW")], &[of("OLD")]), false)
             }
             Source::Parent(key) => {
                 let matches: Vec<String> = key
                     .columns
                     .iter()
                     .zip(&key.referenced_columns)
-                    .map(|(own, other)| {
-                        format!("dbm_row.{} = NEW.{}", quote_identifier(other), quote_identifier(own))
+                    .enumerate()
+                    .map(|(place, (own, other))| {
+                        // The foreign key's own: in the search_path of the function there may be none.
+                        let equals = key.equalities.get(place).map_or("=", |equality| bare(equality));
+                        format!("dbm_row.{} {equals} NEW.{}", quote_identifier(other), quote_identifier(own))
                     })
                     .collect();
-                let changed: Vec<String> = key
-                    .columns
-                    .iter()
-                    .map(|own| {
-                        let own = quote_identifier(own);
-                        format!("NEW.{own} IS DISTINCT FROM OLD.{own}")
-                    })
-                    .collect();
+                let of = |row: &str| {
+                    key.columns
+                        .iter()
+                        .map(|own| format!("{row}.{}", quote_identifier(own)))
+                        .collect::<Vec<_>>()
+                };
                 (
                     format!(
                         "(SELECT dbm_row.{} FROM {} AS dbm_row WHERE {} FOR KEY SHARE)",
@@ -161,7 +168,7 @@ impl Filler {
                         key.referenced_name,
                         matches.join(" AND ")
                     ),
-                    changed.join(" OR "),
+                    differs(&of("NEW"), &of("OLD")),
                     true,
                 )
             }
@@ -184,9 +191,10 @@ impl Filler {
              -- Gives a row its tenant where the transaction has none, as long as the table is on its way.\n  \
              IF NEW.{column} IS NULL THEN\n    NEW.{column} := {value};\n  \
              ELSIF TG_OP = 'UPDATE' THEN\n    \
-             IF NEW.{column} IS NOT DISTINCT FROM OLD.{column} AND ({changed}) THEN\n      NEW.{column} := {value};\n    END IF;\n  \
+             IF NOT {moved} AND {changed} THEN\n      NEW.{column} := {value};\n    END IF;\n  \
              END IF;\n  RETURN NEW;\nEND\n",
             value = self.value,
+            moved = differs(&[format!("NEW.{column}")], &[format!("OLD.{column}")]),
             changed = self.changed
         );
         let rights = if self.needs_rights { "SECURITY DEFINER " } else { "" };

@@ -84,6 +84,7 @@ pub fn tenancy(request: &Request) -> i64 {
     let wish = Wish {
         targets,
         column: request.column.clone(),
+        equality: tenancy::equality_of(&type_name),
         type_name,
         tenants: tenants.map(|(name, key, _)| (name, key)),
         accept,

@@ -8,6 +8,7 @@ mod keys;
 #[cfg(feature = "postgres")]
 pub mod live;
 mod policies;
+mod privileges;
 mod refusals;
 mod source;
 
@@ -31,6 +32,8 @@ pub struct Wish {
     pub column: String,
     /// Its type.
     pub type_name: String,
+    /// What says that two values of that type are equal; qualified where its bare name would not be found.
+    pub equality: String,
     /// Where tenants are written down: the table, quoted, and its key.
     pub tenants: Option<(String, String)>,
     /// What is accepted.

@@ -2,15 +2,13 @@
 
 use super::Wish;
 use super::column::Filler;
+use super::privileges;
 use super::source::Target;
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Step};
 use crate::change::words::alter;
 use crate::security::tenancy::facts::{Table, View};
 use crate::text::{quote_identifier, quote_literal};
-
-/// What no policy applies to, or what tells of rows that one does not see.
-const BEYOND: [&str; 3] = ["TRUNCATE", "REFERENCES", "TRIGGER"];
 
 fn unused(table: &Table, name: &str) -> String {
     crate::text::identifier::unused_name(&[name], |name| {
@@ -23,13 +21,14 @@ fn unused(table: &Table, name: &str) -> String {
 pub fn step(wish: &Wish, target: &Target) -> Step {
     let table = &target.table;
     let (name, column, current) = (table.qualified(), wish.quoted(), wish.current());
+    let equals = &wish.equality;
     let confines = quote_identifier(&unused(table, "tenant_isolation"));
     let admits = quote_identifier(&unused(table, "tenant_access"));
     let mut undo = Vec::new();
     let mut step = Step::new(
         Phase::Switch,
         format!(
-            "CREATE POLICY {confines} ON {name} AS RESTRICTIVE USING ({column} = {current}) WITH CHECK ({column} = {current})"
+            "CREATE POLICY {confines} ON {name} AS RESTRICTIVE USING ({column} {equals} {current}) WITH CHECK ({column} {equals} {current})"
         ),
     );
     undo.push(format!("DROP POLICY IF EXISTS {confines} ON {name}"));
@@ -52,16 +51,14 @@ pub fn step(wish: &Wish, target: &Target) -> Step {
         step = step.and(alter(&partition.name, "ENABLE ROW LEVEL SECURITY"));
         undo.push(alter(&partition.name, "DISABLE ROW LEVEL SECURITY"));
     }
-    for grant in &table.grants {
-        let gone: Vec<&str> = BEYOND
-            .into_iter()
-            .filter(|privilege| grant.privileges.iter().any(|own| own == privilege))
-            .collect();
-        if !gone.is_empty() {
-            let gone = gone.join(", ");
-            step = step.and(format!("REVOKE {gone} ON {name} FROM {}", grant.name));
-            undo.push(format!("GRANT {gone} ON {name} TO {}", grant.name));
+    let relations = std::iter::once((&*name, &table.beyond))
+        .chain(table.partitions.iter().map(|partition| (&*partition.name, &partition.beyond)));
+    for (relation, held) in relations {
+        let (away, back) = privileges::taken(relation, held);
+        for sql in away {
+            step = step.and(sql);
         }
+        undo.extend(back);
     }
     if let Some(filler) = Filler::of(wish, target) {
         for sql in filler.removed(table) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::change::plan::{Runs, runs_alone};
-use crate::security::tenancy::facts::{Column, ForeignKey, Function, Grant, Incoming, Index, View};
+use crate::security::tenancy::facts::{Column, ForeignKey, Function, Held, Incoming, Index, View};
 
 fn column(name: &str, type_name: &str) -> Column {
     Column { name: name.to_owned(), type_name: type_name.to_owned(), is_not_null: true, ..Column::default() }
@@ -42,10 +42,12 @@ fn table(oid: u32, name: &str, columns: Vec<Column>, indexes: Vec<Index>) -> Tab
 }
 
 fn orders() -> Table {
-    let grant = Grant {
-        role: 5,
-        name: "app".to_owned(),
-        privileges: ["SELECT", "TRUNCATE"].map(str::to_owned).to_vec(),
+    let held = Held {
+        grantee: 5,
+        grantee_name: "app".to_owned(),
+        is_of_owner: true,
+        privilege: "TRUNCATE".to_owned(),
+        ..Held::default()
     };
     Table {
         incoming: vec![Incoming {
@@ -54,7 +56,7 @@ fn orders() -> Table {
             name: "lines_fkey".to_owned(),
             referenced_columns: vec!["id".to_owned()],
         }],
-        grants: vec![grant],
+        beyond: vec![held],
         ..table(
             1,
             "orders",
@@ -102,6 +104,7 @@ fn wish(tables: Vec<Table>, accept: Accept) -> Wish {
         targets: targets(tables, "tenant_id", given).unwrap(),
         column: "tenant_id".to_owned(),
         type_name: "bigint".to_owned(),
+        equality: "=".to_owned(),
         tenants: Some(("shop.tenants".to_owned(), "id".to_owned())),
         accept,
         asked: String::new(),
