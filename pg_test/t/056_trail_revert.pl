@@ -216,13 +216,14 @@ for my $table (qw(touched divided versioned))
 	is(sql('SELECT count(*) FROM keyless WHERE a = 77'), 0, 'both are taken back');
 }
 
-# Triggers look names up as they do for whoever made the plan.
+# Triggers look names up as they do for whoever made the plan, and have the time zone that they have elsewhere.
+sql(q{ALTER DATABASE postgres SET TimeZone = 'Asia/Tokyo'});
 sql(<<'SQL');
 CREATE SCHEMA shop;
 CREATE TABLE shop.noted (id int PRIMARY KEY, v int);
 CREATE TABLE shop.diary (what text);
 INSERT INTO shop.noted VALUES (1, 1);
-CREATE FUNCTION shop.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES (TG_OP); RETURN NULL; END$$;
+CREATE FUNCTION shop.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES (current_setting('TimeZone')); RETURN NULL; END$$;
 CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON shop.noted FOR EACH ROW EXECUTE FUNCTION shop.note();
 SELECT dbm.install_audit_trigger('shop.noted');
 SQL
@@ -235,7 +236,7 @@ SQL
 	is(sql('SELECT id, v FROM shop.noted'), '1|1', 'all is as it was');
 	sql("CALL dbm.undo($plan)");
 	is(sql('SELECT id, v FROM shop.noted'), '2|2', 'and back again');
-	is(sql('SELECT count(*) FROM shop.diary'), 9, 'the trigger was called each time');
+	is(sql('SELECT count(*), min(what), max(what) FROM shop.diary'), '9|Asia/Tokyo|Asia/Tokyo', 'the trigger was called each time');
 }
 
 # Whatever things are called.

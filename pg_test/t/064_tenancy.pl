@@ -454,7 +454,7 @@ INSERT INTO inn.guest VALUES (1, 1), (2, 1);
 CREATE FUNCTION inn.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES (TG_OP); RETURN NULL; END$$;
 CREATE TRIGGER note AFTER UPDATE ON inn.guest FOR EACH ROW EXECUTE FUNCTION inn.note();
 SQL
-my $searched = $node->safe_psql('searched', q{SET search_path = inn, public; SELECT dbm.tenancy_plan('{guest}', source => '{"inn.guest": "house"}', accept => '{primary_key,unique,foreign_keys}')});
+my $searched = $node->safe_psql('searched', q{SET search_path = inn, public; SELECT dbm.tenancy_plan('{guest}', source => '{"inn.guest": "house"}', tenant_type => 'int', accept => '{primary_key,unique,foreign_keys}')});
 $node->safe_psql('searched', "CALL dbm.apply($searched)");
 is($node->safe_psql('searched', "SELECT status FROM dbm.plan WHERE plan = $searched"), 'waiting', 'a trigger that names tables without their schema does not stop the plan');
 is($node->safe_psql('searched', 'SELECT string_agg(what, \',\') FROM inn.diary'), 'UPDATE,UPDATE', 'it was called for each row');

@@ -67,8 +67,13 @@ fn duration(seconds: f64) -> String {
 
 fn section(text: &mut String, name: &str, plan: &Plan) {
     let _ = writeln!(text, "-- {name} {}", "-".repeat(70_usize.saturating_sub(name.len())));
-    let path = if plan.search_path.is_empty() { "''" } else { &plan.search_path };
-    let _ = writeln!(text, "\\set ON_ERROR_STOP on\nSET search_path TO {path};");
+    text.push_str("\\set ON_ERROR_STOP on\n");
+    searched(text, &plan.search_path);
+}
+
+fn searched(text: &mut String, schemas: &str) {
+    let path = if schemas.is_empty() { "''" } else { schemas };
+    let _ = writeln!(text, "SET search_path TO {path};");
 }
 
 fn up(text: &mut String, plan: &Plan) {
@@ -79,6 +84,9 @@ fn up(text: &mut String, plan: &Plan) {
         comment(text, " ", &format!("step {} of {}: {}", number + 1, plan.steps.len(), describe(step)));
         if !step.note.is_empty() && step.runs != Runs::ByHand {
             comment(text, "   ", &step.note);
+        }
+        if let Some(own) = &step.search_path {
+            searched(text, own);
         }
         match step.runs {
             Runs::ByHand => comment(text, "   BY HAND: ", &step.note),
@@ -91,6 +99,9 @@ fn up(text: &mut String, plan: &Plan) {
                 let _ = writeln!(text, "SET lock_timeout = '{LOCK_TIMEOUT}';");
             }
             Runs::InTransaction => transaction(text, &step.sql),
+        }
+        if step.search_path.is_some() {
+            searched(text, &plan.search_path);
         }
         if let Some((query, removal)) = &step.leftover {
             comment(text, "   ", &format!("if it was interrupted and this is true: {query};"));
@@ -139,6 +150,9 @@ fn down(text: &mut String, plan: &Plan) {
         if step.undo.is_empty() {
             comment(text, "   ", "nothing is to be done, or nothing can be: see the step's note");
         }
+        if let Some(own) = step.search_path.as_ref().filter(|_| !step.undo.is_empty()) {
+            searched(text, own);
+        }
         for sql in &step.undo {
             if runs_alone(sql) {
                 comment(text, "   ", "outside a transaction");
@@ -146,6 +160,9 @@ fn down(text: &mut String, plan: &Plan) {
             } else {
                 transaction(text, std::slice::from_ref(sql));
             }
+        }
+        if step.search_path.is_some() && !step.undo.is_empty() {
+            searched(text, &plan.search_path);
         }
     }
     text.push('\n');
@@ -156,5 +173,38 @@ fn verify(text: &mut String, plan: &Plan) {
     comment(text, " ", "each has to be true once all of UP was run");
     for query in &plan.verify {
         statement(text, query);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::plan::{Phase, Risk};
+
+    #[test]
+    fn a_step_with_a_search_path_of_its_own_says_so() {
+        let step = Step::new(Phase::Backfill, "UPDATE shop.t SET a = a")
+            .search_path("shop, public")
+            .undo("SELECT 1");
+        let plan = Plan {
+            title: String::new(),
+            change: String::new(),
+            risk: Risk::Low,
+            requires: Vec::new(),
+            seconds: None,
+            search_path: String::new(),
+            steps: vec![step],
+            verify: Vec::new(),
+        };
+        let mut text = String::new();
+        up(&mut text, &plan);
+        down(&mut text, &plan);
+        let around = |sql: &str| {
+            format!("SET search_path TO shop, public;\nBEGIN;\n{sql};\nCOMMIT;\nSET search_path TO '';\n")
+        };
+        assert!(
+            text.contains(&around("UPDATE shop.t SET a = a")) && text.contains(&around("SELECT 1")),
+            "{text}"
+        );
     }
 }

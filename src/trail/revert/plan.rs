@@ -10,9 +10,9 @@ use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Plan, Risk, Step};
 use crate::text::quote_identifier;
 
-/// Texts of values are read as the log has written them.
+/// Texts of values are read as the log has written them. Moments say their zone, so that triggers have the one of theirs.
 const PINNED: &str = "SELECT pg_catalog.set_config(s.name, s.setting, true) FROM (VALUES ('DateStyle', 'ISO, YMD'), \
-                      ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('lc_monetary', 'C')";
+                      ('IntervalStyle', 'postgres'), ('lc_monetary', 'C')";
 
 /// At so many rows the check looks; the statements look at each.
 const CHECKED: usize = 200;
