@@ -181,6 +181,7 @@ pgrx::extension_sql_file!(
         trail::read::api::row_history,
         trail::read::api::rows_as_of,
         trail::revert::api::revert_plan,
+        trail::revert::api::revert_range_plan,
         trail::revert::api::revert_row_plan,
         trail::seal::api::audit_log_digests,
         trail::seal::api::seal_audit_log,

@@ -240,7 +240,7 @@ for my $name ($odd, q(a,b{c}"d\\e' NULL), q($user), q(pg temp."x"), ' ', 'é' x 
 	sql("CREATE TABLE $o.p2 (id int, k int); INSERT INTO $o.p2 VALUES (12, 12)");
 	$last = sql('SELECT max(event_id) FROM dbm_trail.event');
 	sql("SET client_min_messages = error; ALTER TABLE $o.$o ATTACH PARTITION $o.p2 FOR VALUES FROM (10) TO (20); UPDATE $o.$o SET id = 13 WHERE k = 12; ALTER TABLE $o.$o DETACH PARTITION $o.p2");
-	is($events->($last), 'attached changed detached installed', "$name: partitions come and go, and what was detached is watched on its own");
+	is($events->($last), 'attached joined detached installed', "$name: partitions come and go, and what was detached is watched on its own");
 	is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, "$name: and what relation says is what events say");
 	sql("SET client_min_messages = error; DROP SCHEMA $o CASCADE");
 	is($is->('SELECT count(*) FROM dbm.audit_schema WHERE schema_name = ?', $other), 0, "$name: forgotten as it goes");

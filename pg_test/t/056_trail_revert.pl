@@ -135,6 +135,146 @@ like(refused("SELECT dbm.revert_plan($always)"), qr/cannot be taken back.*column
 my $truncate = transaction('TRUNCATE keyless');
 like(refused("SELECT dbm.revert_plan($truncate)"), qr/TRUNCATE of public\.keyless cannot be taken back by a plan/, 'TRUNCATE');
 
+# Triggers of a table that have a say in what is written keep their columns; everything else is taken back.
+sub rows_of { my ($table) = @_; return sql(qq{SELECT string_agg(concat_ws('|', id, v, note), ',' ORDER BY id) FROM $table}) }
+sql(<<'SQL');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.updated_at := clock_timestamp(); NEW.updated_by := current_user; RETURN NEW; END$$;
+CREATE TABLE touched (id int PRIMARY KEY, v int, note text DEFAULT 'n', updated_at timestamptz, updated_by text, twice int GENERATED ALWAYS AS (v * 2) STORED);
+CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TABLE divided (LIKE touched INCLUDING ALL) PARTITION BY RANGE (id);
+CREATE TABLE divided_low PARTITION OF divided FOR VALUES FROM (0) TO (100);
+CREATE TABLE divided_high PARTITION OF divided FOR VALUES FROM (100) TO (2000);
+CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON divided_high FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TABLE versioned (id int PRIMARY KEY, v int, note text DEFAULT 'n');
+SELECT dbm.row_versioning_plan('versioned') AS plan \gset
+CALL dbm.apply(:plan);
+SELECT dbm.install_audit_trigger(t) FROM (VALUES ('touched'::regclass), ('divided'), ('versioned')) v(t);
+SQL
+for my $table (qw(touched divided versioned))
+{
+	sql("INSERT INTO $table (id, v) VALUES (1, 1), (2, 1), (3, 1), (101, 1)");
+	my %changes = (
+		'an update' => "UPDATE $table SET v = 2 WHERE id IN (1, 101)",
+		'a delete' => "DELETE FROM $table WHERE id IN (2, 101)",
+		'an insert' => "INSERT INTO $table (id, v) VALUES (7, 7), (107, 7)",
+		'a row changed several times' => "UPDATE $table SET v = 2 WHERE id IN (1, 101); UPDATE $table SET v = 3, note = 'm' WHERE id IN (1, 101); DELETE FROM $table WHERE id = 101",
+		'a row that comes, changes and goes' => "INSERT INTO $table (id, v) VALUES (8, 8), (108, 8); UPDATE $table SET v = 9 WHERE id IN (8, 108); DELETE FROM $table WHERE id = 8",
+		'a key that changes' => "UPDATE $table SET id = id + 1000, v = 5 WHERE id IN (3, 101); UPDATE $table SET v = 6 WHERE id = 1003",
+	);
+	for my $case (sort keys %changes)
+	{
+		my $before = rows_of($table);
+		my $transaction = transaction($changes{$case});
+		my $after = rows_of($table);
+		isnt($after, $before, "$table, $case: something changes");
+		my ($code, $plan, $notice) = $node->psql('postgres', "SELECT dbm.revert_plan($transaction)");
+		like($notice, qr/NOTICE:  columns of public\.$table set by trigger (touch|zz_row_version) are not taken back/, "$table, $case: it is said");
+		like(sql("SELECT note FROM dbm.plan_steps($plan)"), qr/columns of public\.$table set by trigger \w+ are not taken back/, "$table, $case: and stands in the plan");
+		is(apply($plan), 'done', "$table, $case: the plan is applied");
+		is(rows_of($table), $before, "$table, $case: all is as it was");
+		sql("CALL dbm.undo($plan)");
+		is(rows_of($table), $after, "$table, $case: and back again");
+		my $last = sql('SELECT transaction_id FROM dbm.changes(max_rows => 1)');
+		is(apply(sql("SELECT dbm.revert_plan($last)")), 'done', "$table, $case: the way back is taken back");
+		is(rows_of($table), $before, "$table, $case: all is as it was once more");
+	}
+}
+# What a trigger cannot explain is lost by nobody.
+{
+	my $transaction = transaction('UPDATE touched SET v = 4 WHERE id = 1');
+	my $plan = sql("SELECT dbm.revert_plan($transaction)");
+	sql('UPDATE touched SET v = 5 WHERE id = 1');
+	like(refused("CALL dbm.apply($plan)"), qr/the row is not what the change made of it: v/, 'a value that somebody else has given meanwhile stops it, and is named');
+	sql('UPDATE touched SET v = 4 WHERE id = 1');
+	is(apply($plan), 'done', 'that the time of the change is another does not');
+	sql('UPDATE touched SET v = 5 WHERE id = 1');
+	like(refused("CALL dbm.undo($plan)"), qr/the row is not what the change made of it: v/, 'the same on the way back');
+	is(sql('SELECT v FROM touched WHERE id = 1'), 5, 'nothing is lost');
+	sql('UPDATE touched SET v = 1 WHERE id = 1');
+	my $deleted = transaction('DELETE FROM touched WHERE id = 2');
+	$plan = sql("SELECT dbm.revert_plan($deleted)");
+	is(apply($plan), 'done', 'a deleted row comes back');
+	sql('UPDATE touched SET v = 9 WHERE id = 2');
+	like(refused("CALL dbm.undo($plan)"), qr/the row is not what the change made of it: v/, 'it is not deleted again once it is another');
+	is(rows_of('touched'), '1|1|n,2|9|n,3|1|n,101|1|n', 'nothing is lost');
+	sql(q{CREATE FUNCTION other_key() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := NEW.id + 5; RETURN NEW; END';
+		CREATE TABLE numbered (id int PRIMARY KEY, v int); INSERT INTO numbered VALUES (1, 1); SELECT dbm.install_audit_trigger('numbered');
+		CREATE TRIGGER other_key BEFORE INSERT ON numbered FOR EACH ROW EXECUTE FUNCTION other_key()});
+	$deleted = transaction('DELETE FROM numbered');
+	$plan = sql("SELECT dbm.revert_plan($deleted)");
+	like(refused("CALL dbm.apply($plan)"), qr/triggers of the table gave the row another key/, 'a row that would come back as another');
+	sql(q{CREATE OR REPLACE FUNCTION other_key() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'});
+	like(refused("CALL dbm.apply($plan)"), qr/triggers of the table did not let the row in/, 'a row that is not let in');
+	my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
+	like($log, qr/WARNING:  triggers of the tables gave columns values of their own: public\.touched\.updated_at/, 'what was left to triggers is in the log');
+}
+
+# A check that holds for some of the rows before anything is done lets nothing be skipped.
+{
+	my $transaction = transaction(q{UPDATE orders SET n = 77 WHERE id = 3; UPDATE orders SET n = 3.30 WHERE id = 3; INSERT INTO keyless VALUES (77, '(1,2)')});
+	is(apply(sql("SELECT dbm.revert_plan($transaction)")), 'done', 'a row changed to and fro, and one without a key');
+	is(sql('SELECT count(*) FROM keyless WHERE a = 77'), 0, 'both are taken back');
+}
+
+# Triggers look names up as they do for whoever made the plan.
+sql(<<'SQL');
+CREATE SCHEMA shop;
+CREATE TABLE shop.noted (id int PRIMARY KEY, v int);
+CREATE TABLE shop.diary (what text);
+INSERT INTO shop.noted VALUES (1, 1);
+CREATE FUNCTION shop.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES (TG_OP); RETURN NULL; END$$;
+CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON shop.noted FOR EACH ROW EXECUTE FUNCTION shop.note();
+SELECT dbm.install_audit_trigger('shop.noted');
+SQL
+{
+	my $path = 'SET search_path = shop, public, pg_catalog';
+	my $transaction = (split /\n/, sql("$path; BEGIN; UPDATE noted SET v = 2; DELETE FROM noted; INSERT INTO noted VALUES (2, 2); SELECT pg_current_xact_id(); COMMIT"))[-1];
+	my $plan = sql("$path; SELECT dbm.revert_plan($transaction)");
+	is(sql("SELECT search_path FROM dbm.plan WHERE plan = $plan"), 'shop, public', 'the plan keeps the search_path');
+	is(apply($plan), 'done', 'a trigger finds its table');
+	is(sql('SELECT id, v FROM shop.noted'), '1|1', 'all is as it was');
+	sql("CALL dbm.undo($plan)");
+	is(sql('SELECT id, v FROM shop.noted'), '2|2', 'and back again');
+	is(sql('SELECT count(*) FROM shop.diary'), 9, 'the trigger was called each time');
+}
+
+# Whatever things are called.
+sql(<<'SQL');
+CREATE SCHEMA "Sch.e""ma %s $dbm$";
+CREATE TABLE "Sch.e""ma %s $dbm$"."Ta'b.le\ %I;
+x" ("Id" int, "a.b ""c""" text, "%s $dbm$ 'q'" text, "select" int, dbm_now text, t int, PRIMARY KEY ("a.b ""c""", "Id"));
+CREATE TABLE "Sch.e""ma %s $dbm$"."no key" ("A.b" text, "%L" int);
+CREATE FUNCTION "Sch.e""ma %s $dbm$"."To.uch"() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.dbm_now := clock_timestamp()::text; RETURN NEW; END$$;
+SELECT dbm.install_audit_trigger(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname LIKE 'Sch%' AND c.relkind = 'r';
+SQL
+{
+	my $table = qq{"Sch.e""ma %s \$dbm\$"."Ta'b.le\\ %I;\nx"};
+	my $keyless = qq{"Sch.e""ma %s \$dbm\$"."no key"};
+	my $all = qq{SELECT concat_ws('|', "Id", "a.b ""c""", "%s \$dbm\$ 'q'", "select", t) FROM $table ORDER BY 1};
+	my $regclass = "(SELECT oid::regclass FROM pg_class WHERE relname LIKE 'Ta''b.le%' AND relkind = 'r')";
+	sql(qq{INSERT INTO $table VALUES (1, 'k''1', 'v', 1, 'x', 1), (2, 'k"2', 'v', 2, 'x', 2)});
+	for my $with_trigger (0, 1)
+	{
+		sql(qq{CREATE TRIGGER "t.r" BEFORE INSERT OR UPDATE ON $table FOR EACH ROW EXECUTE FUNCTION "Sch.e""ma %s \$dbm\$"."To.uch"()}) if $with_trigger;
+		my $before = sql($all);
+		my $at = sql('SELECT clock_timestamp()');
+		my $transaction = transaction(qq{UPDATE $table SET "%s \$dbm\$ 'q'" = E'\$dbm\$ ''%s\\\\\\n', "select" = 9 WHERE "Id" = 1; UPDATE $table SET "Id" = 20, t = 7 WHERE "Id" = 2; INSERT INTO $table VALUES (3, 'k', '%', 3); INSERT INTO $keyless VALUES ('%I', 1)});
+		my $after = sql($all);
+		my $plan = sql("SELECT dbm.revert_plan($transaction)");
+		is(apply($plan), 'done', "hostile names ($with_trigger): the plan is applied");
+		is(sql($all), $before, "hostile names ($with_trigger): all is as it was");
+		sql("CALL dbm.undo($plan)");
+		is(sql($all), $after, "hostile names ($with_trigger): and back again");
+		my $key = q{'{"a.b \"c\"": "k\"2", "Id": 20}'};
+		is(sql("SELECT count(*) > 2, bool_and(table_name = $regclass\::text) FROM dbm.row_history($regclass, $key)"), 't|t', "hostile names ($with_trigger): the history of a row");
+		is(sql("SELECT count(*) > 5 FROM dbm.changes($regclass, since => '$at')"), 't', "hostile names ($with_trigger): the changes");
+		is(apply(sql("SELECT dbm.revert_plan($regclass, $key, '$at')")), 'done', "hostile names ($with_trigger): one row");
+		is(apply(sql(qq{SELECT dbm.revert_plan($regclass, '{"a.b \\"c\\"": "", "Id": 0}', '{"a.b \\"c\\"": "z", "Id": 0}', '$at')})), 'done', "hostile names ($with_trigger): a range of rows");
+		is(sql($all), $before, "hostile names ($with_trigger): all is as it was");
+		sql("DELETE FROM $keyless");
+	}
+}
+
 # What tells rows apart is not in the log: others would be changed.
 sql(q{CREATE TABLE hidden (id int PRIMARY KEY, s text); INSERT INTO hidden VALUES (1, 'a'), (2, 'b'), (3, 'b');
 	SELECT dbm.install_audit_trigger('hidden', redact => '{id}');
@@ -143,6 +283,76 @@ my $hidden = transaction(q{UPDATE hidden SET s = 'b' WHERE id = 1});
 like(refused("SELECT dbm.revert_plan($hidden)"), qr/changes of public\.hidden cannot be taken back/, 'a redacted key');
 my $twins = transaction(q{UPDATE twins SET s = 'b' WHERE s = 'a'});
 like(refused("SELECT dbm.revert_plan($twins)"), qr/changes of public\.twins cannot be taken back/, 'rows without a key that are not wholly logged');
+
+# A range of keys: rows that have such a key, that had one since, and that are gone.
+sql(<<'SQL');
+CREATE TABLE ranged (id int PRIMARY KEY, v int, up int REFERENCES ranged);
+CREATE TABLE pairs (b text COLLATE "und-x-icu", a int, v int, c text COLLATE "C", PRIMARY KEY (c, a, b));
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE TABLE moods (m mood, d date, n numeric, l int[], v int, PRIMARY KEY (m, d, n, l));
+SELECT dbm.install_audit_trigger(t) FROM (VALUES ('ranged'::regclass), ('pairs'), ('moods')) v(t);
+INSERT INTO ranged SELECT i, i FROM generate_series(1, 20) i;
+INSERT INTO pairs (c, a, b) SELECT c, a, b FROM unnest('{a,B,b,C,c}'::text[]) c, generate_series(-2, 10) a, unnest('{a,B,b}'::text[]) b;
+INSERT INTO moods SELECT m, d, n, ARRAY[n::int], 0 FROM unnest('{sad,ok,happy}'::mood[]) m, unnest('{2026-01-02,2026-10-01}'::date[]) d, unnest('{9,10,NaN}'::numeric[]) n WHERE n <> 'NaN';
+SQL
+sub ranged { my ($table, $from, $to, $at) = @_; return sql(qq{SELECT dbm.revert_plan('$table', '$from', '$to', '$at')}) }
+{
+	my $before = sql('SELECT string_agg(r::text, E\'\n\' ORDER BY id) FROM ranged r');
+	my $at = sql('SELECT clock_timestamp()');
+	# In the range all the time; out of it; into it; gone; new; beyond it; and one that took a key that was in it.
+	sql(q{UPDATE ranged SET v = 100 WHERE id BETWEEN 4 AND 12; UPDATE ranged SET id = 500 WHERE id = 6; UPDATE ranged SET v = 600 WHERE id = 500;
+		UPDATE ranged SET v = 700 WHERE id = 15; UPDATE ranged SET id = 6 WHERE id = 15; DELETE FROM ranged WHERE id = 7;
+		INSERT INTO ranged VALUES (70, 7), (21, 7); UPDATE ranged SET v = 1 WHERE id = 70});
+	sql('UPDATE ranged SET v = 1 WHERE id = 500');
+	my $after = sql('SELECT string_agg(r::text, E\'\n\' ORDER BY id) FROM ranged r');
+	my $plan = ranged('ranged', '{"id": 5}', '{"id": 10}', $at);
+	is(sql("SELECT change FROM dbm.plan WHERE plan = $plan") =~ s/, '[^']*'\)$//r, q{dbm.revert_plan('public.ranged', '{"id": 5}', '{"id": 10}'}, 'the call stands in the plan');
+	is(apply($plan), 'done', 'a range is taken back');
+	is(sql('SELECT string_agg(id || \' \' || v, \',\' ORDER BY id) FROM ranged WHERE v <> id'), '4 100,11 100,12 100,21 7,70 1', 'rows of the range are what they were, and no others');
+	sql("CALL dbm.undo($plan)");
+	is(sql('SELECT string_agg(r::text, E\'\n\' ORDER BY id) FROM ranged r'), $after, 'and back again');
+	is(apply(ranged('ranged', '{"id": 1}', '{"id": 1000}', $at)), 'done', 'the whole table');
+	is(sql('SELECT string_agg(r::text, E\'\n\' ORDER BY id) FROM ranged r'), $before, 'is what it was');
+	like(refused(qq{SELECT dbm.revert_plan('ranged', '{"id": 10}', '{"id": 5}', '$at')}), qr/the range is empty: its first key comes after its last/, 'an empty range');
+	like(refused(q{SELECT dbm.revert_plan('ranged', '{"id": 1}', '{"id": 5}', clock_timestamp())}), qr/no row of public\.ranged in this range was changed since/, 'nothing to take back');
+	like(refused(qq{SELECT dbm.revert_plan('ranged', '{"id": 1}', '{"v": 5}', '$at')}), qr/this is no key of public\.ranged/, 'no key');
+	like(refused(qq{SELECT dbm.revert_plan('ranged', '{"id": null}', '{"id": 5}', '$at')}), qr/a key has no NULL/, 'NULL');
+	like(refused(qq{SELECT dbm.revert_plan('keyless', '{"a": 1}', '{"a": 5}', '$at')}), qr/rows of public\.keyless have no keys to be ordered by/, 'no keys');
+	like(refused(q{SELECT dbm.revert_plan('ranged', '{"id": 1}', '{"id": 5}', '2000-01-01')}), qr/was not watched at/, 'before it was watched');
+	$at = sql('SELECT clock_timestamp()');
+	sql('UPDATE ranged SET v = -1 WHERE id IN (5, 6)');
+	$plan = ranged('ranged', '{"id": 5}', '{"id": 6}', $at);
+	sql('UPDATE ranged SET v = -2 WHERE id = 6');
+	like(refused("CALL dbm.apply($plan)"), qr/the row is not what the change made of it/, 'what changes between plan and apply stops it');
+	is(sql('SELECT v FROM ranged WHERE id = 5'), -1, 'all or nothing');
+	# Rows that refer to each other.
+	$at = sql('SELECT clock_timestamp()');
+	sql('INSERT INTO ranged VALUES (32, 1); INSERT INTO ranged VALUES (31, 1, 32); INSERT INTO ranged VALUES (30, 1, 31)');
+	is(apply(ranged('ranged', '{"id": 30}', '{"id": 39}', $at)), 'done', 'a chain goes from its end');
+	$at = sql('SELECT clock_timestamp()');
+	sql(q{INSERT INTO ranged SELECT i, i FROM generate_series(1001, 11001) i});
+	like(refused(qq{SELECT dbm.revert_plan('ranged', '{"id": 1001}', '{"id": 11001}', '$at')}), qr/changed more than 10000 times/, 'more than a plan takes');
+	is(apply(ranged('ranged', '{"id": 1001}', '{"id": 1003}', $at)), 'done', 'a part of it');
+	is(sql('SELECT count(*) FROM ranged WHERE id > 1000'), 9998, 'and no more');
+	$at = sql('SELECT clock_timestamp()');
+	sql('TRUNCATE ranged');
+	like(refused(qq{SELECT dbm.revert_plan('ranged', '{"id": 1}', '{"id": 5}', '$at')}), qr/TRUNCATE of public\.ranged cannot be taken back/, 'TRUNCATE');
+}
+# In the order of the key, of its types and collations; the server itself says which rows those are.
+for my $case (
+	['pairs', q{{"a": 9, "b": "B", "c": "C"}}, q{{"c": "b", "a": 10, "b": "a"}}, q{(c, a, b) >= ('C', 9, 'B') AND (c, a, b) <= ('b', 10, 'a')}],
+	['pairs', q{{"a": -1, "b": "a", "c": "a"}}, q{{"c": "a", "a": -1, "b": "b"}}, q{(c, a, b) >= ('a', -1, 'a') AND (c, a, b) <= ('a', -1, 'b')}],
+	['moods', q{{"m": "sad", "d": "2026-10-01", "n": 9, "l": [9]}}, q{{"m": "happy", "d": "2026-01-02", "n": 10, "l": [9]}}, q{(m, d, n, l) >= ('sad', '2026-10-01', 9, '{9}') AND (m, d, n, l) <= ('happy', '2026-01-02', 10, '{9}')}])
+{
+	my ($table, $from, $to, $condition) = @$case;
+	my $at = sql('SELECT clock_timestamp()');
+	sql("UPDATE $table SET v = 1");
+	my $expected = sql("SELECT count(*) FROM $table WHERE $condition");
+	ok($expected > 0 && $expected < sql("SELECT count(*) FROM $table"), "$table: a part of the rows");
+	is(apply(ranged($table, $from, $to, $at)), 'done', "$table: the range is taken back");
+	is(sql("SELECT count(*), bool_and($condition) FROM $table WHERE v IS DISTINCT FROM 1"), "$expected|t", "$table: those rows are, and no others");
+	sql("UPDATE $table SET v = 0");
+}
 
 # Rights: to see all of it, and to write.
 sql(<<'SQL');
@@ -153,5 +363,7 @@ GRANT SELECT (id, note) ON orders TO clerk;
 SQL
 my $fifth = transaction(q{UPDATE orders SET note = 'sixth' WHERE id = 1});
 like(refused("SET SESSION AUTHORIZATION clerk; SELECT dbm.revert_plan($fifth)"), qr/permission denied for columns of public\.orders/, 'who sees a part takes nothing back');
+like(refused(q{SET SESSION AUTHORIZATION clerk; SELECT dbm.revert_plan('orders', '{"id": 1}', '{"id": 5}', now())}), qr/permission denied for columns of public\.orders/, 'nor a range');
+like(refused(q{SET SESSION AUTHORIZATION clerk; SELECT dbm.revert_plan('pairs', '{"c": "a", "a": 1, "b": "a"}', '{"c": "a", "a": 1, "b": "a"}', now())}), qr/permission denied for the changes of public\.pairs/, 'who sees nothing neither');
 
 done_testing();

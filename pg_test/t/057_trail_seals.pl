@@ -46,6 +46,9 @@ my $activity = sql('SELECT min(activity_id) FROM dbm_trail.activity');
 
 is(tampered("UPDATE dbm_trail.change SET new = jsonb_set(new, '{balance}', '1.0') WHERE change_id = $low"), "altered|change|$low", 'a digit that changes nothing but how it is written');
 is(tampered("UPDATE dbm_trail.change SET changed_at = changed_at + interval '1 microsecond' WHERE change_id = $middle"), "altered|change|$middle", 'a microsecond');
+is(tampered("UPDATE dbm_trail.change SET changed_at = 'infinity' WHERE change_id = $middle"), "altered|change|$middle", 'all eternity');
+is(tampered("UPDATE dbm_trail.activity SET happened_at = '-infinity' WHERE activity_id = $activity"), "altered|activity|$activity", 'or before all time');
+is(sql("BEGIN; UPDATE dbm_trail.change SET transaction_started_at = 'infinity', changed_at = 'infinity' WHERE change_id = $middle; SELECT happened_at FROM dbm.verify_audit_log(); ROLLBACK"), 'infinity', 'which is told');
 is(tampered("DELETE FROM dbm_trail.change WHERE change_id = $middle"), "removed|change|$middle", 'a row that is removed');
 is(tampered("DELETE FROM dbm_trail.change WHERE change_id = $high"), "removed|change|$high", 'the last row');
 is(tampered("UPDATE dbm_trail.change SET change_id = CASE change_id WHEN $low THEN $middle ELSE $low END WHERE change_id IN ($low, $middle)"),

@@ -10,9 +10,8 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Server qw(wait_for_server);
+use Server qw(killed_in);
 use Test::More;
-use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('killed');
 $node->init(extra => utf8_locale(), allows_streaming => 1);
@@ -30,30 +29,7 @@ CREATE TABLE parted (id int, balance int NOT NULL DEFAULT 0, PRIMARY KEY (id)) P
 SELECT format('CREATE TABLE parted_%s PARTITION OF parted FOR VALUES FROM (%s) TO (%s)', i, i * 10, i * 10 + 10) FROM generate_series(0, 29) i \gexec
 SQL
 
-# Runs statements, kills their process in the middle of them, and waits until the server is there again; whether it was.
-sub killed
-{
-	my ($statements, $after) = @_;
-	my $run = IPC::Run::start([ 'psql', '-X', '-q', '-h', $node->host, '-p', $node->port, '-c', "SET application_name = 'victim'", '-c', $statements, 'postgres' ], '>', \my $out, '2>', \my $error);
-	my $victim = '';
-	for (1 .. 200)
-	{
-		$victim = sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'");
-		last if $victim;
-		usleep(5_000);
-	}
-	usleep($after);
-	my $hit = $victim && kill('KILL', $victim);
-	# The server has to know before anybody connects.
-	for (1 .. 6000)
-	{
-		last if !$hit || !kill 0, $victim;
-		usleep(10_000);
-	}
-	$run->finish;
-	wait_for_server($node);
-	return $hit && $error =~ /server closed the connection|terminat/ ? 1 : 0;
-}
+sub killed { return killed_in($node, @_) }
 
 # What the log says of a table's balances, and what the table does.
 sub agrees

@@ -172,11 +172,90 @@ WHERE NOT m.rolsuper AND m.oid <> r.oid
 LIMIT 30
 SQL
 
+# --- By which path
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE p_owner NOLOGIN; CREATE ROLE "Far" NOLOGIN; CREATE ROLE near NOLOGIN; CREATE ROLE chain LOGIN; CREATE ROLE aside NOINHERIT LOGIN; CREATE ROLE lent LOGIN; CREATE ROLE deputy LOGIN;
+CREATE ROLE reads_all LOGIN; CREATE ROLE root LOGIN SUPERUSER; CREATE ROLE nobody LOGIN;
+GRANT "Far" TO near; GRANT near TO chain; GRANT p_owner TO deputy; GRANT pg_read_all_data TO reads_all;
+CREATE DATABASE paths OWNER p_owner;
+SQL
+$node->safe_psql('postgres', 'GRANT near TO aside' . ($version >= 160000 ? ' WITH INHERIT FALSE, SET TRUE' : ''));
+$node->safe_psql('paths', <<'SQL');
+CREATE EXTENSION dbmastery;
+SET ROLE p_owner;
+CREATE SCHEMA p;
+GRANT USAGE ON SCHEMA p TO PUBLIC;
+CREATE TABLE p.t (id int, note text);
+GRANT SELECT ON p.t TO "Far"; GRANT SELECT ON p.t TO chain; GRANT UPDATE ON p.t TO lent WITH GRANT OPTION; GRANT UPDATE (note) ON p.t TO near;
+ALTER DEFAULT PRIVILEGES IN SCHEMA p GRANT INSERT ON TABLES TO near;
+CREATE TABLE p.later (id int);
+GRANT SELECT ON p.later TO PUBLIC;
+CREATE FUNCTION p.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+SET ROLE lent;
+GRANT UPDATE ON p.t TO chain;
+SQL
+
+# What dbm.access_review() and dbm.who_can() tell of a privilege: each way with a mark for what may be granted on and what takes SET ROLE.
+sub paths
+{
+	my ($role, $kind, $object, $privilege) = @_;
+	my $told = q{path || CASE WHEN is_grantable THEN ' (grants)' ELSE '' END || CASE WHEN needs_set_role THEN ' (sets)' ELSE '' END};
+	my $review = $node->safe_psql('paths', "SELECT string_agg($told, '; ' ORDER BY needs_set_role, path) FROM dbm.access_review('$role') WHERE object_kind = '$kind' AND object = '$object' AND privilege = '$privilege'");
+	my $holders = $node->safe_psql('paths', "SELECT string_agg(regexp_replace($told, '^on the column: ', ''), '; ' ORDER BY needs_set_role, path) FROM dbm.who_can('$kind $object', '$privilege') WHERE role = '$role'" . ($kind eq 'column' ? q{ AND path ~ 'on the column'} : ''));
+	is($holders, $review, "$role, $privilege on $object: both say the same") if $role ne 'root';
+	return $role eq 'root' ? $holders : $review;
+}
+for my $case (
+	[ 'chain', 'table', 'p.t', 'SELECT', 'granted by p_owner; member of near, member of "Far": granted by p_owner', 'a grant, and a chain of memberships' ],
+	[ 'chain', 'table', 'p.t', 'UPDATE', 'granted by lent', 'a grant by who was lent the right' ],
+	[ 'chain', 'column', 'p.t.note', 'UPDATE', 'member of near: granted by p_owner', 'a column' ],
+	[ 'near', 'table', 'p.later', 'INSERT', 'granted by p_owner', 'a default privilege, which the server keeps as a grant' ],
+	[ 'chain', 'table', 'p.later', 'INSERT', 'member of near: granted by p_owner', 'the same by membership' ],
+	[ 'aside', 'table', 'p.later', 'INSERT', 'SET ROLE near: granted by p_owner (sets)', 'a membership that is not inherited' ],
+	[ 'aside', 'table', 'p.t', 'SELECT', $version >= 160000 ? 'SET ROLE near: member of "Far": granted by p_owner (sets); SET ROLE "Far": granted by p_owner (sets)' : undef, 'and one behind it' ],
+	[ 'lent', 'table', 'p.t', 'UPDATE', 'granted by p_owner (grants)', 'with the right to grant it on' ],
+	[ 'nobody', 'table', 'p.later', 'SELECT', 'granted to PUBLIC by p_owner', 'PUBLIC' ],
+	[ 'nobody', 'function', 'p.f()', 'EXECUTE', 'PUBLIC by default', 'what every function is born with' ],
+	[ 'nobody', 'table', 'p.t', 'SELECT', '', 'none' ],
+	[ 'p_owner', 'table', 'p.t', 'DELETE', 'owner (grants)', 'ownership' ],
+	[ 'deputy', 'table', 'p.t', 'DELETE', 'member of p_owner: owner (grants)', 'membership in the owner' ],
+	[ 'reads_all', 'table', 'p.t', 'SELECT', 'member of pg_read_all_data: reads all data', 'a predefined role' ],
+	[ 'root', 'table', 'p.t', 'TRUNCATE', 'superuser (grants)', 'a superuser' ],
+	[ 'deputy', 'schema', 'public', 'CREATE', 'member of p_owner, member of pg_database_owner: owner (grants)', 'the owner of the database' ])
+{
+	my ($role, $kind, $object, $privilege, $path, $what) = @$case;
+	my $told = paths($role, $kind, $object, $privilege);
+	is($told, $path, "by which path: $what") if defined $path;
+}
+
+# Large objects: what is told is what can be done.
+my $large = $node->safe_psql('paths', "SET ROLE p_owner; SELECT lo_from_bytea(0, 'x')");
+$node->safe_psql('paths', "SET ROLE p_owner; GRANT SELECT ON LARGE OBJECT $large TO near; GRANT SELECT, UPDATE ON LARGE OBJECT $large TO lent WITH GRANT OPTION");
+for my $compat ('off', 'on')
+{
+	$node->safe_psql('paths', "ALTER SYSTEM SET lo_compat_privileges = $compat");
+	$node->reload;
+	$node->poll_query_until('paths', "SELECT current_setting('lo_compat_privileges') = '$compat'") or die 'no reload';
+	for my $role (qw(p_owner deputy near chain aside lent reads_all nobody root))
+	{
+		for my $privilege ([ 'SELECT', "SELECT lo_get($large)" ], [ 'UPDATE', "SELECT lo_put($large, 0, 'y')" ])
+		{
+			my ($status) = $node->psql('paths', "SET ROLE $role; $privilege->[1]", on_error_stop => 1);
+			my $told = $node->safe_psql('paths', "SELECT count(*) > 0 FROM dbm.who_can('large object $large', '$privilege->[0]') WHERE role = '$role' AND NOT needs_set_role");
+			is($told, $status == 0 ? 't' : 'f', "lo_compat_privileges $compat: whether $role has $privilege->[0]");
+		}
+	}
+	is(paths('chain', 'large object', $large, 'SELECT'), $compat eq 'on' ? 'lo_compat_privileges is on; member of near: granted by p_owner' : 'member of near: granted by p_owner', 'and by which path');
+}
+$node->safe_psql('paths', 'ALTER SYSTEM RESET lo_compat_privileges');
+$node->reload;
+
 # --- Errors
 
 for my $wrong ([ q{SELECT * FROM dbm.access_review('nosuch')}, '42704' ], [ q{SELECT * FROM dbm.who_can('nosuch')}, '42704' ],
 	[ q{SELECT * FROM dbm.who_can('column s1.nosuch')}, '42704' ], [ q{SELECT * FROM dbm.who_can('parameter nosuch')}, '42704' ],
-	[ q{SELECT * FROM dbm.who_can('schema s1', 'SELECT')}, '22023' ], [ q{SELECT dbm.role_plan('king', 'x')}, '22023' ],
+	[ q{SELECT * FROM dbm.who_can('schema s1', 'SELECT')}, '22023' ], [ q{SELECT * FROM dbm.who_can('large object 1')}, '42704' ], [ q{SELECT * FROM dbm.who_can('large object x')}, '42704' ], [ q{SELECT dbm.role_plan('king', 'x')}, '22023' ],
 	[ q{SELECT dbm.role_plan('application', 'r1')}, '42710' ], [ q{SELECT dbm.role_plan('application', 'x', '{nosuch}')}, '3F000' ])
 {
 	my ($status, $out, $error) = $node->psql('access', "\\set VERBOSITY verbose\n$wrong->[0]", on_error_stop => 1);

@@ -443,4 +443,21 @@ my $schema = schema_of($node, 'killed');
 # Names of policies and constraints, indexes and their columns are those of the one that was not killed.
 is(join("\n", sort split /\n/, $schema), join("\n", sort split /\n/, schema_of($node, 'shop')), 'the same as without a kill');
 
+# Triggers of tables whose rows are filled look names up as they do for whoever made the plan.
+$node->safe_psql('postgres', 'CREATE DATABASE searched');
+$node->safe_psql('searched', <<'SQL');
+CREATE EXTENSION dbmastery;
+CREATE SCHEMA inn;
+CREATE TABLE inn.guest (id int PRIMARY KEY, house int NOT NULL);
+CREATE TABLE inn.diary (what text);
+INSERT INTO inn.guest VALUES (1, 1), (2, 1);
+CREATE FUNCTION inn.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES (TG_OP); RETURN NULL; END$$;
+CREATE TRIGGER note AFTER UPDATE ON inn.guest FOR EACH ROW EXECUTE FUNCTION inn.note();
+SQL
+my $searched = $node->safe_psql('searched', q{SET search_path = inn, public; SELECT dbm.tenancy_plan('{guest}', source => '{"inn.guest": "house"}', accept => '{primary_key,unique,foreign_keys}')});
+$node->safe_psql('searched', "CALL dbm.apply($searched)");
+is($node->safe_psql('searched', "SELECT status FROM dbm.plan WHERE plan = $searched"), 'waiting', 'a trigger that names tables without their schema does not stop the plan');
+is($node->safe_psql('searched', 'SELECT string_agg(what, \',\') FROM inn.diary'), 'UPDATE,UPDATE', 'it was called for each row');
+is($node->safe_psql('searched', "SELECT string_agg(DISTINCT coalesce(search_path, 'none'), ', ' ORDER BY coalesce(search_path, 'none')) FROM dbm.plan_step WHERE plan = $searched"), 'inn, public, none', 'no other step has that search_path');
+
 done_testing();

@@ -37,6 +37,7 @@ CREATE TABLE dbm.plan_step (
     verify         text,
     leftover_query text,
     leftover_sql   text,
+    search_path    text,
     note           text                     NOT NULL DEFAULT '',
     status         text                     NOT NULL DEFAULT 'pending',
     attempts       integer                  NOT NULL DEFAULT 0,
@@ -114,7 +115,7 @@ COMMENT ON COLUMN dbm.plan_step.phase IS
 COMMENT ON COLUMN dbm.plan_step.runs IS
     'transaction: all its statements in one, under lock_timeout; alone: one statement outside a transaction block; by_hand: people do it, and dbm.confirm_step() says so.';
 COMMENT ON COLUMN dbm.plan_step.sql IS
-    'Its statements, run with the plan''s search_path.';
+    'Its statements, run with the plan''s search_path, or its own.';
 COMMENT ON COLUMN dbm.plan_step.lock_mode IS
     'The strongest lock that it takes on a table which others use; null for none.';
 COMMENT ON COLUMN dbm.plan_step.undo IS
@@ -125,6 +126,8 @@ COMMENT ON COLUMN dbm.plan_step.leftover_query IS
     'A query that is true if an interrupted attempt left something behind.';
 COMMENT ON COLUMN dbm.plan_step.leftover_sql IS
     'The statement that removes it.';
+COMMENT ON COLUMN dbm.plan_step.search_path IS
+    'The search_path with which it is run, for triggers of tables whose rows it changes; null for the plan''s.';
 COMMENT ON COLUMN dbm.plan_step.note IS
     'What people should know or have to do.';
 COMMENT ON COLUMN dbm.plan_step.status IS

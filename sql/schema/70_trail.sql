@@ -50,4 +50,4 @@ COMMENT ON EVENT TRIGGER dbmastery_audit_trail IS
 COMMENT ON EVENT TRIGGER dbmastery_audit_trail_drop IS
     'As dbmastery_audit_trail, of what is dropped: triggers, by whatever statement, tables, partitions and schemas.';
 COMMENT ON EVENT TRIGGER dbmastery_audit_trail_start IS
-    'As dbmastery_audit_trail, before a statement that renames or drops: tables that a restore made are known by their names until then. And it makes way for a table with row triggers of its own that becomes a partition of a watched one, and gives whoever owns that the right to call dbm.write_audit_trail(), for which the server asks.';
+    'As dbmastery_audit_trail, before a statement that renames or drops: tables that a restore made are known by their names until then, and triggers that nobody saw go are written down. It makes way for a table with row triggers of its own that becomes a partition of a watched one, and gives whoever owns that the right to call dbm.write_audit_trail(), for which the server asks.';

@@ -344,16 +344,16 @@ Raises 0A000 for what cannot be converted and why, 42501 without the owner''s ri
 
 COMMENT ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, text, text[], boolean) IS
     'Has every INSERT, UPDATE, DELETE and TRUNCATE of a table written to the log of the audit trail (schema dbm_trail) from now on, whoever makes it. Called again, it changes how. Returns what was done.
-columns: those that alone are logged; exclude: those that are not; redact: those of which a hash is logged, equal for equal values. An UPDATE that changes nothing that is logged is not logged.
+columns: those that alone are logged; exclude: those that are not; redact: those of which a hash is logged, equal for equal values. An UPDATE that changes nothing that is logged is not logged. Null: as it was said last, also when the table was not watched meanwhile, or was a partition of another, which the result tells; an empty array takes it back.
 mode: statement (once for a statement, fast), row (once for a row), auto: statement, but row for partitioned tables, partitions, inheritance, tables of subscriptions and tables with row triggers of others; kept right as that changes.
 store: diff (of an UPDATE the columns that changed, before and after) or full (whole rows). query: the text of the client''s query, too.
 The first call makes the log, which is no part of the extension: DROP EXTENSION dbmastery CASCADE takes the triggers away and leaves it. Its owner alone may read and write it. Only for the owner of the table; not granted to anybody. Raises 42501 for another''s table, 42703 for a column that is not there, 0A000 where statements would miss changes.';
 
 COMMENT ON FUNCTION dbm.remove_audit_trigger(regclass) IS
-    'Takes a table out of the audit trail; its history stays. False where it was not watched. Only for the owner of the table; not granted to anybody.';
+    'Takes a table out of the audit trail; its history stays. False where it was not watched. In a schema that is watched as a whole, too, it is not watched until somebody installs it again. Only for the owner of the table; not granted to anybody.';
 
 COMMENT ON FUNCTION dbm.install_audit_triggers(text[], boolean) IS
-    'Puts all tables of schemas under the audit trail, in mode auto, and with include_new those to come as they are made; include_new => false: those to come no more. What is watched stays as it is; tables of extensions are left out. One row for each table that was not watched.
+    'Puts all tables of schemas under the audit trail, in mode auto, and with include_new those to come, as they are made, moved there or detached; include_new => false: those to come no more. What is watched stays as it is; tables of extensions are left out. One row for each table that was not watched.
 For the owner of the schemas; not granted to anybody. Raises 3F000 for a schema that is not there, 42501 for another''s.';
 
 COMMENT ON FUNCTION dbm.audit_triggers() IS
@@ -372,22 +372,28 @@ actor: who had logged in, which nobody can say of himself; context: what dbm.set
 The caller sees the changes of tables that he may SELECT, of columns that he may SELECT, and nothing of tables whose row-level security binds him; the owner of the log sees all. Works on standbys. Granted to pg_monitor. Raises 55000 where there is no audit log.';
 
 COMMENT ON FUNCTION dbm.row_history(regclass, jsonb) IS
-    'What became of one row, the first change first, by its key as it is now or was last, e.g. ''{"id": 7}''; of a table without a key, by any of its columns. While the row had another key is told as well. Columns as those of dbm.changes(), and the same rights.
+    'What became of one row, the first change first, by its key, e.g. ''{"id": 7}''; of a table without a key, by any of its columns. While the row had another key is told as well, also one of other columns; a WARNING says where it cannot be. By a key of columns that the table had, all rows that ever had it. Columns as those of dbm.changes(), and the same rights.
 Raises 22023 for what is no key of the table, 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.as_of(regclass, timestamp with time zone) IS
-    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known. A WARNING also where triggers were out of force meanwhile, or rows came or went with partitions.
-A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched.';
+    'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known. A WARNING also where triggers were out of force or the table was not watched meanwhile, or rows came or went with partitions.
+A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched, and where its rows were told apart by columns that are gone.';
 
 COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
     'As dbm.as_of(), as rows of the table as it is now: SELECT * FROM dbm.rows_as_of(NULL::public.orders, now() - interval ''1 hour''). Columns are followed through renames; those that came since, that are not logged or that the caller may not SELECT are NULL. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.revert_plan(bigint) IS
     'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change.
+Raises 55000, and says which, where later changes would be lost, for TRUNCATE, and for changes that found rows by another key than that of now; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
+    'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change; columns to which BEFORE triggers of the tables give another value stay theirs, and a NOTICE names the triggers.
 Raises 55000, and says which, where later changes would be lost, and for TRUNCATE; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
 
 COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, timestamp with time zone) IS
     'A plan that makes one row, given by its key, what it was at a moment, by taking back what was changed of it since; returns its number. As dbm.revert_plan(bigint) otherwise. Raises 55000 where nothing changed since, or where the table was not watched then.';
+
+COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, jsonb, timestamp with time zone) IS
+    'A plan that makes all rows with keys from from_key to to_key, both included, what they were at a moment, all or nothing: rows that have such a key, that had one at any time since, and that are gone. Keys are ordered as rows are compared, column by column in the order of the key, by the default order and the collation of each. Returns the plan''s number; as dbm.revert_plan(bigint) otherwise.
+Raises 22023 for an empty range; 55000 where nothing changed since, where it takes more than 10,000 changes, after TRUNCATE, for a table without a key, and where the table was not watched then.';
 
 COMMENT ON FUNCTION dbm.seal_audit_log() IS
     'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal; none where nothing is new. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.
@@ -432,13 +438,13 @@ accept: unique, where unique keys become partial: ON CONFLICT then needs their W
 Raises 55000 for what has to be accepted, 0A000 for what there is no way for, 42501 without the owner''s rights. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.soft_delete_plan TO somebody.';
 COMMENT ON FUNCTION dbm.access_review(text) IS
     'Everything that a role may do in this database, by kind of object, object and privilege; one row for each path by which a right came, since taking one away leaves the others.
-path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
+path: owner; granted by whom; granted to PUBLIC, or PUBLIC by default (what every object of the kind is born with); lo_compat_privileges is on (of large objects, for which the server then asks for no right); member of which role, and that one''s path; superuser. needs_set_role: the right is another role''s, and the role has it once it says SET ROLE.
 First come the role''s attributes and the roles that it is in or becomes. Of a superuser they are all there is to say: everything, *. What everybody may do with the server''s own functions, types and catalogs is left out.
 What the server answers to has_table_privilege() and its like, this shows with its reasons. Raises 42704 for a role that does not exist.';
 
 COMMENT ON FUNCTION dbm.who_can(text, text) IS
     'Every role that has a privilege on an object, superusers among them, by privilege and role; one row for each path by which it came, as in dbm.access_review().
-target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
+target: a table, view or sequence by name, or with its kind before it: ''schema shop'', ''column shop.orders.total'', ''function shop.f(integer)'', ''type'', ''language'', ''database'', ''foreign server'', ''foreign data wrapper'', ''tablespace'', ''parameter log_statement'', ''large object 16401''. privilege: one or several divided by commas, all of them if null. Of a column, what the whole table grants counts too.
 Policies are not looked at: who may SELECT a table may still see none of its rows. Raises 42704 for an object that does not exist, 22023 for a privilege that the kind has not.';
 
 COMMENT ON FUNCTION dbm.role_plan(text, text, text[], boolean, text) IS

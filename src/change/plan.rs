@@ -83,7 +83,7 @@ impl Runs {
 ///
 /// Every name that we wrote is qualified and quoted. What was taken over from the caller's words, the expression of a
 /// CHECK or a default, is looked up in [`Plan::search_path`], which is in force while a step, its undo and its verify
-/// are run.
+/// are run, unless the step has one of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Its phase.
@@ -105,6 +105,9 @@ pub struct Step {
     pub verify: Option<String>,
     /// What an interrupted attempt leaves behind: a query that is true if there is such a thing, and what removes it.
     pub leftover: Option<(String, String)>,
+    /// The search_path with which it is run, where that is not the plan's: of a step that changes rows of users' tables,
+    /// whose triggers look names up in it.
+    pub search_path: Option<String>,
     /// For people.
     pub note: String,
 }
@@ -120,6 +123,7 @@ impl Step {
             undo: Vec::new(),
             verify: None,
             leftover: None,
+            search_path: None,
             note: String::new(),
         }
     }
@@ -161,6 +165,12 @@ impl Step {
     /// With what an interrupted attempt leaves behind: how it is seen, and what removes it.
     pub fn leftover(mut self, query: impl Into<String>, removal: impl Into<String>) -> Self {
         self.leftover = Some((query.into(), removal.into()));
+        self
+    }
+
+    /// With a search_path of its own. What is ours in it has to be qualified, operators and types included.
+    pub fn search_path(mut self, schemas: impl Into<String>) -> Self {
+        self.search_path = Some(schemas.into());
         self
     }
 

@@ -29,6 +29,7 @@ pub mod roles;
 pub mod row_version;
 pub mod run;
 pub mod scan;
+pub mod search_path;
 pub mod security;
 pub mod settings;
 pub mod shared_memory;

@@ -23,7 +23,7 @@ pub fn to_timestamp(moment: Moment) -> pg_sys::TimestampTz {
 
 /// A moment as SQL's timestamp with time zone; what SQL cannot hold comes out as an infinity.
 pub fn timestamp(moment: Moment) -> TimestampWithTimeZone {
-    TimestampWithTimeZone::try_from(moment.saturating_sub(EPOCH_DIFFERENCE))
+    TimestampWithTimeZone::try_from(to_timestamp(moment))
         .unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
 }
 

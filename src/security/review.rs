@@ -61,7 +61,8 @@ fn all_held(rights: &Rights<'_>, role: Oid, held: impl Fn(Oid) -> Vec<Held>) -> 
 }
 
 fn is_of_public(path: &str) -> bool {
-    path == "PUBLIC by default" || path.starts_with("granted to PUBLIC ")
+    matches!(path, "PUBLIC by default" | "lo_compat_privileges is on")
+        || path.starts_with("granted to PUBLIC ")
 }
 
 /// Everything that a role may do with these objects, by kind, name and privilege. What everybody may do with the server's own

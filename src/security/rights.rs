@@ -20,6 +20,9 @@ pub const FIRST_OWN_ROLE: Oid = 16_384;
 /// The role that the cluster was made by.
 pub const BOOTSTRAP: Oid = 10;
 
+/// Who granted what nobody did: the server asks for no right on large objects.
+pub const NOBODY: Oid = 0;
+
 /// The bits of a privilege's grant option.
 const GRANT_OPTION: u32 = 32;
 
@@ -260,7 +263,9 @@ impl<'a> Rights<'a> {
     }
 
     fn told(&self, through: &[Oid], grant: &Grant, object: &Protected, is_default: bool) -> String {
-        let end = if grant.grantee == 0 && is_default {
+        let end = if grant.grantor == NOBODY {
+            "lo_compat_privileges is on".to_owned()
+        } else if grant.grantee == 0 && is_default {
             "PUBLIC by default".to_owned()
         } else if grant.grantee == 0 {
             format!("granted to PUBLIC by {}", self.name(grant.grantor))

@@ -4,11 +4,12 @@ use crate::catalog::Privileges;
 use crate::catalog::security::{ObjectKind, privilege};
 
 /// Kinds by the words that people write, the longer ones first.
-const WORDS: [(&str, ObjectKind); 22] = [
+const WORDS: [(&str, ObjectKind); 23] = [
     ("foreign data wrapper", ObjectKind::ForeignDataWrapper),
     ("materialized view", ObjectKind::Table),
     ("foreign server", ObjectKind::ForeignServer),
     ("foreign table", ObjectKind::Table),
+    ("large object", ObjectKind::LargeObject),
     ("fdw", ObjectKind::ForeignDataWrapper),
     ("tablespace", ObjectKind::Tablespace),
     ("parameter", ObjectKind::Parameter),
@@ -68,6 +69,7 @@ mod tests {
     fn kinds_are_told_by_their_words() {
         assert_eq!(parse("shop.orders"), (ObjectKind::Table, "shop.orders"));
         assert_eq!(parse(" Schema  shop "), (ObjectKind::Schema, "shop"));
+        assert_eq!(parse("large object 16401"), (ObjectKind::LargeObject, "16401"));
         assert_eq!(parse("foreign data wrapper w"), (ObjectKind::ForeignDataWrapper, "w"));
         assert_eq!(parse("shop.f(integer)"), (ObjectKind::Function, "shop.f(integer)"));
         assert_eq!(parse("table_of_views"), (ObjectKind::Table, "table_of_views"));

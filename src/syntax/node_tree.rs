@@ -132,6 +132,14 @@ pub fn functions(tree: &str) -> Vec<Oid> {
     found
 }
 
+/// Whether a subquery of a tree reads a table, a function or anything else that has a row.
+pub fn reads_tables(tree: &str) -> bool {
+    let mut stream = tokens(tree);
+    // Called so until 15, and after it.
+    std::iter::from_fn(|| stream.find(|token| *token == "{").and_then(|_| stream.next()))
+        .any(|node| matches!(node, "RTE" | "RANGETBLENTRY"))
+}
+
 /// The functions that a tree calls by name without any argument outside of subqueries: once for each row, though the answer is
 /// the same for all. Each once, in order of number.
 pub fn bare_calls_outside_subqueries(tree: &str) -> Vec<Oid> {
@@ -262,6 +270,15 @@ mod tests {
         assert_eq!(bare_calls_outside_subqueries(&format!("({LOWER_A} {bare})")), [9]);
         let wrapped = format!("{{SUBLINK :subselect {{QUERY :targetList ({bare})}}}}");
         assert!(bare_calls_outside_subqueries(&wrapped).is_empty());
+    }
+
+    #[test]
+    fn what_reads_tables_is_told() {
+        assert!(!reads_tables(
+            "{SUBLINK :subselect {QUERY :rtable <> :targetList ({FUNCEXPR :funcid 9 :args <>})}}"
+        ));
+        assert!(reads_tables("{SUBLINK :subselect {QUERY :rtable ({RTE :alias <>})}}"));
+        assert!(reads_tables("{SUBLINK :subselect {QUERY :rtable ({RANGETBLENTRY :alias <>})}}"));
     }
 
     #[test]

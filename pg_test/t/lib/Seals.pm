@@ -24,7 +24,7 @@ sub hash_of_event
 {
 	return <<'SQL';
 sha256('\x00' || convert_to(jsonb_build_array('event', e.event_id, (extract(epoch FROM e.happened_at) * 1000000)::bigint, e.transaction_id, e.session_user_name,
-	e.relation_id, e.kind, e.detail, e.state::text)::text, 'UTF8'))
+	e.relation_id, e.kind, e.detail, (extract(epoch FROM e.since) * 1000000)::bigint, e.relid::bigint, e.state::text)::text, 'UTF8'))
 SQL
 }
 

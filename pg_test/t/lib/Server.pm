@@ -7,9 +7,10 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use IPC::Run;
+use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
-our @EXPORT_OK = qw(wait_for_restart wait_for_server);
+our @EXPORT_OK = qw(killed_in start_loop stop_loop wait_for_restart wait_for_server);
 
 # Returns once it answers, in that database. Not by poll_query_until, which writes to a psql that may be gone already.
 sub wait_for_server
@@ -32,6 +33,69 @@ sub wait_for_restart
 	my ($node, $since, $database) = @_;
 	$node->wait_for_log(qr/was terminated by signal 9/, $since);
 	return wait_for_server($node, $database);
+}
+
+# Runs statements, kills their process (-9) after so many microseconds of them, and waits until the server is there again;
+# whether it was hit in the middle of them.
+sub killed_in
+{
+	my ($node, $statements, $after) = @_;
+	my @psql = ($node->installed_command('psql'), '-X', '-q', '-d', $node->connstr('postgres'));
+	my $run = IPC::Run::start([ @psql, '-c', "SET application_name = 'victim'", '-c', $statements ], '<', \undef, '>', \my $out, '2>', \my $error);
+	my $victim = '';
+	for (1 .. 200)
+	{
+		$victim = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'");
+		last if $victim;
+		usleep(5_000);
+	}
+	usleep($after);
+	my $hit = $victim && kill('KILL', $victim);
+	# The server has to know before anybody connects.
+	for (1 .. 6000)
+	{
+		last if !$hit || !kill 0, $victim;
+		usleep(10_000);
+	}
+	$run->finish;
+	wait_for_server($node);
+	return $hit && $error =~ /server closed the connection|terminat/ ? 1 : 0;
+}
+
+# Starts somebody who runs a script over and over, whatever becomes of the server; as that role, if one is given.
+sub start_loop
+{
+	my ($node, $database, $script, $role) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my @psql = ($node->installed_command('psql'), '-X', '-q', '-d', $node->connstr($database) . ($role ? " user=$role" : ''), '-c', $script);
+	my $test = $$;
+	my $pid = fork;
+	defined $pid or die "fork: $!";
+	if ($pid == 0)
+	{
+		# He ends with the test, of which he cleans nothing up.
+		@SIG{qw(INT TERM)} = ('DEFAULT', 'DEFAULT');
+		open STDIN, '<', '/dev/null' or die $!;
+		open STDOUT, '>', "$folder/out" or die $!;
+		open STDERR, '>', "$folder/error" or die $!;
+		while (!-e "$folder/enough" && getppid() == $test)
+		{
+			system { $psql[0] } @psql;
+			usleep(10_000);
+		}
+		require POSIX;
+		POSIX::_exit(0);
+	}
+	return { pid => $pid, folder => $folder };
+}
+
+# Ends him.
+sub stop_loop
+{
+	my ($loop) = @_;
+	PostgreSQL::Test::Utils::append_to_file("$loop->{folder}/enough", '');
+	waitpid $loop->{pid}, 0;
+	return;
 }
 
 1;

@@ -8,7 +8,7 @@ mod policy;
 
 pub use hba::{HbaAddress, HbaConnection, HbaLine};
 pub use object::{ObjectKind, Protected, ProtectedColumn, privilege};
-pub use policy::{CalledFunction, PolicyExpression};
+pub use policy::{CalledFunction, PolicyExpression, PolicyText};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -92,11 +92,13 @@ pub enum ObjectKind {
     Tablespace,
     /// A setting.
     Parameter,
+    /// A large object.
+    LargeObject,
 }
 
 impl ObjectKind {
     /// All.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Table,
         Self::Column,
         Self::Sequence,
@@ -109,6 +111,7 @@ impl ObjectKind {
         Self::ForeignServer,
         Self::Tablespace,
         Self::Parameter,
+        Self::LargeObject,
     ];
 
     /// Its name.
@@ -126,6 +129,7 @@ impl ObjectKind {
             Self::ForeignServer => "foreign server",
             Self::Tablespace => "tablespace",
             Self::Parameter => "parameter",
+            Self::LargeObject => "large object",
         }
     }
 
@@ -144,6 +148,7 @@ impl ObjectKind {
             Self::Database => CREATE | TEMPORARY | CONNECT,
             Self::Tablespace => CREATE,
             Self::Parameter => SET | ALTER_SYSTEM,
+            Self::LargeObject => SELECT | UPDATE,
             Self::Type | Self::Language | Self::ForeignDataWrapper | Self::ForeignServer => USAGE,
         }
     }

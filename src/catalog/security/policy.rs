@@ -30,4 +30,16 @@ pub struct PolicyExpression {
     pub functions: Vec<CalledFunction>,
     /// The table's own columns that USING asks for.
     pub columns: Vec<ColumnNumber>,
+    /// USING and WITH CHECK as SQL with every name qualified, where a function is bare; `None` also where the table was locked,
+    /// or other tables are asked.
+    pub text: Option<PolicyText>,
+}
+
+/// The expressions of a policy as SQL; `None` for one that it does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyText {
+    /// USING.
+    pub using: Option<Box<str>>,
+    /// WITH CHECK.
+    pub check: Option<Box<str>>,
 }

@@ -184,9 +184,9 @@ fn partial(table: &Table, index: &Index, column: &str) -> Vec<Step> {
     let (old, own) = (index.qualified(), quote_qualified(&table.schema, &new));
     let is_partial = format!(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass({}) AND indisvalid \
-         AND pg_catalog.pg_get_expr(indpred, indrelid) LIKE {})",
+         AND pg_catalog.strpos(pg_catalog.pg_get_expr(indpred, indrelid), {}) > 0)",
         quote_literal(&old),
-        quote_literal(&format!("%{column} IS NULL%"))
+        quote_literal(&format!("{column} IS NULL"))
     );
     let build = concurrently(&table.schema, &name, &new, true, &tail)
         .verify(format!("SELECT ({}) OR ({is_partial})", proof::has_valid_index(&own)));

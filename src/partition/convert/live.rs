@@ -338,6 +338,7 @@ fn wish(
         asked: asked(request, &qualified, key),
         manage: manage(request.retention.as_ref()),
         manage_all: request.retention.as_ref().map(|_| manage(None)),
+        search_path: crate::pg::search_path::of_caller(),
     }
 }
 

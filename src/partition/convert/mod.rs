@@ -59,6 +59,8 @@ pub struct Wish {
     pub manage: String,
     /// The same without retention, where old partitions are to go.
     pub manage_all: Option<String>,
+    /// Where triggers of other tables look names up: the search_path of whoever asks, as a value of the setting.
+    pub search_path: String,
 }
 
 /// A partition to be made.

@@ -235,6 +235,7 @@ impl Reference<'_> {
             )
             .lock(LockMode::RowExclusive)
             .verify(proof::no_row(&other, &predicate))
+            .search_path(&*conversion.wish.search_path)
             .note("the trigger fills each row that is touched; goes on where it was interrupted"),
             Step::new(Phase::Validate, validate(&other, &self.between))
                 .lock(LockMode::ShareUpdateExclusive)

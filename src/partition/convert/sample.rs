@@ -133,5 +133,6 @@ pub fn wish() -> Wish {
         asked: "by hand".to_owned(),
         manage: "SELECT dbm.partition_manage('shop.orders')".to_owned(),
         manage_all: None,
+        search_path: "public".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ use crate::catalog::ddl::{
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::query::rows;
+use crate::pg::search_path;
 use crate::pg::value::Text;
 
 /// A table as a JSON document, whose keys are the fields of `TableShape`.
@@ -23,14 +24,9 @@ const ENUM: &str = include_str!("shape/enum.sql");
 const DOMAIN: &str = include_str!("shape/domain.sql");
 /// The views on a column, likewise.
 const VIEW: &str = include_str!("shape/view.sql");
-/// The schemas in which the caller's names are looked up. `pg_catalog` is always looked up first.
-const SEARCH_PATH: &str = "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ' ORDER BY place) \
-     FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path(name, place) \
-     WHERE NOT pg_catalog.starts_with(name::pg_catalog.text, 'pg_')";
-
 /// Everything around a statement.
 pub fn around(statement: &Statement, session: &Session) -> Surroundings {
-    let search_path = texts(SEARCH_PATH, &[]).into_iter().next().unwrap_or_default();
+    let search_path = search_path::of_caller();
     with_empty_search_path(|| Surroundings {
         server_version: session.server_version,
         search_path,

@@ -114,7 +114,8 @@ pub fn to_run(number: i64, direction: Direction) -> Option<pg_sys::Oid> {
             }
         }
         Direction::Undo => {
-            if next_to_undo(&statuses).is_none() {
+            // One that ended between its last step and the word for it has that word to say.
+            if next_to_undo(&statuses).is_none() && plan.status != PlanStatus::Undoing {
                 pgrx::notice!("of plan {number} there is nothing to take back");
                 return None;
             }

@@ -71,7 +71,7 @@ pub fn patiently(
 fn attempt(run: &Run, stored: &StoredStep, attempts: &mut u32) -> Result<Outcome, Failure> {
     let (plan, number, step) = (run.order.plan, stored.number, &stored.step);
     let say = |status| transaction(|| set_step(plan, number, status));
-    settle(run, Some((step.runs, step.lock)))?;
+    settle(run, Some((step.runs, step.lock)), step.search_path.as_deref())?;
     let (verified, leftover) = look(step)?;
     match before(step.runs, stored.status, *attempts, verified, leftover) {
         Before::Skip => return say(StepStatus::Skipped).map(|()| Outcome::Over),
@@ -161,8 +161,12 @@ pub fn run_either_way(sql: &str, record: impl FnOnce()) -> Result<(), Failure> {
 
 /// Puts the settings in force with which a step is run, whatever the step before it left.
 ///
-/// `step`: how it is run and which lock it takes; `None` for work of ours.
-pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), Failure> {
+/// `step`: how it is run and which lock it takes; `None` for work of ours. `search_path`: its own, if it has one.
+pub fn settle(
+    run: &Run,
+    step: Option<(Runs, Option<LockMode>)>,
+    search_path: Option<&str>,
+) -> Result<(), Failure> {
     let lock_timeout = step.and_then(|(runs, lock)| run.order.patience.lock_timeout(runs, lock));
     // The server looks for a deadlock only after this time, and only then asks an autovacuum in the way to give way: it has
     // to come to it before the wait is given up.
@@ -173,7 +177,7 @@ pub fn settle(run: &Run, step: Option<(Runs, Option<LockMode>)>) -> Result<(), F
     let role = (run.order.login == run.order.role).then_some((c"role", "none"));
     transaction(|| {
         for (name, value) in role.into_iter().chain([
-            (c"search_path", &*run.search_path),
+            (c"search_path", search_path.unwrap_or(&run.search_path)),
             (c"lock_timeout", &*milliseconds(lock_timeout.unwrap_or_default())),
             (c"deadlock_timeout", &*milliseconds(deadlock_timeout.max(Duration::from_millis(1)))),
             (c"statement_timeout", "0"),

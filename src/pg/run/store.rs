@@ -117,8 +117,9 @@ pub fn store(plan: &Plan) -> i64 {
             let optional = |text: Option<&String>| text.map(|text| Text::from(&**text));
             query::write(
                 "INSERT INTO dbm.plan_step
-                     (plan, step, phase, runs, sql, lock_mode, undo, verify, leftover_query, leftover_sql, note)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                     (plan, step, phase, runs, sql, lock_mode, undo, verify, leftover_query, leftover_sql, search_path,
+                      note)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
                 &[
                     number.into(),
                     i32::try_from(position + 1).unwrap_or(i32::MAX).into(),
@@ -130,6 +131,7 @@ pub fn store(plan: &Plan) -> i64 {
                     optional(step.verify.as_ref()).into(),
                     optional(step.leftover.as_ref().map(|(query, _)| query)).into(),
                     optional(step.leftover.as_ref().map(|(_, sql)| sql)).into(),
+                    optional(step.search_path.as_ref()).into(),
                     Text::from(&*step.note).into(),
                 ],
             );
@@ -157,7 +159,8 @@ pub fn load(number: i64) -> Option<StoredPlan> {
         let mut plan = plans.into_iter().next()?;
         plan.steps = query::rows(
             "SELECT s.step, s.phase, s.runs, s.sql, s.lock_mode, s.undo, s.verify, s.leftover_query, s.leftover_sql, s.note,
-                    s.status, s.attempts, s.undo_done, s.started_at, s.finished_at, s.sqlstate, s.error
+                    s.status, s.attempts, s.undo_done, s.started_at, s.finished_at, s.sqlstate, s.error,
+                    s.search_path
              FROM dbm.plan_step s WHERE s.plan = $1 ORDER BY s.step",
             &[number.into()],
             step_of,
@@ -217,6 +220,7 @@ fn step_of(row: &SpiHeapTupleData<'_>) -> Result<StoredStep, SpiError> {
             undo: texts(row, 6)?,
             verify: text(row, 7)?,
             leftover: text(row, 8)?.zip(text(row, 9)?),
+            search_path: text(row, 18)?,
             note: required(10)?,
         },
         status: StepStatus::parse(&required(11)?).unwrap_or(StepStatus::Failed),

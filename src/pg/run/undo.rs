@@ -41,7 +41,8 @@ fn attempt(
 ) -> Result<Outcome, Failure> {
     let (plan, number, step) = (run.order.plan, stored.number, &stored.step);
     let say = |status| transaction(|| set_step(plan, number, status));
-    settle(run, Some((Runs::InTransaction, None)))?;
+    let search_path = step.search_path.as_deref();
+    settle(run, Some((Runs::InTransaction, None)), search_path)?;
     let is_interrupted = step.runs == Runs::Alone
         && !matches!(stored.status, StepStatus::Done | StepStatus::Undoing | StepStatus::UndoWaiting);
     let (verified, leftover) = if is_interrupted { look(step)? } else { (None, false) };
@@ -74,7 +75,7 @@ fn attempt(
             run.order.fault(number, "undo_recorded");
             while let Some(sql) = step.undo.get(*place) {
                 let runs = if runs_alone(sql) { Runs::Alone } else { Runs::InTransaction };
-                settle(run, Some((runs, None)))?;
+                settle(run, Some((runs, None)), search_path)?;
                 run_either_way(sql, || set_undo_done(plan, number, *place + 1))?;
                 *place += 1;
                 run.order.fault(number, "undo_statement");

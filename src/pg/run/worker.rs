@@ -64,7 +64,7 @@ pub extern "C-unwind" fn dbmastery_run_plan(_argument: pg_sys::Datum) {
 }
 
 fn work(run: &mut Run) -> Result<(), Failure> {
-    step::settle(run, None)?;
+    step::settle(run, None, None)?;
     let order = &run.order;
     order.begun.wait()?;
     if !claim_it(order.plan)? {
@@ -113,7 +113,7 @@ fn say(order: &Order, status: PlanStatus) -> Result<(), Failure> {
 fn end(run: &Run, plan: &StoredPlan) -> Result<(), Failure> {
     let order = &run.order;
     let checks: &[String] = if order.direction == Direction::Apply { &plan.plan.verify } else { &[] };
-    step::settle(run, None)?;
+    step::settle(run, None, None)?;
     let wrong = transaction(|| checks.iter().find(|query| !is_true(query)).cloned());
     let error = match wrong {
         Ok(None) => return say(order, order.direction.finished()),

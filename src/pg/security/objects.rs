@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 use rustc_hash::FxHashMap;
 
 use crate::catalog::security::{ObjectKind, Protected, ProtectedColumn};
-use crate::catalog::{Namespace, Oid};
+use crate::catalog::{Grant, Namespace, Oid};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::scan::{CatalogScan, in_scratch_memory};
 use crate::pg::snapshot::relation::namespaces;
@@ -18,6 +18,7 @@ const DATABASE: u32 = 1262;
 const FOREIGN_SERVER: u32 = 1417;
 const FOREIGN_DATA_WRAPPER: u32 = 2328;
 const LANGUAGE: u32 = 2612;
+const LARGE_OBJECT_METADATA: u32 = 2995;
 const PARAMETER_ACL: u32 = 6243;
 
 /// Objects below this OID were made with the cluster and cannot be dropped.
@@ -112,6 +113,9 @@ pub fn read(
         }
         if is_asked(ObjectKind::Parameter) {
             read_parameters(wanted, &mut found);
+        }
+        if is_asked(ObjectKind::LargeObject) {
+            read_large_objects(wanted, &mut found);
         }
     });
     found
@@ -292,6 +296,34 @@ fn read_plain(
             is_system,
             ..Protected::default()
         });
+    }
+}
+
+/// Where `lo_compat_privileges` is on, the server asks for no right: everybody has what there is.
+fn read_large_objects(wanted: &dyn Fn(ObjectKind, Oid) -> bool, found: &mut Vec<Protected>) {
+    let kind = ObjectKind::LargeObject;
+    let privileges = kind.privileges(0);
+    // SAFETY: a setting that every server has and everybody sees; its value lives until the next such call.
+    let is_open = unsafe {
+        let value = pg_sys::GetConfigOption(c"lo_compat_privileges".as_ptr(), true, false);
+        !value.is_null() && CStr::from_ptr(value) == c"on"
+    };
+    let mut scan = CatalogScan::open(LARGE_OBJECT_METADATA);
+    let (oid, owner, acl) = (scan.attribute(c"oid"), scan.attribute(c"lomowner"), scan.attribute(c"lomacl"));
+    while let Some(row) = scan.next_row() {
+        let (oid, owner, mut acl) = (row.oid(oid), row.oid(owner), row.acl(acl));
+        if !wanted(kind, oid) {
+            continue;
+        }
+        if is_open {
+            let mut grants = acl.take().map_or_else(
+                || vec![Grant { grantee: owner, grantor: owner, privileges }],
+                |grants| grants.into_vec(),
+            );
+            grants.push(Grant { grantee: 0, grantor: 0, privileges });
+            acl = Some(grants.into());
+        }
+        found.push(Protected { oid, kind, name: oid.to_string().into(), owner, acl, ..Protected::default() });
     }
 }
 

@@ -7,14 +7,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::dependency::{DEPEND, FormDepend};
 use crate::catalog::security::{
-    CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, Protected, PublishedTable,
-    Security, Subscription, SystemFunction, UserMapping,
+    CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, PolicyText, Protected,
+    PublishedTable, Security, Subscription, SystemFunction, UserMapping, privilege,
 };
-use crate::catalog::{Oid, Setting, Snapshot, Volatility};
+use crate::catalog::{Grant, Oid, Setting, Snapshot, Volatility};
+use crate::pg::definitions::while_locked;
 use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::query::rows;
 use crate::pg::roles;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string};
 use crate::pg::security::hba;
+use crate::pg::value::Text;
 use crate::syntax::node_tree;
 
 const DEFAULT_ACL: u32 = 826;
@@ -29,7 +32,7 @@ const PUBLICATION_RELATION: u32 = 6106;
 const PARAMETER_ACL: u32 = 6243;
 
 /// The settings that rules of security look at.
-const SETTINGS: [&CStr; 18] = [
+const SETTINGS: [&CStr; 19] = [
     c"allow_system_table_mods",
     c"data_checksums",
     c"debug_print_parse",
@@ -39,6 +42,7 @@ const SETTINGS: [&CStr; 18] = [
     c"ignore_checksum_failure",
     c"listen_addresses",
     c"lo_compat_privileges",
+    c"log_checkpoints",
     c"log_connections",
     c"log_disconnections",
     c"log_min_error_statement",
@@ -246,12 +250,29 @@ fn system_signature(function: Oid) -> Option<Box<str>> {
     signature(function).map(|signature| format!("pg_catalog.{signature}").into())
 }
 
-fn parameters() -> Vec<(Box<str>, Box<[crate::catalog::Grant]>)> {
+/// What is granted on settings, but for SET of those that everybody may set anyhow.
+fn parameters() -> Vec<(Box<str>, Box<[Grant]>)> {
     let mut found = Vec::new();
     let mut scan = CatalogScan::open(PARAMETER_ACL);
     let (name, acl) = (scan.attribute(c"parname"), scan.attribute(c"paracl"));
     while let Some(row) = scan.next_row() {
         found.push((row.text(name).unwrap_or_default(), row.acl(acl).unwrap_or_default()));
+    }
+    drop(scan);
+    if found.is_empty() {
+        return found;
+    }
+    let open = rows(
+        "SELECT pg_catalog.lower(s.name) FROM pg_catalog.pg_settings s WHERE s.context OPERATOR(pg_catalog.=) 'user'",
+        &[],
+        |row| row.get::<Text>(1),
+    );
+    let open: Vec<String> = open.into_iter().flatten().map(Text::into_string).collect();
+    let nothing = privilege::SET | privilege::SET << 32;
+    for (name, acl) in &mut found {
+        if open.iter().any(|open| **open == **name) {
+            acl.iter_mut().for_each(|grant| grant.privileges &= !nothing);
+        }
     }
     found
 }
@@ -379,34 +400,61 @@ fn read_policies(snapshot: &Snapshot, security: &mut Security) {
     if snapshot.policies.is_empty() {
         return;
     }
-    let mut found: Vec<(Oid, PolicyExpression, Vec<Oid>, Vec<Oid>)> = Vec::new();
+    let mut found = Vec::new();
     let mut scan = CatalogScan::open(POLICY);
     let oid = scan.attribute(c"oid");
+    let table = scan.attribute(c"polrelid");
     let using = scan.attribute(c"polqual");
     let check = scan.attribute(c"polwithcheck");
     while let Some(row) = scan.next_row() {
-        let using = row.text(using).unwrap_or_default();
-        let check = row.text(check).unwrap_or_default();
-        let mut functions = node_tree::functions(&using);
-        functions.extend(node_tree::functions(&check));
+        let trees = [row.text(using), row.text(check)];
+        let [using, check] = trees.each_ref().map(|tree| tree.as_deref().unwrap_or_default());
+        let mut functions = node_tree::functions(using);
+        functions.extend(node_tree::functions(check));
         functions.sort_unstable();
         functions.dedup();
         let expression = PolicyExpression {
-            using_is_true: node_tree::is_true(&using),
-            check_is_true: node_tree::is_true(&check),
-            functions: Vec::new(),
-            columns: node_tree::columns_outside_subqueries(&using),
+            using_is_true: node_tree::is_true(using),
+            check_is_true: node_tree::is_true(check),
+            columns: node_tree::columns_outside_subqueries(using),
+            ..PolicyExpression::default()
         };
-        let mut bare = node_tree::bare_calls_outside_subqueries(&using);
-        bare.extend(node_tree::bare_calls_outside_subqueries(&check));
-        found.push((row.oid(oid), expression, functions, bare));
+        let mut bare = node_tree::bare_calls_outside_subqueries(using);
+        bare.extend(node_tree::bare_calls_outside_subqueries(check));
+        // Others are not asked for their text.
+        let trees = trees.map(|tree| tree.filter(|_| !bare.is_empty()));
+        found.push((row.oid(oid), row.oid(table), expression, functions, bare, trees));
     }
     drop(scan);
-    for (oid, mut expression, functions, bare) in found {
+    for (oid, table, mut expression, functions, bare, trees) in found {
+        expression.text = policy_text(table, &trees);
         expression.functions =
             functions.into_iter().filter_map(|function| called(function, bare.contains(&function))).collect();
         security.policies.insert(oid, expression);
     }
+}
+
+/// The expressions of a policy as SQL; `None` where there is no tree, where the table is locked, or where they ask other tables,
+/// for whose locks the server would wait.
+fn policy_text(table: Oid, trees: &[Option<Box<str>>; 2]) -> Option<PolicyText> {
+    if trees.iter().flatten().next().is_none()
+        || trees.iter().flatten().any(|tree| node_tree::reads_tables(tree))
+    {
+        return None;
+    }
+    while_locked(table, || {
+        let print = |tree: &Option<Box<str>>| {
+            let tree = std::ffi::CString::new(&**tree.as_ref()?).ok()?;
+            let table = pg_sys::Oid::from(table);
+            // SAFETY: the server's own text of a tree over the columns of that table, which exists and is locked.
+            unsafe {
+                let context = pg_sys::deparse_context_for(pg_sys::get_rel_name(table), table);
+                let node = pg_sys::stringToNode(tree.as_ptr()).cast();
+                text_of_c_string(pg_sys::deparse_expression(node, context, false, false))
+            }
+        };
+        in_scratch_memory(|| Some(PolicyText { using: print(&trees[0]), check: print(&trees[1]) }))
+    })
 }
 
 fn called(function: Oid, is_bare: bool) -> Option<CalledFunction> {

@@ -4,7 +4,7 @@ use super::words::{ANY, OnRelation, given, grantees, kind_of, listed, revoked, r
 use crate::catalog::security::{ObjectKind, privilege};
 use crate::catalog::{Grant, Oid, Persistence, Privileges, Relation};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
-use crate::security::rights::{BOOTSTRAP, FIRST_OWN_ROLE, acl_or_default};
+use crate::security::rights::{BOOTSTRAP, acl_or_default};
 use crate::text::quote_identifier;
 
 /// What changes rows.
@@ -292,12 +292,8 @@ fn parameter_granted(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     verdicts.examine(snapshot.roles.len().max(1) as u64);
     for (name, acl) in &snapshot.security.parameters {
         (facts.interrupt)();
-        // What dbmastery itself hands to roles is set by them within its own limits.
-        let taken = given(acl, ANY, |grantee| {
-            grantee != BOOTSTRAP
-                && !rights.is_superuser(grantee)
-                && (grantee == 0 || grantee >= FIRST_OWN_ROLE)
-        });
+        // The server grants none by itself: what one of its own roles has, its members were given.
+        let taken = given(acl, ANY, |grantee| grantee != BOOTSTRAP && !rights.is_superuser(grantee));
         if taken.is_empty() {
             continue;
         }

@@ -4,6 +4,7 @@ use super::words::listed;
 use crate::catalog::security::PolicyExpression;
 use crate::catalog::{Policy, Relation, Snapshot, Volatility};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
+use crate::syntax::tokens::{Token, closing, tokens};
 use crate::text::quote_identifier;
 
 const REFERENCE: &str = "https://www.postgresql.org/docs/current/sql-createpolicy.html";
@@ -278,15 +279,78 @@ fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let object = object(snapshot, table, policy);
         let message =
             format!("policy {object} calls {} for each row, with one answer for all", listed(&names));
-        verdicts.find(
-            Finding::new(object, snapshot.schema_name(table.schema), message)
-                .evidence(
-                    "write_instead",
-                    names.iter().map(|name| format!("(SELECT {name})")).collect::<Vec<_>>(),
-                )
-                .evidence("no_simple_fix_because", "ALTER POLICY … USING (…) takes the whole expression"),
+        let finding = Finding::new(object, snapshot.schema_name(table.schema), message).evidence(
+            "write_instead",
+            names.iter().map(|name| format!("(SELECT {name})")).collect::<Vec<_>>(),
         );
+        verdicts.find(match asked_once(snapshot, table, policy, expression, &names) {
+            Some((fix, undo)) => finding.fix(fix, undo),
+            None => finding.evidence(
+                "no_simple_fix_because",
+                "ALTER POLICY … USING (…) takes the whole expression, which reads other tables or could not be read now",
+            ),
+        });
     }
+}
+
+/// The policy with these calls made once, and as it is.
+fn asked_once(
+    snapshot: &Snapshot,
+    table: &Relation,
+    policy: &Policy,
+    expression: &PolicyExpression,
+    names: &[String],
+) -> Option<(String, String)> {
+    let text = expression.text.as_ref()?;
+    let alter = |write: &dyn Fn(&str) -> String| {
+        let clause = |word: &str, text: &Option<Box<str>>| {
+            text.as_deref().map(|text| format!(" {word} ({})", write(text))).unwrap_or_default()
+        };
+        format!(
+            "ALTER POLICY {} ON {}{}{};",
+            quote_identifier(&policy.name),
+            snapshot.relation_name(table.oid),
+            clause("USING", &text.using),
+            clause("WITH CHECK", &text.check)
+        )
+    };
+    let (fix, undo) = (alter(&|text| with_calls_made_once(text, names)), alter(&str::to_owned));
+    (fix != undo).then_some((fix, undo))
+}
+
+/// The expression with each of these calls, which are given as `schema.name()`, inside a subquery; those that are inside of one
+/// already stay.
+fn with_calls_made_once(text: &str, calls: &[String]) -> String {
+    let tokens = tokens(text);
+    let calls: Vec<Vec<Token<'_>>> = calls.iter().map(|call| self::tokens(call)).collect();
+    let (mut written, mut copied, mut place) = (String::with_capacity(text.len()), 0, 0);
+    while place < tokens.len() {
+        let opens_subquery =
+            tokens[place].is_sign("(") && tokens.get(place + 1).is_some_and(|token| token.is("SELECT"));
+        if opens_subquery {
+            place = closing(&tokens, place).map_or(tokens.len(), |close| close + 1);
+            continue;
+        }
+        let begins = |call: &&Vec<Token<'_>>| {
+            let rest = &tokens[place..];
+            rest.len() >= call.len()
+                && rest.iter().zip(call.iter()).all(|(left, right)| left.text == right.text)
+        };
+        let is_new_name = place == 0 || !tokens[place - 1].is_sign(".");
+        let Some(call) = calls.iter().find(begins).filter(|_| is_new_name) else {
+            place += 1;
+            continue;
+        };
+        let (start, end) = (tokens[place].start, tokens[place + call.len() - 1].end());
+        written.push_str(&text[copied..start]);
+        written.push_str("(SELECT ");
+        written.push_str(&text[start..end]);
+        written.push(')');
+        copied = end;
+        place += call.len();
+    }
+    written.push_str(&text[copied..]);
+    written
 }
 
 /// Whether a valid index begins with a column that the policy chooses by.
@@ -404,6 +468,20 @@ mod tests {
             found[0].fix.as_deref(),
             Some("CREATE INDEX CONCURRENTLY idx_orders_tenant_id ON public.orders (tenant_id);")
         );
+    }
+
+    #[test]
+    fn calls_are_made_once_and_strings_and_subqueries_stay() {
+        let calls = ["shop.tenant()".to_owned(), "shop.\"Te n\"()".to_owned()];
+        let write = |text: &str| with_calls_made_once(text, &calls);
+        assert_eq!(write("(tenant = shop.tenant())"), "(tenant = (SELECT shop.tenant()))");
+        assert_eq!(
+            write("((t = ( SELECT shop.tenant() AS tenant)) OR (u = (shop.\"Te n\"())::integer))"),
+            "((t = ( SELECT shop.tenant() AS tenant)) OR (u = ((SELECT shop.\"Te n\"()))::integer))"
+        );
+        for same in ["(t = 'shop.tenant()'::text)", "(t = other.shop.tenant())", "(t = shop.tenant(1))"] {
+            assert_eq!(write(same), same);
+        }
     }
 
     #[test]

@@ -25,8 +25,6 @@ struct Baseline {
     severity: Severity,
     what: &'static str,
     right: &'static str,
-    /// Whether a restart is needed.
-    restarts: bool,
 }
 
 const fn baseline(
@@ -36,14 +34,10 @@ const fn baseline(
     what: &'static str,
     right: &'static str,
 ) -> Baseline {
-    Baseline { name, wrong, severity, what, right, restarts: false }
+    Baseline { name, wrong, severity, what, right }
 }
 
-const fn restarting(baseline: Baseline) -> Baseline {
-    Baseline { restarts: true, ..baseline }
-}
-
-const BASELINES: [Baseline; 16] = [
+const BASELINES: [Baseline; 17] = [
     baseline(
         "password_encryption",
         &["md5"],
@@ -58,13 +52,13 @@ const BASELINES: [Baseline; 16] = [
         "queries that policies would filter fail instead",
         "on",
     ),
-    restarting(baseline(
+    baseline(
         "allow_system_table_mods",
         &["on"],
         Severity::Critical,
         "superusers change the catalogs by hand",
         "off",
-    )),
+    ),
     baseline(
         "lo_compat_privileges",
         &["on"],
@@ -119,6 +113,13 @@ const BASELINES: [Baseline; 16] = [
     baseline("log_connections", &["off", ""], Severity::Info, "the log does not say who came", "on"),
     baseline("log_disconnections", &["off"], Severity::Info, "the log does not say who went", "on"),
     baseline(
+        "log_checkpoints",
+        &["off"],
+        Severity::Info,
+        "the log does not say when the server wrote everything out, nor why",
+        "on",
+    ),
+    baseline(
         "log_statement",
         &["none"],
         Severity::Info,
@@ -163,20 +164,66 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         .severity(baseline.severity);
         verdicts.find(mended(finding, baseline, &setting.value));
     }
-    let Some(ssl) = settings.get("ssl") else { return };
+    if let Some(ssl) = settings.get("ssl") {
+        verdicts.examine(1);
+        if &*ssl.value == "off" && is_reached(snapshot) {
+            verdicts.find(
+                Finding::new(
+                    "ssl",
+                    "",
+                    "ssl is off: all that goes over the network can be read and changed on the way",
+                )
+                .severity(Severity::Error)
+                .evidence(
+                    "no_simple_fix_because",
+                    "it takes a certificate and a key: ssl_cert_file, ssl_key_file",
+                ),
+            );
+        }
+    }
+    listens_everywhere(snapshot, verdicts);
+}
+
+/// `listen_addresses = '*'` is as bad as what pg_hba.conf makes of it: with lines for certain networks it is those that bound who
+/// comes in; with one for every address nothing does; with none for anybody else it listens for nobody.
+fn listens_everywhere(snapshot: &Snapshot, verdicts: &mut Verdicts<'_>) {
+    const NAME: &str = "listen_addresses";
+    let Some(setting) = snapshot.security.settings.get(NAME) else { return };
+    let is_every = setting.value.split(',').any(|address| matches!(address.trim(), "*" | "0.0.0.0" | "::"));
+    let Some(lines) = snapshot.security.hba.as_ref().filter(|_| is_every) else {
+        if is_every {
+            let wanted = "pg_hba.conf, which says who comes in by the addresses that the server listens on";
+            let reason =
+                super::words::unseen(snapshot, wanted, "GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO it");
+            verdicts.unknown(NAME, "", reason);
+        } else {
+            verdicts.examine(1);
+        }
+        return;
+    };
     verdicts.examine(1);
-    if &*ssl.value == "off" && is_reached(snapshot) {
+    let mut open = lines.iter().filter(|line| &*line.method != "reject" && line.address.is_some());
+    if let Some(line) = open.clone().find(|line| line.address.as_ref().is_some_and(HbaAddress::is_anywhere)) {
+        let message = format!(
+            "{NAME} is {}, and line {} of pg_hba.conf is for every address there is: nothing but a firewall says from which \
+             network somebody comes in",
+            setting.value, line.number
+        );
+        verdicts.find(Finding::new(NAME, "", message).evidence("line", line.text()).evidence(
+            "no_simple_fix_because",
+            "the addresses by which your applications come are not known here; a restart takes new ones into use",
+        ));
+    } else if !open.any(|line| line.address.as_ref().is_some_and(|address| !address.is_own())) {
+        let message = format!(
+            "{NAME} is {}, but pg_hba.conf lets in nobody from another machine: the port answers for nothing",
+            setting.value
+        );
+        let set = |value: &str| format!("ALTER SYSTEM SET {NAME} = {};", quote_literal(value));
         verdicts.find(
-            Finding::new(
-                "ssl",
-                "",
-                "ssl is off: all that goes over the network can be read and changed on the way",
-            )
-            .severity(Severity::Error)
-            .evidence(
-                "no_simple_fix_because",
-                "it takes a certificate and a key: ssl_cert_file, ssl_key_file",
-            ),
+            Finding::new(NAME, "", message)
+                .severity(Severity::Info)
+                .evidence("takes_effect", "at a restart")
+                .fix(set("localhost"), set(&setting.value)),
         );
     }
 }
@@ -190,13 +237,11 @@ fn mended(finding: Finding, baseline: &Baseline, value: &str) -> Finding {
         return finding
             .evidence("no_simple_fix_because", "the server has to be stopped for it: pg_checksums --enable");
     }
-    let set = |value: &str| format!("ALTER SYSTEM SET {} = {};", baseline.name, quote_literal(value));
-    let (reload, finding) = if baseline.restarts {
-        ("", finding.evidence("takes_effect", "at a restart"))
-    } else {
-        ("\nSELECT pg_catalog.pg_reload_conf();", finding)
+    let set = |value: &str| {
+        let value = quote_literal(value);
+        format!("ALTER SYSTEM SET {} = {value};\nSELECT pg_catalog.pg_reload_conf();", baseline.name)
     };
-    finding.fix(format!("{}{reload}", set(baseline.right)), format!("{}{reload}", set(value)))
+    finding.fix(set(baseline.right), set(value))
 }
 
 /// Whether anybody else than the machine itself may come in.
@@ -252,6 +297,27 @@ mod tests {
     }
 
     #[test]
+    fn listening_everywhere_is_as_bad_as_who_is_let_in() {
+        let line = |address: &str, netmask| HbaLine {
+            connection: HbaConnection::HostSsl,
+            address: Some(HbaAddress::parse(address, netmask)),
+            method: "scram-sha-256".into(),
+            ..HbaLine::default()
+        };
+        let of = |listens, lines| {
+            let found = found(&[("listen_addresses", listens)], lines);
+            found.into_iter().next().map(|finding| (finding.severity, finding.fix))
+        };
+        let world = || vec![line("10.0.0.1", None), line("0.0.0.0", Some("0.0.0.0"))];
+        assert_eq!(of("*", world()), Some((None, None)));
+        assert_eq!(of("127.0.0.1, ::", world()), Some((None, None)));
+        assert_eq!(of("10.0.0.2", world()), None);
+        assert_eq!(of("*", vec![line("10.0.0.1", None)]), None);
+        let fix = "ALTER SYSTEM SET listen_addresses = 'localhost';".to_owned();
+        assert_eq!(of("*", vec![line("127.0.0.1", None)]), Some((Some(Severity::Info), Some(fix))));
+    }
+
+    #[test]
     fn encryption_counts_where_somebody_else_comes_in() {
         let line = |address: &str| HbaLine {
             connection: HbaConnection::Host,
@@ -260,7 +326,8 @@ mod tests {
             ..HbaLine::default()
         };
         let off = |listens, address| {
-            found(&[("ssl", "off"), ("listen_addresses", listens)], vec![line(address)]).len()
+            let found = found(&[("ssl", "off"), ("listen_addresses", listens)], vec![line(address)]);
+            found.iter().filter(|finding| &*finding.object == "ssl").count()
         };
         assert_eq!(off("*", "10.0.0.1"), 1);
         assert_eq!(off("localhost", "10.0.0.1"), 0);

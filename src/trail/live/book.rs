@@ -65,9 +65,16 @@ pub fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> Argum
     Some(format!("{{{}}}", numbers.join(",")))
 }
 
-/// Microseconds of a moment in SQL.
+/// Microseconds of a moment in SQL. Infinities are at the ends: nobody writes one but who tampers with the log, and that is
+/// to be told, not to fail.
 pub fn micros(expression: &str) -> String {
-    format!("(extract(epoch FROM {expression}) * 1000000)::pg_catalog.int8")
+    format!(
+        "CASE {expression} WHEN 'infinity'::pg_catalog.timestamptz THEN '{}'::pg_catalog.int8
+             WHEN '-infinity'::pg_catalog.timestamptz THEN '{}'::pg_catalog.int8
+             ELSE (extract(epoch FROM {expression}) * 1000000)::pg_catalog.int8 END",
+        i64::MAX,
+        i64::MIN
+    )
 }
 
 /// The moment of microseconds in a parameter.
@@ -169,6 +176,12 @@ impl Book {
                 },
             })
             .collect()
+    }
+
+    /// The key of a shape, its columns in the order in which the key has them.
+    pub fn key_of_shape(&self, shape: i32) -> Vec<String> {
+        let sql = "SELECT pg_catalog.unnest(key) FROM dbm_trail.shape WHERE shape_id = $1::pg_catalog.int4";
+        self.rows(sql, &[Some(shape.to_string())]).into_iter().flatten().flatten().collect()
     }
 
     /// What the caller may see of the changes of a table.

@@ -25,6 +25,8 @@ thread_local! {
     /// statement may mean others when it runs. What a statement that was rolled back left here has its triggers, and is
     /// looked at once more for nothing.
     static MADE_WAY: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    /// Rows of the registry that could not be put right.
+    static GIVEN_UP: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A moment of a statement.
@@ -123,18 +125,37 @@ fn keep_those_that_made_way() {
 }
 
 /// Tables that a restore made are known by their names; from now on by their numbers. Only those that have all their
-/// triggers: what pg_restore is still making is left alone.
+/// triggers: what pg_restore is still making is left alone. A row that cannot be put right, since it has a setting for a
+/// column that is not there, is not tried again in this session until somebody changes it.
 fn adopt_restored() {
+    let stale = format!(
+        "SELECT r.relation_id, r.xmin::pg_catalog.text FROM dbm_trail.relation r
+         WHERE r.removed_at IS NULL AND {IS_STALE}"
+    );
     let home: [pgrx::datum::DatumWithOid<'static>; 1] = [Text::from(home()).into()];
-    let any = format!("SELECT 1 FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {IS_STALE} LIMIT 1");
-    if query::rows(&any, &home, |_| Ok(())).is_empty() {
+    let mut stale = query::rows(&stale, &home, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
+    stale
+        .retain(|row| GIVEN_UP.with_borrow(|given_up| given_up.iter().all(|other| !is_same_row(other, row))));
+    if stale.is_empty() {
         return;
     }
-    for (watched, _) in facts::survey(IS_STALE) {
-        if watched.is_complete() {
-            adopt(watched.relid, &watched.name.0, &watched.name.1);
+    let numbers: Vec<String> = stale.iter().filter_map(|row| Some(row.0?.to_string())).collect();
+    for (watched, _) in facts::survey(&format!("{IS_STALE} AND r.relation_id IN ({})", numbers.join(", "))) {
+        if watched.is_complete() && !adopt(watched.relid, &watched.name.0, &watched.name.1) {
+            let row = stale.iter().position(|row| row.0 == Some(watched.relation_id));
+            GIVEN_UP.with_borrow_mut(|given_up| {
+                given_up.retain(|other| other.0 != Some(watched.relation_id));
+                given_up.extend(row.map(|place| stale.swap_remove(place)));
+            });
         }
     }
+}
+
+/// The number of a row of the registry, and what wrote it.
+type Row = (Option<i32>, Option<Text>);
+
+fn is_same_row(one: &Row, other: &Row) -> bool {
+    one.0 == other.0 && one.1.as_ref().map(Text::as_str) == other.1.as_ref().map(Text::as_str)
 }
 
 /// Something was dropped, by whatever statement.

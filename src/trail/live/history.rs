@@ -1,34 +1,37 @@
 //! `dbm.row_history()`: what became of one row, the first first, also while it had another key.
 
 use std::collections::HashMap;
-
-use pgrx::PgSqlErrorCode;
+use std::rc::Rc;
 
 use super::book::{Book, Subject, change_columns, cursor, list};
 use super::changes::{Entry, View, entry, select};
-use super::doubts;
+use super::{doubts, keys};
 use crate::catalog::{Moment, Oid};
-use crate::pg::error::raise;
 use crate::pg::trail::reading::Argument;
-use crate::pg::trail::reading::table::{Column, Table};
-use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::{Members, members, object};
 use crate::trail::read::lineage::{ColumnId, LIVE};
 
-/// The log's changes of one row.
-struct Teller<'a> {
-    book: &'a Book,
-    subject: &'a Subject,
-    views: HashMap<i32, View>,
+/// The log's changes of one row, found by one key.
+pub struct Teller<'a> {
+    /// The log.
+    pub book: &'a Book,
+    /// The table.
+    pub subject: &'a Subject,
+    /// What the caller sees of its shapes.
+    pub views: Rc<HashMap<i32, View>>,
+    /// The shapes in which the row is told apart by that key.
+    pub shapes: Vec<i32>,
     /// The columns of the key; of the whole row, those that the caller named.
-    columns: Vec<ColumnId>,
-    is_whole_row: bool,
-    truncates: Vec<Entry>,
+    pub columns: Vec<ColumnId>,
+    /// Whether it is found by values that others may have as well.
+    pub is_among_others: bool,
+    /// The truncations of the table and its partitions.
+    pub truncates: Vec<Entry>,
 }
 
 /// What tells the row apart: a value for each column.
-type Values = Vec<(ColumnId, String)>;
+pub type Values = Vec<(ColumnId, String)>;
 
 /// The changes of a row, the first first.
 pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
@@ -52,9 +55,18 @@ pub fn row_changes(book: &Book, subject: &Subject, key: &str) -> Vec<Change> {
     changes
 }
 
+/// The values of a key that the caller gives, as the log has them.
+pub fn key_values(subject: &Subject, key: &str) -> Values {
+    let keys = keys::all(subject);
+    if keys.is_empty() { Vec::new() } else { keys::asked(subject, &keys, key).1 }
+}
+
 fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
-    let Some(last) = subject.last_shape() else { return Vec::new() };
-    let (values, is_whole_row) = values(subject, last, key);
+    let keys = keys::all(subject);
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let (asked, values) = keys::asked(subject, &keys, key);
     let views = subject
         .shapes
         .iter()
@@ -63,72 +75,23 @@ fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
             (shape, view)
         })
         .collect();
-    let columns = values.iter().map(|&(id, _)| id).collect();
-    let mut teller = Teller { book, subject, views, columns, is_whole_row, truncates: Vec::new() };
+    let mut teller = Teller {
+        book,
+        subject,
+        views: Rc::new(views),
+        shapes: asked.shapes.clone(),
+        columns: values.iter().map(|&(id, _)| id).collect(),
+        is_among_others: asked.is_whole_row,
+        truncates: Vec::new(),
+    };
     teller.truncates = teller.entries("c.operation = 'T' AND c.key_hash IS NULL", &subject.shapes, &[]);
-    teller.tell(&values, i64::MAX)
-}
-
-fn refuse_key(subject: &Subject, wanted: &[&str]) -> ! {
-    let example: Vec<String> = wanted.iter().map(|name| format!("\"{name}\": …")).collect();
-    let example = quote_literal(&format!("{{{}}}", example.join(", ")));
-    raise(
-        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-        &format!("this is no key of {}", subject.table.qualified()),
-        &format!("Its rows are told apart by {}.", wanted.join(", ")),
-        &format!(
-            "For example: SELECT * FROM dbm.row_history({}, {example})",
-            quote_literal(&subject.table.qualified())
-        ),
-    )
-}
-
-/// The values that tell the row apart, as the log has them, and whether that is the whole row.
-fn values(subject: &Subject, shape: i32, key: &str) -> (Values, bool) {
-    let lineage = &subject.lineage;
-    let (Some(names), Some(live)) = (lineage.names(shape), lineage.names(LIVE)) else {
-        return (Vec::new(), false);
-    };
-    let is_whole_row = names.is_whole_row;
-    let name_now = |id: ColumnId| live.attribute(id).map(|attribute| &*attribute.name);
-    let wanted: Vec<(ColumnId, &str)> =
-        names.key.iter().filter_map(|&id| name_now(id).map(|name| (id, name))).collect();
-    let wanted_names: Vec<&str> = wanted.iter().map(|&(_, name)| name).collect();
-    let given: Members = members(key).unwrap_or_else(|| refuse_key(subject, &wanted_names));
-    let is_given = |name: &str| given.iter().any(|(given, _)| given == name);
-    let is_right = if is_whole_row {
-        !given.is_empty() && given.iter().all(|(name, _)| wanted_names.contains(&&**name))
-    } else {
-        given.len() == wanted.len() && wanted.iter().all(|&(_, name)| is_given(name))
-    };
-    if !is_right {
-        refuse_key(subject, &wanted_names);
-    }
-    let seen = subject.seen_columns(LIVE);
-    let columns: Vec<(ColumnId, &Column)> = wanted
-        .iter()
-        .filter(|&&(_, name)| is_given(name))
-        .filter_map(|&(id, name)| subject.table.column(name).map(|column| (id, column)))
-        .collect();
-    if let Some((_, column)) =
-        columns.iter().find(|(_, column)| seen.as_ref().is_some_and(|seen| !seen.contains(&column.name)))
-    {
-        raise(
-            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            &format!("permission denied for column \"{}\" of {}", column.name, subject.table.qualified()),
-            "Its rows are found by it.",
-            "",
-        );
-    }
-    let plain: Vec<&Column> = columns.iter().map(|&(_, column)| column).collect();
-    let logged = Table::as_logged(&plain, key);
-    let values =
-        columns.iter().zip(logged).map(|(&(id, _), value)| (id, value.unwrap_or_default())).collect();
-    (values, is_whole_row)
+    let told = teller.tell(&values, i64::MAX);
+    keys::with_others(&teller, &keys, asked, &values, key, told)
 }
 
 impl Teller<'_> {
-    fn entries(&self, condition: &str, shapes: &[i32], arguments: &[Argument]) -> Vec<Entry> {
+    /// Changes that meet a condition, `$1` being the shapes.
+    pub fn entries(&self, condition: &str, shapes: &[i32], arguments: &[Argument]) -> Vec<Entry> {
         let mut all: Vec<Argument> = vec![list(shapes)];
         all.extend_from_slice(arguments);
         let sql = format!(
@@ -141,7 +104,7 @@ impl Teller<'_> {
     /// The key as the shapes call it: each way, and the shapes that have it.
     fn keys(&self, values: &Values) -> Vec<(String, Vec<i32>)> {
         let mut keys: Vec<(String, Vec<i32>)> = Vec::new();
-        for &shape in &self.subject.shapes {
+        for &shape in &self.shapes {
             let Some(names) = self.subject.lineage.names(shape) else { continue };
             let named: Option<Vec<(&str, &str)>> = values
                 .iter()
@@ -159,8 +122,9 @@ impl Teller<'_> {
 
     /// The changes that found the row under this key.
     fn under(&self, values: &Values, before: i64) -> Vec<Entry> {
-        let condition = if self.is_whole_row {
-            "c.key @> $2::pg_catalog.jsonb AND c.change_id < $3::pg_catalog.int8"
+        let condition = if self.is_among_others {
+            "(c.key @> $2::pg_catalog.jsonb OR c.flags & 4 <> 0 AND c.key || c.new @> $2::pg_catalog.jsonb)
+             AND c.change_id < $3::pg_catalog.int8"
         } else {
             "c.key_hash = pg_catalog.jsonb_hash_extended($2::pg_catalog.jsonb, 0)
              AND c.key = $2::pg_catalog.jsonb AND c.change_id < $3::pg_catalog.int8"
@@ -195,7 +159,7 @@ impl Teller<'_> {
     }
 
     /// The values of the key that a change found.
-    fn values_of(&self, entry: &Entry) -> Option<Values> {
+    pub fn values_of(&self, entry: &Entry) -> Option<Values> {
         let names = self.subject.lineage.names(entry.shape)?;
         let key = members(entry.key.as_deref()?)?;
         let value = |&id: &ColumnId| {
@@ -207,7 +171,7 @@ impl Teller<'_> {
     }
 
     /// Whether a change took this key from the row.
-    fn is_leaving(&self, entry: &Entry) -> bool {
+    pub fn is_leaving(&self, entry: &Entry) -> bool {
         let names = self.subject.lineage.names(entry.shape);
         let changed = entry.new.as_deref().and_then(members).unwrap_or_default();
         let key = entry.key.as_deref().and_then(members).unwrap_or_default();
@@ -224,7 +188,7 @@ impl Teller<'_> {
     }
 
     /// All that the log has of rows with this key before a change, the first first.
-    fn tell(&self, values: &Values, before: i64) -> Vec<Entry> {
+    pub fn tell(&self, values: &Values, before: i64) -> Vec<Entry> {
         let own = self.under(values, before);
         let mut told: Vec<Entry> = Vec::with_capacity(own.len());
         let mut is_there = false;
@@ -272,7 +236,7 @@ impl Teller<'_> {
 
     /// What a row had been through that came to this key by a change of its key, that change included.
     fn before_it_came(&self, values: &Values, after: i64, before: i64) -> Vec<Entry> {
-        if self.is_whole_row {
+        if self.is_among_others {
             return Vec::new();
         }
         let Some(arrival) = self.arrival(values, after, before) else { return Vec::new() };

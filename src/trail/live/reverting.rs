@@ -7,37 +7,46 @@ use pgrx::PgSqlErrorCode;
 use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, text};
 use super::history::row_changes;
 use crate::catalog::{Moment, Oid};
+use crate::pg::encoding::{from_server, message_to_server};
 use crate::pg::error::raise;
-use crate::pg::run;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::rows;
+use crate::pg::{run, search_path};
+use crate::text::hex::from_hex;
 use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::object;
-use crate::trail::read::lineage::{LIVE, Logged};
+use crate::trail::read::lineage::{ColumnId, LIVE, Logged};
 use crate::trail::read::row::{Key, Row, images, key_columns};
 use crate::trail::revert::order::ForeignKey;
-use crate::trail::revert::{Asked, Column, Done, Reference, Table, Undone, Values, plan};
+use crate::trail::revert::{
+    Asked, Column, Done, Reference, Referring, Table, Trigger, Undone, Values, plan, told_of_triggers,
+};
 
 /// How many changes one plan takes back at most: each is a statement of it.
-const MOST: usize = 10_000;
+pub const MOST: usize = 10_000;
 
 /// How many changes a refusal names.
 const NAMED: usize = 10;
 
-fn refuse(message: &str, detail: &str, hint: &str) -> ! {
+/// What was asked cannot be done as things are.
+pub fn refuse(message: &str, detail: &str, hint: &str) -> ! {
     raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, detail, hint)
 }
 
 /// A table with what a plan has to know of it.
-struct Revertible {
-    subject: Subject,
-    table: Table,
-    key: Vec<usize>,
+pub struct Revertible {
+    /// The table and its past.
+    pub subject: Subject,
+    /// The table, for the plan.
+    pub table: Table,
+    /// The columns that tell its rows apart.
+    pub key: Vec<ColumnId>,
 }
 
 impl Revertible {
-    fn new(subject: Subject) -> Self {
+    /// A table of which the caller has to see everything.
+    pub fn new(subject: Subject) -> Self {
         let names = subject.last_shape().and_then(|shape| subject.lineage.names(shape));
         let live = subject.lineage.names(LIVE);
         let name_now = |id: &usize| live.and_then(|live| live.attribute(*id)).map(|found| found.name.clone());
@@ -68,6 +77,7 @@ impl Revertible {
                 "",
             );
         }
+        let (triggers, kept) = triggers(subject.table.oid);
         let columns = subject.table.columns.iter().map(|column| Column {
             name: column.name.clone(),
             type_name: column.type_name.clone(),
@@ -75,6 +85,7 @@ impl Revertible {
             is_comparable: column.is_of_system(),
             is_generated: column.is_generated,
             is_logged: is_logged(&column.name),
+            is_version: kept.contains(&column.name),
         });
         let table = Table {
             name: subject.table.qualified(),
@@ -82,6 +93,8 @@ impl Revertible {
             columns: columns.collect(),
             key: if is_whole_row { Vec::new() } else { key.iter().filter_map(name_now).collect() },
             references: references(subject.table.oid),
+            goes_along: goes_along(subject.table.oid),
+            triggers,
         };
         Self { table, key, subject }
     }
@@ -92,7 +105,8 @@ impl Revertible {
         row.members(live).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    fn images(&self, change: &Change) -> (Row, Row) {
+    /// A change's row before and after it.
+    pub fn images(&self, change: &Change) -> (Row, Row) {
         let Some(names) = self.subject.lineage.names(change.shape) else {
             refuse(&format!("change {} of {} cannot be read", change.id, self.table.name), "", "");
         };
@@ -100,7 +114,7 @@ impl Revertible {
     }
 
     /// A change to be taken back, as the table of that place.
-    fn undone(&self, change: &Change, place: usize) -> Undone {
+    pub fn undone(&self, change: &Change, place: usize) -> Undone {
         let (before, after) = self.images(change);
         let done = match change.operation {
             Operation::Insert => Done::Inserted,
@@ -155,17 +169,68 @@ impl Revertible {
     }
 }
 
+/// The triggers that may make something else of a row before it is written, those of partitions included, and the columns
+/// that `dbm.row_version()` keeps.
+fn triggers(table: Oid) -> (Vec<Trigger>, HashSet<String>) {
+    let found = rows(
+        None,
+        "WITH RECURSIVE tree AS (
+             SELECT $1::pg_catalog.oid AS oid
+             UNION ALL
+             SELECT i.inhrelid FROM tree
+             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
+         SELECT t.tgname, pg_catalog.bool_or(t.tgtype & 4 <> 0), pg_catalog.bool_or(t.tgtype & 16 <> 0),
+                max(CASE WHEN t.tgfoid = pg_catalog.to_regprocedure('dbm.row_version()') AND t.tgtype & 16 <> 0
+                         THEN pg_catalog.encode(t.tgargs, 'hex') END)
+         FROM tree JOIN pg_catalog.pg_trigger t ON t.tgrelid = tree.oid
+         -- BEFORE, for each row, of INSERT or UPDATE.
+         WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
+         GROUP BY t.tgname ORDER BY t.tgname",
+        &[Some(table.to_string())],
+    );
+    let mut kept = HashSet::new();
+    let triggers = found
+        .iter()
+        .map(|row| {
+            let arguments = text(row, 3).and_then(from_hex).unwrap_or_default();
+            let names = arguments.split(|&byte| byte == 0).filter(|name| !name.is_empty());
+            kept.extend(names.map(|name| from_server(name).into_owned()));
+            Trigger {
+                name: text(row, 0).unwrap_or_default().to_owned(),
+                on_insert: text(row, 1) == Some("t"),
+                on_update: text(row, 2) == Some("t"),
+            }
+        })
+        .collect();
+    (triggers, kept)
+}
+
+/// Whether rows of the table go with those to which they refer.
+fn goes_along(table: Oid) -> bool {
+    let found = rows(
+        None,
+        "SELECT FROM pg_catalog.pg_constraint
+         WHERE conrelid = $1::pg_catalog.oid AND contype = 'f' AND confdeltype = 'c' LIMIT 1",
+        &[Some(table.to_string())],
+    );
+    !found.is_empty()
+}
+
 /// Who would lose rows, or values, with a row of the table.
 fn references(table: Oid) -> Vec<Reference> {
     let found = rows(
         None,
-        "SELECT k.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), theirs.attname, ours.attname
+        "SELECT k.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), theirs.attname, ours.attname,
+                pg_catalog.format('OPERATOR(%I.%s)', s.nspname, o.oprname)
          FROM pg_catalog.pg_constraint k
          JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) place
          JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = k.conrelid AND theirs.attnum = k.conkey[place]
          JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
+         JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[place]
+         JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
          WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.confdeltype IN ('c', 'n', 'd')
            AND k.conparentid = 0
          ORDER BY k.oid, place",
@@ -178,14 +243,14 @@ fn references(table: Oid) -> Vec<Reference> {
             references.push((part(0), Reference { table: part(1), columns: Vec::new() }));
         }
         if let Some((_, reference)) = references.last_mut() {
-            reference.columns.push((part(2), part(3)));
+            reference.columns.push(Referring { theirs: part(2), ours: part(3), equals: part(4) });
         }
     }
     references.into_iter().map(|(_, reference)| reference).collect()
 }
 
 /// The foreign keys between these tables.
-fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
+pub fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
     let found = rows(
         None,
         "SELECT k.oid, k.conrelid, k.confrelid, theirs.attname, ours.attname, k.confupdtype IN ('c', 'n', 'd')
@@ -239,7 +304,8 @@ fn tables(book: &Book, shapes: &HashSet<i32>) -> (Vec<Revertible>, HashMap<i32, 
     (tables, places)
 }
 
-fn must_see_all(subject: &Subject) {
+/// An ERROR for whoever may not see all of the table.
+pub fn must_see_all(subject: &Subject) {
     if !matches!(subject.visible, Visible::All | Visible::Table) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -293,13 +359,19 @@ pub fn of_transaction(transaction: i64) -> i64 {
     let undone: Vec<Undone> =
         changes.iter().map(|change| tables[place_of(change)].undone(change, place_of(change))).collect();
     refuse_later(&book, transaction, &changes, &tables, &places);
-    let asked = Asked {
-        title: format!("take back transaction {transaction}"),
-        call: format!("dbm.revert_plan({transaction})"),
-    };
+    let title = format!("take back transaction {transaction}");
+    store(title, format!("dbm.revert_plan({transaction})"), tables, &undone)
+}
+
+/// Makes the plan, and returns its number.
+pub fn store(title: String, call: String, tables: Vec<Revertible>, undone: &[Undone]) -> i64 {
     let keys = foreign_keys(&tables);
     let tables: Vec<Table> = tables.into_iter().map(|table| table.table).collect();
-    run::store(&plan(asked, &tables, &keys, &undone))
+    for told in tables.iter().filter_map(told_of_triggers) {
+        pgrx::notice!("{}", message_to_server(&told));
+    }
+    let asked = Asked { title, call, search_path: search_path::of_caller() };
+    run::store(&plan(asked, &tables, &keys, undone))
 }
 
 /// Puts the changes of each row in the order of their commands, in the places that they have among all.
@@ -425,18 +497,15 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
             ),
         );
     }
+    super::doubts::say(&book, &subject, at, Moment::MAX);
     let table = Revertible::new(subject);
     let undone: Vec<Undone> = changes.iter().map(|change| table.undone(change, 0)).collect();
-    let when = rows(None, &format!("SELECT {}", moment(1)), &[Some(at.to_string())]);
-    let when = when.first().and_then(|row| text(row, 0)).unwrap_or_default();
-    let asked = Asked {
-        title: format!("make row {key} of {name} what it was at {when}"),
-        call: format!(
-            "dbm.revert_plan({}, {}, {})",
-            quote_literal(&name),
-            quote_literal(key),
-            quote_literal(when)
-        ),
-    };
-    run::store(&plan(asked, &[table.table], &[], &undone))
+    let when = super::as_of::when(at);
+    let call = format!(
+        "dbm.revert_plan({}, {}, {})",
+        quote_literal(&name),
+        quote_literal(key),
+        quote_literal(&when)
+    );
+    store(format!("make row {key} of {name} what it was at {when}"), call, vec![table], &undone)
 }

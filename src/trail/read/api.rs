@@ -114,5 +114,5 @@ fn rows_as_of(
     let Some(at) = at else { return SetOfIterator::empty() };
     let (row_type, table) = typed::row_type(fcinfo);
     let rows = live::as_of_typed(table, moment(at));
-    SetOfIterator::new(rows.map(move |text| typed::row(row_type, &text)))
+    SetOfIterator::new(rows.map(move |text| typed::row(row_type, table, &text)))
 }

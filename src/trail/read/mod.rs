@@ -6,5 +6,6 @@ pub mod api;
 pub mod change;
 pub mod document;
 pub mod lineage;
+pub mod lives;
 pub mod rewind;
 pub mod row;

@@ -1,6 +1,11 @@
 //! The statement that takes one change back, or makes it again.
+//!
+//! Statements run with the search_path of whoever asked for the plan, for the sake of his triggers: every name, operator
+//! and type of ours is qualified.
 
-use super::{Column, Done, Table, Undone, Values};
+use std::collections::HashSet;
+
+use super::{Column, Done, Referring, Table, Undone, Values, triggered};
 use crate::text::quote_identifier;
 use crate::trail::read::document::{NULL, input};
 
@@ -16,7 +21,7 @@ pub fn literal(text: &str) -> String {
 }
 
 /// A value of the log as SQL.
-fn value(column: &Column, value: &str) -> String {
+pub fn value(column: &Column, value: &str) -> String {
     let text = if column.is_jsonb && value != NULL { Some(value.to_owned()) } else { input(value) };
     match text {
         None => format!("NULL::{}", column.type_name),
@@ -25,12 +30,13 @@ fn value(column: &Column, value: &str) -> String {
 }
 
 impl Table {
-    fn column(&self, name: &str) -> Option<&Column> {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
     /// The columns that a row is known by and those values, of columns that are still there and in the log.
-    fn known<'a>(&'a self, values: &'a Values) -> Vec<(&'a Column, &'a str)> {
+    pub fn known<'a>(&'a self, values: &'a Values) -> Vec<(&'a Column, &'a str)> {
         values
             .iter()
             .filter_map(|(name, value)| self.column(name).map(|column| (column, &**value)))
@@ -39,7 +45,7 @@ impl Table {
     }
 
     /// The table in a statement that finds rows; `t` is its row.
-    fn from(&self) -> String {
+    pub fn from(&self) -> String {
         format!("{}{} t", if self.is_partitioned { "" } else { "ONLY " }, self.name)
     }
 
@@ -68,12 +74,12 @@ impl Table {
     }
 
     /// Which row: one, also where several are alike.
-    fn one(&self, values: &Values) -> String {
+    pub fn one(&self, values: &Values) -> String {
         let condition = self.condition(values);
         if self.key.is_empty() {
             let from = self.from();
             return format!(
-                "(t.tableoid, t.ctid) = (SELECT t.tableoid, t.ctid FROM {from} WHERE {condition} LIMIT 1)"
+                "(t.tableoid, t.ctid) OPERATOR(pg_catalog.=) (SELECT t.tableoid, t.ctid FROM {from} WHERE {condition} LIMIT 1)"
             );
         }
         condition
@@ -92,39 +98,46 @@ impl Table {
         values.iter().filter(|(name, _)| self.key.contains(name)).cloned().collect()
     }
 
-    fn delete(&self, values: &Values) -> String {
+    /// The statement that removes the row of these values.
+    pub fn delete(&self, values: &Values) -> String {
         format!("DELETE FROM {} WHERE {}", self.from(), self.one(values))
     }
 
-    fn insert(&self, values: &Values) -> String {
+    /// The statement that puts a row of these values in; `t` is its row.
+    pub fn insert(&self, values: &Values) -> String {
         let known: Vec<(&Column, &str)> =
             self.known(values).into_iter().filter(|(column, _)| !column.is_generated).collect();
         let columns: Vec<String> = known.iter().map(|(column, _)| quote_identifier(&column.name)).collect();
         let literals: Vec<String> = known.iter().map(|(column, text)| value(column, text)).collect();
         if columns.is_empty() {
-            return format!("INSERT INTO {} DEFAULT VALUES", self.name);
+            return format!("INSERT INTO {} AS t DEFAULT VALUES", self.name);
         }
         format!(
-            "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+            "INSERT INTO {} AS t ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
             self.name,
             columns.join(", "),
             literals.join(", ")
         )
     }
 
-    fn update(&self, from: &Values, to: &Values) -> Option<String> {
-        let changed: Vec<String> = self
-            .known(to)
+    /// What an UPDATE sets to bring a row from one state to the other.
+    pub fn set<'a>(&'a self, from: &Values, to: &'a Values) -> Vec<(&'a Column, &'a str)> {
+        let is_new =
+            |column: &Column, text: &str| from.iter().all(|(name, old)| *name != column.name || old != text);
+        self.known(to)
             .into_iter()
-            .filter(|(column, text)| {
-                !column.is_generated && from.iter().all(|(name, old)| *name != column.name || old != text)
-            })
+            .filter(|(column, text)| !column.is_generated && !column.is_version && is_new(column, text))
+            .collect()
+    }
+
+    /// The beginning of that UPDATE, without its condition; `None` where there is nothing to set.
+    pub fn update(&self, from: &Values, to: &Values) -> Option<String> {
+        let set: Vec<String> = self
+            .set(from, to)
+            .into_iter()
             .map(|(column, text)| format!("{} = {}", quote_identifier(&column.name), value(column, text)))
             .collect();
-        if changed.is_empty() {
-            return None;
-        }
-        Some(format!("UPDATE {} SET {} WHERE {}", self.from(), changed.join(", "), self.one(from)))
+        (!set.is_empty()).then(|| format!("UPDATE {} SET {}", self.from(), set.join(", ")))
     }
 
     /// Queries that are true if somebody refers to a row in a way that would take rows of his along.
@@ -135,11 +148,12 @@ impl Table {
                 let conditions: Option<Vec<String>> = reference
                     .columns
                     .iter()
-                    .map(|(theirs, ours)| {
+                    .map(|Referring { theirs, ours, equals }| {
                         let column = self.column(ours)?;
                         let (_, text) = values.iter().find(|(name, _)| name == ours)?;
-                        (*text != NULL)
-                            .then(|| format!("r.{} = {}", quote_identifier(theirs), value(column, text)))
+                        (*text != NULL).then(|| {
+                            format!("{} {equals} r.{}", value(column, text), quote_identifier(theirs))
+                        })
                     })
                     .collect();
                 let conditions = conditions?.join(" AND ");
@@ -151,61 +165,135 @@ impl Table {
 }
 
 /// Statements as one, whose every `IF` raises.
-fn block(body: &str) -> String {
+pub fn block(declarations: &str, body: &str) -> String {
     let mut tag = "dbm".to_owned();
     while body.contains(&format!("${tag}$")) {
         tag.push('_');
     }
-    format!("DO ${tag}$\nBEGIN\n{body}END\n${tag}$")
+    format!("DO ${tag}$\n{declarations}BEGIN\n{body}END\n${tag}$")
 }
 
-fn raise(change: i64, table: &str, what: &str) -> String {
+/// A line that refuses a change with `because`, an expression of type text.
+pub fn raise_because(change: i64, table: &str, because: &str) -> String {
+    let message = literal(&format!("change {change} of {table} cannot be taken back: "));
+    format!(
+        "    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = pg_catalog.concat({message}, {because});\n"
+    )
+}
+
+/// A line that refuses a change.
+pub fn raise(change: i64, table: &str, what: &str) -> String {
     let message = literal(&format!("change {change} of {table} cannot be taken back: {what}"));
     format!("    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = {message};\n")
 }
 
-const OTHERWISE: &str = "the row is not what the change made of it";
+/// Why most changes are refused.
+pub const OTHERWISE: &str = "the row is not what the change made of it";
+
+/// The rows that the statements so far have written, each by its table and key: they are locked, and nobody else's.
+#[derive(Default)]
+pub struct Written(HashSet<(usize, Values)>);
+
+impl Written {
+    /// The next statement leads a row from one state to the other: whether it is one of them.
+    pub fn leads(&mut self, table: &Table, place: usize, from: Option<&Values>, to: Option<&Values>) -> bool {
+        let is_written = from.is_some_and(|from| self.0.remove(&(place, table.key_of(from))));
+        if let Some(to) = to {
+            self.0.insert((place, table.key_of(to)));
+        }
+        is_written && !table.key.is_empty()
+    }
+}
 
 /// What takes a change back.
-pub fn back(table: &Table, undone: &Undone) -> String {
-    let mut body = String::new();
+pub fn back(table: &Table, undone: &Undone, written: &mut Written) -> String {
+    let change = undone.change;
     match undone.done {
         Done::Inserted => {
+            let is_written = written.leads(table, undone.table, Some(&undone.after), None);
+            let mut body = String::new();
             for (query, theirs) in table.referring(&undone.after) {
                 let what = format!("rows of {theirs} refer to it, and would go with it");
                 body.push_str(&format!(
                     "  IF {query} THEN\n{}  END IF;\n",
-                    raise(undone.change, &table.name, &what)
+                    raise(change, &table.name, &what)
                 ));
             }
-            body.push_str(&format!(
-                "  {};\n  IF NOT FOUND THEN\n{}  END IF;\n",
-                table.delete(&undone.after),
-                raise(undone.change, &table.name, OTHERWISE)
-            ));
+            // What triggers of the table made of a row that we have written is theirs.
+            let known = if is_written && !table.triggers.is_empty() {
+                table.key_of(&undone.after)
+            } else {
+                undone.after.clone()
+            };
+            body.push_str(&format!("  {};\n{}", table.delete(&known), or_else(table, change, OTHERWISE)));
+            block("", &body)
         }
-        Done::Updated => body.push_str(&moved(table, undone.change, &undone.after, &undone.before)),
-        Done::Deleted => body.push_str(&format!("  {};\n", table.insert(&undone.before))),
+        Done::Updated => moved(table, undone, &undone.after, &undone.before, written),
+        Done::Deleted => put(table, undone, &undone.before, written),
     }
-    block(&body)
 }
 
 /// What makes a change again, once it was taken back.
-pub fn again(table: &Table, undone: &Undone) -> String {
-    let body = match undone.done {
-        Done::Inserted => format!("  {};\n", table.insert(&undone.after)),
-        Done::Updated => moved(table, undone.change, &undone.before, &undone.after),
-        Done::Deleted => format!("  {};\n", table.delete(&undone.before)),
+pub fn again(table: &Table, undone: &Undone, written: &mut Written) -> String {
+    match undone.done {
+        Done::Inserted => put(table, undone, &undone.after, written),
+        Done::Updated => moved(table, undone, &undone.before, &undone.after, written),
+        Done::Deleted => {
+            let is_written = written.leads(table, undone.table, Some(&undone.before), None);
+            removed(table, undone, is_written)
+        }
+    }
+}
+
+/// Refuses where the statement before found nothing.
+fn or_else(table: &Table, change: i64, what: &str) -> String {
+    format!("  IF NOT FOUND THEN\n{}  END IF;\n", raise(change, &table.name, what))
+}
+
+/// A row put in.
+fn put(table: &Table, undone: &Undone, values: &Values, written: &mut Written) -> String {
+    written.leads(table, undone.table, None, Some(values));
+    if table.may_change_inserts() {
+        return triggered::put(table, undone.change, values);
+    }
+    let nothing = "the table did not take the row";
+    block("", &format!("  {};\n{}", table.insert(values), or_else(table, undone.change, nothing)))
+}
+
+/// A row removed once more. It may have gone with one to which it referred.
+fn removed(table: &Table, undone: &Undone, is_written: bool) -> String {
+    let (change, values) = (undone.change, &undone.before);
+    let key = table.key_of(values);
+    if is_written && !table.triggers.is_empty() {
+        return block("", &format!("  {};\n", table.delete(&key)));
+    }
+    if table.may_change_inserts() && !table.key.is_empty() {
+        return triggered::removed(table, change, values);
+    }
+    let otherwise = match (table.key.is_empty(), table.goes_along) {
+        (true, true) => String::new(),
+        (true, false) => or_else(table, change, OTHERWISE),
+        (false, _) => format!(
+            "  IF NOT FOUND AND {} THEN\n{}  END IF;\n",
+            table.exists(&key),
+            raise(change, &table.name, OTHERWISE)
+        ),
     };
-    block(&body)
+    block("", &format!("  {};\n{otherwise}", table.delete(values)))
 }
 
 /// From one state to the other. A key's own cascade may have been there before.
-fn moved(table: &Table, change: i64, from: &Values, to: &Values) -> String {
-    let Some(update) = table.update(from, to) else { return "  NULL;\n".to_owned() };
-    format!(
-        "  {update};\n  IF NOT FOUND AND NOT {} THEN\n{}  END IF;\n",
-        table.exists(to),
-        raise(change, &table.name, OTHERWISE)
-    )
+fn moved(table: &Table, undone: &Undone, from: &Values, to: &Values, written: &mut Written) -> String {
+    let is_written = written.leads(table, undone.table, Some(from), Some(to));
+    let Some(update) = table.update(from, to) else { return block("", "  NULL;\n") };
+    if table.may_change_updates() {
+        return triggered::moved(table, undone.change, from, to, is_written);
+    }
+    let otherwise = raise(undone.change, &table.name, OTHERWISE);
+    let body = format!(
+        "  {update} WHERE {};\n  IF NOT FOUND AND NOT {} THEN\n{otherwise}  END IF;\n",
+        table.one(from),
+        table.exists(to)
+    );
+    block("", &body)
 }

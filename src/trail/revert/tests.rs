@@ -1,5 +1,13 @@
-use super::statement::{again, back, literal};
+use super::statement::{Written, literal};
 use super::*;
+
+fn back(table: &Table, undone: &Undone) -> String {
+    super::statement::back(table, undone, &mut Written::default())
+}
+
+fn again(table: &Table, undone: &Undone) -> String {
+    super::statement::again(table, undone, &mut Written::default())
+}
 
 fn column(name: &str, type_name: &str) -> Column {
     Column {
@@ -9,6 +17,7 @@ fn column(name: &str, type_name: &str) -> Column {
         is_comparable: true,
         is_generated: name == "total",
         is_logged: name != "secret",
+        is_version: name == "version",
     }
 }
 
@@ -28,8 +37,14 @@ fn orders() -> Table {
         key: vec!["id".to_owned()],
         references: vec![Reference {
             table: "shop.items".to_owned(),
-            columns: vec![("order_id".to_owned(), "id".to_owned())],
+            columns: vec![Referring {
+                theirs: "order_id".to_owned(),
+                ours: "id".to_owned(),
+                equals: "OPERATOR(pg_catalog.=)".to_owned(),
+            }],
         }],
+        goes_along: false,
+        triggers: Vec::new(),
     }
 }
 
@@ -50,7 +65,9 @@ fn an_insert_is_deleted_where_it_is_still_what_it_was() {
     );
     let text = back(&orders(), &inserted);
     assert!(
-        text.contains("IF EXISTS (SELECT FROM shop.items r WHERE r.order_id = '1'::bigint) THEN"),
+        text.contains(
+            "IF EXISTS (SELECT FROM shop.items r WHERE '1'::bigint OPERATOR(pg_catalog.=) r.order_id) THEN"
+        ),
         "{text}"
     );
     assert!(
@@ -63,7 +80,7 @@ fn an_insert_is_deleted_where_it_is_still_what_it_was() {
     );
     assert!(
         again(&orders(), &inserted).contains(
-            "INSERT INTO shop.orders (id, note, doc) OVERRIDING SYSTEM VALUE VALUES ('1'::bigint, 'it''s'::text, '\"a\"'::jsonb);"
+            "INSERT INTO shop.orders AS t (id, note, doc) OVERRIDING SYSTEM VALUE VALUES ('1'::bigint, 'it''s'::text, '\"a\"'::jsonb);"
         )
     );
 }
@@ -92,7 +109,7 @@ fn one_of_several_equal_rows_goes() {
     let text = back(&table, &undone(Done::Inserted, &[], &[("id", "1")]));
     assert!(
         text.contains(
-            "(t.tableoid, t.ctid) = (SELECT t.tableoid, t.ctid FROM ONLY shop.orders t WHERE ROW(t.id)"
+            "(t.tableoid, t.ctid) OPERATOR(pg_catalog.=) (SELECT t.tableoid, t.ctid FROM ONLY shop.orders t WHERE ROW(t.id)"
         ),
         "{text}"
     );
@@ -115,8 +132,7 @@ fn all_in_one_transaction_the_last_first() {
         },
         Undone { change: 9, ..undone(Done::Deleted, &[("id", "5"), ("note", "\"z\"")], &[]) },
     ];
-    let asked = Asked { title: "take back".to_owned(), call: "dbm.revert_plan(7)".to_owned() };
-    let plan = plan(asked, &[orders()], &[], &changes);
+    let plan = plan(asked(), &[orders()], &[], &changes);
     let [step] = &plan.steps[..] else { panic!("one step") };
     let places: Vec<usize> = ["INSERT INTO", "UPDATE ONLY", "DELETE FROM"]
         .iter()
@@ -127,4 +143,67 @@ fn all_in_one_transaction_the_last_first() {
     let verify = step.verify.as_deref().unwrap();
     assert_eq!(verify.matches("EXISTS").count(), 2, "{verify}");
     assert!(verify.starts_with("SELECT NOT EXISTS"), "{verify}");
+}
+
+fn asked() -> Asked {
+    Asked {
+        title: "take back".to_owned(),
+        call: "dbm.revert_plan(7)".to_owned(),
+        search_path: "shop".to_owned(),
+    }
+}
+
+fn touched() -> Table {
+    let mut table = orders();
+    table.columns.push(column("version", "bigint"));
+    table.triggers = vec![Trigger { name: "touch".to_owned(), on_insert: true, on_update: true }];
+    table
+}
+
+#[test]
+fn triggers_have_their_columns() {
+    let updated = undone(
+        Done::Updated,
+        &[("id", "1"), ("note", "null"), ("version", "1")],
+        &[("id", "1"), ("note", "\"b\""), ("version", "2")],
+    );
+    let text = back(&touched(), &updated);
+    // A version is left alone; what is found must be what the change made of it, or what it is to be.
+    assert!(text.contains("UPDATE ONLY shop.orders t SET note = NULL::text WHERE"), "{text}");
+    assert!(
+        text.contains("NOT ROW(dbm_was.note)::pg_catalog.record OPERATOR(pg_catalog.*=) ROW('b'::text)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("ROW(dbm_now.version)::pg_catalog.record OPERATOR(pg_catalog.*=) ROW(dbm_was.version)"),
+        "{text}"
+    );
+    // A row that a statement before has written is known by its key.
+    let mut written = Written::default();
+    super::statement::back(&touched(), &updated, &mut written);
+    let text = super::statement::back(&touched(), &updated, &mut written);
+    assert!(!text.contains("NOT ROW(dbm_was.note)"), "{text}");
+}
+
+#[test]
+fn a_check_that_does_not_see_all_skips_nothing() {
+    let inserted = undone(Done::Inserted, &[], &[("id", "1"), ("note", "\"a\"")]);
+    let updated = undone(Done::Updated, &[("id", "2"), ("note", "\"a\"")], &[("id", "2"), ("note", "\"b\"")]);
+    let keyless = Table { key: Vec::new(), name: "shop.log".to_owned(), ..orders() };
+    let of_keyless = Undone { table: 1, ..inserted.clone() };
+    for (tables, changes) in [
+        (vec![touched()], vec![updated]),
+        (vec![orders(), keyless], vec![inserted.clone(), of_keyless]),
+        (
+            vec![orders()],
+            (0..300)
+                .map(|place| Undone { after: values(&[("id", &place.to_string())]), ..inserted.clone() })
+                .collect(),
+        ),
+    ] {
+        let plan = plan(asked(), &tables, &[], &changes);
+        assert_eq!(plan.steps[0].verify, None);
+        let sql = plan.steps[0].sql.join("\n");
+        assert!(sql.contains("not all rows are what they were before"), "{sql}");
+    }
 }

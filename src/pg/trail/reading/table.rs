@@ -1,10 +1,13 @@
 //! A table as it is now: its columns, and its rows as the log would write them.
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::cursor::Cursor;
 use super::rows::{Rows, rows};
 use crate::catalog::Oid;
+use crate::pg::ddl::cache::class;
+use crate::pg::error::raise;
+use crate::pg::scan::text_of_c_string;
 use crate::text::quote_identifier;
 
 /// A column of a table.
@@ -24,6 +27,8 @@ pub struct Column {
     pub is_identity: bool,
     /// Whether it belongs to the primary key.
     pub is_key: bool,
+    /// The collation of its values, qualified, where they have one.
+    pub collation: Option<String>,
 }
 
 /// A table, or one of its partitions.
@@ -57,12 +62,15 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
              JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
          SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', a.attnum, a.attname,
                 pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.attgenerated <> '',
-                a.attidentity = 'a', a.attnum = ANY (k.indkey::pg_catalog.int2[])
+                a.attidentity = 'a', a.attnum = ANY (k.indkey::pg_catalog.int2[]),
+                CASE WHEN o.oid IS NOT NULL THEN pg_catalog.format('%I.%I', s.nspname, o.collname) END
          FROM tree
          JOIN pg_catalog.pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p')
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_catalog.pg_index k ON k.indrelid = c.oid AND k.indisprimary
          LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
+         LEFT JOIN pg_catalog.pg_namespace s ON s.oid = o.collnamespace
          ORDER BY tree.depth, c.oid, a.attnum",
         &[Some(table.to_string())],
     );
@@ -87,6 +95,7 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
                 is_generated: text(row, 8) == "t",
                 is_identity: text(row, 9) == "t",
                 is_key: text(row, 10) == "t",
+                collation: row.get(11).cloned().flatten(),
             });
         }
     }
@@ -112,9 +121,40 @@ impl Table {
         Cursor::open(None, &format!("SELECT {values} FROM {only}{} t", self.qualified()), &[])
     }
 
-    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the caller's
-    /// rights.
-    pub fn as_logged(columns: &[&Column], document: &str) -> Vec<Option<String>> {
+    /// The first row that has these values, given as JSON: those columns of it as JSON. The row is read with the caller's
+    /// rights, the values with the owner's, as [`Self::as_logged`] does.
+    pub fn find(&self, by: &[&Column], document: &str, wanted: &[&Column]) -> Option<Vec<Option<String>>> {
+        if by.is_empty() {
+            return None;
+        }
+        let values: Vec<String> = wanted.iter().map(|column| column.as_json("t")).collect();
+        let conditions: Vec<String> = by
+            .iter()
+            .zip(1..)
+            .map(|(column, place)| {
+                let is_same = format!("({}) OPERATOR(pg_catalog.=) ${place}::pg_catalog.jsonb", column.as_json("t"));
+                let Some(type_name) = column.comparable() else { return is_same };
+                // For its index.
+                format!(
+                    "t.{} OPERATOR(pg_catalog.=) (${place}::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{{}}')::{type_name} \
+                     AND {is_same}",
+                    quote_identifier(&column.name)
+                )
+            })
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM {}{} t WHERE {} LIMIT 1",
+            if values.is_empty() { "NULL".to_owned() } else { values.join(", ") },
+            if self.is_partitioned { "" } else { "ONLY " },
+            self.qualified(),
+            conditions.join(" AND ")
+        );
+        rows(None, &sql, &self.as_logged(by, document)).into_iter().next()
+    }
+
+    /// Values given as JSON, turned into those of these columns and back: what the log has for them. With the rights of
+    /// the table's owner, who has chosen their types: the checks of a domain are his code.
+    pub fn as_logged(&self, columns: &[&Column], document: &str) -> Vec<Option<String>> {
         let values: Vec<String> = columns.iter().map(|column| column.as_json("t")).collect();
         let types: Vec<String> = columns
             .iter()
@@ -125,11 +165,97 @@ impl Table {
             values.join(", "),
             types.join(", ")
         );
-        rows(None, &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
+        rows(owner(self.oid), &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
     }
 }
 
+/// Who owns a relation.
+pub fn owner(relation: Oid) -> Option<Oid> {
+    class(relation.into(), |form| form.relowner.to_u32())
+}
+
+/// The places of those keys that lie between two others, these included: by the default order of the columns' types, as
+/// rows are compared. Each key, in JSON, has for each column what the log has for it. With the rights of the table's owner,
+/// who has chosen the types: their checks and comparisons are his code.
+pub fn within(
+    owner: Option<Oid>,
+    columns: &[&Column],
+    keys: &[Vec<&str>],
+    from: &[&str],
+    to: &[&str],
+) -> Vec<usize> {
+    let document = |place: Option<usize>, key: &[&str]| {
+        let names = (1..).map(|number| format!("k{number}"));
+        let place = place.map(|place| ("p".to_owned(), place.to_string()));
+        let values = names.zip(key.iter().map(|value| (*value).to_owned()));
+        let members: Vec<String> =
+            place.into_iter().chain(values).map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!("{{{}}}", members.join(", "))
+    };
+    // JSON of strings and numbers alike becomes the text that the type reads.
+    let types: Vec<String> = columns
+        .iter()
+        .zip(1..)
+        .map(|(column, number)| {
+            format!("k{number} pg_catalog.{}", if column.is_jsonb() { "jsonb" } else { "text" })
+        })
+        .collect();
+    let types = types.join(", ");
+    let is_below = |one: &str, other: &str| {
+        let mut rest = String::from("false");
+        for (place, column) in columns.iter().enumerate().rev() {
+            let number = place + 1;
+            let of = |row: &str| {
+                let collation =
+                    column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+                format!("({row}.k{number}::{}{collation})", column.type_name)
+            };
+            let less = column.less();
+            let (one, other) = (of(one), of(other));
+            rest = format!("({one} {less} {other} OR (NOT {other} {less} {one} AND {rest}))");
+        }
+        rest
+    };
+    let sql = format!(
+        "SELECT t.p FROM pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb) AS t(p pg_catalog.int8, {types}),
+                pg_catalog.jsonb_to_record($2::pg_catalog.jsonb) AS low({types}),
+                pg_catalog.jsonb_to_record($3::pg_catalog.jsonb) AS high({types})
+         WHERE NOT {} AND NOT {}",
+        is_below("t", "low"),
+        is_below("high", "t")
+    );
+    let documents: Vec<String> =
+        keys.iter().enumerate().map(|(place, key)| document(Some(place), key)).collect();
+    let arguments =
+        [Some(format!("[{}]", documents.join(", "))), Some(document(None, from)), Some(document(None, to))];
+    rows(owner, &sql, &arguments).iter().filter_map(|row| text(row, 0).parse().ok()).collect()
+}
+
 impl Column {
+    /// What its type is ordered by: `OPERATOR(pg_catalog.<)`.
+    fn less(&self) -> String {
+        // SAFETY: look-ups in the catalogs; the entry of the cache lives as long as the process.
+        let operator = unsafe {
+            let wanted = pg_sys::TYPECACHE_LT_OPR as i32;
+            (*pg_sys::lookup_type_cache(self.type_oid.into(), wanted)).lt_opr.to_u32()
+        };
+        let found = rows(
+            None,
+            "SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+             FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+             WHERE o.oid = $1::pg_catalog.oid",
+            &[Some(operator.to_string())],
+        );
+        found.into_iter().flatten().flatten().next().unwrap_or_else(|| {
+            raise(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION,
+                &format!("column \"{}\" has no order", self.name),
+                &format!("Type {} has no default operator class for btree.", self.type_name),
+                "",
+            )
+        })
+    }
+
     /// Whether its values are JSON as the log has them.
     pub fn is_jsonb(&self) -> bool {
         // SAFETY: a look-up in the catalogs.
@@ -143,6 +269,20 @@ impl Column {
             let base = pg_sys::getBaseType(self.type_oid.into());
             base.to_u32() < pg_sys::FirstNormalObjectId
                 && pg_sys::GetDefaultOpClass(base, pg_sys::BTREE_AM_OID) != pg_sys::InvalidOid
+        }
+    }
+
+    /// The type of the system that its values are compared as by `=`, without the checks of a domain; `None` where it is
+    /// another's, or has no order.
+    fn comparable(&self) -> Option<String> {
+        if self.is_jsonb() || !self.is_of_system() {
+            return None;
+        }
+        let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+        // SAFETY: look-ups in the catalogs; a C string.
+        unsafe {
+            let base = pg_sys::getBaseType(self.type_oid.into());
+            text_of_c_string(pg_sys::format_type_extended(base, -1, flags as pg_sys::bits16)).map(Into::into)
         }
     }
 

@@ -75,6 +75,7 @@ fn backfill(wish: &Wish, table: &Table) -> Step {
     )
     .lock(LockMode::RowExclusive)
     .verify(proof::no_row(&name, &format!("{column} IS NULL")))
+    .search_path(&*wish.search_path)
     .note("the trigger fills each row that is touched; goes on where it was interrupted")
 }
 

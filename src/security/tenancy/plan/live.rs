@@ -6,7 +6,7 @@ use crate::catalog::Oid;
 use crate::change::words::without_modifier;
 use crate::pg::error::raise;
 use crate::pg::surroundings::surroundings as table;
-use crate::pg::{run, tenancy};
+use crate::pg::{run, search_path, tenancy};
 use crate::security::tenancy::facts::Table;
 use crate::security::tenancy::plan::{Accept, Given, Kind, Refused, Source, Wish, plan, refusal, targets};
 use crate::text::{quote_identifier, quote_literal};
@@ -89,6 +89,7 @@ pub fn tenancy(request: &Request) -> i64 {
         tenants: tenants.map(|(name, key, _)| (name, key)),
         accept,
         asked,
+        search_path: search_path::of_caller(),
     };
     if let Some(why) = refusal(&wish) {
         refuse(&why);

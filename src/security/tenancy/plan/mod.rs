@@ -40,6 +40,8 @@ pub struct Wish {
     pub accept: Accept,
     /// The call as it was made.
     pub asked: String,
+    /// Where triggers of the tables look names up: the search_path of whoever asks, as a value of the setting.
+    pub search_path: String,
 }
 
 impl Wish {

@@ -108,6 +108,7 @@ fn wish(tables: Vec<Table>, accept: Accept) -> Wish {
         tenants: Some(("shop.tenants".to_owned(), "id".to_owned())),
         accept,
         asked: String::new(),
+        search_path: "public".to_owned(),
     }
 }
 
