@@ -292,7 +292,7 @@ sub readings
 		"SELECT dbm.soft_delete_plan($name, accept => '{unique}')",
 		"SELECT dbm.tenancy_plan(ARRAY[$name]::regclass[], tenant_type => 'bigint', source => jsonb_build_object($name, '1'), accept => '{primary_key,unique,foreign_keys,views,materialized_views,functions}')",
 		"SELECT dbm.partition_convert_plan($name, $plain, '1000', accept => '{primary_key,unique,foreign_keys}')",
-		"SELECT dbm.revert_plan($name, jsonb_build_object($plain, 1), now() - interval '1 hour')",
+		"SELECT dbm.revert_plan($name, jsonb_build_object($plain, 1), (SELECT a.since FROM dbm.audit_triggers() a WHERE a.table_name = $name))",
 	);
 }
 
@@ -413,15 +413,16 @@ SQL
 			$made{$1} = $out if !$error && $reading =~ /dbm\.(\w+_plan)\(/;
 		}
 		gains_nothing("$shown: read");
-		none([ grep { !$made{$_} } qw(migration_plan partition_convert_plan row_versioning_plan soft_delete_plan tenancy_plan) ], "$shown: plans are made");
-		for my $plan (sort keys %made)
+		none([ grep { !$made{$_} } qw(migration_plan revert_plan row_versioning_plan soft_delete_plan tenancy_plan) ], "$shown: plans are made");
+		# What takes changes back comes first, before the table is another one.
+		for my $plan (sort { ($a ne 'revert_plan') <=> ($b ne 'revert_plan') || $a cmp $b } keys %made)
 		{
 			next if $plan eq 'tenancy_plan';
 			for my $direction ('apply', 'undo')
 			{
 				my $error = dba("CALL dbm.$direction($made{$plan})");
 				is(sql("SELECT status FROM dbm.plan_status($made{$plan})"), $direction eq 'apply' ? 'done' : 'undone', "$shown: $plan, $direction: to the end") or diag($error)
-				  if $plan =~ /row_versioning|soft_delete/;
+				  if $plan =~ /revert|row_versioning|soft_delete/;
 				unlike($error, qr/syntax error|unterminated|unrecognized format|does not exist/, "$shown: $plan, $direction: names are names");
 			}
 		}
@@ -429,6 +430,13 @@ SQL
 		sql("CALL dbm.backfill(" . literal($table) . ', ' . literal(qq{"x} . substr($column, 1) . q{ = 'z' || } . $column) . ')');
 		sql("SELECT dbm.remove_audit_trigger(" . literal($table) . ')');
 		gains_nothing("$shown: filled, and out of the trail");
+		my $plan = sql("SELECT dbm.partition_convert_plan(" . literal($table) . ', ' . literal($odd) . ", '1000', accept => '{primary_key,unique}')");
+		for my $direction ([ 'apply', 'p' ], [ 'undo', 'r' ])
+		{
+			my $error = dba("CALL dbm.$direction->[0]($plan)");
+			is(sql("SELECT relkind FROM pg_class WHERE oid = " . literal($table) . '::regclass'), $direction->[1], "$shown: cut into partitions, $direction->[0]") or diag($error);
+		}
+		gains_nothing("$shown: cut, and whole again");
 	}
 	my $count = 0;
 	mallory("DROP SCHEMA \"s" . ++$count . ' ' . ($_ =~ s/"/""/gr) . "\" CASCADE") for @odd;
@@ -714,7 +722,7 @@ subtest 'CVE-2026-83534: what runs in another process' => sub {
 CREATE FUNCTION evil.in_worker(int) RETURNS int LANGUAGE plpgsql PARALLEL SAFE AS $$ BEGIN IF current_user <> 'mallory' THEN RAISE EXCEPTION 'a worker is %', current_user; END IF; RETURN $1; END $$;
 CREATE TABLE evil.wide AS SELECT i, i % 5 AS k FROM generate_series(1, 20000) i;
 ALTER TABLE evil.wide SET (parallel_workers = 2); ANALYZE evil.wide;
-CREATE TABLE evil.narrow AS SELECT i FROM generate_series(1, 10) i;
+CREATE TABLE evil.narrow (i int PRIMARY KEY); INSERT INTO evil.narrow SELECT generate_series(1, 10);
 SQL
 	my $parallel = 'SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET parallel_leader_participation = off;';
 	like(dba("$parallel SELECT sum(evil.in_worker(i)) FROM evil.wide"), qr/a worker is/, 'a naive victim: a superuser\'s query calls it in its workers');
