@@ -1,4 +1,5 @@
--- What hangs on a table and is no part of it, and who may do what with it: a line each. {table} is its OID.
+-- What hangs on a table and is no part of it, and who may do what with it: a line each. The table's OID is put in by its name, which no
+-- comment may hold: a line break in it would end the comment.
 SELECT 'privileges ' || coalesce(k.relacl::text, '') || k.relowner::text || k.relrowsecurity::text || k.relforcerowsecurity::text || k.relreplident::text
   FROM pg_catalog.pg_class k WHERE k.oid = {table}
  UNION ALL

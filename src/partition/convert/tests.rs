@@ -115,3 +115,12 @@ fn a_copy_has_a_range_for_every_row_and_for_what_comes_next() {
     let many = ranges_of_all(&grid, origin + 105, Some(origin - 10_000_000), None, 1, 100, "t");
     assert_eq!(many.expect("there is room").len(), 103, "counting ends where nobody goes on");
 }
+
+/// A name is put into these queries, and a line break in it would end a comment: what follows would be run.
+#[test]
+fn no_comment_of_a_query_holds_a_name() {
+    for query in [include_str!("print.sql"), include_str!("copy/whole.sql")] {
+        let comments = query.lines().filter(|line| line.contains("--"));
+        assert!(comments.clone().count() > 0 && comments.into_iter().all(|line| !line.contains('{')));
+    }
+}

@@ -1,4 +1,5 @@
--- What a table is and has of its own: a line each. {table} is its OID, {names} are those that the conversion itself added.
+-- What a table is and has of its own: a line each. Its OID is put in by its name, and with it the names that the conversion itself added;
+-- no comment may hold them: a line break in a name would end the comment.
 SELECT 'index ' || pg_catalog.pg_get_indexdef(i.indexrelid) || i.indisvalid::text || i.indisreplident::text
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
