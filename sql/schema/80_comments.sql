@@ -383,10 +383,8 @@ COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
     'As dbm.as_of(), as rows of the table as it is now: SELECT * FROM dbm.rows_as_of(NULL::public.orders, now() - interval ''1 hour''). Columns are followed through renames; those that came since, that are not logged or that the caller may not SELECT are NULL. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.revert_plan(bigint) IS
-    'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change.
-Raises 55000, and says which, where later changes would be lost, for TRUNCATE, and for changes that found rows by another key than that of now; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
     'A plan that takes back what a transaction changed in tables under the audit trail, all or nothing; returns its number, for dbm.plan_steps() and CALL dbm.apply(). The last change goes first, and each only where the row still is what it made of it. Triggers run as at any other change; columns to which BEFORE triggers of the tables give another value stay theirs, and a NOTICE names the triggers.
-Raises 55000, and says which, where later changes would be lost, and for TRUNCATE; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
+Raises 55000, and says which, where later changes would be lost, for TRUNCATE, and for changes that found rows by another key than that of now; 42501 where the caller may not SELECT all of the tables; 42704 for a transaction that is not in the log. Run with the rights of whoever made it. Not granted to anybody.';
 
 COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, timestamp with time zone) IS
     'A plan that makes one row, given by its key, what it was at a moment, by taking back what was changed of it since; returns its number. As dbm.revert_plan(bigint) otherwise. Raises 55000 where nothing changed since, or where the table was not watched then.';
