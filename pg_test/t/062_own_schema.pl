@@ -66,8 +66,9 @@ for my $case ([ 'SELECT', 'none is there' ],
 {
 	my ($before, $what) = @$case;
 	my $database = database($before);
-	is(install($database), '', "taken where $what");
-	is($node->safe_psql($database, 'SHOW search_path'), '"$user", public', 'and nothing of it stays in the session');
+	my ($status, $out, $error) = $node->psql($database, 'CREATE EXTENSION dbmastery; SHOW search_path');
+	is($error, '', "taken where $what");
+	is($out, '"$user", public', 'and nothing of it stays in the session');
 }
 
 # What a dump brings: the schema first.

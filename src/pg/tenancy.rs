@@ -15,7 +15,7 @@ use super::encoding;
 use super::error::raise;
 use super::guard::local_transaction;
 use super::local_settings::with_empty_search_path;
-use super::planner::{Refusal, refusable, rolled_back};
+use super::planner::{Refusal, acts_as, is_powerful, refusable, rolled_back};
 use super::query::rows;
 use super::roles;
 use super::settings;
@@ -406,23 +406,39 @@ pub fn beside<T>(work: impl FnOnce() -> T) -> T {
         }
     }
     let _before = Before(OF_TRANSACTION.take());
-    rolled_back(work)
+    rolled_back(|| {
+        // Before there is anybody else's: what the caller has put off is his.
+        nothing_is_put_off();
+        work()
+    })
 }
 
 /// What a statement answers: its first column, or else a word for each row that it changed.
 fn asked(who: As<'_>, tenant: &str, sql: &str) -> Vec<Option<String>> {
-    // Nothing that is put off can be checked in somebody's place.
-    super::query::write("SET CONSTRAINTS ALL IMMEDIATE", &[]);
     // TRUNCATE would have everybody wait behind it; where it is tried it is to be refused before it asks for a lock.
     let patience = if sql.starts_with("TRUNCATE ") { c"10ms" } else { c"1s" };
     take_place_of(who, tenant, patience);
-    if !sql.starts_with("SELECT ") && !sql.contains(" RETURNING ") {
-        return vec![Some("row".to_owned()); super::query::rows_writing(sql, &[])];
-    }
-    super::query::rows_mutable(sql, &[], |row| row.get::<Text>(1))
-        .into_iter()
-        .map(|text| text.map(Text::into_string))
-        .collect()
+    let answer = if sql.starts_with("SELECT ") || sql.contains(" RETURNING ") {
+        super::query::rows_mutable(sql, &[], |row| row.get::<Text>(1))
+            .into_iter()
+            .map(|text| text.map(Text::into_string))
+            .collect()
+    } else {
+        vec![Some("row".to_owned()); super::query::rows_writing(sql, &[])]
+    };
+    nothing_is_put_off();
+    answer
+}
+
+/// Whatever checks and triggers were put off are run now, in whose place this is: later they would be in another's.
+fn nothing_is_put_off() {
+    super::query::write("SET CONSTRAINTS ALL IMMEDIATE", &[]);
+}
+
+/// Whether code of a table's owner may be run as this role: it must not be one that reaches out of the database, unless the
+/// owner is one as well.
+pub fn may_be_given_code_of(role: Oid, owner: Oid) -> bool {
+    !is_powerful(role.into()) || acts_as(owner.into(), role.into())
 }
 
 /// Whether whoever calls may act as this role: by SET ROLE.

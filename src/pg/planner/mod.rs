@@ -61,6 +61,7 @@ pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};
 pub use sampling::closely;
 pub use target::situation;
+pub use trust::{acts_as, is_powerful};
 
 /// Computes the size of an index that does not exist.
 pub type SizeModel = fn(&HypotheticalIndex) -> IndexSize;

@@ -158,7 +158,8 @@ fn open_schema(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let name = quote_identifier(&schema.name);
         // Who owns the schema grants himself what he likes, and drops it with all that is in it. Whose public is, is up to
         // the database.
-        let is_of_database = rights.role(schema.owner).is_some_and(|role| &*role.name == "pg_database_owner");
+        let is_of_database = &*extension.name != "dbmastery"
+            && rights.role(schema.owner).is_some_and(|role| &*role.name == "pg_database_owner");
         let is_others = writers.contains(&schema.owner) && !is_of_database;
         let taken = given(schema.acl.as_deref().unwrap_or_default(), privilege::CREATE, |grantee| {
             writers.contains(&grantee) && !(is_others && grantee == schema.owner)

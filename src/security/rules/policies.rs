@@ -337,7 +337,11 @@ fn with_calls_made_once(text: &str, calls: &[String]) -> String {
                 && rest.iter().zip(call.iter()).all(|(left, right)| left.text == right.text)
         };
         let is_new_name = place == 0 || !tokens[place - 1].is_sign(".");
-        let Some(call) = calls.iter().find(begins).filter(|_| is_new_name) else {
+        // ANY and ALL take a subquery for the rows to compare with, not for the array that it returns.
+        let is_array_of_any = place > 1
+            && tokens[place - 1].is_sign("(")
+            && ["ANY", "ALL", "SOME"].iter().any(|word| tokens[place - 2].is(word));
+        let Some(call) = calls.iter().find(begins).filter(|_| is_new_name && !is_array_of_any) else {
             place += 1;
             continue;
         };
@@ -479,7 +483,13 @@ mod tests {
             write("((t = ( SELECT shop.tenant() AS tenant)) OR (u = (shop.\"Te n\"())::integer))"),
             "((t = ( SELECT shop.tenant() AS tenant)) OR (u = ((SELECT shop.\"Te n\"()))::integer))"
         );
-        for same in ["(t = 'shop.tenant()'::text)", "(t = other.shop.tenant())", "(t = shop.tenant(1))"] {
+        for same in [
+            "(t = 'shop.tenant()'::text)",
+            "(t = other.shop.tenant())",
+            "(t = shop.tenant(1))",
+            // A subquery there would be one of rows.
+            "(t = ANY (shop.tenant()))",
+        ] {
             assert_eq!(write(same), same);
         }
     }

@@ -55,7 +55,7 @@ fn tested(table: &Table, tenant_column: &str, names: Option<&[String]>) -> Vec<L
 }
 
 /// What stands for everybody: a role that has what everybody has, and nothing of its own.
-const EVERYBODY: &str = "pg_signal_backend";
+const EVERYBODY: &str = "pg_stat_scan_tables";
 
 /// Who uses the table: the roles that were named, or all that were granted something on it, on what shows its rows, or that its
 /// policies name; and one of each kind of those who are in several of them.
@@ -123,6 +123,14 @@ fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
                     lines.extend(untried(table, &why));
                     continue;
                 }
+                if !tenancy::may_be_given_code_of(role.oid, table.owner_oid) {
+                    let why = format!(
+                        "{} may do anything to the server, and what {} put into triggers, views and functions would be run as it",
+                        role.name, table.owner
+                    );
+                    lines.extend(untried(table, &why));
+                    continue;
+                }
                 let path = role.search_path.as_deref().unwrap_or(&path_of_server);
                 let tried = |probe: &Probe| {
                     let who = As::Role { role: role.oid, is_open: probe.is_open, search_path: path };
@@ -136,7 +144,14 @@ fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
                             let [made_up, there] = pointing_to_others(table, tenant_column, &pair, to);
                             let line = tried(&made_up);
                             // A CHECK may be against what is made up.
-                            if line.status == Status::Unknown { tried(&there) } else { line }
+                            if line.status == Status::Leak {
+                                line
+                            } else {
+                                let other = tried(&there);
+                                let is_better =
+                                    other.status == Status::Leak || line.status == Status::Unknown;
+                                if is_better { other } else { line }
+                            }
                         }
                     });
                 }
