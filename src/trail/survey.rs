@@ -118,7 +118,9 @@ pub fn query(condition: &str) -> String {
 
 /// Whether a trigger `t` is one of ours that is in force for everybody and every change.
 fn in_force() -> String {
-    format!("t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgenabled = 'A' AND {IS_WHOLE}")
+    format!(
+        "t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgenabled = 'A' AND {IS_WHOLE}"
+    )
 }
 
 /// Whether the table `relid` or a partition of it has a trigger of ours that is not in force.

@@ -79,9 +79,8 @@ impl Earlier {
             self.exclude.contains(name) || self.only.as_ref().is_some_and(|only| !only.contains(name))
         };
         let names = columns.iter().map(|column| &column.name).filter(|name| is_logged(name));
-        let is_lost = |name: &&String| {
-            is_left_out(name) || self.redact.contains(name) && !there.redact.contains(name)
-        };
+        let is_lost =
+            |name: &&String| is_left_out(name) || self.redact.contains(name) && !there.redact.contains(name);
         names.filter(is_lost).cloned().collect()
     }
 }
