@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/lib";
 use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Session;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('through');
@@ -80,6 +81,10 @@ is(sql(q{SELECT dbm.install_audit_trigger('shop.q1')}), 'shop.q1 is watched by s
 sql(q{SELECT dbm.install_audit_trigger('shop.p', redact => '{}')});
 like(said('ALTER TABLE shop.p ATTACH PARTITION shop.q1 FOR VALUES FROM (0) TO (10)'), qr/WARNING:  columns of shop\.q1 that its audit trail kept back are logged from now on: ssn/, 'as a partition it does what the table above it does, which is said');
 
+sql(q{CREATE TABLE q2 (id int, k int, ssn text, note text, PRIMARY KEY (id, k)); CREATE TABLE q (LIKE q2 INCLUDING ALL) PARTITION BY RANGE (k);
+	SELECT dbm.install_audit_trigger('q2', columns => '{id,k}'), dbm.install_audit_trigger('q', exclude => '{note}')});
+like(said('ALTER TABLE q ATTACH PARTITION q2 FOR VALUES FROM (10) TO (20)'), qr/WARNING:  columns of public\.q2 that its audit trail kept back are logged from now on: ssn$/m, 'also of columns that were none of those that alone were logged');
+
 # --- Triggers that nobody saw go
 
 sql(<<'SQL');
@@ -123,6 +128,29 @@ unseen(q{SET allow_system_table_mods = on; DELETE FROM pg_depend WHERE classid =
 unseen(q{SET allow_system_table_mods = on; UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 't'::regclass AND tgname LIKE '%update'}, 'one that is switched off in the catalog');
 unseen(q{ALTER EVENT TRIGGER dbmastery_audit_trail_drop DISABLE; DROP TRIGGER "00_dbm_audit_update" ON t; ALTER EVENT TRIGGER dbmastery_audit_trail_drop ENABLE ALWAYS}, 'one that is dropped while event triggers are off');
 is(sql('SELECT since < happened_at FROM dbm_trail.event WHERE kind = $$missing$$ ORDER BY event_id DESC LIMIT 1'), 't', 'since when it may have been is written down as well');
+
+unseen(q{SET allow_system_table_mods = on; UPDATE pg_trigger SET tgattr = '1' WHERE tgrelid = 't'::regclass AND tgname LIKE '%update'}, 'one that passes most by');
+# What the others write meanwhile does not tell that it was in force.
+sql(q{SET allow_system_table_mods = on; UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 't'::regclass AND tgname LIKE '%update'});
+sql(q{UPDATE t SET v = 'unseen'});
+my $after = now();
+sql(q{INSERT INTO t VALUES (2, 'seen')});
+my ($since) = said("SELECT * FROM dbm.as_of('t', '$before')") =~ /its triggers are out of force since ([^;.]*(?:\.\d+)?[^;.]*)[;.]/;
+is(sql("SELECT '$since'::timestamptz < '$after'"), 't', 'since when one of them may have been out of force is told by what it wrote');
+sql("ALTER TABLE t RENAME TO u; ALTER TABLE u RENAME TO t");
+is(sql("SELECT since < '$after' FROM dbm_trail.event WHERE kind = 'missing' ORDER BY event_id DESC LIMIT 1"), 't', 'and written down so');
+# At a partition.
+sql(q{CREATE TABLE pt (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE pt_1 PARTITION OF pt FOR VALUES FROM (0) TO (10);
+	CREATE TABLE pt_2 PARTITION OF pt FOR VALUES FROM (10) TO (20); SELECT dbm.install_audit_trigger('pt'); INSERT INTO pt VALUES (1, 'one'), (11, 'two')});
+$before = now();
+sql(q{SET allow_system_table_mods = on; UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 'pt_1'::regclass AND tgname LIKE '%row'});
+sql(q{UPDATE pt SET v = 'unseen' WHERE id = 1});
+$after = now();
+sql(q{UPDATE pt SET v = 'seen' WHERE id = 11});
+like(said("SELECT count(*) FROM dbm.as_of('pt', '$before')"), qr/WARNING:  not all that was done to public\.pt is in the audit log\nDETAIL:  its triggers are out of force since /, 'one of a partition is missed as well');
+like(said("SELECT dbm.install_audit_trigger('pt')"), qr/WARNING:  audit triggers of public\.pt were found out of force: 00_dbm_audit_row on pt_1: disabled/, 'which is told before it is put back');
+is(sql("SELECT since < '$after' FROM dbm_trail.event WHERE kind = 'missing' ORDER BY event_id DESC LIMIT 1"), 't', 'with the moment');
+is(sql("SELECT count(problem) FROM dbm.audit_triggers() WHERE table_name = 'pt'"), 0, 'and it is');
 
 # --- Watched, not watched, watched again
 
@@ -174,6 +202,18 @@ is(sql("SELECT string_agg(label, ' ' ORDER BY id) FROM dbm.rows_as_of(NULL::part
 my $last = sql('SELECT max(event_id) FROM dbm_trail.event');
 sql('INSERT INTO part VALUES (4, 4), (5, 15); ALTER TABLE first RENAME TO third; DROP TABLE third; ALTER TABLE part DETACH PARTITION part_1; ALTER TABLE part_1 RENAME TO gone; DROP TABLE gone');
 is(sql("SELECT string_agg(kind || ' ' || detail, '; ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $last"), 'detached public.third, dropped; detached public.part_1', 'and whoever drops it takes its rows along');
+
+# One that has the name of one that was detached before.
+sql(<<'PART');
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (30) TO (40); INSERT INTO part VALUES (6, 31);
+ALTER TABLE part DETACH PARTITION part_1; ALTER TABLE part_1 RENAME TO older_part;
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (30) TO (40); INSERT INTO part VALUES (7, 32);
+PART
+my $full = now();
+$last = sql('SELECT max(event_id) FROM dbm_trail.event');
+sql('DROP TABLE part_1; DROP TABLE older_part');
+is(sql("SELECT string_agg(kind || ' ' || detail, '; ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $last"), 'detached public.part_1, dropped', 'it is known by more than its name');
+like(said("SELECT count(*) FROM dbm.as_of('part', '$full')"), qr/WARNING:  not all that was done to public\.part is in the audit log\nDETAIL:  rows went with partition public\.part_1, dropped/, 'and that its rows are missed is said');
 
 # --- Keys that get other columns
 
@@ -250,5 +290,36 @@ CREATE TABLE brief (id int PRIMARY KEY, m text); SELECT dbm.install_audit_trigge
 UPDATE dbm_trail.relation SET home = 'elsewhere', settings = jsonb_set(settings, '{exclude}', '[{"name": "m", "number": 2}]') WHERE table_name = 'brief';
 SQL
 like(said("SELECT dbm.install_audit_trigger('brief')"), qr/WARNING:  column m of public\.brief was kept out of the audit trail, and is not there/, 'a column that was kept back and is not there is told');
+
+# --- A log that is cleared, or made by another, meanwhile
+
+{
+	my $writer = Session->new($node, 'postgres');
+	sql(q{CREATE TABLE busy (id int PRIMARY KEY); SELECT dbm.install_audit_trigger('busy')});
+	$writer->must('INSERT INTO busy VALUES (1)');
+	my $clears = Session->new($node, 'postgres');
+	$clears->must('BEGIN'); $clears->must('TRUNCATE dbm_trail.change, dbm_trail.activity');
+	$writer->begin('INSERT INTO busy VALUES (2);');
+	$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO busy%'});
+	$clears->must('COMMIT');
+	$writer->must('SELECT 1');
+	is(sql('SELECT count(*), count(a.activity_id) FROM dbm_trail.change c LEFT JOIN dbm_trail.activity a USING (activity_id)'), '1|1', 'whoever writes as both are cleared says anew who he is');
+}
+{
+	my $minimal = PostgreSQL::Test::Cluster->new('minimal');
+	$minimal->init(extra => utf8_locale());
+	$minimal->append_conf('postgresql.conf', "autovacuum = off\nwal_level = minimal\nmax_wal_senders = 0");
+	$minimal->start;
+	$minimal->safe_psql('postgres', 'CREATE EXTENSION dbmastery; CREATE TABLE a (id int); CREATE TABLE b (id int)');
+	my $one = Session->new($minimal, 'postgres');
+	$one->must('BEGIN'); $one->must('SAVEPOINT s'); $one->must(q{SELECT dbm.install_audit_trigger('a')}); $one->must('ROLLBACK TO s');
+	$minimal->safe_psql('postgres', q{SELECT dbm.install_audit_trigger('b')});
+	$minimal->safe_psql('postgres', 'INSERT INTO b VALUES (1)');
+	# Set, it would not be ahead in WAL any more.
+	my $ahead = $minimal->safe_psql('postgres', 'SELECT log_cnt FROM dbm_trail.change_id');
+	cmp_ok($ahead, '>', 0, 'a sequence that is ahead in WAL');
+	$one->must('COMMIT');
+	is($minimal->safe_psql('postgres', 'SELECT log_cnt FROM dbm_trail.change_id'), $ahead, 'is not set by another, whose own log was rolled back to a savepoint');
+}
 
 done_testing();

@@ -188,6 +188,7 @@ is(found($digests), '', 'the log fits the digests');
 is(found($rows), '', 'as rows too');
 my $last = sql('SELECT max(seal_id) FROM dbm_trail.seal');
 is(tampered("UPDATE dbm_trail.seal SET until = until + 1 WHERE seal_id = 1"), 'seal altered|seal|1', 'a seal that is altered');
+is(tampered("UPDATE dbm_trail.seal SET $_ = 0 WHERE seal_id = 2"), 'seal altered|seal|2', "or of which $_ is, by which rows that are put in front are found") for qw(next change_number event_number);
 like(tampered("DELETE FROM dbm_trail.seal WHERE seal_id = 1"), qr/seal removed\|seal\|1$/, 'a seal that is removed');
 like(tampered("DELETE FROM dbm_trail.seal WHERE seal_id = $last", $digests), qr/seal removed\|seal\|$last/, 'the last seal, by the digests');
 like(tampered("UPDATE dbm_trail.seal SET change_leaves = change_leaves || '\\x00' WHERE seal_id = 1"), qr/^$|seal altered\|seal\|1/, 'leaves');

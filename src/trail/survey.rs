@@ -116,48 +116,87 @@ pub fn query(condition: &str) -> String {
     )
 }
 
-/// The query for the numbers of watched tables that have fewer triggers in force than they were given, of all or of those
-/// that `condition` on `r` and `c` picks. It asks each table but once, of its own triggers. `$1`: the database.
+/// Whether a trigger `t` is one of ours that is in force for everybody and every change.
+fn in_force() -> String {
+    format!(
+        "t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgenabled = 'A' AND {IS_WHOLE}"
+    )
+}
+
+/// Whether the table `relid` or a partition of it has a trigger of ours that is not in force.
+fn is_hushed(relid: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_trigger t
+             WHERE t.tgrelid = ANY (pg_catalog.array_append(ARRAY(
+                     SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p), {relid}))
+               AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
+               AND (t.tgenabled <> 'A' OR NOT {IS_WHOLE}))"
+    )
+}
+
+/// The query for the numbers of watched tables that have fewer triggers in force than they were given, or one that is not,
+/// be it at a partition; of all or of those that `condition` on `r` and `c` picks. `$1`: the database.
 pub fn short_of_triggers(condition: &str) -> String {
     let count = |level: Level| kinds(level).len();
     format!(
         "SELECT r.relation_id FROM dbm_trail.relation r JOIN pg_catalog.pg_class c ON c.oid = r.relid
          WHERE r.home = $1 AND r.removed_at IS NULL AND ({condition})
-           AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A'
+           AND ((SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A'
                 AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
                 AND pg_catalog.starts_with(t.tgname, '{PREFIX}'))
-               < CASE r.level WHEN '{}' THEN {} ELSE {} END",
+               < CASE r.level WHEN '{}' THEN {} ELSE {} END
+             OR {hushed})",
         Level::Row.name(),
         count(Level::Row),
         count(Level::Statement),
+        hushed = is_hushed("c.oid"),
     )
 }
 
-/// The last moment of which the log knows that triggers of the table number `$1` were in force, those of these `kinds`
-/// among them: when it was looked at or installed last, or when they wrote last. All at once went together.
-pub fn last_known(kinds: &[&str], are_all: bool) -> String {
-    let operations = |kind: &str| match kind {
-        "insert" => " AND k.operation = 'I'",
-        "update" => " AND k.operation = 'U'",
-        "delete" => " AND k.operation = 'D'",
-        "truncate" => " AND k.operation = 'T'",
-        _ => " AND k.operation <> 'T'",
-    };
+/// The last moment of which the log knows that the triggers of the table number `$1` were in force that are not now: when
+/// it was looked at or installed last, or when they wrote last. All at once went together; of some, each may have gone
+/// right after it wrote last, and what other partitions wrote tells nothing of the trigger of one.
+pub fn last_known() -> String {
     let wrote = |operation: &str| {
         format!(
             "(SELECT pg_catalog.max(k.changed_at) FROM dbm_trail.change k WHERE k.shape_id = ANY (ARRAY(
                  SELECT s.shape_id FROM dbm_trail.shape s WHERE s.relation_id = $1)){operation})"
         )
     };
-    let last: Vec<String> = if are_all || kinds.is_empty() {
-        vec![wrote("")]
-    } else {
-        kinds.iter().map(|kind| format!("COALESCE({}, '-infinity')", wrote(operations(kind)))).collect()
+    let of_kind = |level: Level, kind: &str| {
+        let operations = match kind {
+            "insert" => " AND k.operation = 'I'",
+            "update" => " AND k.operation = 'U'",
+            "delete" => " AND k.operation = 'D'",
+            "truncate" => " AND k.operation = 'T'",
+            _ => " AND k.operation <> 'T'",
+        };
+        format!(
+            "CASE WHEN r.level = '{}' AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = r.relid
+                 AND t.tgname = '{PREFIX}{kind}' AND {}) THEN COALESCE({}, '-infinity') END",
+            level.name(),
+            in_force(),
+            wrote(operations)
+        )
     };
+    let last: Vec<String> = [Level::Row, Level::Statement]
+        .into_iter()
+        .flat_map(|level| kinds(level).iter().map(move |kind| (level, *kind)))
+        .map(|(level, kind)| of_kind(level, kind))
+        .collect();
     format!(
-        "(SELECT GREATEST(r.installed_at, LEAST({}), (SELECT pg_catalog.max(e.happened_at) FROM dbm_trail.event e
-              WHERE e.relation_id = $1 AND e.kind IN ('installed', 'enabled', 'restored')))
+        "(SELECT GREATEST(r.installed_at,
+              CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = r.relid AND c.relkind = 'p') AND {}
+                   THEN NULL
+                   WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = r.relid AND {})
+                   THEN {}
+                   ELSE LEAST({}) END,
+              (SELECT pg_catalog.max(e.happened_at) FROM dbm_trail.event e
+               WHERE e.relation_id = $1 AND e.kind IN ('installed', 'enabled', 'restored')))
           FROM dbm_trail.relation r WHERE r.relation_id = $1)",
+        is_hushed("r.relid"),
+        in_force(),
+        wrote(""),
         last.join(", ")
     )
 }

@@ -70,14 +70,18 @@ impl Earlier {
         Self { only: self.only.map(there), exclude: there(self.exclude), redact: there(self.redact) }
     }
 
-    /// The columns that are kept back here, and are as they are, or more so, there.
-    pub fn lost_in(&self, there: &Self) -> Vec<String> {
+    /// The columns, of those of the table, that are kept back here, and are logged as they are, or more so, there.
+    pub fn lost_in(&self, there: &Self, columns: &[Column]) -> Vec<String> {
         let is_logged = |name: &String| {
             there.only.as_ref().is_none_or(|only| only.contains(name)) && !there.exclude.contains(name)
         };
-        let excluded = self.exclude.iter().filter(|name| is_logged(name));
-        let redacted = self.redact.iter().filter(|name| is_logged(name) && !there.redact.contains(name));
-        excluded.chain(redacted).cloned().collect()
+        let is_left_out = |name: &String| {
+            self.exclude.contains(name) || self.only.as_ref().is_some_and(|only| !only.contains(name))
+        };
+        let names = columns.iter().map(|column| &column.name).filter(|name| is_logged(name));
+        let is_lost =
+            |name: &&String| is_left_out(name) || self.redact.contains(name) && !there.redact.contains(name);
+        names.filter(is_lost).cloned().collect()
     }
 }
 
@@ -310,11 +314,22 @@ mod tests {
             (both.only, both.exclude, both.redact),
             (Some(list(&["b"])), list(&["c", "b"]), list(&["a"]))
         );
-        assert_eq!(one.lost_in(&Earlier::default()), list(&["c", "b"]));
+        let column = |(place, name): (usize, &&str)| Column {
+            number: place as i64 + 1,
+            name: (*name).to_owned(),
+            is_key: false,
+        };
+        let columns: Vec<Column> = ["a", "b", "c", "d"].iter().enumerate().map(column).collect();
+        assert_eq!(one.lost_in(&Earlier::default(), &columns), list(&["b", "c", "d"]));
         assert_eq!(
-            one.lost_in(&Earlier { redact: list(&["b"]), exclude: list(&["c"]), only: None }),
+            one.lost_in(&Earlier { redact: list(&["b"]), exclude: list(&["c"]), only: None }, &columns),
+            list(&["d"])
+        );
+        assert_eq!(
+            one.lost_in(&Earlier { redact: list(&["b"]), exclude: list(&["c", "d"]), only: None }, &columns),
             list(&[])
         );
+        assert_eq!(Earlier::default().lost_in(&Earlier::default(), &columns), list(&[]));
     }
 
     #[test]

@@ -13,8 +13,8 @@ our @EXPORT_OK = qw(digest_of_seal hash_of_event);
 sub digest_of_seal
 {
 	return <<'SQL';
-sha256(convert_to(format(E'dbmastery seal 1\nid %s\nat %s\nhome %s\nuntil %s\nprevious %s\nshape %s %s\nactivity %s %s\nchange %s %s\nevent %s %s\n',
-	s.seal_id, (extract(epoch FROM s.sealed_at) * 1000000)::bigint, s.home, s.until, encode(s.previous, 'hex'), s.shapes, encode(s.shape_root, 'hex'),
+sha256(convert_to(format(E'dbmastery seal 1\nid %s\nat %s\nhome %s\nuntil %s\nnext %s\nchange_number %s\nevent_number %s\nprevious %s\nshape %s %s\nactivity %s %s\nchange %s %s\nevent %s %s\n',
+	s.seal_id, (extract(epoch FROM s.sealed_at) * 1000000)::bigint, s.home, s.until, s.next, s.change_number, s.event_number, encode(s.previous, 'hex'), s.shapes, encode(s.shape_root, 'hex'),
 	s.activities, encode(s.activity_root, 'hex'), s.changes, encode(s.change_root, 'hex'), s.events, encode(s.event_root, 'hex')), 'UTF8'))
 SQL
 }

@@ -44,6 +44,22 @@ pub fn forget_new() {
     ARE_NEW.set(false);
 }
 
+/// Whether a sequence was made by this transaction: what made it may have been rolled back to a savepoint, and the log that
+/// is there now be another's, who takes numbers at the same time.
+fn is_new(sequence: pg_sys::Oid) -> bool {
+    // SAFETY: opened and closed at once; null where it is gone.
+    unsafe {
+        let relation = pg_sys::try_relation_open(sequence, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        if relation.is_null() {
+            return false;
+        }
+        // 0 is no subtransaction.
+        let is_new = (*relation).rd_createSubid != 0;
+        pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        is_new
+    }
+}
+
 /// The transaction that made the log is about to be committed.
 ///
 /// A sequence says in WAL that it is thirty-two numbers further than it is, so as not to write each of them. With
@@ -58,6 +74,9 @@ pub fn settle() {
     }
     for name in SEQUENCES {
         let Some((sequence, owner)) = find_with_owner(name) else { continue };
+        if !is_new(sequence) {
+            continue;
+        }
         as_role(owner.to_u32(), || {
             // SAFETY: functions of the server with what they take.
             unsafe {

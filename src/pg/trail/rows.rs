@@ -233,11 +233,14 @@ impl Run {
     fn take_work(&mut self) -> Work {
         self.work.take().unwrap_or_else(|| {
             let numbers = Numbers::take();
+            // Before the activity is looked up: with the lock comes word of what became of the log meanwhile, and TRUNCATE
+            // of both locks them in this order.
+            let writer = Writer::open(&CHANGE, self.at);
             Work {
                 activity: activity::current(self.at, self.watched.keeps_query, numbers.peek()),
                 shape: self.watched.shape(self.at),
                 numbers,
-                writer: Writer::open(&CHANGE, self.at),
+                writer,
             }
         })
     }

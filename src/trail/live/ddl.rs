@@ -384,7 +384,7 @@ pub fn hand_over(watched: &Watched) {
 fn tell_lost(watched: &Watched) {
     let (table, columns) = (facts::table(watched.relid), facts::columns(watched.relid));
     let (own, above) = earlier::own_and_above(&table, &columns, watched.relation_id);
-    let lost = own.lost_in(&above);
+    let lost = own.lost_in(&above, &columns);
     if !lost.is_empty() {
         warn(
             &format!(

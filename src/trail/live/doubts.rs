@@ -97,6 +97,6 @@ fn unseen(book: &Book, subject: &Subject) -> Option<Moment> {
     if book.rows(&sql, &[Some(home())]).is_empty() {
         return None;
     }
-    let known = format!("SELECT {}", micros(&last_known(&[], true).replace("$1", &watched.id.to_string())));
+    let known = format!("SELECT {}", micros(&last_known().replace("$1", &watched.id.to_string())));
     book.rows(&known, &[]).first().map(|row| number(row, 0))
 }

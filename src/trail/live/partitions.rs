@@ -129,7 +129,7 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
          JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
          WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid <> t.relid
            AND COALESCE((SELECT e.kind FROM dbm_trail.event e
-                         WHERE e.relation_id = r.relation_id AND (e.relid = t.relid OR e.detail = t.quoted)
+                         WHERE e.relation_id = r.relation_id AND (e.relid = t.relid OR s.home <> $1 AND e.detail = t.quoted)
                            AND e.kind IN ('{ATTACHED}', '{DETACHED}')
                          ORDER BY e.event_id DESC LIMIT 1), '') <> '{DETACHED}'
            AND r.relid <> ALL ('{{{}}}'::pg_catalog.oid[])

@@ -24,7 +24,7 @@ use crate::text::quote_qualified;
 use crate::trail::seal::layout;
 use crate::trail::seal::leaves::{Leaf, packed, root_of, unpacked};
 use crate::trail::seal::merkle::Hash;
-use crate::trail::seal::record::{KINDS, Kind, Part, Seal};
+use crate::trail::seal::record::{KINDS, Kind, Numbers, Part, Seal};
 use crate::trail::seal::verify::{Found, Known, Pass, Present, chain};
 
 /// How many rows of a kind one seal has at most: its leaves are one value.
@@ -52,31 +52,10 @@ fn has_seals(owner: Oid) -> bool {
     !found.is_empty()
 }
 
-/// The numbers that rows had at most at some moment.
-#[derive(Clone, Copy)]
-struct Numbers {
-    change: i64,
-    event: i64,
-}
-
-impl Numbers {
-    /// That of a kind, where it is taken by transactions that are known.
-    fn of(self, kind: Kind) -> Option<i64> {
-        match kind {
-            Kind::Shape => None,
-            // An activity has the number of its first change.
-            Kind::Activity | Kind::Change => Some(self.change),
-            Kind::Event => Some(self.event),
-        }
-    }
-}
-
 /// A seal as it is kept.
 struct Kept {
     seal: Seal,
     digest: Hash,
-    next: i64,
-    numbers: Numbers,
 }
 
 fn kept(owner: Oid) -> Vec<Kept> {
@@ -97,14 +76,14 @@ fn kept(owner: Oid) -> Vec<Kept> {
                 at: number(row, 1),
                 home: text(row, 2).unwrap_or_default().to_owned(),
                 until: number(row, 3),
+                next: number(row, 4),
+                numbers: Numbers { change: number(row, 5), event: number(row, 6) },
                 parts: Kind::ALL.map(|kind| {
                     let place = 9 + 2 * kind.place();
                     Part { count: number(row, place), root: hash(text(row, place + 1)) }
                 }),
                 previous: hash(text(row, 7)),
             },
-            next: number(row, 4),
-            numbers: Numbers { change: number(row, 5), event: number(row, 6) },
             digest: hash(text(row, 8)),
         })
         .collect()
@@ -194,9 +173,9 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
     // Rows of transactions that were not over at the last seal have higher numbers than there were before the first of
     // these began.
     let from = last.filter(|_| is_home).and_then(|last| {
-        kept.iter().rev().find(|kept| kept.seal.home == home && kept.next <= last.seal.until)
+        kept.iter().rev().find(|kept| kept.seal.home == home && kept.seal.next <= last.seal.until)
     });
-    let from = |kind| from.and_then(|kept| kept.numbers.of(kind)).unwrap_or(0);
+    let from = |kind| from.and_then(|kept| kept.seal.numbers.of(kind)).unwrap_or(0);
     let mut waiting = Kind::ALL.map(|kind| unsealed(owner, kind, &kept, from(kind), until));
     let mut previous = last.map_or([0; 32], |last| last.digest);
     let mut id = last.map_or(0, |last| last.seal.id);
@@ -214,6 +193,8 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
             at: moment::now(),
             home: home.clone(),
             until: if is_last { now.until } else { before },
+            next: now.next,
+            numbers: now.numbers,
             parts: Kind::ALL.map(|kind| {
                 let leaves = &parts[kind.place()];
                 Part { count: i64::try_from(leaves.len()).unwrap_or(i64::MAX), root: root_of(leaves) }
@@ -221,7 +202,7 @@ fn seal_as(owner: Oid) -> Vec<Seal> {
             previous,
         };
         previous = seal.digest();
-        keep(owner, &seal, &now, &parts);
+        keep(owner, &seal, &parts);
         sealed.push(seal);
     }
     forget_retired(owner);
@@ -233,7 +214,7 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
     let (id, _, transaction) = columns(kind);
     let mut known: HashSet<i64> = HashSet::new();
     for kept in kept {
-        let may_have = kept.numbers.of(kind).is_none_or(|number| number > from);
+        let may_have = kept.seal.numbers.of(kind).is_none_or(|number| number > from);
         if kept.seal.part(kind).count > 0 && may_have {
             known
                 .extend(leaves(owner, kind, kept.seal.id).iter().map(|leaf| leaf.id).filter(|&id| id > from));
@@ -249,7 +230,7 @@ fn unsealed(owner: Oid, kind: Kind, kept: &[Kept], from: i64, until: Option<i64>
     rows.map(|row| present(&row).leaf).filter(|leaf| !known.contains(&leaf.id)).collect()
 }
 
-fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; KINDS]) {
+fn keep(owner: Oid, seal: &Seal, leaves: &[Vec<Leaf>; KINDS]) {
     let bytes = |bytes: &[u8]| Some(format!("\\x{}", hex(bytes)));
     let number = |number: i64| Some(number.to_string());
     let mut columns =
@@ -259,9 +240,9 @@ fn keep(owner: Oid, seal: &Seal, now: &Position, leaves: &[Vec<Leaf>; KINDS]) {
         number(seal.at),
         Some(seal.home.clone()),
         number(seal.until),
-        number(now.next),
-        number(now.numbers.change),
-        number(now.numbers.event),
+        number(seal.next),
+        number(seal.numbers.change),
+        number(seal.numbers.event),
         bytes(&seal.previous),
         bytes(&seal.digest()),
     ];
@@ -392,7 +373,7 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
             until,
             // The snapshot is older: whatever is seen is of a lower number.
             next: until.map(|_| next_transaction()),
-            marks: here.filter_map(|kept| Some((kept.numbers.of(kind)?, kept.next))).collect(),
+            marks: here.filter_map(|kept| Some((kept.seal.numbers.of(kind)?, kept.seal.next))).collect(),
         }
     };
     let (mut intact, mut unsealed, mut retired) = (0, 0, 0);

@@ -11,7 +11,7 @@ use crate::pg::trail::{home, note, note_since};
 use crate::pg::value::{RegClass, Text};
 use crate::text::{quote_literal, quote_qualified};
 use crate::trail::survey::{SILENT, Watched, last_known, short_of_triggers};
-use crate::trail::triggers::{Level, PREFIX, kinds};
+use crate::trail::triggers::{Level, PREFIX};
 
 /// After what a table is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,12 +180,9 @@ pub fn tell_unseen(condition: &str, warns: bool) {
     for (watched, _) in facts::survey(&those) {
         let name = quote_qualified(&watched.name.0, &watched.name.1);
         let lacking = watched.lacking();
-        let are_all = lacking.len() == kinds(Level::parse(&watched.level).unwrap_or(Level::Row)).len();
         let gone = lacking.iter().map(|kind| format!("{PREFIX}{kind}: gone"));
         let what = gone.chain(watched.silenced.iter().cloned()).collect::<Vec<_>>().join(", ");
-        // One that is out of force may have been that for as long as those are that are gone.
-        let since = last_known(&lacking, are_all || lacking.is_empty());
-        note_since(watched.relation_id, "missing", &what, &since);
+        note_since(watched.relation_id, "missing", &what, &last_known());
         if !warns {
             continue;
         }

@@ -63,6 +63,27 @@ pub struct Part {
     pub root: Hash,
 }
 
+/// The numbers that rows had at most at some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Of changes.
+    pub change: i64,
+    /// Of events.
+    pub event: i64,
+}
+
+impl Numbers {
+    /// That of a kind, where it is taken by transactions that are known.
+    pub fn of(self, kind: Kind) -> Option<i64> {
+        match kind {
+            Kind::Shape => None,
+            // An activity has the number of its first change.
+            Kind::Activity | Kind::Change => Some(self.change),
+            Kind::Event => Some(self.event),
+        }
+    }
+}
+
 /// A seal, without its leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -74,6 +95,10 @@ pub struct Seal {
     pub home: String,
     /// All transactions below this were over: what they had written is in this seal or in one before.
     pub until: i64,
+    /// The transaction that would have come next.
+    pub next: i64,
+    /// The numbers of the log: whoever came later took higher ones, so that rows which are put in front are found.
+    pub numbers: Numbers,
     /// The rows, in the order of [`Kind::ALL`].
     pub parts: [Part; KINDS],
     /// The digest of the seal before; of the first, zeros.
@@ -93,11 +118,14 @@ impl Seal {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "dbmastery seal 1\nid {}\nat {}\nhome {}\nuntil {}\nprevious {}\n",
+            "dbmastery seal 1\nid {}\nat {}\nhome {}\nuntil {}\nnext {}\nchange_number {}\nevent_number {}\nprevious {}\n",
             self.id,
             self.at,
             self.home,
             self.until,
+            self.next,
+            self.numbers.change,
+            self.numbers.event,
             hex(&self.previous)
         );
         for (kind, part) in Kind::ALL.into_iter().zip(&self.parts) {
@@ -120,13 +148,26 @@ mod tests {
     #[test]
     fn whatever_it_says_is_in_its_digest() {
         let part = Part { count: 0, root: root(&[]) };
-        let seal = Seal { id: 1, at: 2, home: "h".into(), until: 3, parts: [part; KINDS], previous: [0; 32] };
+        let numbers = Numbers { change: 5, event: 6 };
+        let seal = Seal {
+            id: 1,
+            at: 2,
+            home: "h".into(),
+            until: 3,
+            next: 4,
+            numbers,
+            parts: [part; KINDS],
+            previous: [0; 32],
+        };
         let mut digests = vec![seal.digest()];
         for other in [
             Seal { id: 2, ..seal.clone() },
             Seal { at: 3, ..seal.clone() },
             Seal { home: "i".into(), ..seal.clone() },
             Seal { until: 4, ..seal.clone() },
+            Seal { next: 5, ..seal.clone() },
+            Seal { numbers: Numbers { change: 6, ..numbers }, ..seal.clone() },
+            Seal { numbers: Numbers { event: 7, ..numbers }, ..seal.clone() },
             Seal { parts: [part, part, part, Part { count: 1, ..part }], ..seal.clone() },
             Seal { parts: [part, part, Part { root: [1; 32], ..part }, part], ..seal.clone() },
             Seal { previous: [1; 32], ..seal.clone() },

@@ -282,7 +282,7 @@ impl Pass {
 #[cfg(test)]
 mod tests {
     use super::super::merkle::leaf as hash_of;
-    use super::super::record::Part;
+    use super::super::record::{Numbers, Part};
     use super::*;
 
     fn leaf(id: i64, value: &str) -> Leaf {
@@ -292,7 +292,16 @@ mod tests {
     fn seal(id: i64, previous: Hash, leaves: &[Leaf]) -> Seal {
         let none = Part { count: 0, root: root_of(&[]) };
         let part = Part { count: leaves.len() as i64, root: root_of(leaves) };
-        Seal { id, at: 0, home: "h".into(), until: 100, parts: [none, none, part, none], previous }
+        Seal {
+            id,
+            at: 0,
+            home: "h".into(),
+            until: 100,
+            next: 104,
+            numbers: Numbers::default(),
+            parts: [none, none, part, none],
+            previous,
+        }
     }
 
     /// Rows 1, 2, 4 in the first seal, 3 and 5, of a transaction that took long, in the second.
