@@ -156,18 +156,18 @@ $node->safe_psql('postgres', q{CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C
 	$latin->(<<'SQL');
 CREATE EXTENSION dbmastery;
 CREATE SCHEMA "bücher";
-CREATE TABLE "bücher".noted (id int PRIMARY KEY, v int);
+CREATE TABLE noted (id int PRIMARY KEY, v int);
 CREATE TABLE "bücher".diary (what text);
-INSERT INTO "bücher".noted VALUES (1, 1);
-CREATE FUNCTION "bücher".note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES ('called'); RETURN NULL; END$$;
-CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON "bücher".noted FOR EACH ROW EXECUTE FUNCTION "bücher".note();
-SELECT dbm.install_audit_trigger('"bücher".noted');
+INSERT INTO noted VALUES (1, 1);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES ('called'); RETURN NULL; END$$;
+CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON noted FOR EACH ROW EXECUTE FUNCTION note();
+SELECT dbm.install_audit_trigger('noted');
 SQL
 	my $path = 'SET search_path = "bücher", public';
 	my $transaction = (split /\n/, $latin->("$path; BEGIN; UPDATE noted SET v = 2; SELECT pg_current_xact_id(); COMMIT"))[-1];
 	my $plan = $latin->("$path; SELECT dbm.revert_plan($transaction)");
 	$latin->("CALL dbm.apply($plan)");
-	is($latin->('SELECT v, (SELECT count(*) FROM "bücher".diary) FROM "bücher".noted'), '1|2', 'LATIN1: a trigger finds its table');
+	is($latin->('SELECT v, (SELECT count(*) FROM "bücher".diary) FROM noted'), '1|2', 'LATIN1: a trigger finds its table');
 }
 
 done_testing();
