@@ -200,7 +200,8 @@ pub fn safe_sql(judged: &Judged) -> Option<String> {
     let mut lines: Vec<String> =
         found.safe.iter().map(|sql| format!("{};", sql.trim_end().trim_end_matches(';'))).collect();
     if !found.note.is_empty() {
-        lines.push(format!("-- {}", found.note.replace('\n', "\n-- ")));
+        // A carriage return alone ends a comment too.
+        lines.extend(found.note.split(['\n', '\r']).map(|line| format!("-- {line}")));
     }
     Some(lines.join("\n"))
 }

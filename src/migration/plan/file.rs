@@ -17,9 +17,9 @@ pub fn file(plan: &Plan) -> String {
     text
 }
 
-/// One line of a comment, whatever line ends it holds.
+/// A comment, whatever line ends it holds: a carriage return alone ends one for psql too.
 fn comment(text: &mut String, indent: &str, line: &str) {
-    for part in line.lines() {
+    for part in line.split(['\n', '\r']).filter(|part| !part.trim().is_empty()) {
         let _ = writeln!(text, "--{indent}{}", part.trim_end());
     }
 }
@@ -180,6 +180,13 @@ fn verify(text: &mut String, plan: &Plan) {
 mod tests {
     use super::*;
     use crate::change::plan::{Phase, Risk};
+
+    #[test]
+    fn nothing_leaves_a_comment() {
+        let mut text = String::new();
+        comment(&mut text, " ", "change of \"a\rDROP TABLE b;\r\n\nDROP TABLE c;\"");
+        assert_eq!(text, "-- change of \"a\n-- DROP TABLE b;\n-- DROP TABLE c;\"\n");
+    }
 
     #[test]
     fn a_step_with_a_search_path_of_its_own_says_so() {

@@ -12,6 +12,7 @@ use super::worker::{Outcome, Run};
 use crate::catalog::LockMode;
 use crate::change::plan::{Runs, Step, runs_alone};
 use crate::change::run::{Before, StepStatus, before, is_worth_another_try};
+use crate::pg::encoding;
 use crate::pg::local_settings::set_for_process;
 use crate::pg::random;
 use crate::pg::sleep::sleep;
@@ -184,7 +185,7 @@ pub fn settle(
             (c"default_transaction_isolation", "read committed"),
             (c"default_transaction_read_only", "off"),
         ]) {
-            let value = CString::new(value).unwrap_or_default();
+            let value = CString::new(encoding::to_server(value).as_ref()).unwrap_or_default();
             set_for_process(name, &value);
         }
         // SAFETY: reads whose rights are in force.

@@ -1,6 +1,6 @@
 //! The log as a caller may read it: which tables were watched, in which shapes, and what of them he may see.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use pgrx::PgSqlErrorCode;
 
@@ -13,7 +13,7 @@ use crate::pg::trail::reading::{Argument, Cursor, Rows, rows};
 use crate::text::quote_qualified;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::members;
-use crate::trail::read::lineage::{Attribute, Holder, LIVE, Lineage, Shape};
+use crate::trail::read::lineage::{Attribute, Holder, LIVE, Lineage, Logged, Shape};
 use crate::trail::stretch::{Stretch, stretches};
 use crate::trail::survey::OID;
 
@@ -314,11 +314,6 @@ pub fn seen_columns(lineage: &Lineage, visible: &Visible, shape: i32) -> Option<
 
 /// The columns of a table through time: those shapes of the log, and what it and its partitions are now.
 pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -> Lineage {
-    let last: HashMap<String, Attribute> = logged
-        .iter()
-        .max_by_key(|shape| shape.id)
-        .map(|shape| shape.attributes.iter().map(|each| (each.name.clone(), each.clone())).collect())
-        .unwrap_or_default();
     let (is_partitioned, home) = (table.is_partitioned, home());
     if !is_partitioned {
         for shape in &mut logged {
@@ -335,7 +330,8 @@ pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -
                 number: column.number,
                 name: column.name.clone(),
                 generated: column.is_generated,
-                logged: last.get(&column.name).map(|found| found.logged).unwrap_or_default(),
+                // As the last shape of the log has it.
+                logged: Logged::default(),
             })
             .collect(),
         key: table.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect(),

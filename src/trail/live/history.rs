@@ -42,16 +42,18 @@ pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
     told
 }
 
-/// The same, of a table of which the caller sees all, as they are in the log.
-pub fn row_changes(book: &Book, subject: &Subject, key: &str) -> Vec<Change> {
-    let ids: Vec<i64> = entries(book, subject, key).iter().map(|entry| entry.id).collect();
+/// The same since a moment, of a table of which the caller sees all, as they are in the log; so many at most.
+pub fn row_changes(book: &Book, subject: &Subject, key: &str, since: Moment, most: usize) -> Vec<Change> {
+    let told = entries(book, subject, key).into_iter().filter(|entry| entry.changed_at > since);
+    let ids: Vec<i64> = told.map(|entry| entry.id).take(most).collect();
+    let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, &id)| (id, place)).collect();
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
          WHERE c.change_id = ANY ($1::pg_catalog.int8[]) ORDER BY c.change_id",
         change_columns()
     );
     let mut changes: Vec<Change> = cursor(book, &sql, &[list(&ids)]).collect();
-    changes.sort_by_key(|change| ids.iter().position(|&id| id == change.id));
+    changes.sort_by_key(|change| places.get(&change.id));
     changes
 }
 

@@ -21,6 +21,9 @@ use crate::trail::read::row::{Key, Row, key_columns};
 use crate::trail::revert::Undone;
 use crate::trail::revert::range::{Way, of_rows_with};
 
+/// So many changes are followed at most to tell which rows had a key of the range.
+const FOLLOWED: usize = 10 * MOST;
+
 /// The server is asked about so many keys at once.
 const ASKED: usize = 2_000;
 
@@ -191,13 +194,28 @@ impl Sieve<'_> {
         }
         self.within.extend(within);
         if self.count > MOST {
-            refuse(
-                &format!("rows of this range were changed more than {MOST} times, too often for a plan"),
-                "",
-                "Ask for smaller ranges.",
-            );
+            too_often();
+        }
+        if self.found.len() > FOLLOWED {
+            too_many_keys(&self.table.table.name);
         }
     }
+}
+
+fn too_often() -> ! {
+    refuse(
+        &format!("rows of this range were changed more than {MOST} times, too often for a plan"),
+        "",
+        "Ask for smaller ranges.",
+    )
+}
+
+fn too_many_keys(name: &str) -> ! {
+    refuse(
+        &format!("too many rows of {name} got other keys since to tell which were in this range"),
+        &format!("Of such rows at most {FOLLOWED} changes are followed."),
+        "Ask for a later moment, or take single rows or transactions back.",
+    )
 }
 
 /// The changes since then of rows that had a key in the range at any time, the first first.
@@ -222,6 +240,9 @@ fn changes(book: &Book, table: &Revertible, range: &Range, at: Moment) -> Vec<Ch
     for change in cursor(book, &sql, &arguments) {
         let (way, _) = sieve.way(&change);
         sieve.passed.extend([way.from, way.to].into_iter().flatten());
+        if sieve.passed.len() > FOLLOWED {
+            too_many_keys(&table.table.name);
+        }
     }
     let sql = format!(
         "SELECT {} FROM {CHANGES} WHERE {since} ORDER BY {PLACE}, c.statement_no, c.change_id",
@@ -234,5 +255,10 @@ fn changes(book: &Book, table: &Revertible, range: &Range, at: Moment) -> Vec<Ch
     let within = std::mem::take(&mut sieve.within);
     let (changes, ways): (Vec<Change>, Vec<Way>) = sieve.found.into_iter().unzip();
     let belongs = of_rows_with(&ways, |key| within.contains(key));
-    changes.into_iter().zip(belongs).filter_map(|(change, belongs)| belongs.then_some(change)).collect()
+    let own: Vec<Change> =
+        changes.into_iter().zip(belongs).filter_map(|(change, belongs)| belongs.then_some(change)).collect();
+    if own.len() > MOST {
+        too_often();
+    }
+    own
 }

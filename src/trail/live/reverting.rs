@@ -77,10 +77,18 @@ impl Revertible {
                 "",
             );
         }
+        if !is_whole_row && !is_unique(&subject, &key) {
+            refuse(
+                &format!("changes of {} cannot be taken back", subject.table.qualified()),
+                "No unique index is on the columns by which the log tells its rows apart, so that others could be changed.",
+                "",
+            );
+        }
         let (triggers, kept) = triggers(subject.table.oid);
         let columns = subject.table.columns.iter().map(|column| Column {
             name: column.name.clone(),
-            type_name: column.type_name.clone(),
+            // What a value has lost to a narrower type is lost without a word in a cast, but not in an assignment.
+            type_name: column.bare_type.clone(),
             is_jsonb: column.is_jsonb(),
             is_comparable: column.is_of_system(),
             is_generated: column.is_generated,
@@ -99,10 +107,13 @@ impl Revertible {
         Self { table, key, subject }
     }
 
-    /// The values of a row by the names of now.
-    fn values(&self, row: &Row) -> Values {
+    /// The values of a change's row by the names of now, without those that the log has something else for.
+    fn values(&self, change: &Change, row: &Row) -> Values {
         let Some(live) = self.subject.lineage.names(LIVE) else { return Vec::new() };
-        row.members(live).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        row.members(live)
+            .filter(|(name, _)| self.was_logged(change, name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// A change's row before and after it.
@@ -129,8 +140,13 @@ impl Revertible {
                 ),
             ),
         };
+        let is_kept_back = |name: &str| !self.was_logged(change, name);
         if done == Done::Deleted
-            && let Some(column) = self.table.columns.iter().find(|column| !column.is_logged)
+            && let Some(column) = self
+                .table
+                .columns
+                .iter()
+                .find(|column| !column.is_generated && (!column.is_logged || is_kept_back(&column.name)))
         {
             refuse(
                 &format!("change {} of {} cannot be taken back", change.id, self.table.name),
@@ -139,7 +155,12 @@ impl Revertible {
             );
         }
         let known = if done == Done::Inserted { &after } else { &before };
-        if self.key.iter().any(|&column| known.get(column).is_none()) {
+        let names = self.subject.lineage.names(change.shape);
+        let is_known = |column: ColumnId| {
+            let logged = names.and_then(|names| names.attribute(column)).map(|found| found.logged);
+            logged == Some(Logged::Yes) && known.get(column).is_some()
+        };
+        if !self.key.iter().all(|&column| is_known(column)) {
             refuse(
                 &format!("change {} of {} cannot be taken back", change.id, self.table.name),
                 "Rows were told apart by other columns then, so that others could be changed.",
@@ -163,10 +184,37 @@ impl Revertible {
             change: change.id,
             table: place,
             done,
-            before: if done == Done::Inserted { Vec::new() } else { self.values(&before) },
-            after: if done == Done::Deleted { Vec::new() } else { self.values(&after) },
+            before: if done == Done::Inserted { Vec::new() } else { self.values(change, &before) },
+            after: if done == Done::Deleted { Vec::new() } else { self.values(change, &after) },
         }
     }
+
+    /// Whether a change's values of the column that is called so now are in the log as they are; also where there was no
+    /// such column.
+    fn was_logged(&self, change: &Change, name: &str) -> bool {
+        let id = self.subject.lineage.names(LIVE).and_then(|live| live.id(name));
+        let names = self.subject.lineage.names(change.shape);
+        id.and_then(|id| names?.attribute(id)).is_none_or(|found| found.logged == Logged::Yes)
+    }
+}
+
+/// Whether no two rows of the table have the same values in these columns. What told rows apart when they were changed need
+/// not do so now: a column of the key may be gone, or the constraint.
+fn is_unique(subject: &Subject, key: &[ColumnId]) -> bool {
+    let live = subject.lineage.names(LIVE);
+    let numbers = key.iter().filter_map(|&id| Some(live?.attribute(id)?.number));
+    let found = rows(
+        None,
+        "SELECT FROM pg_catalog.pg_index i
+         CROSS JOIN LATERAL (SELECT (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS numbers) k
+         WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+           AND (i.indimmediate OR i.indisprimary) AND k.numbers <@ $2::pg_catalog.int2[]
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                           WHERE a.attrelid = i.indrelid AND a.attnum = ANY (k.numbers) AND NOT a.attnotnull)
+         LIMIT 1",
+        &[Some(subject.table.oid.to_string()), list(numbers)],
+    );
+    !found.is_empty()
 }
 
 /// The triggers that may make something else of a row before it is written, those of partitions included, and the columns
@@ -483,9 +531,15 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
     let subject = Subject::new(&book, target);
     must_see_all(&subject);
     super::as_of::must_be_watched(&subject, at);
-    let changes: Vec<Change> =
-        row_changes(&book, &subject, key).into_iter().filter(|change| change.at > at).collect();
     let name = subject.table.qualified();
+    let changes = row_changes(&book, &subject, key, at, MOST + 1);
+    if changes.len() > MOST {
+        refuse(
+            &format!("this row of {name} was changed more than {MOST} times since, too often for a plan"),
+            "",
+            "Ask for a later moment.",
+        );
+    }
     if changes.is_empty() {
         refuse(
             &format!("this row of {name} was not changed since, as far as the log tells"),

@@ -114,7 +114,23 @@ impl Lineage {
         for (holder, chain) in chains(shapes).into_iter().enumerate() {
             builder.follow(holder, chain);
         }
-        Self { shapes: builder.shapes, width: builder.width }
+        let mut lineage = Self { shapes: builder.shapes, width: builder.width };
+        lineage.log_as_before();
+        lineage
+    }
+
+    /// Whether values are logged now: as in the shape that was seen last, whatever a column is called since. A new column is
+    /// logged.
+    fn log_as_before(&mut self) {
+        let last = self.shapes.range(..FIRST_LIVE).next_back();
+        let logged: HashMap<ColumnId, Logged> = last
+            .map(|(_, names)| names.columns.iter().map(|(id, attribute)| (*id, attribute.logged)).collect())
+            .unwrap_or_default();
+        for (_, names) in self.shapes.range_mut(FIRST_LIVE..) {
+            for (id, attribute) in &mut names.columns {
+                attribute.logged = logged.get(id).copied().unwrap_or_default();
+            }
+        }
     }
 
     /// What that shape calls them.
@@ -318,6 +334,19 @@ mod tests {
         assert_eq!(lineage.names_at(15, 99).unwrap().id("label"), None);
         assert!(lineage.names_at(25, 99).unwrap().id("label").is_some());
         assert!(lineage.names_at(5, 99).unwrap().id("gone").is_some());
+    }
+
+    #[test]
+    fn a_renamed_column_is_logged_as_before() {
+        let mut last = shape(1, 10, &[(1, "id"), (2, "secret"), (3, "note")]);
+        last.attributes[1].logged = Logged::Redacted;
+        let live = shape(LIVE, 20, &[(1, "id"), (2, "note"), (3, "text"), (4, "secret")]);
+        let lineage = Lineage::new(vec![last, live]);
+        let logged = |name| {
+            let names = lineage.names(LIVE).unwrap();
+            names.attribute(names.id(name).unwrap()).unwrap().logged
+        };
+        assert_eq!(["note", "text", "secret"].map(logged), [Logged::Redacted, Logged::Yes, Logged::Yes]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Column {
     pub name: String,
     /// Its type as SQL writes it, qualified.
     pub type_name: String,
+    /// The same without length, precision and scale: a cast to it cuts nothing off.
+    pub bare_type: String,
     /// Its type.
     pub type_oid: Oid,
     /// Whether it is computed from others.
@@ -63,7 +65,8 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
          SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', a.attnum, a.attname,
                 pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.attgenerated <> '',
                 a.attidentity = 'a', a.attnum = ANY (k.indkey::pg_catalog.int2[]),
-                CASE WHEN o.oid IS NOT NULL THEN pg_catalog.format('%I.%I', s.nspname, o.collname) END
+                CASE WHEN o.oid IS NOT NULL THEN pg_catalog.format('%I.%I', s.nspname, o.collname) END,
+                pg_catalog.format_type(a.atttypid, -1)
          FROM tree
          JOIN pg_catalog.pg_class c ON c.oid = tree.oid AND c.relkind IN ('r', 'p')
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -96,6 +99,7 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
                 is_identity: text(row, 9) == "t",
                 is_key: text(row, 10) == "t",
                 collation: row.get(11).cloned().flatten(),
+                bare_type: text(row, 12),
             });
         }
     }
