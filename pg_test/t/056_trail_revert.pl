@@ -216,6 +216,36 @@ for my $table (qw(touched divided versioned))
 	is(sql('SELECT count(*) FROM keyless WHERE a = 77'), 0, 'both are taken back');
 }
 
+# Nothing is skipped because a part of it happens to be so beforehand.
+sql(q{CREATE TABLE fro (id int PRIMARY KEY, x text, y text); SELECT dbm.install_audit_trigger('fro'); INSERT INTO fro VALUES (1, 'a', 'p')});
+{
+	my $at = sql('SELECT clock_timestamp()');
+	sql(q{UPDATE fro SET x = 'b' WHERE id = 1; UPDATE fro SET y = 'q' WHERE id = 1; UPDATE fro SET x = 'a' WHERE id = 1});
+	my $plan = sql(qq{SELECT dbm.revert_plan('fro', '{"id": 1}', '$at')});
+	is(apply($plan), 'done', 'a column changed to and fro, another only to');
+	is(sql('SELECT * FROM fro'), '1|a|p', 'both are what they were');
+	sql("CALL dbm.undo($plan)");
+	is(sql('SELECT * FROM fro'), '1|a|q', 'and back again');
+	sql(q{UPDATE fro SET y = 'p'});
+	my %moves = (
+		'a row that comes and goes to another key' => q{DELETE FROM fro; INSERT INTO fro VALUES (1, 'a', 'p'); UPDATE fro SET id = 2 WHERE id = 1},
+		'a row that comes under another key' => q{INSERT INTO fro VALUES (3, 'a', 'p'); UPDATE fro SET id = 2 WHERE id = 3},
+		'a row in the place of another' => q{UPDATE fro SET id = 2 WHERE id = 1; INSERT INTO fro VALUES (1, 'new', 'p')},
+		'a row just like the other in its place' => q{UPDATE fro SET id = 2 WHERE id = 1; INSERT INTO fro VALUES (1, 'a', 'p')},
+	);
+	for my $case (sort keys %moves)
+	{
+		my $transaction = transaction($moves{$case});
+		my $after = sql('SELECT * FROM fro ORDER BY id');
+		$plan = sql("SELECT dbm.revert_plan($transaction)");
+		is(apply($plan), 'done', "$case: the plan is applied");
+		is(sql('SELECT * FROM fro ORDER BY id'), '1|a|p', "$case: all is as it was");
+		sql("CALL dbm.undo($plan)");
+		is(sql('SELECT * FROM fro ORDER BY id'), $after, "$case: and back again");
+		sql(q{DELETE FROM fro; INSERT INTO fro VALUES (1, 'a', 'p')});
+	}
+}
+
 # Triggers look names up as they do for whoever made the plan, and have the time zone that they have elsewhere.
 sql(q{ALTER DATABASE postgres SET TimeZone = 'Asia/Tokyo'});
 sql(<<'SQL');

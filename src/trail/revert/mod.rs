@@ -8,6 +8,7 @@ pub mod api;
 pub mod order;
 mod plan;
 pub mod range;
+mod rows;
 mod statement;
 mod triggered;
 

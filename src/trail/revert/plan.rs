@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::order::{ForeignKey, order};
+use super::rows::rows;
 use super::statement::{Written, again, back, block};
 use super::triggered::{LEFT, told};
 use super::{Asked, Done, Table, Undone, Values};
@@ -34,7 +35,6 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
         let table = tables.get(each.table);
         redo.extend(table.map(|table| format!("{};", again(table, each, &mut written))));
     }
-    let checks = checks(tables, undone);
     let mut notes = vec![format!("takes {} changes back, the last first", undone.len())];
     let mut requires =
         vec!["Triggers of the tables run as at any other change, and what they do comes on top.".to_owned()];
@@ -42,19 +42,16 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
         requires.push(told.clone());
         notes.push(told);
     }
-    let mut verify = None;
-    if !checks.conditions.is_empty() {
-        let all = checks.conditions.join("\n   AND ");
-        if checks.are_complete {
-            verify = Some(format!("SELECT {all}"));
-        } else {
-            // Asked before, it would let the whole step be skipped where those rows alone are what they should be.
-            let body = format!(
-                "  IF NOT ({all}) THEN\n    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = \
-                 'not all rows are what they were before: something changed them again';\n  END IF;\n"
-            );
-            sql.push(block("", &body));
-        }
+    let conditions = checks(tables, undone);
+    if !conditions.is_empty() {
+        // No check of the step: asked before, it would let all be skipped where these rows alone are what they were, while
+        // others, and other columns, are not.
+        let body = format!(
+            "  IF NOT ({}) THEN\n    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = \
+             'not all rows are what they were before: something changed them again';\n  END IF;\n",
+            conditions.join("\n   AND ")
+        );
+        sql.push(block("", &body));
     }
     if has_triggers {
         sql.push(told());
@@ -65,7 +62,6 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
         .undo(redo.join("\n"))
         .note(notes.join("; "));
     step.sql = sql;
-    step.verify = verify;
     Plan {
         title: asked.title,
         change: asked.call,
@@ -93,19 +89,13 @@ fn names_of_triggers(table: &Table) -> Option<String> {
     }
 }
 
-struct Checks {
-    conditions: Vec<String>,
-    /// Whether all that is to be taken back is known to be so if they hold.
-    are_complete: bool,
-}
-
-/// What is true once all is taken back: what the first change of each row found.
-fn checks(tables: &[Table], undone: &[Undone]) -> Checks {
+/// What is true once all is taken back: what the changes of each row found.
+fn checks(tables: &[Table], undone: &[Undone]) -> Vec<String> {
+    let (of, rows) = rows(tables, undone);
     let mut seen: HashSet<(usize, Values)> = HashSet::new();
     let mut conditions = Vec::new();
-    let mut are_complete = true;
-    for each in undone {
-        let Some(table) = tables.get(each.table) else { continue };
+    for (each, row) in undone.iter().zip(of) {
+        let Some(table) = tables.get(each.table).filter(|table| !table.key.is_empty()) else { continue };
         let (first, then) = match each.done {
             Done::Inserted => (&each.after, &each.after),
             Done::Updated | Done::Deleted => (&each.before, &each.after),
@@ -116,30 +106,23 @@ fn checks(tables: &[Table], undone: &[Undone]) -> Checks {
         if each.done != Done::Deleted {
             seen.insert((each.table, table.key_of(then)));
         }
-        if table.key.is_empty() {
-            are_complete = false;
-            continue;
-        }
-        if is_known {
-            continue;
-        }
-        if conditions.len() >= CHECKED {
-            are_complete = false;
+        if is_known || conditions.len() >= CHECKED {
             continue;
         }
         seen.insert(key);
-        // Where triggers have a say in the row, its statement looks at it.
+        // Where triggers have a say in the row, its statements look at it.
         let is_theirs = match each.done {
             Done::Inserted => false,
             Done::Updated => table.may_change_updates(),
             Done::Deleted => !table.triggers.is_empty(),
         };
-        are_complete &= !is_theirs;
-        let first = if is_theirs { table.key_of(&each.before) } else { each.before.clone() };
         conditions.push(match each.done {
             Done::Inserted => format!("NOT {}", table.exists(&table.key_of(&each.after))),
-            Done::Updated | Done::Deleted => table.exists(&first),
+            Done::Updated | Done::Deleted if is_theirs => table.exists(&table.key_of(&each.before)),
+            // Later changes of it may have been taken back by putting it in.
+            Done::Updated | Done::Deleted if !table.triggers.is_empty() => table.exists(&each.before),
+            Done::Updated | Done::Deleted => table.exists(&rows[row].before),
         });
     }
-    Checks { conditions, are_complete }
+    conditions
 }

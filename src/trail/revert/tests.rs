@@ -140,9 +140,9 @@ fn all_in_one_transaction_the_last_first() {
         .collect();
     assert_eq!(places, [1, 2, 3]);
     // Row 1 is to be gone, whatever it was in between; row 5 is to be back.
-    let verify = step.verify.as_deref().unwrap();
-    assert_eq!(verify.matches("EXISTS").count(), 2, "{verify}");
-    assert!(verify.starts_with("SELECT NOT EXISTS"), "{verify}");
+    let [.., check] = &step.sql[..] else { panic!("a check") };
+    assert_eq!(check.matches("EXISTS").count(), 2, "{check}");
+    assert!(check.contains("IF NOT (NOT EXISTS"), "{check}");
 }
 
 fn asked() -> Asked {
@@ -186,12 +186,13 @@ fn triggers_have_their_columns() {
 }
 
 #[test]
-fn a_check_that_does_not_see_all_skips_nothing() {
+fn what_happens_to_be_so_skips_nothing() {
     let inserted = undone(Done::Inserted, &[], &[("id", "1"), ("note", "\"a\"")]);
     let updated = undone(Done::Updated, &[("id", "2"), ("note", "\"a\"")], &[("id", "2"), ("note", "\"b\"")]);
     let keyless = Table { key: Vec::new(), name: "shop.log".to_owned(), ..orders() };
     let of_keyless = Undone { table: 1, ..inserted.clone() };
     for (tables, changes) in [
+        (vec![orders()], vec![inserted.clone(), updated.clone()]),
         (vec![touched()], vec![updated]),
         (vec![orders(), keyless], vec![inserted.clone(), of_keyless]),
         (
@@ -206,4 +207,17 @@ fn a_check_that_does_not_see_all_skips_nothing() {
         let sql = plan.steps[0].sql.join("\n");
         assert!(sql.contains("not all rows are what they were before"), "{sql}");
     }
+}
+
+#[test]
+fn the_check_knows_all_columns_that_the_changes_touch() {
+    let changes = [
+        undone(Done::Updated, &[("id", "1"), ("note", "\"a\"")], &[("id", "1"), ("note", "\"b\"")]),
+        undone(Done::Updated, &[("id", "1"), ("doc", "1")], &[("id", "2"), ("doc", "2")]),
+        undone(Done::Updated, &[("id", "2"), ("note", "\"b\"")], &[("id", "2"), ("note", "\"a\"")]),
+    ];
+    let plan = plan(asked(), &[orders()], &[], &changes);
+    let [.., check] = &plan.steps[0].sql[..] else { panic!("a check") };
+    assert!(check.contains("ROW('1'::bigint, 'a'::text, '1'::jsonb)"), "{check}");
+    assert_eq!(check.matches("EXISTS").count(), 1, "{check}");
 }
