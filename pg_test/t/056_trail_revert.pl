@@ -209,6 +209,76 @@ for my $table (qw(touched divided versioned))
 	like($log, qr/WARNING:  triggers of the tables gave columns values of their own: public\.touched\.updated_at/, 'what was left to triggers is in the log');
 }
 
+# What the first statement on a row did not look at is somebody else's until it is looked at.
+sql(<<'SQL');
+CREATE TABLE kept (LIKE touched INCLUDING ALL);
+CREATE TABLE kept_versioned (id int PRIMARY KEY, v int, note text DEFAULT 'n');
+SELECT dbm.row_versioning_plan('kept_versioned') AS plan \gset
+CALL dbm.apply(:plan);
+CREATE TABLE kept_inserts (LIKE touched INCLUDING ALL);
+CREATE TABLE kept_updates (LIKE touched INCLUDING ALL);
+CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON kept FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER touch BEFORE INSERT ON kept_inserts FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER touch BEFORE UPDATE ON kept_updates FOR EACH ROW EXECUTE FUNCTION touch();
+SELECT dbm.install_audit_trigger(t) FROM (VALUES ('kept'::regclass), ('kept_versioned'), ('kept_inserts'), ('kept_updates')) v(t);
+SQL
+for my $table (qw(kept kept_versioned kept_inserts kept_updates))
+{
+	sql("INSERT INTO $table (id, v) VALUES (1, 1), (2, 1)");
+	# What the transaction does, what somebody does then, and the same again once it was taken back.
+	for my $case (
+		['two columns by two updates', "UPDATE $table SET v = 2 WHERE id = 1; UPDATE $table SET note = 'm' WHERE id = 1", "UPDATE $table SET v = 9 WHERE id = 1", "UPDATE $table SET note = 'mine' WHERE id = 1"],
+		['a row that comes', "INSERT INTO $table (id, v) VALUES (3, 3); UPDATE $table SET v = 4 WHERE id = 3", "UPDATE $table SET note = 'mine' WHERE id = 3", ''],
+		['a row that comes, and somebody sets what it was', "INSERT INTO $table (id, v) VALUES (3, 3); UPDATE $table SET v = 4 WHERE id = 3", "UPDATE $table SET v = 3 WHERE id = 3", ''],
+		['a row that comes, and an update that sets nothing', "INSERT INTO $table (id, v) VALUES (3, 3); UPDATE $table SET v = v WHERE id = 3", "UPDATE $table SET note = 'mine' WHERE id = 3", ''],
+		['a row that goes', "UPDATE $table SET v = 2 WHERE id = 2; DELETE FROM $table WHERE id = 2", '', "UPDATE $table SET note = 'mine' WHERE id = 2"])
+	{
+		my ($name, $changes, $then, $later) = @$case;
+		# Without a trigger on UPDATE a row that somebody made what it was is one that nobody touched.
+		next if $name =~ /what it was/ && $table eq 'kept_inserts';
+		my $before = rows_of($table);
+		my $transaction = transaction($changes);
+		my $after = rows_of($table);
+		my $plan = sql("SELECT dbm.revert_plan($transaction)");
+		if ($then)
+		{
+			sql($then);
+			my $theirs = rows_of($table);
+			like(refused("CALL dbm.apply($plan)"), qr/the row is not what the change made of it/, "$table, $name: what somebody set meanwhile stops it");
+			is(rows_of($table), $theirs, "$table, $name: and is kept");
+			sql("DELETE FROM $table; INSERT INTO $table (id, v) VALUES (1, 1), (2, 1)");
+			$plan = sql("SELECT dbm.revert_plan(" . transaction($changes) . ")");
+		}
+		is(apply($plan), 'done', "$table, $name: else it is taken back");
+		is(rows_of($table), $before, "$table, $name: all is as it was");
+		if ($later)
+		{
+			sql($later);
+			my $theirs = rows_of($table);
+			like(refused("CALL dbm.undo($plan)"), qr/the row is not what the change made of it/, "$table, $name: what somebody set stops the way back");
+			is(rows_of($table), $theirs, "$table, $name: and is kept");
+			sql("UPDATE $table SET note = 'n'");
+		}
+		sql("CALL dbm.undo($plan)");
+		is(rows_of($table), $after, "$table, $name: and back again");
+		sql("DELETE FROM $table; INSERT INTO $table (id, v) VALUES (1, 1), (2, 1)");
+	}
+}
+# A row that a trigger does not let go is not gone.
+{
+	my $plan = sql('SELECT dbm.revert_plan(' . transaction('DELETE FROM kept WHERE id = 2') . ')');
+	is(apply($plan), 'done', 'a row comes back');
+	sql(q{CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+		CREATE TRIGGER stay BEFORE DELETE ON kept FOR EACH ROW EXECUTE FUNCTION stay()});
+	like(refused("CALL dbm.undo($plan)"), qr/the row is not what the change made of it/, 'what a trigger keeps from going stops the way back');
+	# Another row under the old key is not the one that was led away.
+	sql('INSERT INTO kept_updates (id, v) VALUES (5, 5)');
+	my $transaction = transaction('UPDATE kept_updates SET id = 6 WHERE id = 5');
+	$plan = sql("SELECT dbm.revert_plan($transaction)");
+	sql('DELETE FROM kept_updates WHERE id = 6; INSERT INTO kept_updates (id, v) VALUES (5, 5)');
+	like(refused("CALL dbm.apply($plan)"), qr/the row is not what the change made of it/, 'another row in its place');
+}
+
 # A check that holds for some of the rows before anything is done lets nothing be skipped.
 {
 	my $transaction = transaction(q{UPDATE orders SET n = 77 WHERE id = 3; UPDATE orders SET n = 3.30 WHERE id = 3; INSERT INTO keyless VALUES (77, '(1,2)')});

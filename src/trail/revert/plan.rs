@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::order::{ForeignKey, order};
-use super::rows::rows;
-use super::statement::{Written, again, back, block};
+use super::rows::{Row, rows};
+use super::statement::{Known, again, back, block};
 use super::triggered::{LEFT, told};
 use super::{Asked, Done, Table, Undone, Values};
 use crate::catalog::LockMode;
@@ -24,16 +24,25 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
     let noted = if has_triggers { format!(", ('{LEFT}', '')") } else { String::new() };
     let pinned = format!("{PINNED}{noted}) s(name, setting)");
     let mut sql = vec![pinned.clone()];
-    let mut written = Written::default();
+    let (of, rows) = rows(tables, undone);
+    let known = |row: &Row, goes: bool, found: &Values| Known {
+        goes,
+        found: found.clone(),
+        may_be_set: keys.iter().any(|key| key.child == row.table),
+        may_be_led: may_be_led(tables, keys, row.table),
+        ..Known::default()
+    };
+    let mut known_back: Vec<Known> = rows.iter().map(|row| known(row, row.came, &row.after)).collect();
+    let mut known_again: Vec<Known> =
+        rows.iter().map(|row| Known { may_be_set: true, ..known(row, row.went, &row.before) }).collect();
     for place in order(keys, undone) {
         let each = &undone[place];
-        sql.extend(tables.get(each.table).map(|table| back(table, each, &mut written)));
+        sql.extend(tables.get(each.table).map(|table| back(table, each, &mut known_back[of[place]])));
     }
     let mut redo = vec![format!("{pinned};")];
-    let mut written = Written::default();
-    for each in undone {
+    for (each, &row) in undone.iter().zip(&of) {
         let table = tables.get(each.table);
-        redo.extend(table.map(|table| format!("{};", again(table, each, &mut written))));
+        redo.extend(table.map(|table| format!("{};", again(table, each, &mut known_again[row]))));
     }
     let mut notes = vec![format!("takes {} changes back, the last first", undone.len())];
     let mut requires =
@@ -42,7 +51,7 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
         requires.push(told.clone());
         notes.push(told);
     }
-    let conditions = checks(tables, undone);
+    let conditions = checks(tables, undone, &of, &rows);
     if !conditions.is_empty() {
         // No check of the step: asked before, it would let all be skipped where these rows alone are what they were, while
         // others, and other columns, are not.
@@ -89,12 +98,19 @@ fn names_of_triggers(table: &Table) -> Option<String> {
     }
 }
 
+/// Whether rows of the table may have gone after others by a foreign key: where there is no key, by any.
+fn may_be_led(tables: &[Table], keys: &[ForeignKey], place: usize) -> bool {
+    let Some(table) = tables.get(place) else { return false };
+    keys.iter()
+        .filter(|key| key.child == place)
+        .any(|key| table.key.is_empty() || key.columns.iter().any(|(column, _)| table.key.contains(column)))
+}
+
 /// What is true once all is taken back: what the changes of each row found.
-fn checks(tables: &[Table], undone: &[Undone]) -> Vec<String> {
-    let (of, rows) = rows(tables, undone);
+fn checks(tables: &[Table], undone: &[Undone], of: &[usize], rows: &[Row]) -> Vec<String> {
     let mut seen: HashSet<(usize, Values)> = HashSet::new();
     let mut conditions = Vec::new();
-    for (each, row) in undone.iter().zip(of) {
+    for (each, &row) in undone.iter().zip(of) {
         let Some(table) = tables.get(each.table).filter(|table| !table.key.is_empty()) else { continue };
         let (first, then) = match each.done {
             Done::Inserted => (&each.after, &each.after),

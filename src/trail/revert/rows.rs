@@ -8,6 +8,12 @@ use super::{Done, Table, Undone, Values};
 /// A row, under whatever keys it had.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
+    /// The place of its table.
+    pub table: usize,
+    /// Whether the changes put it in.
+    pub came: bool,
+    /// Whether they removed it.
+    pub went: bool,
     /// What it was before its first change; nothing of one that came to be.
     pub before: Values,
     /// What it is after its last; nothing of one that is gone.
@@ -17,7 +23,6 @@ pub struct Row {
 /// The row of each change, and the rows. Without a key every change is of a row of its own, of which nothing is known.
 pub fn rows(tables: &[Table], undone: &[Undone]) -> (Vec<usize>, Vec<Row>) {
     let mut rows: Vec<Row> = Vec::new();
-    let mut came: Vec<bool> = Vec::new();
     let mut of = Vec::with_capacity(undone.len());
     let mut there: HashMap<(usize, Values), usize> = HashMap::new();
     for each in undone {
@@ -28,20 +33,20 @@ pub fn rows(tables: &[Table], undone: &[Undone]) -> (Vec<usize>, Vec<Row>) {
             Done::Updated | Done::Deleted => key(&each.before).and_then(|key| there.remove(&key)),
         };
         let place = known.unwrap_or_else(|| {
-            rows.push(Row::default());
-            came.push(each.done == Done::Inserted);
+            rows.push(Row { table: each.table, came: each.done == Done::Inserted, ..Row::default() });
             rows.len() - 1
         });
         of.push(place);
+        let row = &mut rows[place];
+        row.went = each.done == Done::Deleted;
         if table.is_none() {
             continue;
         }
-        let row = &mut rows[place];
-        if !came[place] {
+        if !row.came {
             // What no change before has touched is still what it was.
             add(&mut row.before, &each.before);
         }
-        if each.done == Done::Deleted {
+        if row.went {
             row.after.clear();
         } else {
             let earlier = std::mem::replace(&mut row.after, each.after.clone());
@@ -94,9 +99,10 @@ mod tests {
         assert_eq!(of, [0, 0]);
         assert_eq!(found[0].before, values(&[("id", "1"), ("x", "a"), ("y", "p")]));
         assert_eq!(found[0].after, Values::new());
+        assert!(found[0].went && !found[0].came);
         // Without a key.
         let (of, found) = rows(&[Table::default()], &gone);
         assert_eq!(of, [0, 1]);
-        assert_eq!(found, [Row::default(), Row::default()]);
+        assert_eq!(found, [Row::default(), Row { went: true, ..Row::default() }]);
     }
 }

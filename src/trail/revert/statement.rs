@@ -190,27 +190,28 @@ pub fn raise(change: i64, table: &str, what: &str) -> String {
 /// Why most changes are refused.
 pub const OTHERWISE: &str = "the row is not what the change made of it";
 
-/// The rows that the statements so far have written, each by its table and key: they are locked, and nobody else's.
-#[derive(Default)]
-pub struct Written(HashSet<(usize, Values)>);
-
-impl Written {
-    /// The next statement leads a row from one state to the other: whether it is one of them.
-    pub fn leads(&mut self, table: &Table, place: usize, from: Option<&Values>, to: Option<&Values>) -> bool {
-        let is_written = from.is_some_and(|from| self.0.remove(&(place, table.key_of(from))));
-        if let Some(to) = to {
-            self.0.insert((place, table.key_of(to)));
-        }
-        is_written && !table.key.is_empty()
-    }
+/// What is known of a row when a statement comes to it.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Whether a statement has put it in, or has looked at all of it: it is locked, and nobody else's.
+    pub is_ours: bool,
+    /// The columns at which a statement has looked, so that whatever they are by now is of us or of triggers.
+    pub looked_at: HashSet<String>,
+    /// Whether it is to go in the end, and all of it with it.
+    pub goes: bool,
+    /// What it is found as, as far as all the changes tell.
+    pub found: Values,
+    /// Whether foreign keys, or triggers when the change was taken back, may have made columns of it what they are to become.
+    pub may_be_set: bool,
+    /// Whether a foreign key may have given it its new key already.
+    pub may_be_led: bool,
 }
 
 /// What takes a change back.
-pub fn back(table: &Table, undone: &Undone, written: &mut Written) -> String {
+pub fn back(table: &Table, undone: &Undone, row: &mut Known) -> String {
     let change = undone.change;
     match undone.done {
         Done::Inserted => {
-            let is_written = written.leads(table, undone.table, Some(&undone.after), None);
             let mut body = String::new();
             for (query, theirs) in table.referring(&undone.after) {
                 let what = format!("rows of {theirs} refer to it, and would go with it");
@@ -219,30 +220,34 @@ pub fn back(table: &Table, undone: &Undone, written: &mut Written) -> String {
                     raise(change, &table.name, &what)
                 ));
             }
-            // What triggers of the table made of a row that we have written is theirs.
-            let known = if is_written && !table.triggers.is_empty() {
+            let known = if is_theirs(table, row) {
                 table.key_of(&undone.after)
+            } else if row.goes && table.may_change_updates() && !table.key.is_empty() {
+                // Later changes of it set nothing that we set back, such as its version alone.
+                row.found.clone()
             } else {
                 undone.after.clone()
             };
             body.push_str(&format!("  {};\n{}", table.delete(&known), or_else(table, change, OTHERWISE)));
             block("", &body)
         }
-        Done::Updated => moved(table, undone, &undone.after, &undone.before, written),
-        Done::Deleted => put(table, undone, &undone.before, written),
+        Done::Updated => moved(table, undone, &undone.after, &undone.before, row),
+        Done::Deleted => put(table, undone, &undone.before, row),
     }
 }
 
 /// What makes a change again, once it was taken back.
-pub fn again(table: &Table, undone: &Undone, written: &mut Written) -> String {
+pub fn again(table: &Table, undone: &Undone, row: &mut Known) -> String {
     match undone.done {
-        Done::Inserted => put(table, undone, &undone.after, written),
-        Done::Updated => moved(table, undone, &undone.before, &undone.after, written),
-        Done::Deleted => {
-            let is_written = written.leads(table, undone.table, Some(&undone.before), None);
-            removed(table, undone, is_written)
-        }
+        Done::Inserted => put(table, undone, &undone.after, row),
+        Done::Updated => moved(table, undone, &undone.before, &undone.after, row),
+        Done::Deleted => removed(table, undone, row),
     }
+}
+
+/// Whether what triggers of the table made of the row came after all of it was looked at, and so is theirs alone.
+fn is_theirs(table: &Table, row: &Known) -> bool {
+    row.is_ours && !table.key.is_empty() && !table.triggers.is_empty()
 }
 
 /// Refuses where the statement before found nothing.
@@ -251,8 +256,8 @@ fn or_else(table: &Table, change: i64, what: &str) -> String {
 }
 
 /// A row put in.
-fn put(table: &Table, undone: &Undone, values: &Values, written: &mut Written) -> String {
-    written.leads(table, undone.table, None, Some(values));
+fn put(table: &Table, undone: &Undone, values: &Values, row: &mut Known) -> String {
+    row.is_ours = true;
     if table.may_change_inserts() {
         return triggered::put(table, undone.change, values);
     }
@@ -261,39 +266,44 @@ fn put(table: &Table, undone: &Undone, values: &Values, written: &mut Written) -
 }
 
 /// A row removed once more. It may have gone with one to which it referred.
-fn removed(table: &Table, undone: &Undone, is_written: bool) -> String {
+fn removed(table: &Table, undone: &Undone, row: &Known) -> String {
     let (change, values) = (undone.change, &undone.before);
     let key = table.key_of(values);
-    if is_written && !table.triggers.is_empty() {
-        return block("", &format!("  {};\n", table.delete(&key)));
-    }
-    if table.may_change_inserts() && !table.key.is_empty() {
+    let is_theirs = is_theirs(table, row);
+    if table.may_change_inserts() && !table.key.is_empty() && !is_theirs {
         return triggered::removed(table, change, values);
     }
     let otherwise = match (table.key.is_empty(), table.goes_along) {
         (true, true) => String::new(),
         (true, false) => or_else(table, change, OTHERWISE),
-        (false, _) => format!(
-            "  IF NOT FOUND AND {} THEN\n{}  END IF;\n",
-            table.exists(&key),
-            raise(change, &table.name, OTHERWISE)
-        ),
+        (false, _) => still_there(table, change, &key),
     };
-    block("", &format!("  {};\n{otherwise}", table.delete(values)))
+    let known = if is_theirs { &key } else { values };
+    block("", &format!("  {};\n{otherwise}", table.delete(known)))
+}
+
+/// Refuses where the statement before removed nothing, and the row is there.
+pub fn still_there(table: &Table, change: i64, key: &Values) -> String {
+    let otherwise = raise(change, &table.name, OTHERWISE);
+    format!("  IF NOT FOUND AND {} THEN\n{otherwise}  END IF;\n", table.exists(key))
 }
 
 /// From one state to the other. A key's own cascade may have been there before.
-fn moved(table: &Table, undone: &Undone, from: &Values, to: &Values, written: &mut Written) -> String {
-    let is_written = written.leads(table, undone.table, Some(from), Some(to));
+fn moved(table: &Table, undone: &Undone, from: &Values, to: &Values, row: &mut Known) -> String {
+    // Where nothing is to be set nothing is looked at.
     let Some(update) = table.update(from, to) else { return block("", "  NULL;\n") };
     if table.may_change_updates() {
-        return triggered::moved(table, undone.change, from, to, is_written);
+        let text = triggered::moved(table, undone.change, from, to, row);
+        row.is_ours |= row.goes;
+        row.looked_at.extend(from.iter().map(|(name, _)| name.clone()));
+        return text;
     }
     let otherwise = raise(undone.change, &table.name, OTHERWISE);
-    let body = format!(
-        "  {update} WHERE {};\n  IF NOT FOUND AND NOT {} THEN\n{otherwise}  END IF;\n",
-        table.one(from),
-        table.exists(to)
-    );
+    // Under another key it may be another row that is there.
+    let is_same = !table.key.is_empty() && table.key_of(from) == table.key_of(to);
+    let unless =
+        if is_same || row.may_be_led { format!(" AND NOT {}", table.exists(to)) } else { String::new() };
+    let body =
+        format!("  {update} WHERE {};\n  IF NOT FOUND{unless} THEN\n{otherwise}  END IF;\n", table.one(from));
     block("", &body)
 }

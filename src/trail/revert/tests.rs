@@ -1,12 +1,12 @@
-use super::statement::{Written, literal};
+use super::statement::{Known, literal};
 use super::*;
 
 fn back(table: &Table, undone: &Undone) -> String {
-    super::statement::back(table, undone, &mut Written::default())
+    super::statement::back(table, undone, &mut Known::default())
 }
 
 fn again(table: &Table, undone: &Undone) -> String {
-    super::statement::again(table, undone, &mut Written::default())
+    super::statement::again(table, undone, &mut Known::default())
 }
 
 fn column(name: &str, type_name: &str) -> Column {
@@ -99,6 +99,10 @@ fn an_update_sets_back_what_changed() {
         ),
         "{text}"
     );
+    // Another row may have the key by now, unless a foreign key gave it to this one.
+    assert!(text.contains("IF NOT FOUND THEN"), "{text}");
+    let mut led = Known { may_be_led: true, ..Known::default() };
+    let text = super::statement::back(&orders(), &updated, &mut led);
     assert!(text.contains("IF NOT FOUND AND NOT EXISTS (SELECT FROM ONLY shop.orders t WHERE"), "{text}");
     assert!(!text.contains("secret"));
 }
@@ -178,11 +182,54 @@ fn triggers_have_their_columns() {
         text.contains("ROW(dbm_now.version)::pg_catalog.record OPERATOR(pg_catalog.*=) ROW(dbm_was.version)"),
         "{text}"
     );
-    // A row that a statement before has written is known by its key.
-    let mut written = Written::default();
-    super::statement::back(&touched(), &updated, &mut written);
-    let text = super::statement::back(&touched(), &updated, &mut written);
-    assert!(!text.contains("NOT ROW(dbm_was.note)"), "{text}");
+    // Each column is looked at once; of a row that is to go all are at once.
+    let other = undone(
+        Done::Updated,
+        &[("id", "1"), ("note", "\"z\""), ("doc", "0")],
+        &[("id", "1"), ("note", "null"), ("doc", "1")],
+    );
+    let found = values(&[("id", "1"), ("note", "\"z\""), ("doc", "1")]);
+    for goes in [false, true] {
+        let mut row = Known { goes, found: found.clone(), ..Known::default() };
+        let text = super::statement::back(&touched(), &updated, &mut row);
+        assert!(
+            text.contains("NOT ROW(dbm_was.note)::pg_catalog.record OPERATOR(pg_catalog.*=) ROW('b'"),
+            "{text}"
+        );
+        let of_doc = "NOT ROW(dbm_was.doc)::pg_catalog.record OPERATOR(pg_catalog.*=) ROW('1'";
+        assert_eq!(text.contains(of_doc), goes, "{text}");
+        let text = super::statement::back(&touched(), &other, &mut row);
+        assert!(!text.contains("NOT ROW(dbm_was.note)"), "{text}");
+        assert_eq!(text.contains(of_doc), !goes, "{text}");
+    }
+    // One that sets nothing has looked at nothing.
+    let nothing = undone(Done::Updated, &[("id", "1"), ("version", "1")], &[("id", "1"), ("version", "2")]);
+    let mut row = Known { goes: true, ..Known::default() };
+    super::statement::back(&touched(), &nothing, &mut row);
+    assert!(!row.is_ours && row.looked_at.is_empty());
+}
+
+#[test]
+fn a_row_of_which_a_part_was_looked_at_does_not_go_by_its_key() {
+    let mut table = touched();
+    table.triggers[0].on_update = false;
+    let inserted = undone(Done::Inserted, &[], &[("id", "1"), ("note", "\"a\""), ("doc", "1")]);
+    let updated = undone(Done::Updated, &[("id", "1"), ("note", "\"a\"")], &[("id", "1"), ("note", "\"b\"")]);
+    let deleted = undone(Done::Deleted, &[("id", "1"), ("note", "\"b\""), ("doc", "1")], &[]);
+    let mut row = Known { goes: true, ..Known::default() };
+    super::statement::back(&table, &updated, &mut row);
+    let text = super::statement::back(&table, &inserted, &mut row);
+    assert!(text.contains("ROW('1'::bigint, 'a'::text, '1'::jsonb)"), "{text}");
+    let mut row = Known { goes: true, ..Known::default() };
+    super::statement::again(&table, &updated, &mut row);
+    let text = super::statement::again(&table, &deleted, &mut row);
+    assert!(text.contains("NOT ROW(dbm_was.doc)"), "{text}");
+    assert!(text.contains("IF NOT FOUND AND EXISTS"), "{text}");
+    // What we have put in ourselves does, if it is still there.
+    let mut row = Known::default();
+    super::statement::again(&table, &inserted, &mut row);
+    let text = super::statement::again(&table, &deleted, &mut row);
+    assert!(!text.contains("dbm_was") && text.contains("IF NOT FOUND AND EXISTS"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! the log knows. Everything else must be what the change made of it, or be what it is to become already, so that nobody's
 //! value is lost; the key must come out as it was said; and what was left to triggers is told in the end.
 
-use super::statement::{OTHERWISE, block, literal, raise, raise_because, value};
+use super::rows::add;
+use super::statement::{Known, OTHERWISE, block, literal, raise, raise_because, still_there, value};
 use super::{Column, Table, Values};
 use crate::text::quote_identifier;
 
@@ -96,17 +97,19 @@ fn refused(table: &Table, change: i64) -> String {
     raise_because(change, &table.name, &format!("{}, dbm_names", literal(&format!("{OTHERWISE}: "))))
 }
 
-/// From one state to the other. `is_written`: by a statement before, so that it is what that made of it.
-pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, is_written: bool) -> String {
+/// From one state to the other. The row is found by its key, and each column looked at by the first statement that touches it:
+/// after that it is what we and triggers have made of it. Of a row that is to go the first statement looks at all.
+pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, row: &Known) -> String {
     let Some(update) = table.update(from, to) else { return block("", "  NULL;\n") };
     let otherwise = raise(change, &table.name, OTHERWISE);
     if table.key.is_empty() {
+        let unless =
+            if row.may_be_led { format!("ELSIF NOT {} THEN", table.exists(to)) } else { "ELSE".to_owned() };
         let body = format!(
             "  {update} WHERE {} RETURNING t.* INTO dbm_now;\n  \
-             IF FOUND THEN\n{}  ELSIF NOT {} THEN\n{otherwise}  END IF;\n",
+             IF FOUND THEN\n{}  {unless}\n{otherwise}  END IF;\n",
             table.one(from),
-            came_out(table, change, to),
-            table.exists(to)
+            came_out(table, change, to)
         );
         return block(DECLARATIONS, &body);
     }
@@ -119,18 +122,25 @@ pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, is_written:
         )
     };
     let mut body = tried(from);
-    // A cascade of another row's may have given it its key already.
-    if table.key_of(from) != table.key_of(to) {
+    if row.may_be_led && table.key_of(from) != table.key_of(to) {
         body.push_str(&format!("  IF NOT FOUND THEN\n{}  END IF;\n", tried(to)));
     }
     body.push_str(&format!("  IF NOT FOUND THEN\n{otherwise}  END IF;\n"));
-    if !is_written {
+    if !row.is_ours {
         let set = table.set(from, to);
-        let lost = plain(table, from).into_iter().map(|(column, text)| {
+        let mut found = from.clone();
+        if row.goes {
+            add(&mut found, &row.found);
+        }
+        found.retain(|(name, _)| !row.looked_at.contains(name));
+        let lost = plain(table, &found).into_iter().map(|(column, text)| {
             let (was, now) = (of_row("dbm_was", column), of_row("dbm_now", column));
             let said = set.iter().find(|(said, _)| said.name == column.name);
             let said = said.map_or_else(|| was.clone(), |(_, text)| value(column, text));
-            let wanted = to.iter().find(|(name, _)| *name == column.name).map(|(_, wanted)| wanted);
+            // Somebody who has made it what it is to become has lost nothing, unless the row goes.
+            let is_harmless = !row.goes || row.may_be_set;
+            let wanted =
+                to.iter().find(|(name, _)| is_harmless && *name == column.name).map(|(_, wanted)| wanted);
             let mut conditions = vec![format!("NOT {}", same(&was, &value(column, text)))];
             if let Some(wanted) = wanted.filter(|wanted| *wanted != text) {
                 conditions.push(format!("NOT {}", same(&was, &value(column, wanted))));
@@ -156,12 +166,14 @@ pub fn removed(table: &Table, change: i64, values: &Values) -> String {
         );
         (condition, quote_identifier(&column.name))
     });
+    let key = table.key_of(values);
     // It may have gone with a row to which it referred.
     let body = format!(
-        "  {} RETURNING t.* INTO dbm_was;\n  IF NOT FOUND THEN\n    RETURN;\n  END IF;\n  BEGIN\n    \
+        "  {} RETURNING t.* INTO dbm_was;\n{}  IF NOT FOUND THEN\n    RETURN;\n  END IF;\n  BEGIN\n    \
          {} RETURNING t.* INTO dbm_now;\n    RAISE EXCEPTION USING ERRCODE = '{TRIED}';\n  \
          EXCEPTION WHEN SQLSTATE '{TRIED}' THEN\n    NULL;\n  END;\n{}",
-        table.delete(&table.key_of(values)),
+        table.delete(&key),
+        still_there(table, change, &key),
         table.insert(values),
         where_any(lost.collect(), &refused(table, change))
     );
