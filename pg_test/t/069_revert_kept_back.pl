@@ -168,6 +168,8 @@ SQL
 	my $plan = $latin->("$path; SELECT dbm.revert_plan($transaction)");
 	$latin->("CALL dbm.apply($plan)");
 	is($latin->('SELECT v, (SELECT count(*) FROM "bücher".diary) FROM noted'), '1|2', 'LATIN1: a trigger finds its table');
+	$latin->(q{CREATE TABLE "bücher"."größe" (id int PRIMARY KEY, "länge" int); SELECT dbm.install_audit_trigger('"bücher"."größe"'); INSERT INTO "bücher"."größe" VALUES (1, 1)});
+	is($latin->(q{SELECT table_name, new FROM dbm.changes('"bücher"."größe"')}), '"bücher"."größe"|{"id": 1, "länge": 1}', 'LATIN1: a table of such a name is watched');
 }
 
 done_testing();

@@ -1,13 +1,22 @@
 //! Queries on our own tables, with the caller's rights.
 
 use std::cell::OnceCell;
+use std::ffi::CString;
 use std::thread::LocalKey;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
 use pgrx::{PgOid, PgSqlErrorCode, Spi};
 
+use super::encoding;
 use super::error::raise;
+
+/// A statement as the server reads it: names in it are in the database's encoding.
+fn for_server(sql: &str) -> CString {
+    CString::new(encoding::to_server(sql).as_ref()).unwrap_or_else(|_| {
+        raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "a statement has a zero byte in it", "", "")
+    })
+}
 
 /// Reads rows without assigning a transaction id, so that it works on a standby.
 pub fn rows<T>(
@@ -17,7 +26,7 @@ pub fn rows<T>(
 ) -> Vec<T> {
     let result = Spi::connect(|client| {
         client
-            .select(sql, None, arguments)?
+            .select(&*for_server(sql), None, arguments)?
             .map(|row| read(&row))
             .collect::<Result<Vec<T>, pgrx::spi::SpiError>>()
     });
@@ -35,7 +44,7 @@ pub fn rows_mutable<T>(
 ) -> Vec<T> {
     let result = Spi::connect_mut(|client| {
         client
-            .update(sql, None, arguments)?
+            .update(&*for_server(sql), None, arguments)?
             .map(|row| read(&row))
             .collect::<Result<Vec<T>, pgrx::spi::SpiError>>()
     });
@@ -47,7 +56,8 @@ pub fn rows_mutable<T>(
 
 /// Writes to our own tables and returns how many rows came back from RETURNING.
 pub fn rows_writing(sql: &str, arguments: &[DatumWithOid<'_>]) -> usize {
-    let result = Spi::connect_mut(|client| client.update(sql, None, arguments).map(|table| table.len()));
+    let result =
+        Spi::connect_mut(|client| client.update(&*for_server(sql), None, arguments).map(|table| table.len()));
     match result {
         Ok(count) => count,
         Err(error) => raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, &error.to_string(), "", ""),
@@ -72,7 +82,7 @@ pub fn rows_of_kept<T>(
     let result = Spi::connect(|client| {
         kept.with(|kept| {
             if kept.get().is_none() {
-                let _ = kept.set(client.prepare(sql, &types_of(arguments))?.keep());
+                let _ = kept.set(client.prepare(&*for_server(sql), &types_of(arguments))?.keep());
             }
             let Some(statement) = kept.get() else { return Ok(Vec::new()) };
             client
@@ -92,7 +102,7 @@ pub fn write_kept(kept: &'static LocalKey<Kept>, sql: &str, arguments: &[DatumWi
     let result = Spi::connect_mut(|client| {
         kept.with(|kept| {
             if kept.get().is_none() {
-                let _ = kept.set(client.prepare_mut(sql, &types_of(arguments))?.keep());
+                let _ = kept.set(client.prepare_mut(&*for_server(sql), &types_of(arguments))?.keep());
             }
             if let Some(statement) = kept.get() {
                 client.update(statement, None, arguments)?;
