@@ -148,7 +148,7 @@ sql(q{UPDATE pt SET v = 'unseen' WHERE id = 1});
 $after = now();
 sql(q{UPDATE pt SET v = 'seen' WHERE id = 11});
 like(said("SELECT count(*) FROM dbm.as_of('pt', '$before')"), qr/WARNING:  not all that was done to public\.pt is in the audit log\nDETAIL:  its triggers are out of force since /, 'one of a partition is missed as well');
-like(said("SELECT dbm.install_audit_trigger('pt')"), qr/WARNING:  audit triggers of public\.pt were found out of force: 00_dbm_audit_row on pt_1: disabled/, 'which is told before it is put back');
+like(said("SELECT dbm.install_audit_trigger('pt')"), qr/WARNING:  audit triggers of public\.pt were found out of force: 00_dbm_audit_row on public\.pt_1: disabled/, 'which is told before it is put back');
 is(sql("SELECT since < '$after' FROM dbm_trail.event WHERE kind = 'missing' ORDER BY event_id DESC LIMIT 1"), 't', 'with the moment');
 is(sql("SELECT count(problem) FROM dbm.audit_triggers() WHERE table_name = 'pt'"), 0, 'and it is');
 
