@@ -57,7 +57,7 @@ fn likely_slip(given: &str) -> usize {
 ///
 /// A name that holds all of what was given counts as one slip: people leave prefixes out.
 fn nearest_first<'a>(given: &str, valid: impl IntoIterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
-    let given = given.to_lowercase();
+    let given: String = given.chars().take(LONGEST).collect::<String>().to_lowercase();
     let rank = |name: &str| {
         let name = name.to_lowercase();
         let edits = distance(&given, &name);
@@ -67,6 +67,9 @@ fn nearest_first<'a>(given: &str, valid: impl IntoIterator<Item = &'a str>) -> V
     ranked.sort_unstable();
     ranked
 }
+
+/// What is longer than this is no name, and is not compared to its end.
+const LONGEST: usize = 200;
 
 /// Levenshtein's distance in characters.
 fn distance(left: &str, right: &str) -> usize {
