@@ -30,7 +30,7 @@ pub struct Probe {
     pub sql: String,
     /// What is asked afterwards in the owner's place, whose answer counts.
     pub then: Option<String>,
-    /// What the owner changes, before and after which it is run: the answers are compared.
+    /// What the owner changes and takes back; it is run before, beside and after: the answers are compared.
     pub around: Option<String>,
     /// What its answer means.
     pub reading: Reading,
@@ -51,7 +51,7 @@ pub enum Reading {
     Untouched(&'static str),
     /// Has to end in a violation of this foreign key; a row is a leak.
     Constrained(&'static str, String),
-    /// What was answered twice, and then after rows of others went, has to be the same.
+    /// What is answered before rows of others go, while they are gone, and when they are back, has to be the same.
     Same(&'static str),
 }
 
@@ -101,10 +101,10 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
         (_, Err((_, message))) => line(Status::Unknown, format!("{role} could not try: {message}")),
         (Reading::NoRow(what) | Reading::Constrained(what, _), Ok(rows)) if !rows.is_empty() => leak(what),
         (Reading::Same(what), Ok(rows)) => match &rows[..] {
-            [first, second, _] if first != second => {
+            [first, _, last] if first != last => {
                 line(Status::Unknown, format!("{role} could not try: it answers something else each time"))
             }
-            [first, _, last] if first != last => leak(what),
+            [first, changed, _] if first != changed => leak(what),
             _ => ok(),
         },
         (Reading::NotTrue(what), Ok(rows)) if rows.first() == Some(&Some("true".to_owned())) => leak(what),

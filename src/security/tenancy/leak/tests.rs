@@ -219,7 +219,7 @@ fn answers_are_read() {
     assert_eq!(status(points(), &row("row")), Status::Leak);
     let answers = |texts: [&str; 3]| Ok(texts.map(|text| Some(text.to_owned())).to_vec());
     assert_eq!(status(Reading::Same("sees"), &answers(["1", "1", "1"])), Status::Ok);
-    assert_eq!(status(Reading::Same("sees"), &answers(["1", "1", "2"])), Status::Leak);
+    assert_eq!(status(Reading::Same("sees"), &answers(["1", "2", "1"])), Status::Leak);
     assert_eq!(status(Reading::Same("sees"), &answers(["1", "2", "2"])), Status::Unknown);
 }
 
