@@ -432,6 +432,17 @@ case(rule => 'event_trigger_unsafe', object => 'watch', severity => 'error',
 case(rule => 'event_trigger_unsafe', object => 'off', severity => 'warning',
 	seed  => "CREATE FUNCTION shop.watch() $event; CREATE EVENT TRIGGER off ON ddl_command_end EXECUTE FUNCTION shop.watch(); ALTER EVENT TRIGGER off DISABLE",
 	clean => 'DROP EVENT TRIGGER off; DROP FUNCTION shop.watch');
+case(rule => 'event_trigger_unsafe', object => 'off', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.watch() $event; CREATE EVENT TRIGGER off ON ddl_command_end EXECUTE FUNCTION shop.watch(); ALTER EVENT TRIGGER off ENABLE REPLICA",
+	clean => 'DROP EVENT TRIGGER off; DROP FUNCTION shop.watch');
+# The trail's own stand under replication, too: what mends them must not weaken them.
+for my $own ('dbmastery_audit_trail', 'dbmastery_audit_trail_drop', 'dbmastery_audit_trail_start')
+{
+	for my $off ([ 'DISABLE', 'error' ], [ 'ENABLE REPLICA', 'error' ], [ 'ENABLE', 'warning' ])
+	{
+		case(rule => 'event_trigger_unsafe', object => $own, severity => $off->[1], seed => "ALTER EVENT TRIGGER $own $off->[0]", clean => "ALTER EVENT TRIGGER $own ENABLE ALWAYS");
+	}
+}
 
 # --- What leaves
 

@@ -194,6 +194,11 @@ my @holes = (
 		REVOKE EXECUTE ON FUNCTION shop.every FROM PUBLIC; GRANT EXECUTE ON FUNCTION shop.every TO caller}, 'DROP FUNCTION shop.every; DROP OWNED BY caller; DROP ROLE caller' ],
 	# By way of a view.
 	[ 'function', q{CREATE FUNCTION shop.every() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM shop.large_orders); END'}, 'DROP FUNCTION shop.every' ],
+	# Open to one tenant, or to one's rows alone.
+	[ 'insert', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint OR tenant_id = 42)',
+		'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint)' ],
+	[ 'read', q{ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint OR dbm.current_tenant() = '77')},
+		'ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint)' ],
 	[ 'insert policy', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (true)', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint)' ],
 );
 for my $hole (@holes)
@@ -227,6 +232,13 @@ $node->safe_psql('quiet', 'ALTER TABLE shop.notes DISABLE TRIGGER ALL');
 is(leaks($node, 'quiet', 'shop.notes'), 'foreign_key', 'and what would let it point elsewhere is found');
 $node->safe_psql('quiet', 'ALTER TABLE shop.notes ENABLE TRIGGER ALL');
 $node->safe_psql('quiet', 'ALTER TABLE shop.notes DROP CONSTRAINT notes_id_check');
+
+# What no row and no tenant of today shows is told all the same.
+$node->safe_psql('quiet', 'ALTER TABLE shop.orders ADD COLUMN shared boolean; ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint OR shared)');
+is(leaks($node, 'quiet', 'shop.orders'), '', 'a policy that says more does not leak yet');
+like($node->safe_psql('quiet', q{SELECT status || ': ' || detail FROM dbm.tenant_leak_test('{shop.orders}') WHERE check_name = 'policy'}),
+	qr/^weak: policy tenant_isolation says something else than that a row is the tenant's/, 'and could');
+$node->safe_psql('quiet', 'ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint); ALTER TABLE shop.orders DROP COLUMN shared');
 
 # What changes by itself, or takes long, is no leak. Between the answers that are compared somebody may have written, here a sequence.
 for my $case ([ "nextval('shop.moments') < 3", 'ok', qr/tried, and nothing came through$/, 'what somebody else changed meanwhile' ],

@@ -270,6 +270,22 @@ fn what_was_written_is_looked_for() {
 }
 
 #[test]
+fn whom_a_policy_names_is_tried() {
+    let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
+    let mut table = tight();
+    table.policies[0].check =
+        Some("((tenant_id = dbm.current_tenant(NULL::bigint)) OR (tenant_id = ANY (ARRAY[(42)::bigint, 1])) OR (note = 'x'::text))".to_owned());
+    let probes = probes(&table, "tenant_id", &pair, &app());
+    let named: Vec<&Probe> = probes.iter().filter(|probe| format!("{probe:?}").contains("'42'")).collect();
+    let [insert, read] = named[..] else { panic!("{named:?}") };
+    assert_eq!((insert.tenant.as_str(), read.tenant.as_str()), ("1", "42"));
+    assert!(insert.then.as_ref().unwrap().ends_with(
+        "x.tenant_id OPERATOR(pg_catalog.=) '42'::bigint AND x.id::pg_catalog.text OPERATOR(pg_catalog.=) ('-1000003'::bigint)::pg_catalog.text))::pg_catalog.text"
+    ));
+    assert_eq!(found(&table, &app(), Status::Weak), ["policy"]);
+}
+
+#[test]
 fn what_is_written_without_reading_is_tried_too() {
     let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
     let statement = |updates: &[&str]| {
