@@ -53,7 +53,7 @@ impl Phase {
 }
 
 /// How a step is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Runs {
     /// All its statements in one transaction, under lock_timeout.
     InTransaction,
@@ -84,7 +84,7 @@ impl Runs {
 /// Every name that we wrote is qualified and quoted. What was taken over from the caller's words, the expression of a
 /// CHECK or a default, is looked up in [`Plan::search_path`], which is in force while a step, its undo and its verify
 /// are run, unless the step has one of its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
     /// Its phase.
     pub phase: Phase,

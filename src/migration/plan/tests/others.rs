@@ -7,7 +7,7 @@ use crate::catalog::ddl::{
     DropObject, DroppedKind, Kind, ReindexScope, Renamed, SameName, Touched, WrittenTable,
 };
 
-fn dropped(kind: DroppedKind, name: &str) -> DropObject {
+pub fn dropped(kind: DroppedKind, name: &str) -> DropObject {
     DropObject {
         kind,
         name: name.to_owned(),
