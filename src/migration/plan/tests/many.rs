@@ -165,6 +165,17 @@ fn objects_dropped_together() {
 }
 
 #[test]
+fn objects_granted_together() {
+    let plan = grows_with_the_parts("GRANT", |count| {
+        let table = table();
+        let names: Vec<String> = (0..count).map(|place| format!("v{place}")).collect();
+        let actions = names.iter().map(|_| action(&table, Kind::Other, ""));
+        (other(&format!("GRANT SELECT ON {} TO a", names.join(", ")), actions.collect()), table)
+    });
+    assert_eq!(plan.steps.len(), 1);
+}
+
+#[test]
 fn a_key_over_thousands_of_partitions() {
     for text in ["ADD UNIQUE (id)", "ADD PRIMARY KEY (id)"] {
         let plan = grows_with_the_parts(text, |count| {
