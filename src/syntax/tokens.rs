@@ -119,7 +119,7 @@ fn next(text: &str, first: char) -> (Kind, usize) {
         return (Kind::Comment, text.find('\n').unwrap_or(text.len()));
     }
     if text.starts_with("/*") {
-        return (Kind::Comment, end_of_comment(text));
+        return (Kind::Comment, end_of_comment(text.as_bytes()));
     }
     match first {
         '\'' => (Kind::Text, end_of_string(text, 1, '\'', false)),
@@ -141,8 +141,8 @@ fn is_letter(character: char) -> bool {
     character.is_ascii_alphabetic() || character == '_' || !character.is_ascii()
 }
 
-fn end_of_comment(text: &str) -> usize {
-    let bytes = text.as_bytes();
+/// The end of the comment with which a text begins, which may hold others.
+pub fn end_of_comment(bytes: &[u8]) -> usize {
     let (mut depth, mut position) = (0_usize, 0);
     while position + 1 < bytes.len() {
         match &bytes[position..position + 2] {
@@ -158,7 +158,7 @@ fn end_of_comment(text: &str) -> usize {
             return position;
         }
     }
-    text.len()
+    bytes.len()
 }
 
 /// The end of what `quote` opened before `from`; a doubled quote stands for itself, and in E'' so does what follows a

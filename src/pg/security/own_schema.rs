@@ -15,7 +15,8 @@ const LOOK: &str = include_str!("own_schema.sql");
 pub fn read() -> OwnSchema {
     let found = with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], || {
         rows(LOOK, &[], |row| {
-            let text = |place| Ok(row.get::<Text>(place)?.map(Text::into_string).unwrap_or_default());
+            let text =
+                |place| row.get::<Text>(place).map(|text| text.map(Text::into_string).unwrap_or_default());
             Ok(OwnSchema {
                 owner: text(1)?,
                 is_of_superuser: row.get::<bool>(2)?.unwrap_or(false),
@@ -26,6 +27,6 @@ pub fn read() -> OwnSchema {
         })
     });
     found.into_iter().next().unwrap_or_else(|| {
-        raise(PgSqlErrorCode::ERRCODE_UNDEFINED_SCHEMA, "schema \"dbm\" does not exist", "", "")
+        raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "schema \"dbm\" does not exist", "", "")
     })
 }

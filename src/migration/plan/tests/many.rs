@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use super::super::sample::{action, alteration, around, column, other, statement, table};
-use super::others::dropped;
 use super::{check, constraint, set_not_null};
 use crate::catalog::ddl::{
     Action, AddColumn, Alteration, ColumnDefinition, ColumnShape, ConstraintType, DropColumn, DropObject,
@@ -154,7 +153,7 @@ fn objects_dropped_together() {
             let table = table();
             let names: Vec<String> = (0..count).map(|place| format!("v{place}")).collect();
             let actions = names.iter().map(|name| {
-                let facts = DropObject { is_there, ..dropped(DroppedKind::View, name) };
+                let facts = DropObject { is_there, ..DropObject::new(DroppedKind::View, name) };
                 action(&table, Kind::Drop(facts), "")
             });
             let text = format!("DROP VIEW {if_exists}{}", names.join(", "));
