@@ -91,7 +91,7 @@ is($node->safe_psql("d$number", q{SELECT count(*) FROM pg_proc WHERE proname ~ '
 	$plan = $node->safe_psql($bare, $change);
 	$node->safe_psql($bare, 'DROP EXTENSION plpgsql');
 	($status, $out, $error) = $node->psql($bare, "CALL dbm.apply($plan)");
-	like($error, qr/language "plpgsql" does not exist.*HINT:  Use CREATE EXTENSION to load the language/s, 'one that lost it stops, and says what to do');
+	like($error, qr/language "plpgsql" does not exist.*Use CREATE EXTENSION to load the language/s, 'one that lost it stops, and says what to do');
 	$node->safe_psql($bare, 'CREATE EXTENSION plpgsql');
 	$node->safe_psql($bare, "CALL dbm.undo($plan)");
 	is($node->safe_psql($bare, "SELECT status FROM dbm.plan_status($plan)"), 'undone', 'and can be taken back, or go on, with it');

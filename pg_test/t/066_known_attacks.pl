@@ -328,7 +328,20 @@ subtest 'CVE-2026-2361: a temporary view, or one that stays' => sub {
 		CREATE TABLE evil.ruled (id int PRIMARY KEY); CREATE RULE struck AS ON INSERT TO evil.ruled DO ALSO SELECT evil.strike('rule')});
 	sql("SELECT * FROM $schema.lure");
 	control('who counts the rows of whatever there is');
-	read_each($_, {}, readings(relation => $_, column => 'id', plain => 'id')) for "$schema.lure", 'evil.lasting', 'evil.kept', 'evil.ruled';
+	sql(q{SELECT dbm.install_audit_trigger('evil.ruled')});
+	mallory('INSERT INTO evil.ruled VALUES (1)');
+	gains_nothing('a superuser puts it under the trail');
+	# None of them is a table, and only one can have an index.
+	my %unwatched = ('dbm.rows_as_of(' => qr/the first argument is no row of a table/, map { $_ => qr/does not exist|is not a table/ } q{dbm.changes('}, 'dbm.as_of(', 'dbm.row_history(');
+	my %no_table = (%unwatched, 'dbm.row_versioning_plan(' => qr/is not a table/, 'dbm.soft_delete_plan(' => qr/is not a plain table/,
+		'dbm.tenancy_plan(' => qr/is not a table/, 'dbm.partition_convert_plan(' => qr/is a view/);
+	my %view = (%no_table, map { $_ => qr/is a view, which cannot have an index/ } 'dbm.index_type_for(', 'dbm.what_if(', 'dbm.what_if_explain(');
+	for my $case ([ "$schema.lure", \%view ], [ 'evil.lasting', \%view ], [ 'evil.kept', { %no_table, 'ALTER COLUMN' => qr/is no ordinary table/ } ],
+		[ 'evil.ruled', { 'dbm.partition_convert_plan(' => qr/is under the audit trail/, q{'2001-01-01')} => qr/was not watched at 2001-01-01/ } ])
+	{
+		my ($relation, $refused) = @$case;
+		read_each($relation, $refused, readings(relation => $relation, column => 'id', plain => 'id'));
+	}
 	$session->quit;
 	mallory('DROP VIEW evil.lasting; DROP MATERIALIZED VIEW evil.kept; DROP TABLE evil.ruled');
 	gained();
@@ -365,7 +378,11 @@ SQL
 	sql(q{SELECT count(*) FROM evil.typed t WHERE t.mood::text = 'sad' AND evil.same(1, 'predicate') = 1});
 	control('who casts what stands in a column');
 	sql('SELECT count(*) FROM dbm.seal_audit_log()');
-	read_each('evil.typed', {}, readings(relation => 'evil.typed', column => 'id', plain => 'id'));
+	read_each('evil.typed', {
+			q{'2001-01-01')} => qr/was not watched at 2001-01-01/,
+			'ALTER COLUMN' => qr/policy struck on evil\.typed stands on id/,
+			'dbm.partition_convert_plan(' => qr/column id of evil\.typed cannot be cut into ranges: it is of type evil\.number/
+		}, readings(relation => 'evil.typed', column => 'id', plain => 'id'));
 	# The constants of an index's predicate are computed by whoever has a query on the table planned, by EXPLAIN as by dbm.advise();
 	# so whoever names no table of hers may not come by them.
 	mallory(q{CREATE INDEX typed_part ON evil.typed (id) WHERE evil.same(1, 'predicate') = 1});

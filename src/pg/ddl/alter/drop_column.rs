@@ -31,7 +31,7 @@ pub unsafe fn facts(
     facts.type_name = known.type_name();
     facts.dependents = dependents::of_column(subject.oid, known.number, subject.entries());
     if let Some(table) = subject.touched.as_ref() {
-        for function in subject.uses.functions(&table.name, &known.name) {
+        for function in subject.uses.functions(&known.name) {
             if !facts.dependents.iter().any(|dependent| dependent.name == function.name) {
                 facts.dependents.push(function);
             }

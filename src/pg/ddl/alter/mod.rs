@@ -39,7 +39,7 @@ pub struct Subject {
     oid: pg_sys::Oid,
     touched: Option<Touched>,
     /// Who names it in a text; asked once for all columns that go.
-    uses: uses::OfTable,
+    uses: uses::Uses,
     /// What depends on it, likewise.
     entries: OnceCell<Vec<Entry>>,
 }
@@ -125,8 +125,12 @@ pub unsafe fn actions(statement: *mut pg_sys::AlterTableStmt, text: &str) -> Vec
         }
     };
     let oid = whole.as_ref().and(found).unwrap_or(pg_sys::InvalidOid);
-    let subject =
-        Subject { oid, touched: whole.clone(), uses: uses::OfTable::default(), entries: OnceCell::new() };
+    let subject = Subject {
+        oid,
+        touched: whole.clone(),
+        uses: whole.as_ref().map(|table| uses::Uses::with(&table.name)).unwrap_or_default(),
+        entries: OnceCell::new(),
+    };
     // SAFETY: as above.
     let goes_down = is_whole && commands.iter().any(|&command| unsafe { recurses((*command).subtype) });
     let own_blockers = own_blockers(whole.as_ref(), mode, goes_down);

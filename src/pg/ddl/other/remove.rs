@@ -8,7 +8,9 @@ use super::names::{Named, find_type, pointers, quoted, range_variable, strings, 
 use super::whole::table_of;
 use super::{also_locks, also_locks_below, constraint, dependents, function, remove_whole, uses};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, DropObject, DroppedKind, Kind, MOST_LOCKS_NAMED, Touched, TouchedKind};
+use crate::catalog::ddl::{
+    Action, Dependent, DropObject, DroppedKind, Kind, MOST_LOCKS_NAMED, RecentUse, Touched, TouchedKind,
+};
 use crate::pg::ddl::alter::default_partition;
 use crate::pg::ddl::{cache, touched};
 use crate::pg::facts::stop_if_cancelled;
@@ -54,10 +56,14 @@ pub unsafe fn actions(statement: *mut pg_sys::DropStmt) -> Vec<Action> {
     }
 }
 
+/// So many names are looked for faster one by one.
+const FEW: usize = 3;
+
 /// What is looked up once for all relations that a statement drops.
 struct Shared {
     together: Together,
-    counted: uses::Counted,
+    /// Where there are several; a single name is looked for without further ado.
+    uses: Option<uses::Uses>,
 }
 
 impl Shared {
@@ -65,14 +71,25 @@ impl Shared {
     /// The node must live through the call.
     unsafe fn of(statement: *const pg_sys::DropStmt) -> Self {
         // SAFETY: as the caller vouches.
-        let relations = unsafe {
-            pointers::<pg_sys::List>((*statement).objects)
-                .into_iter()
-                .filter_map(|names| touched::find(range_variable(names, false)?))
-        };
-        Self {
-            together: Together::of(pg_sys::RelationRelationId, relations),
-            counted: uses::Counted::default(),
+        let names = unsafe { pointers::<pg_sys::List>((*statement).objects) };
+        let uses = (names.len() > FEW).then(uses::Uses::default);
+        // SAFETY: as the caller vouches.
+        let relations =
+            names.into_iter().filter_map(|names| unsafe { touched::find(range_variable(names, false)?) });
+        Self { together: Together::of(pg_sys::RelationRelationId, relations), uses }
+    }
+
+    fn functions(&self, relation: &Touched) -> Vec<Dependent> {
+        match &self.uses {
+            Some(uses) => uses.functions(&relation.name),
+            None => uses::functions(&[&relation.name]),
+        }
+    }
+
+    fn recent(&self, relation: &Touched) -> Vec<RecentUse> {
+        match &self.uses {
+            Some(uses) => uses.recent(relation, &relation.name),
+            None => uses::recent(Some(relation), &[&relation.name]),
         }
     }
 }
@@ -149,8 +166,8 @@ unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List,
         let closure = dependents::of(pg_sys::RelationRelationId, oid, &shared.together);
         object.dependents = closure.named;
         if asked != DroppedKind::Sequence && !relation.is_private() {
-            object.dependents.extend(uses::functions(&[&relation.name]));
-            object.recent_uses = shared.counted.recent(Some(&relation), &[&relation.name]);
+            object.dependents.extend(shared.functions(&relation));
+            object.recent_uses = shared.recent(&relation);
         }
         let referenced = if asked == DroppedKind::Table { references_of(oid) } else { Vec::new() };
         object.referenced = referenced.iter().filter_map(|&table| qualified(table)).collect();

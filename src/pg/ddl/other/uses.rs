@@ -9,7 +9,7 @@ use crate::catalog::workload::WorkloadQuery;
 use crate::pg::ddl::other::dependents::identity;
 use crate::pg::scan::CatalogScan;
 use crate::pg::workload::workload;
-use crate::syntax::mention::mentions;
+use crate::syntax::mention::{Searched, mentions};
 
 /// So many functions are looked into, and so many bytes of them.
 const MOST_FUNCTIONS: usize = 5000;
@@ -68,69 +68,81 @@ fn described(functions: Vec<pg_sys::Oid>) -> Vec<Dependent> {
     functions.into_iter().filter_map(describe).collect()
 }
 
-/// The functions and the counted statements that name a table, read once for all of its columns.
+/// The functions and the counted statements, read once for many names that are looked for in them.
 #[derive(Default)]
-pub struct OfTable {
-    functions: OnceCell<Vec<(pg_sys::Oid, String)>>,
-    counted: Counted,
+pub struct Uses {
+    functions: OnceCell<Vec<(pg_sys::Oid, Searched)>>,
+    counted: OnceCell<Vec<(RecentUse, Searched)>>,
+    /// Only those that have this word.
+    with: Option<String>,
 }
 
-impl OfTable {
-    /// Those of the functions that name the column, too.
-    pub fn functions(&self, table: &str, column: &str) -> Vec<Dependent> {
+impl Uses {
+    /// Of what belongs to the object of that name.
+    pub fn with(word: &str) -> Self {
+        Self { with: Some(word.to_owned()), ..Self::default() }
+    }
+
+    fn is_asked(&self, text: &str) -> bool {
+        self.with.as_deref().is_none_or(|word| mentions(text, word))
+    }
+
+    /// As [`functions`].
+    pub fn functions(&self, word: &str) -> Vec<Dependent> {
         let functions = self.functions.get_or_init(|| {
             let mut found = Vec::new();
             each_text(|oid, text| {
-                if mentions(text, table) {
-                    found.push((oid, text.to_owned()));
+                if self.is_asked(text) {
+                    found.push((oid, Searched::new(text.to_owned())));
                 }
                 true
             });
             found
         });
-        let found = functions.iter().filter(|(_, text)| mentions(text, column)).map(|&(oid, _)| oid);
+        let found = functions.iter().filter(|(_, text)| text.mentions(word)).map(|&(oid, _)| oid);
         described(found.take(MOST_NAMED).collect())
     }
 
-    /// Those of the counted statements that name the column, too.
-    pub fn recent(&self, table: &Touched, column: &str) -> Vec<RecentUse> {
-        self.counted.recent(Some(table), &[&table.name, column])
+    /// As [`recent`].
+    pub fn recent(&self, target: &Touched, word: &str) -> Vec<RecentUse> {
+        if !may_be_used(Some(target)) {
+            return Vec::new();
+        }
+        let counted = self.counted.get_or_init(|| {
+            let asked = counted().into_iter().filter(|query| self.is_asked(&query.text));
+            asked.map(|query| (shown(&query), Searched::new(query.text))).collect()
+        });
+        let found = counted.iter().filter(|(_, text)| text.mentions(word)).map(|(shown, _)| shown.clone());
+        found.take(MOST_USES).collect()
     }
 }
 
 /// Counted statements that have all of these words, if anybody but this session can use the relation at all; most
 /// time first.
 pub fn recent(target: Option<&Touched>, words: &[&str]) -> Vec<RecentUse> {
-    Counted::default().recent(target, words)
+    if !may_be_used(target) {
+        return Vec::new();
+    }
+    let counted = counted();
+    let found = counted.iter().filter(|query| words.iter().all(|word| mentions(&query.text, word)));
+    found.take(MOST_USES).map(shown).collect()
 }
 
-/// The counted statements, read when they are first asked for.
-#[derive(Default)]
-pub struct Counted(OnceCell<Vec<WorkloadQuery>>);
+/// Whether anybody but this session can use the relation, and it can be told who did.
+fn may_be_used(target: Option<&Touched>) -> bool {
+    // Reading what others counted needs a snapshot, which not every statement has.
+    // SAFETY: reads a variable of this backend.
+    let has_snapshot = unsafe { pg_sys::ActiveSnapshotSet() };
+    has_snapshot && target.is_some_and(|target| !target.is_private() && !target.is_empty)
+}
 
-impl Counted {
-    /// As [`recent`].
-    pub fn recent(&self, target: Option<&Touched>, words: &[&str]) -> Vec<RecentUse> {
-        // Reading what others counted needs a snapshot, which not every statement has.
-        // SAFETY: reads a variable of this backend.
-        let has_snapshot = unsafe { pg_sys::ActiveSnapshotSet() };
-        if target.is_none_or(|target| target.is_private() || target.is_empty) || !has_snapshot {
-            return Vec::new();
-        }
-        let counted = self.0.get_or_init(|| {
-            ["capture", "pg_stat_statements"]
-                .into_iter()
-                .find_map(|source| workload(source).ok().filter(|queries| !queries.is_empty()))
-                .unwrap_or_default()
-        });
-        counted
-            .iter()
-            .filter(|query| words.iter().all(|word| mentions(&query.text, word)))
-            .take(MOST_USES)
-            .map(|query| RecentUse {
-                query: query.text.chars().take(MOST_CHARACTERS).collect(),
-                calls: query.calls as i64,
-            })
-            .collect()
-    }
+fn counted() -> Vec<WorkloadQuery> {
+    ["capture", "pg_stat_statements"]
+        .into_iter()
+        .find_map(|source| workload(source).ok().filter(|queries| !queries.is_empty()))
+        .unwrap_or_default()
+}
+
+fn shown(query: &WorkloadQuery) -> RecentUse {
+    RecentUse { query: query.text.chars().take(MOST_CHARACTERS).collect(), calls: query.calls as i64 }
 }
