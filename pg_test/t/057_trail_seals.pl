@@ -13,22 +13,10 @@ use PostgreSQL::Test::Utils;
 use Seals qw(digest_of_seal hash_of_event);
 use Session;
 use Test::More;
+use Trail qw(found sql start tampered);
 
-my $node = PostgreSQL::Test::Cluster->new('seals');
-$node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nmax_prepared_transactions = 2\nrestart_after_crash = on");
-$node->start;
-
-sub sql { return $node->safe_psql('postgres', @_) }
-sub found { my ($digests) = @_; return sql('SELECT string_agg(concat_ws(\'|\', problem, log_table, id), \',\' ORDER BY log_table, id) FROM dbm.verify_audit_log(' . ($digests // '') . ')') }
+my $node = start('seals', "max_prepared_transactions = 2\nrestart_after_crash = on");
 sub seal { return sql('SELECT coalesce(sum(changes), -1) FROM dbm.seal_audit_log()') }
-
-# What a superuser does to the log behind its back, looked at, and undone.
-sub tampered
-{
-	my ($statements, $digests) = @_;
-	return sql("BEGIN; SET LOCAL session_replication_role = replica; $statements; SELECT coalesce(string_agg(concat_ws('|', problem, log_table, id), ',' ORDER BY log_table, id), '') FROM dbm.verify_audit_log(" . ($digests // '') . '); ROLLBACK');
-}
 
 sql(<<'SQL');
 CREATE EXTENSION dbmastery;

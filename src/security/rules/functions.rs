@@ -412,16 +412,11 @@ fn leakproof(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Role;
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::security::Language;
 
     fn sample(edit: impl FnOnce(&mut Function)) -> Sample {
-        let mut sample = Sample::new();
-        for (oid, name, is_superuser) in [(10, "postgres", true), (20_000, "app", false)] {
-            let role = Role { oid, name: name.into(), logs_in: true, is_superuser, ..Role::default() };
-            sample.snapshot.roles.push(role);
-        }
+        let mut sample = Sample::with_roles(&[(20_000, "app")]);
         for (oid, name, is_trusted) in [(13, "c", false), (14, "sql", true), (15, "plpython3u", false)] {
             sample.snapshot.security.languages.insert(oid, Language { name: name.into(), is_trusted });
         }
