@@ -12,6 +12,7 @@ use crate::pg::error::raise;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::Column;
 use crate::trail::read::document::{NULL, input, object};
+use crate::trail::read::holders::Presence;
 use crate::trail::read::lineage::{ColumnId, LIVE, Lineage, Logged, Names};
 use crate::trail::read::rewind::{Barred, Replay, Rewind};
 use crate::trail::read::row::{Row, key_columns, literal};
@@ -184,8 +185,14 @@ impl Way<'_> {
         key
     }
 
-    /// From now back; `None` where TRUNCATE bars the way.
-    fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
+    /// The shapes of tables that were partitions then, or of the table itself: those that still are, or those that are gone.
+    fn shapes_of(&self, presence: Presence) -> Vec<i32> {
+        let is_such = |shape: &i32| self.lineage.presence(*shape, self.at) == presence;
+        self.shapes.iter().copied().filter(is_such).collect()
+    }
+
+    /// Takes back the changes of these shapes since then.
+    fn rewind(&self, shapes: &[i32]) -> Result<Rewind, Barred> {
         let mut rewind = Rewind::new(self.lineage, self.key());
         let sql = format!(
             "SELECT {} FROM {CHANGES}
@@ -194,13 +201,33 @@ impl Way<'_> {
             change_columns(),
             moment(2)
         );
-        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string())]) {
-            match rewind.undo(&change) {
-                Ok(()) => {}
-                Err(Barred::Truncate(_)) => return None,
-                Err(barred) => bar(&self.name(), barred),
-            }
+        for change in cursor(self.book, &sql, &[list(shapes), Some(self.at.to_string())]) {
+            rewind.undo(&change)?;
         }
+        Ok(rewind)
+    }
+
+    /// The rows of partitions that are gone: what the log saw coming, and what left them before they went. They are in no table
+    /// of which changes could be taken back, and another may have got their keys.
+    fn gone(&self) -> Vec<Row> {
+        let gone = self.shapes_of(Presence::Ended);
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        let replay = self.forward_of(&gone).unwrap_or_else(|barred| bar(&self.name(), barred));
+        let left = self.rewind(&gone).map_or_else(|_| Vec::new(), |mut rewind| rewind.finish());
+        let mut rows: Vec<Row> = left.into_iter().filter(|row| replay.row_like(row).is_none()).collect();
+        rows.extend(replay.into_rows());
+        rows
+    }
+
+    /// From now back; `None` where TRUNCATE bars the way.
+    fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
+        let mut rewind = match self.rewind(&self.shapes_of(Presence::Lasting)) {
+            Ok(rewind) => rewind,
+            Err(Barred::Truncate(_)) => return None,
+            Err(barred) => bar(&self.name(), barred),
+        };
         let live = self.lineage.names(LIVE)?;
         let seen = self.subject.seen_columns(LIVE);
         let mut columns: Vec<&Column> = Vec::new();
@@ -240,9 +267,15 @@ impl Way<'_> {
             })
             .flatten();
         let width = self.lineage.width;
-        let restored = rewind.finish();
+        let mut restored = rewind.finish();
+        restored.extend(self.gone());
         let table = self.name();
-        let mut rest = Some(self.subject.table.read(&columns));
+        // Whoever may read some columns only may not ask in which partition a row is.
+        let without = match self.subject.visible {
+            Visible::Columns(_) => Vec::new(),
+            _ => self.lineage.came_after(self.at),
+        };
+        let mut rest = Some(self.subject.table.read(&columns, &without));
         let mut restored = restored.into_iter();
         let rows = std::iter::from_fn(move || {
             let mut found = None;
@@ -279,6 +312,11 @@ impl Way<'_> {
 
     /// From the last TRUNCATE by then, or from the beginning, up to that moment.
     fn forward_quietly(&self) -> Result<Replay, Barred> {
+        self.forward_of(self.shapes)
+    }
+
+    /// The same, of these shapes and of the table as a whole.
+    fn forward_of(&self, shapes: &[i32]) -> Result<Replay, Barred> {
         let mut replay = Replay::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
@@ -295,11 +333,16 @@ impl Way<'_> {
             moment(2)
         );
         let whole = self.shapes.iter().filter(|&&shape| self.lineage.is_whole_table(shape));
-        let arguments =
-            [list(self.shapes), Some(self.at.to_string()), list(whole), Some(self.from.to_string())];
+        let arguments = [
+            list(shapes.iter().chain(whole.clone())),
+            Some(self.at.to_string()),
+            list(whole),
+            Some(self.from.to_string()),
+        ];
         for change in cursor(self.book, &sql, &arguments) {
             replay.apply(&change)?;
         }
+        replay.end(self.at);
         Ok(replay)
     }
 
