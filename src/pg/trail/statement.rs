@@ -162,7 +162,9 @@ impl Ddl {
                 | Command::AT_DisableTrigUser => self.may_silence = true,
                 Command::AT_AttachPartition
                 | Command::AT_DetachPartition
-                | Command::AT_DetachPartitionFinalize => {
+                | Command::AT_DetachPartitionFinalize
+                    if statement.objtype == Object::OBJECT_TABLE =>
+                {
                     let comes = kind == Command::AT_AttachPartition;
                     self.attaches |= comes;
                     self.detaches |= !comes;

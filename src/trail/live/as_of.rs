@@ -153,6 +153,16 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
     Then { names, rows: Box::new(rows) }
 }
 
+/// Rows of partitions that have gone.
+struct Gone {
+    /// Those that the log saw coming.
+    seen: Replay,
+    /// Others.
+    left: Vec<Row>,
+    /// Whether no other row of the table can have the key of one of them.
+    is_unique: bool,
+}
+
 struct Way<'a> {
     book: &'a Book,
     subject: &'a Subject,
@@ -207,23 +217,38 @@ impl Way<'_> {
         Ok(rewind)
     }
 
-    /// The rows of partitions that are gone: what the log saw coming, and what left them before they went. They are in no table
-    /// of which changes could be taken back, and another may have got their keys.
-    fn gone(&self) -> Vec<Row> {
-        let gone = self.shapes_of(Presence::Ended);
-        if gone.is_empty() {
-            return Vec::new();
+    /// The rows of partitions that have gone since: what the log saw coming, and of those that did not come again what left
+    /// them before they went. What became of rows while they were away no change tells, and another may have got their keys.
+    fn gone(&self) -> Option<Gone> {
+        let is_unique = self.lineage.names(LIVE).is_some_and(|live| !live.is_whole_row);
+        let went = |&shape: &i32| match self.lineage.presence(shape, self.at) {
+            Presence::Ended => true,
+            Presence::Lasting => is_unique && self.lineage.went_since(shape, self.at),
+            Presence::Absent => false,
+        };
+        let shapes: Vec<i32> = self.shapes.iter().copied().filter(went).collect();
+        if shapes.is_empty() {
+            return None;
         }
-        let replay = self.forward_of(&gone).unwrap_or_else(|barred| bar(&self.name(), barred));
-        let left = self.rewind(&gone).map_or_else(|_| Vec::new(), |mut rewind| rewind.finish());
-        let mut rows: Vec<Row> = left.into_iter().filter(|row| replay.row_like(row).is_none()).collect();
-        rows.extend(replay.into_rows());
-        rows
+        let seen = self.forward_of(&shapes).unwrap_or_else(|barred| bar(&self.name(), barred));
+        let ended = self.rewind(&self.shapes_of(Presence::Ended));
+        let mut left = ended.map_or_else(|_| Vec::new(), |mut rewind| rewind.finish());
+        left.retain(|row| seen.row_like(row).is_none());
+        Some(Gone { seen, left, is_unique })
     }
 
     /// From now back; `None` where TRUNCATE bars the way.
     fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
-        let mut rewind = match self.rewind(&self.shapes_of(Presence::Lasting)) {
+        // Whoever may read some columns only may not ask in which partition a row is: rows that came with one since are told as
+        // they were before the first change of them.
+        let is_told_apart = !matches!(self.subject.visible, Visible::Columns(_));
+        let is_followed = |&shape: &i32| match self.lineage.presence(shape, self.at) {
+            Presence::Lasting => true,
+            Presence::Absent => !is_told_apart && self.lineage.is_live(shape),
+            Presence::Ended => false,
+        };
+        let followed: Vec<i32> = self.shapes.iter().copied().filter(is_followed).collect();
+        let mut rewind = match self.rewind(&followed) {
             Ok(rewind) => rewind,
             Err(Barred::Truncate(_)) => return None,
             Err(barred) => bar(&self.name(), barred),
@@ -267,16 +292,12 @@ impl Way<'_> {
             })
             .flatten();
         let width = self.lineage.width;
-        let mut restored = rewind.finish();
-        restored.extend(self.gone());
+        let mut restored = rewind.finish().into_iter();
+        let mut gone = self.gone();
+        let mut of_gone = Vec::new().into_iter();
         let table = self.name();
-        // Whoever may read some columns only may not ask in which partition a row is.
-        let without = match self.subject.visible {
-            Visible::Columns(_) => Vec::new(),
-            _ => self.lineage.came_after(self.at),
-        };
+        let without = if is_told_apart { self.lineage.came_after(self.at) } else { Vec::new() };
         let mut rest = Some(self.subject.table.read(&columns, &without));
-        let mut restored = restored.into_iter();
         let rows = std::iter::from_fn(move || {
             let mut found = None;
             while let Some(cursor) = &mut rest {
@@ -301,12 +322,21 @@ impl Way<'_> {
                     break;
                 }
             }
-            let mut row = found.or_else(|| restored.next())?;
+            let Some(mut row) = found.or_else(|| restored.next()) else {
+                if let Some(Gone { seen, left, .. }) = gone.take() {
+                    of_gone = [seen.into_rows(), left].concat().into_iter();
+                }
+                return of_gone.next().map(Some);
+            };
+            if gone.as_ref().is_some_and(|gone| gone.is_unique && gone.seen.row_like(&row).is_some()) {
+                return Some(None);
+            }
             if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row_like(&row)) {
                 row.complete(known);
             }
-            Some(row)
+            Some(Some(row))
         });
+        let rows = rows.flatten();
         Some(Box::new(rows))
     }
 

@@ -380,8 +380,11 @@ fn keep_triggers(condition: &str, when: When) {
 /// A watched table is a partition of a watched one, which keeps its changes from now on.
 pub fn hand_over(watched: &Watched) {
     drop_triggers(watched.relid);
-    for statement in create_on_partition(&facts::table(watched.relid).quoted()) {
-        run(&statement);
+    for table in std::iter::once(facts::table(watched.relid).quoted()).chain(facts::partitions(watched.relid))
+    {
+        for statement in create_on_partition(&table) {
+            run(&statement);
+        }
     }
     query::write(
         "UPDATE dbm_trail.relation SET removed_at = pg_catalog.clock_timestamp() WHERE relation_id = $1",

@@ -107,7 +107,7 @@ impl Passages {
     }
 
     fn of<'a>(&'a self, holder: &'a Holder) -> impl Iterator<Item = &'a Passage> {
-        self.passages.iter().filter(|passage| (passage.home.as_str(), passage.relid) == holder.origin())
+        self.passages.iter().filter(|passage| passage.relid == holder.relid && passage.home == holder.home)
     }
 
     fn has_gone(&self, holder: &Holder) -> bool {
@@ -115,15 +115,14 @@ impl Passages {
     }
 
     /// What became of the table that a restore made of the one that had this shape last, where it has none of its own.
-    fn of_heir(&self, last: &Shape, known: &HashSet<(String, u32)>) -> impl Iterator<Item = &Passage> {
-        let making = self.making(last.seen_at);
-        let is_heir = move |passage: &&Passage| {
-            let is_restored = passage.home != last.holder.home || self.making(passage.at) > making;
-            is_restored
-                && passage.name == self.name(last)
+    fn of_heir(&self, last: &Shape, known: &HashSet<(String, u32)>) -> Vec<(i64, bool)> {
+        let (making, name) = (self.making(last.seen_at), self.name(last));
+        let is_heir = |passage: &&Passage| {
+            passage.name == name
+                && (passage.home != last.holder.home || self.making(passage.at) > making)
                 && !known.contains(&(passage.home.clone(), passage.relid))
         };
-        self.passages.iter().filter(is_heir)
+        self.passages.iter().filter(is_heir).map(|passage| (passage.at, passage.comes)).collect()
     }
 
     /// What became of the table that held the rows of these shapes, the last first. `known`: those that have shapes.
@@ -142,7 +141,7 @@ impl Passages {
             .map(|passage| (passage.at, passage.comes))
             .collect();
         if !is_live && passages.last().is_none_or(|&(_, comes)| comes) {
-            passages.extend(self.of_heir(last, known).map(|passage| (passage.at, passage.comes)));
+            passages.extend(self.of_heir(last, known));
         }
         Fate {
             is_gone: !is_live && passages.last().is_some_and(|(_, comes)| !comes),
@@ -180,6 +179,11 @@ impl Fate {
     /// Whether it is none any more.
     pub fn is_gone(&self) -> bool {
         self.is_gone
+    }
+
+    /// Whether it is one now.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 
     /// Whether it was a partition then.

@@ -172,6 +172,11 @@ impl Lineage {
         self.fate(shape).map_or(Presence::Lasting, |fate| fate.at(at))
     }
 
+    /// Whether the table that held rows of this shape has gone since a moment, be it that it came again.
+    pub fn went_since(&self, shape: i32, at: i64) -> bool {
+        self.went_between(shape, at, i64::MAX)
+    }
+
     /// Whether the table that held rows of this shape is no partition any more.
     pub fn is_gone(&self, shape: i32) -> bool {
         self.fate(shape).is_some_and(Fate::is_gone)
@@ -181,6 +186,11 @@ impl Lineage {
     /// other.
     pub fn went_between(&self, shape: i32, from: i64, until: i64) -> bool {
         self.fate(shape).is_some_and(|fate| fate.went_between(from, until))
+    }
+
+    /// Whether the table that held rows of this shape is a partition now.
+    pub fn is_live(&self, shape: i32) -> bool {
+        self.fate(shape).is_some_and(Fate::is_live)
     }
 
     /// The partitions that came after a moment: their OIDs.

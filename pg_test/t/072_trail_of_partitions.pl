@@ -242,6 +242,76 @@ compare('a branch that was cut');
 sql('DROP TABLE tree_1');
 sql('DROP TABLE tree');
 
+# One that was watched on its own, and its leaves with it.
+sql(<<'SQL');
+CREATE TABLE whole (id int, a int, b int, v text, PRIMARY KEY (id, a, b)) PARTITION BY LIST (a);
+CREATE TABLE branch (LIKE whole INCLUDING ALL) PARTITION BY LIST (b);
+CREATE TABLE branch_1 PARTITION OF branch FOR VALUES IN (1);
+SELECT dbm.install_audit_trigger('whole'), dbm.install_audit_trigger('branch');
+INSERT INTO branch VALUES (1, 1, 1, 'a');
+ALTER TABLE whole ATTACH PARTITION branch FOR VALUES IN (1);
+SQL
+is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name ~ 'whole|branch'}), 'public.whole', 'a branch that was watched is so as part of the whole');
+sql('TRUNCATE branch_1');
+is(sql(q{SELECT string_agg(operation, ' ') FROM dbm.changes('whole')}), 'TRUNCATE', 'with TRUNCATE of what is below');
+sql(q{INSERT INTO whole VALUES (2, 1, 1, 'b'); ALTER TABLE whole DETACH PARTITION branch; INSERT INTO branch VALUES (3, 1, 1, 'c'); TRUNCATE branch_1});
+is(sql(q{SELECT string_agg(table_name || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name ~ 'whole|branch'}), 'public.branch public.whole', 'and by itself when it went');
+is(sql(q{SELECT string_agg(concat_ws('|', r.table_name, c.operation, c.key->>'id'), ' ' ORDER BY c.change_id) FROM dbm_trail.change c JOIN dbm_trail.shape s USING (shape_id) JOIN dbm_trail.relation r USING (relation_id) WHERE s.table_name ~ 'whole|branch'}),
+	'branch|I|1 whole|T whole|I|2 branch|I|3 branch|T', 'each change is of the table that it was made to');
+sql('DROP TABLE whole, branch'); events();
+
+# --- A default partition that is split by hand
+
+sql(<<'SQL');
+CREATE TABLE split (id int, k int, v text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE split_rest PARTITION OF split DEFAULT;
+SELECT dbm.install_audit_trigger('split');
+INSERT INTO split VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 2, 'c');
+SQL
+look('split', 'before');
+sql(<<'SQL');
+BEGIN;
+ALTER TABLE split DETACH PARTITION split_rest;
+CREATE TABLE split_1 PARTITION OF split FOR VALUES IN (1);
+WITH moved AS (DELETE FROM split_rest WHERE k = 1 RETURNING *) INSERT INTO split SELECT * FROM moved;
+UPDATE split_rest SET v = 'unseen' WHERE id = 3;
+ALTER TABLE split ATTACH PARTITION split_rest DEFAULT;
+COMMIT;
+SQL
+my $unseen = now();
+sql(q{UPDATE split SET v = v || '!' WHERE id < 3; DELETE FROM split WHERE id = 2});
+compare('what was moved while a partition was away');
+is(rows('split', $unseen), qq({"k": 1, "v": "a", "id": 1}\n{"k": 2, "v": "b", "id": 2}\n{"k": 2, "v": "unseen", "id": 3}), 'and after it came again');
+sql('DROP TABLE split'); events();
+
+# --- Who may read some columns only
+
+sql(<<'SQL');
+CREATE TABLE narrow (id int, k int, v text, secret text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE narrow_1 (LIKE narrow INCLUDING ALL); INSERT INTO narrow_1 VALUES (1, 1, 'first', 's');
+SELECT dbm.install_audit_trigger('narrow');
+GRANT SELECT (id, k, v) ON narrow TO reader;
+SQL
+my $without = now();
+sql(q{ALTER TABLE narrow ATTACH PARTITION narrow_1 FOR VALUES IN (1); UPDATE narrow SET v = 'second'});
+is($node->safe_psql($database, "SELECT * FROM dbm.as_of('narrow', '$without')", extra_params => [ '-U', 'reader' ]), '{"k": 1, "v": "first", "id": 1}', 'cannot be told that a row came later, but not what became of it');
+is(rows('narrow', $without), '', 'who may read all is');
+sql('DROP TABLE narrow'); events();
+
+# --- Keys that tell rows apart within each partition alone
+
+sql(<<'SQL');
+CREATE TABLE apart (id int, k int, v text) PARTITION BY LIST (k);
+CREATE TABLE apart_1 PARTITION OF apart (PRIMARY KEY (id)) FOR VALUES IN (1);
+CREATE TABLE apart_2 PARTITION OF apart (PRIMARY KEY (id)) FOR VALUES IN (2);
+SELECT dbm.install_audit_trigger('apart');
+INSERT INTO apart VALUES (1, 1, 'one'), (1, 2, 'two');
+SQL
+look('apart', 'at first');
+sql('DROP TABLE apart_1');
+compare('a partition with a key of its own was dropped');
+sql('DROP TABLE apart'); events();
+
 # --- Two phases
 
 tree();
