@@ -158,7 +158,8 @@ unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> O
     }
 }
 
-/// The partitioned tables above a partition, the nearest first.
+/// The partitioned tables above a partition, the nearest first: also those from which it, or one of them, is half detached,
+/// since it has their triggers as long as it is.
 ///
 /// # Safety
 /// The relation is open.
@@ -167,17 +168,20 @@ unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
         use pgrx::pg_sys;
 
         unsafe extern "C-unwind" {
-            pub fn get_partition_ancestors(relation: pg_sys::Oid) -> *mut pg_sys::List;
+            pub fn get_partition_parent(relation: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
         }
     }
-    // SAFETY: as the caller vouches; the list is ours.
+    // SAFETY: as the caller vouches; what is a partition has a row in pg_inherits.
     unsafe {
-        if !(*(*relation).rd_rel).relispartition {
-            return Vec::new();
+        let mut above = Vec::new();
+        let mut part = ((*relation).rd_id, (*(*relation).rd_rel).relispartition);
+        while part.1 {
+            let child = part.0;
+            let parent = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_parent(child, true));
+            above.push(parent);
+            part = (parent, pg_sys::get_rel_relispartition(parent));
         }
-        let oid = (*relation).rd_id;
-        let list = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_ancestors(oid));
-        oids(list)
+        above
     }
 }
 

@@ -190,11 +190,26 @@ impl Rewind {
     }
 }
 
-/// Changes made again, the first first.
+/// A row that is there.
+struct Held {
+    row: Row,
+    /// The shape in which it was written last.
+    shape: i32,
+    /// When that was.
+    at: i64,
+}
+
+impl Held {
+    fn of(row: Row, change: &Change) -> Self {
+        Self { row, shape: change.shape, at: change.at }
+    }
+}
+
+/// Changes made again, the first first. Rows of partitions that went are gone with them.
 pub struct Replay {
     lineage: Rc<Lineage>,
-    /// The rows by key, each with the shape in which it was written last.
-    rows: BTreeMap<Key, Vec<(Row, i32)>>,
+    /// The rows by key.
+    rows: BTreeMap<Key, Vec<Held>>,
     /// What tells rows apart, with a shape of the table or partition that holds them; and how often that changed.
     keys: Vec<(i32, Vec<ColumnId>)>,
     key_changes: usize,
@@ -233,29 +248,43 @@ impl Replay {
         if self.key_changes == MOST_STAGES {
             return Err(Barred::OtherKey(change.id));
         }
-        let mut rows: BTreeMap<Key, Vec<(Row, i32)>> = BTreeMap::new();
+        let mut rows: BTreeMap<Key, Vec<Held>> = BTreeMap::new();
         for (old, of_it) in std::mem::take(&mut self.rows) {
-            for (row, shape) in of_it {
-                let place = if !lineage.is_same_holder(shape, change.shape) {
+            for held in of_it {
+                let place = if !lineage.is_same_holder(held.shape, change.shape) {
                     old.clone()
-                } else if names.is_whole_row || key.iter().all(|&column| row.get(column).is_some()) {
-                    row.key(&key)
+                } else if names.is_whole_row || key.iter().all(|&column| held.row.get(column).is_some()) {
+                    held.row.key(&key)
                 } else {
                     return Err(Barred::OtherKey(change.id));
                 };
-                rows.entry(place).or_default().push((row, shape));
+                rows.entry(place).or_default().push(held);
             }
         }
         self.rows = rows;
         Ok(key)
     }
 
-    fn take(&mut self, key: &Key) -> Row {
-        let found = self.rows.get_mut(key).and_then(Vec::pop);
-        found.map(|(row, _)| row).unwrap_or_else(|| {
+    /// The row that a change found: one of its own partition, if the log knows where it was.
+    fn take(&mut self, key: &Key, change: &Change) -> Row {
+        let lineage = &self.lineage;
+        let found = self.rows.get_mut(key).and_then(|rows| {
+            rows.retain(|held| !lineage.went_between(held.shape, held.at, change.at));
+            let own = rows.iter().rposition(|held| lineage.is_same_holder(held.shape, change.shape));
+            own.or(rows.len().checked_sub(1)).map(|place| rows.remove(place))
+        });
+        found.map(|held| held.row).unwrap_or_else(|| {
             self.strangers += 1;
             Row::unknown(self.lineage.width)
         })
+    }
+
+    /// All changes up to a moment were made: rows of partitions that went by then are gone.
+    pub fn end(&mut self, at: i64) {
+        let lineage = &self.lineage;
+        for rows in self.rows.values_mut() {
+            rows.retain(|held| !lineage.went_between(held.shape, held.at, at));
+        }
     }
 
     /// Makes one change.
@@ -268,7 +297,7 @@ impl Replay {
             } else {
                 let lineage = &self.lineage;
                 for rows in self.rows.values_mut() {
-                    rows.retain(|&(_, shape)| !lineage.is_same_holder(shape, change.shape));
+                    rows.retain(|held| !lineage.is_same_holder(held.shape, change.shape));
                 }
             }
             return Ok(());
@@ -279,16 +308,16 @@ impl Replay {
         let (before, after) = images(change, names, lineage.width);
         match change.operation {
             Operation::Insert => {
-                self.rows.entry(after.key(&key)).or_default().push((after, change.shape));
+                self.rows.entry(after.key(&key)).or_default().push(Held::of(after, change));
             }
             Operation::Update => {
-                let mut row = self.take(&before.key(&key));
+                let mut row = self.take(&before.key(&key), change);
                 // What the change tells of the row before it counts as well: a stranger is known by it.
                 row.complete(&before);
                 row.overlay_row(&after);
-                self.rows.entry(after.key(&key)).or_default().push((row, change.shape));
+                self.rows.entry(after.key(&key)).or_default().push(Held::of(row, change));
             }
-            Operation::Delete => drop(self.take(&before.key(&key))),
+            Operation::Delete => drop(self.take(&before.key(&key), change)),
             Operation::Truncate => {}
         }
         Ok(())
@@ -301,18 +330,18 @@ impl Replay {
 
     /// The rows that are there, taken out.
     pub fn into_rows(self) -> Vec<Row> {
-        self.rows.into_values().flatten().map(|(row, _)| row).collect()
+        self.rows.into_values().flatten().map(|held| held.row).collect()
     }
 
     /// The rows that are there.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values().flatten().map(|(row, _)| row)
+        self.rows.values().flatten().map(|held| &held.row)
     }
 
     /// The row that is there and is told apart by the same values as this one.
     pub fn row_like(&self, like: &Row) -> Option<&Row> {
         let found = |key: &[ColumnId]| self.rows.get(&like.key(key)).and_then(|rows| rows.last());
-        self.keys.iter().find_map(|(_, key)| found(key)).map(|(row, _)| row)
+        self.keys.iter().find_map(|(_, key)| found(key)).map(|held| &held.row)
     }
 }
 
@@ -320,9 +349,14 @@ impl Replay {
 mod tests {
     use super::super::change::Change;
     use super::super::document::{Members, members};
+    use super::super::holders::{Event, Holder, Passages, Presence};
     use super::super::lineage::sample::shape;
-    use super::super::lineage::{LIVE, Lineage};
+    use super::super::lineage::{LIVE, Lineage, Shape};
     use super::*;
+
+    fn lineage_of(shapes: Vec<Shape>) -> Lineage {
+        Lineage::new(shapes, &Passages::default())
+    }
 
     fn of(text: &str) -> Members {
         members(text).unwrap()
@@ -344,7 +378,7 @@ mod tests {
 
     /// One table: a column renamed, one dropped, one added, on the way.
     fn lineage() -> Rc<Lineage> {
-        Rc::new(Lineage::new(vec![
+        Rc::new(lineage_of(vec![
             shape(1, 10, &[(1, "id"), (2, "name"), (3, "size")]),
             shape(2, 40, &[(1, "id"), (2, "label"), (4, "price")]),
             shape(LIVE, 99, &[(1, "id"), (2, "label"), (4, "price")]),
@@ -435,11 +469,11 @@ mod tests {
 
     #[test]
     fn truncate_of_a_partition_leaves_the_others() {
-        let of = |holder: &str, id| super::super::lineage::Shape {
+        let of = |holder: &str, id| Shape {
             holder: super::super::lineage::sample::holder(holder),
             ..shape(id, 10, &[(1, "id")])
         };
-        let lineage = Rc::new(Lineage::new(vec![of("a", 1), of("b", 2), of("t", 3), of("t", LIVE)]));
+        let lineage = Rc::new(lineage_of(vec![of("a", 1), of("b", 2), of("t", 3), of("t", LIVE)]));
         let mut replay = Replay::new(&lineage);
         replay.apply(&change(1, 1, "I", r#"{"id": 1}"#, "{}", r#"{"id": 1}"#)).unwrap();
         replay.apply(&change(2, 2, "I", r#"{"id": 2}"#, "{}", r#"{"id": 2}"#)).unwrap();
@@ -450,14 +484,34 @@ mod tests {
         assert_eq!((replay.rows().count(), replay.begins_empty()), (0, true));
     }
 
+    #[test]
+    fn rows_go_with_their_partition() {
+        let of = |relid, id| Shape {
+            holder: Holder { home: "a".to_owned(), relid, name: "p".to_owned() },
+            ..shape(id, i64::from(id), &[(1, "id"), (2, "v")])
+        };
+        let itself = (0, Event::Itself("a".to_owned(), 5));
+        let passages = Passages::new([itself, (25, Event::Went(7, "p".to_owned()))]);
+        let lineage =
+            Rc::new(Lineage::new(vec![of(7, 1), of(8, 2), of(5, LIVE), of(8, LIVE - 1)], &passages));
+        let mut replay = Replay::new(&lineage);
+        replay.apply(&change(1, 1, "I", r#"{"id": 1}"#, "{}", r#"{"id": 1, "v": "old"}"#)).unwrap();
+        replay.apply(&change(2, 1, "I", r#"{"id": 2}"#, "{}", r#"{"id": 2, "v": "old"}"#)).unwrap();
+        // Another has its key, and nobody saw that come.
+        replay.apply(&change(3, 2, "U", r#"{"id": 1}"#, r#"{"v": "x"}"#, r#"{"v": "y"}"#)).unwrap();
+        assert_eq!(replay.strangers, 1);
+        replay.end(30);
+        let rows = replay.into_rows();
+        assert_eq!(texts(&lineage, 2, rows), [r#"{"id": 1, "v": "y"}"#]);
+        assert!(lineage.is_gone(1) && !lineage.is_gone(2));
+        assert_eq!((lineage.presence(1, 24), lineage.presence(1, 25)), (Presence::Ended, Presence::Absent));
+    }
+
     /// A table that got a tenant, of which the key then begins.
     fn tenants() -> Rc<Lineage> {
-        let keyed = |shape: super::super::lineage::Shape| super::super::lineage::Shape {
-            key: vec!["tenant".to_owned(), "id".to_owned()],
-            ..shape
-        };
+        let keyed = |shape: Shape| Shape { key: vec!["tenant".to_owned(), "id".to_owned()], ..shape };
         let columns = [(1, "id"), (2, "v"), (3, "tenant")];
-        Rc::new(Lineage::new(vec![
+        Rc::new(lineage_of(vec![
             shape(1, 10, &[(1, "id"), (2, "v")]),
             shape(2, 20, &columns),
             keyed(shape(3, 40, &columns)),
@@ -516,7 +570,7 @@ mod tests {
 
     #[test]
     fn a_key_whose_columns_are_gone_is_not_followed() {
-        let lineage = Rc::new(Lineage::new(vec![
+        let lineage = Rc::new(lineage_of(vec![
             shape(1, 10, &[(1, "old"), (2, "id")]),
             shape(2, 20, &[(2, "id")]),
             shape(LIVE, 99, &[(2, "id")]),
@@ -546,8 +600,8 @@ mod tests {
     fn equal_rows_without_a_key_are_as_many_as_they_were() {
         let mut whole = shape(1, 10, &[(1, "a"), (2, "b")]);
         whole.key.clear();
-        let live = super::super::lineage::Shape { id: LIVE, ..whole.clone() };
-        let lineage = Rc::new(Lineage::new(vec![whole, live]));
+        let live = Shape { id: LIVE, ..whole.clone() };
+        let lineage = Rc::new(lineage_of(vec![whole, live]));
         let names = lineage.names(LIVE).unwrap();
         let key = key_columns(names);
         let insert = |id| change(id, 1, "I", "{}", "{}", r#"{"a": 1, "b": 2}"#);
