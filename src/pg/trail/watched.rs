@@ -341,9 +341,24 @@ unsafe fn key_of(relation: pg_sys::Relation) -> Option<Vec<usize>> {
     unsafe {
         let mut indexes = oids(pg_sys::RelationGetIndexList(relation));
         indexes.sort_unstable_by_key(|index| index.to_u32());
-        let (primary, identity) = ((*relation).rd_pkindex, (*relation).rd_replidindex);
-        let first = [primary, identity].into_iter().filter(|&index| index != pg_sys::InvalidOid);
+        // Up to 16 the server does not call one that is checked late the primary key of its relation.
+        let primary = indexes.iter().copied().find(|&index| is_primary(index));
+        let identity = Some((*relation).rd_replidindex).filter(|&index| index != pg_sys::InvalidOid);
+        let first = [primary, identity].into_iter().flatten();
         first.chain(indexes).find_map(|index| unique_key(relation, index))
+    }
+}
+
+fn is_primary(index: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the system cache; what is read is copied before the tuple is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::INDEXRELID as i32, index.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let is_primary = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_index>()).indisprimary;
+        pg_sys::ReleaseSysCache(tuple);
+        is_primary
     }
 }
 

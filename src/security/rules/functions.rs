@@ -225,7 +225,7 @@ pub const DEFINER_SEARCH_PATH_UNSAFE: Rule = Rule {
 fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
-    for function in judged(facts, false) {
+    for function in judged(facts, true) {
         verdicts.examine(1);
         let Some(path) = search_path_of(function).filter(|_| function.is_security_definer) else { continue };
         let language = snapshot.security.languages.get(&function.language);
@@ -293,6 +293,9 @@ fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             finding(facts, function, &name, message).severity(severity).evidence("search_path", path);
         if !fix.is_empty() {
             found = found.fix(fix.join("\n"), undo.join("\n"));
+        }
+        if is_of_extension(snapshot, function) {
+            found = found.evidence("of_an_extension", true);
         }
         verdicts.find(found);
     }
