@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn it_is_as_bad_as_what_its_owner_reaches() {
-        use crate::catalog::Membership;
+        use crate::catalog::{Membership, Role};
         let found = |version: i32, edit: &dyn Fn(&mut Role), member_of: Option<&str>| {
             let mut sample = sample(|function| function.owner = 20_000);
             sample.snapshot.server.version = version;
