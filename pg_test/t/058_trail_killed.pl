@@ -1,5 +1,5 @@
-# A server that dies (-9) while a table is put under the trail, taken out of it, while the log is sealed and while changes
-# are taken back: all or nothing, and log and tables agree. And the log on a standby, where it can be read.
+# A server that dies (-9) while a table is put under the trail, taken out of it, while the log is sealed or kept, and while changes
+# are taken back and brought back again, or are prepared: all or nothing, and log and tables agree. And the log on a standby, where it can be read.
 
 use strict;
 use warnings FATAL => 'all';
@@ -15,7 +15,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('killed');
 $node->init(extra => utf8_locale(), allows_streaming => 1);
-$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nrestart_after_crash = on");
+$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nrestart_after_crash = on\nmax_prepared_transactions = 4");
 $node->start;
 
 sub sql { return $node->safe_psql('postgres', @_) }
@@ -45,7 +45,7 @@ my $rounds = $ENV{TRAIL_KILLS} // 4;
 # More of them, and sooner, where one of the four was always too late.
 for my $round (1 .. $rounds + 20)
 {
-	last if $round > $rounds && !grep { !$hits{$_} } qw(seal install remove revert);
+	last if $round > $rounds && !grep { !$hits{$_} } qw(seal install remove revert undo);
 	my $after = int(rand(60_000 / ($round > $rounds ? $round - $rounds + 1 : 1)));
 	# Sealing.
 	sql(q{UPDATE account SET balance = balance + 1});
@@ -79,8 +79,72 @@ for my $round (1 .. $rounds + 20)
 	is(agrees('account'), 't', "round $round: log and table agree");
 	sql("CALL dbm.apply($plan)") if $now == $before;
 	is(sql('SELECT sum(balance) FROM account'), $before - 7 * 1500, "round $round: and then it is taken back");
+	$hits{undo} += killed("CALL dbm.undo($plan)", $after * 10);
+	$now = sql('SELECT sum(balance) FROM account');
+	ok($now == $before || $now == $before - 7 * 1500, "round $round: and brought back again, or not");
+	is(agrees('account'), 't', "round $round: log and table agree");
+	sql("CALL dbm.undo($plan)") if $now != $before;
+	is(sql('SELECT sum(balance) FROM account'), $before, "round $round: and then it is as it was before");
 }
-cmp_ok($hits{$_}, '>', 0, "the server died in the middle of $_ ($hits{$_} times)") for qw(seal install remove revert);
+cmp_ok($hits{$_}, '>', 0, "the server died in the middle of $_ ($hits{$_} times)") for qw(seal install remove revert undo);
+
+# --- What is prepared outlives a crash
+
+my $sum = sql('SELECT sum(balance) FROM account');
+sql(q{BEGIN; SELECT dbm.set_context('user', 'mira'); UPDATE account SET balance = balance + 3 WHERE id <= 10; DELETE FROM account WHERE id = 3000; PREPARE TRANSACTION 'left'});
+sql('UPDATE account SET balance = balance + 1 WHERE id = 11');
+sql('SELECT count(*) FROM dbm.seal_audit_log()');
+is(killed('SELECT pg_sleep(60)', 1000), 1, 'the server dies beside a prepared transaction');
+is(sql(q{SELECT string_agg(gid, ' ') FROM pg_prepared_xacts}), 'left', 'which is there afterwards');
+is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, 'the log is whole without it');
+my $last = sql('SELECT max(change_id) FROM dbm_trail.change');
+sql(q{COMMIT PREPARED 'left'});
+is(agrees('account'), 't', 'log and table agree');
+is(sql(q{SELECT string_agg(DISTINCT operation || (context->>'user'), ' ') FROM dbm.changes('account', max_rows => 11) WHERE context ? 'user'}), 'DELETEmira UPDATEmira', 'and tell who it was');
+is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, 'nothing of it is told as added out of band');
+sql('SELECT count(*) FROM dbm.seal_audit_log()');
+is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, 'and it is sealed');
+
+# --- Upkeep of the log: two years of it, of which three months are kept
+
+sql(q{CREATE TABLE kept (id int PRIMARY KEY, balance int NOT NULL); SELECT dbm.install_audit_trigger('kept'); INSERT INTO kept VALUES (1, 0), (2, 0), (3, 0); SELECT count(*) FROM dbm.seal_audit_log()});
+my $this_month = sql(q{SELECT date_trunc('month', now())});
+for my $table ('change', 'activity')
+{
+	sql(<<"SQL");
+SELECT format('CREATE TABLE dbm_trail.${table}_%s PARTITION OF dbm_trail.$table FOR VALUES FROM (%L) TO (%L)',
+	to_char(m, 'YYYY_MM'), m, m + interval '1 month') FROM generate_series('$this_month'::timestamptz - interval '24 months', '$this_month'::timestamptz - interval '1 month', '1 month') AS m \\gexec
+SQL
+}
+for my $back (reverse 1 .. 24)
+{
+	my $seen = sql('SELECT max(change_id) FROM dbm_trail.change');
+	my $then = "'$this_month'::timestamptz - interval '$back months' + interval '10 days'";
+	sql('UPDATE kept SET balance = balance + 1');
+	sql("UPDATE dbm_trail.activity SET happened_at = $then WHERE activity_id > $seen; UPDATE dbm_trail.change SET changed_at = $then, transaction_started_at = $then WHERE change_id > $seen");
+}
+sql('SELECT count(*) FROM dbm.seal_audit_log()');
+sql("SELECT dbm.partition_manage('dbm_trail.$_', 'month', retention => '3 months', on_missing => 'default', max_retire => 1)") for 'change', 'activity';
+my $months = sub { my ($condition) = @_; return sql("SELECT count(*), count(*) FILTER (WHERE n = 3) FROM (SELECT date_trunc('month', changed_at) AS m, count(*) AS n FROM dbm.changes('kept') WHERE operation = 'UPDATE' AND changed_at < '$this_month' GROUP BY 1) AS x WHERE $condition") };
+for my $round (1 .. 8)
+{
+	my $table = $round % 2 ? 'change' : 'activity';
+	$hits{upkeep} += killed("SELECT count(*), pg_sleep(2) FROM dbm.partition_maintain('dbm_trail.$table')", int(rand(150_000)));
+	is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, "upkeep $round: what went by policy is not missed, and nothing else went");
+	sql('UPDATE kept SET balance = balance - 1 WHERE id = 1');
+	is(sql(q{SELECT (new->>'balance')::int - (old->>'balance')::int FROM dbm.changes('kept', max_rows => 1)}), -1, "upkeep $round: and the log is written on");
+	is($months->("m >= '$this_month'::timestamptz - interval '2 months'"), '2|2', "upkeep $round: the months that are kept are whole");
+	my ($are, $whole) = split /\|/, $months->('true');
+	is($whole, $are, "upkeep $round: and so is each of the others, or gone");
+}
+cmp_ok($hits{upkeep}, '>', 0, "the server died in the middle of upkeep ($hits{upkeep} times)");
+for my $table ('change', 'activity')
+{
+	is(sql("SELECT count(*) FROM dbm.partition_maintain('dbm_trail.$table') WHERE status <> 'done'"), 0, "$table is kept after all");
+	is(sql("SELECT count(*) FROM dbm.partition_maintain('dbm_trail.$table')"), 0, 'and then nothing is due');
+}
+is($months->("m < '$this_month'::timestamptz - interval '4 months'"), '0|0', 'what is older than its retention is gone');
+is(sql('SELECT count(*) FROM dbm.verify_audit_log()'), 0, 'and not missed');
 
 # --- A standby
 
