@@ -89,6 +89,8 @@ impl Revertible {
             name: column.name.clone(),
             // What a value has lost to a narrower type is lost without a word in a cast, but not in an assignment.
             type_name: column.bare_type.clone(),
+            held_as: (column.type_name != column.bare_type && column.is_of_system())
+                .then(|| column.type_name.clone()),
             is_jsonb: column.is_jsonb(),
             is_comparable: column.is_of_system(),
             is_generated: column.is_generated,
