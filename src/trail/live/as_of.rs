@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
-use super::doubts;
+use super::{doubts, parts};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
@@ -124,12 +124,15 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         of_it.iter().map(|found| found.shape.id).collect()
     };
     let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at };
+    way.must_see_holders();
     let rows = match if lasts { way.back(&names) } else { None } {
         Some(rows) => {
+            parts::must_be_where_they_were(book, subject, at, Moment::MAX);
             doubts::say(book, subject, at, Moment::MAX);
             rows
         }
         None => {
+            parts::must_be_where_they_were(book, subject, stretch.from, at);
             doubts::say(book, subject, stretch.from, at);
             Box::new(way.forward().into_rows().into_iter())
         }
@@ -168,6 +171,18 @@ impl Way<'_> {
         self.subject.table.qualified()
     }
 
+    /// Where rows are told apart by their partitions, the caller has to be allowed to see these.
+    fn must_see_holders(&self) {
+        if self.lineage.is_held() && matches!(self.subject.visible, Visible::Columns(_)) {
+            raise(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                &format!("permission denied for column \"tableoid\" of {}", self.name()),
+                "Its partitions have keys of their own: its rows are told apart by it.",
+                "",
+            );
+        }
+    }
+
     /// What tells rows apart for the log now.
     fn key(&self) -> Vec<ColumnId> {
         let last = self.shapes.iter().max().copied().unwrap_or(LIVE);
@@ -186,7 +201,8 @@ impl Way<'_> {
 
     /// From now back; `None` where TRUNCATE bars the way.
     fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
-        let mut rewind = Rewind::new(self.lineage, self.key());
+        let mut rewind = Rewind::new(self.lineage);
+        let key = self.key();
         let sql = format!(
             "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
@@ -212,7 +228,8 @@ impl Way<'_> {
                 ids.push(*id);
             }
         }
-        let unseen = rewind.key_columns().find(|id| !ids.contains(id)).and_then(|id| live.attribute(id));
+        let unseen = rewind.key_columns().chain(key).find(|id| !ids.contains(id));
+        let unseen = unseen.and_then(|id| live.attribute(id));
         if let Some(attribute) = unseen {
             raise(
                 PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -242,7 +259,8 @@ impl Way<'_> {
         let width = self.lineage.width;
         let restored = rewind.finish();
         let table = self.name();
-        let mut rest = Some(self.subject.table.read(&columns));
+        let holders = self.lineage.is_held().then(|| parts::Holders::new(self.subject));
+        let mut rest = Some(self.subject.table.read(&columns, holders.is_some()));
         let mut restored = restored.into_iter();
         let rows = std::iter::from_fn(move || {
             let mut found = None;
@@ -258,6 +276,9 @@ impl Way<'_> {
                     break;
                 };
                 let mut row = Row::unknown(width);
+                if let Some(holders) = &holders {
+                    row.holder = holders.of(values.last().and_then(Option::as_deref));
+                }
                 for (id, value) in ids.iter().zip(&values) {
                     if let Some(value) = value {
                         row.set(*id, value);

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::change::{Change, Operation};
+use super::held::Identities;
 use super::lineage::{ColumnId, LIVE, Lineage, Names};
-use super::row::{Key, Row, images, key_columns};
+use super::row::{Identity, Key, Row, images};
 
 /// Why a table cannot be told as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +49,13 @@ pub struct Rewind {
     stages: Vec<Stage>,
 }
 
-/// So many times a key may have changed: partitions of which each has a key of its own are not followed.
+/// So many times the key of a table, or of a partition, may have changed.
 const MOST_STAGES: usize = 16;
 
-/// Changes during which the same columns told rows apart.
+/// Changes during which the same columns told the rows of each partition apart.
+#[derive(Default)]
 struct Stage {
-    key: Vec<ColumnId>,
+    keys: Identities,
     reached: HashMap<Key, Vec<Source>>,
     fates: HashMap<Key, Vec<Fate>>,
     /// Rows that came back and are not in the table, or not so.
@@ -61,10 +63,6 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(key: Vec<ColumnId>) -> Self {
-        Self { key, reached: HashMap::new(), fates: HashMap::new(), restored: Vec::new() }
-    }
-
     fn take(&mut self, key: Key, width: usize) -> Source {
         let found = self.reached.get_mut(&key).and_then(Vec::pop);
         found.unwrap_or_else(|| Source::Live(key, Row::unknown(width)))
@@ -88,7 +86,8 @@ impl Stage {
 
     /// What a row was before its changes; `None` where it was not there.
     fn was(&mut self, mut row: Row) -> Option<Row> {
-        match self.fates.get_mut(&row.key(&self.key)).and_then(Vec::pop) {
+        let fates = &mut self.fates;
+        match self.keys.of_row(row.holder).find_map(|identity| fates.get_mut(&identity.key(&row))?.pop()) {
             None => Some(row),
             Some(Fate::Gone) => None,
             Some(Fate::Was(values)) => {
@@ -100,29 +99,33 @@ impl Stage {
 }
 
 impl Rewind {
-    /// From now, where these columns tell rows apart.
-    pub fn new(lineage: &Rc<Lineage>, key: Vec<ColumnId>) -> Self {
-        Self { lineage: Rc::clone(lineage), stages: vec![Stage::new(key)] }
+    /// From now.
+    pub fn new(lineage: &Rc<Lineage>) -> Self {
+        Self { lineage: Rc::clone(lineage), stages: vec![Stage::default()] }
     }
 
-    /// The stage in which these columns tell rows apart.
-    fn stage(&mut self, key: Vec<ColumnId>, change: &Change) -> Result<&mut Stage, Barred> {
-        let is_other = self.stages.last().is_none_or(|stage| stage.key != key);
-        if is_other {
+    /// The stage in which this tells the rows of that partition apart.
+    fn stage(&mut self, names: &Names, identity: &Identity, change: &Change) -> Result<&mut Stage, Barred> {
+        let known = self.stages.last().and_then(|stage| stage.keys.of(names.holder));
+        if known != Some(identity) {
+            let is_first = known.is_none();
             // Rows of now have values for columns that they have now.
             let live = self.lineage.names(LIVE);
             let is_there = |&column: &ColumnId| live.is_some_and(|live| live.attribute(column).is_some());
-            let is_whole = self
-                .lineage
-                .names(change.shape)
-                .is_some_and(|names| names.is_whole_row || names.key.len() == key.len());
-            if self.stages.len() == MOST_STAGES || !is_whole || !key.iter().all(is_there) {
+            let is_whole = names.is_whole_row || names.key.len() == identity.columns.len();
+            let is_once_too_often = !is_first && self.stages.len() == MOST_STAGES;
+            if is_once_too_often || !is_whole || !identity.columns.iter().all(is_there) {
                 return Err(Barred::OtherKey(change.id));
             }
-            if let Some(last) = self.stages.last_mut() {
-                last.end();
+            if !is_first {
+                if let Some(last) = self.stages.last_mut() {
+                    last.end();
+                }
+                self.stages.push(Stage::default());
             }
-            self.stages.push(Stage::new(key));
+            if let Some(last) = self.stages.last_mut() {
+                last.keys.set(names.holder, identity.clone());
+            }
         }
         self.stages.last_mut().ok_or(Barred::OtherKey(change.id))
     }
@@ -133,11 +136,12 @@ impl Rewind {
             return Err(Barred::Truncate(change.at));
         }
         let width = self.lineage.width;
-        let names = self.lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
-        let key = key_columns(names);
+        let lineage = Rc::clone(&self.lineage);
+        let names = lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
+        let identity = Identity::of(names);
         let (before, after) = images(change, names, width);
-        let (old_key, new_key) = (before.key(&key), after.key(&key));
-        let stage = self.stage(key, change)?;
+        let (old_key, new_key) = (identity.key(&before), identity.key(&after));
+        let stage = self.stage(names, &identity, change)?;
         match change.operation {
             Operation::Insert => {
                 if let Source::Live(live, _) = stage.take(new_key, width) {
@@ -165,7 +169,7 @@ impl Rewind {
 
     /// All columns that told rows apart on the way.
     pub fn key_columns(&self) -> impl Iterator<Item = ColumnId> {
-        self.stages.iter().flat_map(|stage| stage.key.iter().copied())
+        self.stages.iter().flat_map(|stage| stage.keys.columns())
     }
 
     /// All changes were taken back: the rows that are no longer in the table.
@@ -193,11 +197,11 @@ impl Rewind {
 /// Changes made again, the first first.
 pub struct Replay {
     lineage: Rc<Lineage>,
-    /// The rows by key, each with the shape in which it was written last.
-    rows: BTreeMap<Key, Vec<(Row, i32)>>,
-    /// What tells rows apart, with a shape of the table or partition that holds them; and how often that changed.
-    keys: Vec<(i32, Vec<ColumnId>)>,
-    key_changes: usize,
+    /// The rows by key.
+    rows: BTreeMap<Key, Vec<Row>>,
+    /// What tells rows apart, by the table or partition that holds them; and how often that changed.
+    keys: Identities,
+    key_changes: HashMap<usize, usize>,
     /// How many rows were met of which the log does not know where they came from.
     pub strangers: usize,
     begins_empty: bool,
@@ -209,41 +213,40 @@ impl Replay {
         Self {
             lineage: Rc::clone(lineage),
             rows: BTreeMap::new(),
-            keys: Vec::new(),
-            key_changes: 0,
+            keys: Identities::default(),
+            key_changes: HashMap::new(),
             strangers: 0,
             begins_empty: false,
         }
     }
 
     /// What tells the rows of a change apart; where other columns did before, the rows are told by these from now on.
-    fn key(&mut self, change: &Change, names: &Names) -> Result<Vec<ColumnId>, Barred> {
-        let key = key_columns(names);
-        let lineage = Rc::clone(&self.lineage);
-        let known = self.keys.iter_mut().find(|(shape, _)| lineage.is_same_holder(*shape, change.shape));
-        match known {
-            Some((_, known)) if *known == key => return Ok(key),
-            Some((_, known)) => known.clone_from(&key),
-            None => {
-                self.keys.push((change.shape, key.clone()));
-                return Ok(key);
-            }
+    fn key(&mut self, change: &Change, names: &Names) -> Result<Identity, Barred> {
+        let key = Identity::of(names);
+        let is_first = match self.keys.of(names.holder) {
+            Some(known) if *known == key => return Ok(key),
+            known => known.is_none(),
+        };
+        self.keys.set(names.holder, key.clone());
+        if is_first {
+            return Ok(key);
         }
-        self.key_changes += 1;
-        if self.key_changes == MOST_STAGES {
+        let changes = self.key_changes.entry(names.holder).or_default();
+        *changes += 1;
+        if *changes == MOST_STAGES {
             return Err(Barred::OtherKey(change.id));
         }
-        let mut rows: BTreeMap<Key, Vec<(Row, i32)>> = BTreeMap::new();
+        let mut rows: BTreeMap<Key, Vec<Row>> = BTreeMap::new();
         for (old, of_it) in std::mem::take(&mut self.rows) {
-            for (row, shape) in of_it {
-                let place = if !lineage.is_same_holder(shape, change.shape) {
+            for row in of_it {
+                let place = if row.holder != Some(names.holder) {
                     old.clone()
-                } else if names.is_whole_row || key.iter().all(|&column| row.get(column).is_some()) {
-                    row.key(&key)
+                } else if names.is_whole_row || key.columns.iter().all(|&column| row.get(column).is_some()) {
+                    key.key(&row)
                 } else {
                     return Err(Barred::OtherKey(change.id));
                 };
-                rows.entry(place).or_default().push((row, shape));
+                rows.entry(place).or_default().push(row);
             }
         }
         self.rows = rows;
@@ -252,7 +255,7 @@ impl Replay {
 
     fn take(&mut self, key: &Key) -> Row {
         let found = self.rows.get_mut(key).and_then(Vec::pop);
-        found.map(|(row, _)| row).unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             self.strangers += 1;
             Row::unknown(self.lineage.width)
         })
@@ -266,9 +269,9 @@ impl Replay {
                 self.strangers = 0;
                 self.begins_empty = true;
             } else {
-                let lineage = &self.lineage;
+                let holder = self.lineage.names(change.shape).map(|names| names.holder);
                 for rows in self.rows.values_mut() {
-                    rows.retain(|&(_, shape)| !lineage.is_same_holder(shape, change.shape));
+                    rows.retain(|row| row.holder != holder);
                 }
             }
             return Ok(());
@@ -279,16 +282,17 @@ impl Replay {
         let (before, after) = images(change, names, lineage.width);
         match change.operation {
             Operation::Insert => {
-                self.rows.entry(after.key(&key)).or_default().push((after, change.shape));
+                self.rows.entry(key.key(&after)).or_default().push(after);
             }
             Operation::Update => {
-                let mut row = self.take(&before.key(&key));
+                let mut row = self.take(&key.key(&before));
                 // What the change tells of the row before it counts as well: a stranger is known by it.
                 row.complete(&before);
                 row.overlay_row(&after);
-                self.rows.entry(after.key(&key)).or_default().push((row, change.shape));
+                row.holder = after.holder;
+                self.rows.entry(key.key(&after)).or_default().push(row);
             }
-            Operation::Delete => drop(self.take(&before.key(&key))),
+            Operation::Delete => drop(self.take(&key.key(&before))),
             Operation::Truncate => {}
         }
         Ok(())
@@ -301,18 +305,17 @@ impl Replay {
 
     /// The rows that are there, taken out.
     pub fn into_rows(self) -> Vec<Row> {
-        self.rows.into_values().flatten().map(|(row, _)| row).collect()
+        self.rows.into_values().flatten().collect()
     }
 
     /// The rows that are there.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values().flatten().map(|(row, _)| row)
+        self.rows.values().flatten()
     }
 
     /// The row that is there and is told apart by the same values as this one.
     pub fn row_like(&self, like: &Row) -> Option<&Row> {
-        let found = |key: &[ColumnId]| self.rows.get(&like.key(key)).and_then(|rows| rows.last());
-        self.keys.iter().find_map(|(_, key)| found(key)).map(|(row, _)| row)
+        self.keys.of_row(like.holder).find_map(|key| self.rows.get(&key.key(like))?.last())
     }
 }
 
@@ -379,8 +382,7 @@ mod tests {
     }
 
     fn back(lineage: &Rc<Lineage>, until: i64) -> Vec<Row> {
-        let key = key_columns(lineage.names(LIVE).unwrap());
-        let mut rewind = Rewind::new(lineage, key);
+        let mut rewind = Rewind::new(lineage);
         for change in history().iter().rev().filter(|change| change.id > until) {
             rewind.undo(change).unwrap();
         }
@@ -423,7 +425,7 @@ mod tests {
     fn truncate_bars_the_way_back_and_begins_the_way_forward() {
         let lineage = lineage();
         let truncate = change(7, 2, "T", "{}", "{}", "{}");
-        let mut rewind = Rewind::new(&lineage, vec![0]);
+        let mut rewind = Rewind::new(&lineage);
         assert_eq!(rewind.undo(&truncate), Err(Barred::Truncate(70)));
         let mut replay = Replay::new(&lineage);
         for change in &history() {
@@ -486,7 +488,7 @@ mod tests {
             (2, 1, vec![r#"{"id": 1, "v": "a"}"#, r#"{"id": 2, "v": "b"}"#]),
             (1, 1, vec![r#"{"id": 1, "v": "a"}"#]),
         ] {
-            let mut rewind = Rewind::new(&lineage, key_columns(names));
+            let mut rewind = Rewind::new(&lineage);
             for change in changes.iter().rev().filter(|change| change.id > until) {
                 rewind.undo(change).unwrap();
             }
@@ -521,9 +523,98 @@ mod tests {
             shape(2, 20, &[(2, "id")]),
             shape(LIVE, 99, &[(2, "id")]),
         ]));
-        let key = key_columns(lineage.names(LIVE).unwrap());
         let insert = change(1, 1, "I", r#"{"old": 1}"#, "{}", r#"{"old": 1, "id": 2}"#);
-        assert_eq!(Rewind::new(&lineage, key).undo(&insert), Err(Barred::OtherKey(1)));
+        assert_eq!(Rewind::new(&lineage).undo(&insert), Err(Barred::OtherKey(1)));
+    }
+
+    /// A table whose partitions have keys of their own: two that tell rows apart by `id`, one by both, one by nothing.
+    fn parts() -> Rc<Lineage> {
+        let of = |holder: &str, key: &[&str], id| super::super::lineage::Shape {
+            holder: super::super::lineage::sample::holder(holder),
+            key: key.iter().map(|&name| name.to_owned()).collect(),
+            ..shape(id, 10, &[(1, "id"), (2, "k"), (3, "v")])
+        };
+        let mut lineage = Lineage::new(vec![
+            of("a", &["id"], 1),
+            of("b", &["id"], 2),
+            of("c", &["id", "k"], 3),
+            of("d", &[], 4),
+            of("t", &[], LIVE),
+            of("a", &["id"], LIVE - 1),
+            of("b", &["id"], LIVE - 2),
+            of("c", &["id", "k"], LIVE - 3),
+            of("d", &[], LIVE - 4),
+        ]);
+        let k = lineage.names(LIVE).unwrap().id("k").unwrap();
+        lineage.hold(&[], Some(&[k]));
+        Rc::new(lineage)
+    }
+
+    #[test]
+    fn the_same_key_in_several_partitions_is_several_rows() {
+        let lineage = parts();
+        let row = |id: u32, k: u32, v: &str| format!(r#"{{"id": {id}, "k": {k}, "v": "{v}"}}"#);
+        let insert = |id, shape, key: &str, row: &str| change(id, shape, "I", key, "{}", row);
+        let one = r#"{"id": 1}"#;
+        let changes = [
+            insert(1, 1, one, &row(1, 1, "a")),
+            insert(2, 2, one, &row(1, 2, "b")),
+            insert(3, 3, r#"{"id": 1, "k": 3}"#, &row(1, 3, "c")),
+            insert(4, 4, &row(1, 4, "d"), &row(1, 4, "d")),
+            change(5, 1, "U", one, r#"{"v": "a"}"#, r#"{"v": "A"}"#),
+            change(6, 4, "U", &row(1, 4, "d"), r#"{"v": "d"}"#, r#"{"v": "D"}"#),
+            // It goes from the second partition to the third, whose row has the same id.
+            change(7, 2, "D", one, &row(1, 2, "b"), "{}"),
+            insert(8, 3, r#"{"id": 1, "k": 30}"#, &row(1, 30, "b")),
+            // And another from the first to the second.
+            change(9, 1, "D", one, &row(1, 1, "A"), "{}"),
+            insert(10, 2, one, &row(1, 20, "A")),
+            change(11, 2, "U", one, r#"{"v": "A"}"#, r#"{"v": "AA"}"#),
+            change(12, 3, "D", r#"{"id": 1, "k": 3}"#, &row(1, 3, "c"), "{}"),
+        ];
+        let then = |until: i64| -> Vec<String> {
+            match until {
+                0 => vec![],
+                2 => vec![row(1, 1, "a"), row(1, 2, "b")],
+                5 => vec![row(1, 1, "A"), row(1, 2, "b"), row(1, 3, "c"), row(1, 4, "d")],
+                8 => vec![row(1, 1, "A"), row(1, 3, "c"), row(1, 30, "b"), row(1, 4, "D")],
+                _ => vec![row(1, 20, "AA"), row(1, 30, "b"), row(1, 4, "D")],
+            }
+        };
+        let live: Vec<Row> = [(LIVE - 2, 0), (LIVE - 3, 1), (LIVE - 4, 2)]
+            .iter()
+            .map(|&(shape, place): &(i32, usize)| {
+                Row::of(lineage.width, lineage.names(shape).unwrap(), &of(&then(12)[place]))
+            })
+            .collect();
+        for until in [0, 2, 5, 8, 12] {
+            let mut rewind = Rewind::new(&lineage);
+            for change in changes.iter().rev().filter(|change| change.id > until) {
+                rewind.undo(change).unwrap();
+            }
+            let mut rows = rewind.finish();
+            rows.extend(live.iter().filter_map(|row| rewind.was(row.clone())));
+            assert_eq!((texts(&lineage, 1, rows), rewind.missing()), (then(until), 0), "back to {until}");
+            let mut replay = Replay::new(&lineage);
+            for change in changes.iter().filter(|change| change.id <= until) {
+                replay.apply(change).unwrap();
+            }
+            assert_eq!(replay.strangers, 0);
+            assert_eq!(texts(&lineage, 1, replay.into_rows()), then(until), "forward to {until}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_no_change_led_to_another_partition_is_found_by_a_key_of_all() {
+        let lineage = parts();
+        let mut rewind = Rewind::new(&lineage);
+        let update = change(1, 3, "U", r#"{"id": 1, "k": 5}"#, r#"{"v": "x"}"#, r#"{"v": "y"}"#);
+        rewind.undo(&update).unwrap();
+        rewind.finish();
+        let now = of(r#"{"id": 1, "k": 5, "v": "y"}"#);
+        let row = Row::of(lineage.width, lineage.names(LIVE - 2).unwrap(), &now);
+        let was = rewind.was(row).into_iter().collect();
+        assert_eq!(texts(&lineage, 1, was), [r#"{"id": 1, "k": 5, "v": "x"}"#]);
     }
 
     #[test]
@@ -536,7 +627,7 @@ mod tests {
         let rows = replay.rows().cloned().collect();
         assert_eq!(texts(&lineage, 1, rows), [r#"{"id": 9, "size": 2}"#]);
         // A row that the log has and the table has not.
-        let mut rewind = Rewind::new(&lineage, vec![0]);
+        let mut rewind = Rewind::new(&lineage);
         rewind.undo(&change(3, 1, "I", r#"{"id": 9}"#, "{}", r#"{"id": 9, "name": "x"}"#)).unwrap();
         rewind.finish();
         assert_eq!(rewind.missing(), 1);
@@ -549,9 +640,8 @@ mod tests {
         let live = super::super::lineage::Shape { id: LIVE, ..whole.clone() };
         let lineage = Rc::new(Lineage::new(vec![whole, live]));
         let names = lineage.names(LIVE).unwrap();
-        let key = key_columns(names);
         let insert = |id| change(id, 1, "I", "{}", "{}", r#"{"a": 1, "b": 2}"#);
-        let mut rewind = Rewind::new(&lineage, key);
+        let mut rewind = Rewind::new(&lineage);
         rewind.undo(&insert(2)).unwrap();
         assert!(rewind.finish().is_empty());
         let row = || Row::of(lineage.width, names, &of(r#"{"a": 1, "b": 2}"#));

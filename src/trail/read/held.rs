@@ -1,0 +1,212 @@
+//! Partitions that have keys of their own: two rows of the table may have the same key, each in its own partition. There
+//! the partition that holds a row tells it apart, too. A row that goes to another partition is logged as one that was deleted
+//! here and one that was inserted there, and so is followed.
+
+use std::collections::{HashMap, HashSet};
+
+use super::lineage::{ColumnId, FIRST_LIVE, LIVE, Lineage, Names};
+use super::row::Identity;
+
+impl Lineage {
+    /// The shapes that the log has.
+    pub fn logged(&self) -> impl DoubleEndedIterator<Item = (i32, &Names)> {
+        self.shapes.range(..FIRST_LIVE).map(|(&id, names)| (id, names))
+    }
+
+    /// Which keys of partitions do not tell the rows of the whole table apart, but those of one partition. `unique`: columns
+    /// of which the table says so itself. `cut_by`: those by which it and what is below it are partitioned, where nothing
+    /// else is; rows that are alike there are in the same partition.
+    pub fn hold(&mut self, unique: &[Vec<ColumnId>], cut_by: Option<&[ColumnId]>) {
+        let Some(own) = self.shapes.get(&LIVE).map(|names| names.holder) else { return };
+        for names in self.shapes.values_mut() {
+            let has_all = |columns: &[ColumnId]| columns.iter().all(|column| names.key.contains(column));
+            let is_told = unique.iter().any(|columns| has_all(columns)) || cut_by.is_some_and(has_all);
+            names.is_held = names.holder != own && !names.is_whole_row && !is_told;
+        }
+    }
+
+    /// Whether any key in the log is one of a partition alone.
+    pub fn is_held(&self) -> bool {
+        self.logged().any(|(_, names)| names.is_held)
+    }
+
+    /// The partitions of which the log has rows, the one first of which it has a shape first.
+    pub fn holders(&self) -> Vec<usize> {
+        let own = self.shapes.get(&LIVE).map(|names| names.holder);
+        let mut holders: Vec<usize> = Vec::new();
+        for (_, names) in self.logged() {
+            if Some(names.holder) != own && !holders.contains(&names.holder) {
+                holders.push(names.holder);
+            }
+        }
+        holders
+    }
+
+    /// The shapes of a partition in the log.
+    pub fn shapes_of(&self, holder: usize) -> impl DoubleEndedIterator<Item = i32> {
+        self.logged().filter(move |(_, names)| names.holder == holder).map(|(id, _)| id)
+    }
+
+    /// The same of one partition alone, as if it were the table. What was done to the table as a whole was done to it, too.
+    pub fn of_holder(&self, holder: usize) -> Self {
+        let own = self.shapes.get(&LIVE).map(|names| names.holder);
+        let mut of_it = self.clone();
+        of_it.shapes.retain(|&id, names| id == LIVE || names.holder == holder || Some(names.holder) == own);
+        let is_its = |names: &&Names| names.holder == holder;
+        let now = of_it.shapes.values().rfind(is_its).map(|names| (names.key.clone(), names.is_whole_row));
+        for names in of_it.shapes.values_mut() {
+            (names.holder, names.is_held) = (holder, false);
+        }
+        if let (Some(live), Some((key, is_whole_row))) = (of_it.shapes.get_mut(&LIVE), now) {
+            // The columns stay those of the table: rights are rights on these.
+            (live.key, live.is_whole_row) = (key, is_whole_row);
+        }
+        of_it
+    }
+}
+
+/// What tells rows apart, by the table or partition that holds them.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    of: HashMap<usize, Identity>,
+    /// Those that tell the rows of all apart, each once.
+    common: Vec<Identity>,
+}
+
+impl Identities {
+    /// What tells the rows of that one apart.
+    pub fn of(&self, holder: usize) -> Option<&Identity> {
+        self.of.get(&holder)
+    }
+
+    /// This tells them apart.
+    pub fn set(&mut self, holder: usize, identity: Identity) {
+        if identity.holder.is_none() && !self.common.contains(&identity) {
+            self.common.push(identity.clone());
+        }
+        self.of.insert(holder, identity);
+    }
+
+    /// By what a row that this one holds may be told apart: first by what tells those of its partition, then by what tells those of all. Without
+    /// a change of it a row may have come from one partition to another.
+    pub fn of_row(&self, holder: Option<usize>) -> impl Iterator<Item = &Identity> {
+        let own = holder.and_then(|holder| self.of(holder));
+        own.into_iter().chain(self.common.iter().filter(move |&identity| Some(identity) != own))
+    }
+
+    /// All columns that do.
+    pub fn columns(&self) -> impl Iterator<Item = ColumnId> {
+        self.of.values().flat_map(|identity| &identity.columns).copied()
+    }
+}
+
+/// What a change did to a row of some key in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The partition.
+    pub holder: usize,
+    /// The transaction and the command in it: a row that goes to another partition goes and comes by the same.
+    pub statement: (i64, i32),
+    /// When, in microseconds.
+    pub at: i64,
+    /// Whether it came, or went; `None` where it was there and stayed.
+    pub comes: Option<bool>,
+}
+
+/// Whether rows were there in two partitions at once, after a moment; of the changes the first first.
+pub fn are_together(steps: &[Step], since: i64) -> bool {
+    let first = |holder: usize| steps.iter().find(|step| step.holder == holder);
+    // What was there when the log has the first change of it.
+    let mut there: HashSet<usize> = steps
+        .iter()
+        .map(|step| step.holder)
+        .filter(|&holder| first(holder).is_some_and(|step| step.comes != Some(true)))
+        .collect();
+    for command in steps.chunk_by(|one, next| one.statement == next.statement) {
+        let is_since = command.iter().any(|step| step.at > since);
+        if is_since && there.len() > 1 {
+            return true;
+        }
+        for step in command.iter().filter(|step| step.comes == Some(false)) {
+            there.remove(&step.holder);
+        }
+        for step in command.iter().filter(|step| step.comes != Some(false)) {
+            there.insert(step.holder);
+        }
+        if is_since && there.len() > 1 {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lineage::Shape;
+    use super::super::lineage::sample::{holder, shape};
+    use super::*;
+
+    #[test]
+    fn a_key_may_tell_rows_apart_in_one_partition_alone() {
+        let of = |name: &str, key: &[&str], id: i32| Shape {
+            holder: holder(name),
+            key: key.iter().map(|&name| name.to_owned()).collect(),
+            ..shape(id, 10, &[(1, "id"), (2, "k")])
+        };
+        let mut lineage = Lineage::new(vec![
+            of("a", &["id"], 1),
+            of("b", &["id", "k"], 2),
+            of("c", &[], 3),
+            of("gone", &["id", "k"], 4),
+            of("t", &["id"], 5),
+            of("t", &[], LIVE),
+            of("a", &["id"], LIVE - 1),
+            of("b", &["id", "k"], LIVE - 2),
+            of("c", &[], LIVE - 3),
+        ]);
+        let column = |name| lineage.names(LIVE).unwrap().id(name).unwrap();
+        let (number, cut_by) = (column("id"), [column("k")]);
+        let held = |lineage: &Lineage| -> Vec<i32> {
+            lineage.logged().filter(|(_, names)| names.is_held).map(|(id, _)| id).collect()
+        };
+        lineage.hold(&[], Some(&cut_by));
+        assert_eq!(held(&lineage), [1]);
+        lineage.hold(&[], None);
+        assert_eq!(held(&lineage), [1, 2, 4]);
+        lineage.hold(&[vec![number, cut_by[0]]], None);
+        assert_eq!(held(&lineage), [1]);
+        lineage.hold(&[vec![number]], None);
+        assert!(!lineage.is_held());
+        // One of them on its own.
+        let b = lineage.names(2).unwrap().holder;
+        assert!(lineage.holders().len() == 4 && lineage.holders()[1] == b);
+        let of_it = lineage.of_holder(b);
+        assert_eq!(of_it.logged().map(|(id, _)| id).collect::<Vec<_>>(), [2, 5]);
+        assert!(of_it.is_whole_table(2) && of_it.is_whole_table(5));
+        assert_eq!(of_it.names(LIVE).unwrap().key, [number, cut_by[0]]);
+    }
+
+    #[test]
+    fn a_row_that_moves_is_one() {
+        let step = |holder: usize, command: i64, comes: Option<bool>| Step {
+            holder,
+            statement: (command, 1),
+            at: command,
+            comes,
+        };
+        let moved = [
+            step(1, 1, Some(true)),
+            step(1, 2, None),
+            step(1, 3, Some(false)),
+            step(2, 3, Some(true)),
+            step(2, 4, None),
+        ];
+        assert!(!are_together(&moved, 0));
+        // One of the same key came where it had been.
+        let two: Vec<Step> = moved.iter().cloned().chain([step(1, 5, Some(true))]).collect();
+        assert!(are_together(&two, 0) && are_together(&two, 4) && !are_together(&two, 5));
+        // One was there all the time.
+        assert!(are_together(&[step(1, 1, Some(true)), step(2, 2, None)], 0));
+        assert!(!are_together(&[step(1, 1, None), step(1, 2, Some(false)), step(2, 3, Some(true))], 0));
+    }
+}
