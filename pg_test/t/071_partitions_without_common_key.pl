@@ -1,5 +1,5 @@
 # Partitions that have keys of their own, while the table above them has none: the same key may be in several of them. The
-# table as it was and the history of a row, against the truth.
+# table as it was, the history of a row, and changes taken back, against the truth.
 
 use strict;
 use warnings FATAL => 'all';
@@ -29,6 +29,15 @@ sub said
 	my ($code, $out, $error) = $node->psql('postgres', "\\set VERBOSITY default\n$_[0]");
 	return $error;
 }
+
+# Runs statements as one transaction; returns its number.
+sub transaction
+{
+	my ($statements) = @_;
+	return (split /\n/, sql("BEGIN; $statements; SELECT pg_current_xact_id(); COMMIT"))[-1];
+}
+
+sub apply { my ($plan) = @_; sql("CALL dbm.apply($plan)"); return sql("SELECT status FROM dbm.plan WHERE plan = $plan") }
 
 sql('CREATE EXTENSION dbmastery');
 
@@ -190,12 +199,109 @@ is(sql(q{SET SESSION AUTHORIZATION clerk; SELECT string_agg(new::text, ' ') FROM
 sql('GRANT SELECT ON parts TO clerk');
 is(sql(qq{SET SESSION AUTHORIZATION clerk; SELECT count(*) FROM dbm.as_of('parts', '$start')}), 5, 'who may read the table is told');
 
+# --- Taking back
+
+make('back');
+sql('DELETE FROM back WHERE id > 3');
+my %cases = (
+	'an update of rows of the same key' => 'UPDATE back SET v = k::text WHERE id = 1',
+	'an insert' => q{INSERT INTO back VALUES (5, 5, 5, 'x', 1.0), (5, 15, 5, 'x', 1.00), (5, 25, 5, 'x', NULL), (5, 55, 5, 'x', 1)},
+	'a delete' => 'DELETE FROM back WHERE id = 2',
+	'rows that go to other partitions' => 'UPDATE back SET k = k + 10, id = id + 10 WHERE k < 20 AND id < 3',
+	'rows that change before they go, and after' => q{UPDATE back SET v = 'first' WHERE id = 3; UPDATE back SET k = (k + 20) % 60, id = id + 20, u = u + 20 WHERE id = 3; UPDATE back SET v = 'then' WHERE id = 23; DELETE FROM back WHERE id = 23 AND k < 20},
+	'a row that goes to and fro' => q{UPDATE back SET k = 12, id = 30 WHERE id = 1 AND k = 1; UPDATE back SET v = 'there' WHERE id = 30; UPDATE back SET k = 1, id = 1 WHERE id = 30},
+	'a key that goes from row to row' => 'UPDATE back_a SET id = 9 WHERE id = 1; UPDATE back_a SET id = 1 WHERE id = 2; UPDATE back_a SET id = 2 WHERE id = 9',
+);
+for my $case (sort keys %cases)
+{
+	my $before = rows_of('back');
+	my $transaction = transaction($cases{$case});
+	my $after = rows_of('back');
+	isnt($after, $before, "$case: something changes") unless $case =~ /to and fro/;
+	my $plan = sql("SELECT dbm.revert_plan($transaction)");
+	is(apply($plan), 'done', "$case: the plan is applied");
+	is(rows_of('back'), $before, "$case: all is as it was");
+	sql("CALL dbm.undo($plan)");
+	is(rows_of('back'), $after, "$case: and back again");
+	my $last = sql('SELECT transaction_id FROM dbm.changes(max_rows => 1)');
+	is(apply(sql("SELECT dbm.revert_plan($last)")), 'done', "$case: the way back is taken back");
+	is(rows_of('back'), $before, "$case: all is as it was once more");
+}
+
+# What others did to a row of the same key elsewhere is not later; what they did to the row is.
+my $first = transaction(q{UPDATE back SET v = 'mine' WHERE id = 1 AND k < 20});
+sql(q{UPDATE back SET v = 'other' WHERE id = 1 AND k = 21; UPDATE back SET v = 'other' WHERE id = 2});
+is(apply(sql("SELECT dbm.revert_plan($first)")), 'done', 'a change of another row of that key does not stand in the way');
+$first = transaction(q{UPDATE back SET v = 'mine' WHERE id = 1 AND k < 20});
+my $moved = transaction('UPDATE back SET k = 12, id = 50 WHERE id = 1 AND k = 1');
+like(said("SELECT dbm.revert_plan($first)"), qr/transaction $first cannot be taken back: 1 later changes would be lost\nDETAIL:  change \d+, DELETE of public\.back_a \{"id": 1\} by transaction $moved/, 'that it went to another partition does');
+is(apply(sql("SELECT dbm.revert_plan($moved)")), 'done', 'which can be taken back');
+$first = transaction(q{UPDATE back SET v = 'again' WHERE id = 1 AND k < 20});
+my $plan = sql("SELECT dbm.revert_plan($first)");
+sql(q{UPDATE back SET v = 'theirs' WHERE id = 1 AND k = 11});
+my $before = rows_of('back');
+like(said("CALL dbm.apply($plan)"), qr/of public\.back_b cannot be taken back: the row is not what the change made of it/, 'what changes between plan and apply stops it');
+is(rows_of('back'), $before, 'all or nothing');
+
+# One row, and a range.
+my $at = now();
+$before = rows_of('back');
+sql(q{UPDATE back SET v = 'a' WHERE id = 2 AND k = 1; UPDATE back SET k = 12, id = 7 WHERE id = 2 AND k = 1; UPDATE back SET v = 'b' WHERE id = 7});
+is(apply(sql(qq{SELECT dbm.revert_plan('back', '{"id": 7}', '$at')})), 'done', 'a row by a key that it got as it moved goes');
+is(apply(sql(qq{SELECT dbm.revert_plan('back', '{"id": 2}', '$at')})), 'done', 'and comes back by the one that it had');
+is(rows_of('back'), $before, 'all is as it was');
+$at = now();
+sql(q{UPDATE back SET v = 'a' WHERE id = 3 AND k = 1; UPDATE back SET k = 12 WHERE id = 99; DELETE FROM back WHERE id = 3 AND k = 11; UPDATE back SET k = 12 WHERE id = 3 AND k = 1; UPDATE back SET v = 'b' WHERE id = 3 AND k = 12});
+is(apply(sql(qq{SELECT dbm.revert_plan('back', '{"tableoid": "back_b", "id": 3}', '$at')})), 'done', 'a row in a partition, with what it was where it came from');
+is(rows_of('back'), $before, 'all is as it was');
+$at = now();
+sql(q{UPDATE back SET v = 'a' WHERE id = 3 AND k IN (1, 11)});
+like(said(qq{SELECT dbm.revert_plan('back', '{"id": 3}', '$at')}), qr/several rows of public\.back have this key/, 'of several the caller has to say which');
+is(apply(sql(qq{SELECT dbm.revert_plan('back', '{"tableoid": "back_a", "id": 3}', '$at')})), 'done', 'and may');
+is(sql(q{SELECT string_agg(k::text, ',') FROM back WHERE id = 3 AND v = 'a'}), '11', 'that one alone');
+is(apply(sql(qq{SELECT dbm.revert_plan('back', '{"id": 1}', '{"id": 5}', '$at')})), 'done', 'a range of keys is one in every partition');
+is(rows_of('back'), $before, 'all is as it was');
+$at = now();
+sql(q{UPDATE back SET v = 'a' WHERE id IN (1, 3) AND k < 20; UPDATE back SET k = k + 1 WHERE id = 2 AND k < 20; UPDATE back SET k = 13, id = 8 WHERE id = 3 AND k = 1; INSERT INTO back VALUES (2, 0, 2) ON CONFLICT DO NOTHING});
+is(apply(sql(qq{SELECT dbm.revert_plan('back', '{"id": 1}', '{"id": 8}', '$at')})), 'done', 'rows of the same keys and such as moved');
+is(rows_of('back'), $before, 'all is as it was');
+$at = now();
+sql(q{UPDATE back SET v = 'a' WHERE id = 1});
+like(said(qq{SELECT dbm.revert_plan('back', '{"id": 1}', '{"id": 5}', '$at')}), qr/rows of public\.back (?:cannot be taken back by a range of keys|have no keys to be ordered by)/, 'where partitions have other keys a range means nothing');
+
+# What is no partition any more, and what was truncated.
+$first = transaction(q{UPDATE back SET v = 'late' WHERE id = 2 AND k < 30});
+$plan = sql("SELECT dbm.revert_plan($first)");
+sql('ALTER TABLE back DETACH PARTITION back_b');
+like(said("SELECT dbm.revert_plan($first)"), qr/change \d+ of public\.back cannot be taken back\nDETAIL:  It changed a row of public\.back_b, which is no partition of it any more\./, 'a partition that was detached is named');
+sql('ALTER TABLE back ATTACH PARTITION back_b FOR VALUES FROM (10) TO (20)');
+is(apply($plan), 'done', 'once it is back, its rows are taken back');
+my $truncate = transaction('TRUNCATE back_a');
+like(said("SELECT dbm.revert_plan($truncate)"), qr/TRUNCATE of public\.back_a cannot be taken back by a plan/, 'a partition that was truncated');
+$truncate = transaction('TRUNCATE back');
+like(said("SELECT dbm.revert_plan($truncate)"), qr/TRUNCATE of public\.back(_\w+)? cannot be taken back by a plan/, 'the table');
+$first = transaction(q{INSERT INTO back VALUES (1, 1, 1), (1, 11, 1)});
+sql('TRUNCATE back_b');
+like(said("SELECT dbm.revert_plan($first)"), qr/1 later changes would be lost\nDETAIL:  change \d+, TRUNCATE of public\.back_b/, 'what a TRUNCATE of one of them took is lost');
+
+# A cascade that would take rows along is seen from a partition, too.
+sql(q{CREATE TABLE up (id int NOT NULL, k int NOT NULL, x int NOT NULL, UNIQUE (id, k)) PARTITION BY LIST (k);
+	CREATE TABLE up_1 PARTITION OF up (PRIMARY KEY (x)) FOR VALUES IN (1); CREATE TABLE up_2 PARTITION OF up (PRIMARY KEY (x)) FOR VALUES IN (2);
+	CREATE TABLE down (id int PRIMARY KEY, up_id int, k int, FOREIGN KEY (up_id, k) REFERENCES up (id, k) ON DELETE CASCADE);
+	SELECT dbm.install_audit_trigger('up'), dbm.install_audit_trigger('down')});
+$first = transaction('INSERT INTO up VALUES (1, 1, 1), (1, 2, 1)');
+$plan = sql("SELECT dbm.revert_plan($first)");
+sql('INSERT INTO down VALUES (1, 1, 2)');
+like(said("CALL dbm.apply($plan)"), qr/of public\.up_2 cannot be taken back: rows of public\.down refer to it, and would go with it/, 'nobody is taken along');
+sql('DELETE FROM down');
+is(apply($plan), 'done', 'else it is taken back');
+
 # --- What the log cannot tell
 
 sql(q{CREATE TABLE silent (id int NOT NULL, at date) PARTITION BY RANGE (at); CREATE TABLE silent_default PARTITION OF silent (PRIMARY KEY (id)) DEFAULT;
 	CREATE TABLE silent_1 PARTITION OF silent (PRIMARY KEY (id)) FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 	SELECT dbm.install_audit_trigger('silent'); INSERT INTO silent VALUES (1, '2026-01-05'), (1, '2026-03-05')});
-my $at = now();
+$at = now();
 sql(q{INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, detail)
 	SELECT nextval('dbm_trail.event_id'), clock_timestamp(), pg_current_xact_id()::text::bigint, session_user, relation_id, 'moved', 'rows of silent_default were moved' FROM dbm_trail.relation WHERE table_name = 'silent'});
 my $then = now();

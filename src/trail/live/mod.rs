@@ -22,6 +22,7 @@ pub mod reverting;
 mod rights;
 pub mod sealing;
 mod silence;
+mod targets;
 
 pub use as_of::{as_of, as_of_typed};
 pub use changes::{Asked, Entry, changes};
