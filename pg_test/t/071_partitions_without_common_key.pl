@@ -95,9 +95,9 @@ sub statement
 # Runs a script, whose statements may fail; returns what was complained of beside what is expected.
 sub script
 {
-	my ($script) = @_;
+	my ($script, $database) = @_;
 	my ($out, $error) = ('', '');
-	IPC::Run::run([ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$error);
+	IPC::Run::run([ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr($database // 'postgres') ], '<', \$script, '>', \$out, '2>', \$error);
 	return join "\n", grep { /ERROR|FATAL|PANIC/ && !/duplicate key|current transaction is aborted/ } split /\n/, $error;
 }
 
@@ -135,6 +135,18 @@ for my $place (0 .. $#moments)
 	is(json_then('apart', $at), $truth, "as it was in round $place, as JSON");
 }
 is(said("SELECT count(*) FROM dbm.as_of('apart', '$moments[3][0]')"), '', 'without a doubt');
+
+# Restored elsewhere, where all of them have other OIDs, and changed there.
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $node->basedir . '/dump', '-d', $node->connstr('postgres') ], 'a dump');
+sql('CREATE DATABASE restored');
+$node->safe_psql('restored', 'CREATE TABLE filler (a int); DROP TABLE filler');
+$node->command_ok([ 'pg_restore', '-d', $node->connstr('restored'), $node->basedir . '/dump' ], 'and its restore');
+is(script(join('', map { statement('apart') . ";\n" } 1 .. 60), 'restored'), '', 'which goes on');
+for my $place (0 .. $#moments)
+{
+	my ($at, $truth) = @{ $moments[$place] };
+	is($node->safe_psql('restored', qq{SELECT string_agg(r::text, E'\\n' ORDER BY r::text COLLATE "C") FROM dbm.rows_as_of(NULL::apart, '$at') r}), $truth, "there, too, it is told as it was in round $place");
+}
 
 # From nothing, so that all is known forward.
 make('onward');
