@@ -143,7 +143,12 @@ pub fn are_together(steps: &[Step], since: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::lineage::Shape;
-    use super::super::lineage::sample::{holder, shape};
+    use std::rc::Rc;
+
+    use super::super::lineage::sample::{holder, holder as sample_holder, shape};
+    use super::super::rewind::tests::{change, of, texts};
+    use super::super::rewind::{Replay, Rewind};
+    use super::super::row::Row;
     use super::*;
 
     #[test]
@@ -208,5 +213,95 @@ mod tests {
         // One was there all the time.
         assert!(are_together(&[step(1, 1, Some(true)), step(2, 2, None)], 0));
         assert!(!are_together(&[step(1, 1, None), step(1, 2, Some(false)), step(2, 3, Some(true))], 0));
+    }
+
+    /// A table whose partitions have keys of their own: two that tell rows apart by `id`, one by both, one by nothing.
+    fn parts() -> Rc<Lineage> {
+        let of = |holder: &str, key: &[&str], id| Shape {
+            holder: sample_holder(holder),
+            key: key.iter().map(|&name| name.to_owned()).collect(),
+            ..shape(id, 10, &[(1, "id"), (2, "k"), (3, "v")])
+        };
+        let mut lineage = Lineage::new(vec![
+            of("a", &["id"], 1),
+            of("b", &["id"], 2),
+            of("c", &["id", "k"], 3),
+            of("d", &[], 4),
+            of("t", &[], LIVE),
+            of("a", &["id"], LIVE - 1),
+            of("b", &["id"], LIVE - 2),
+            of("c", &["id", "k"], LIVE - 3),
+            of("d", &[], LIVE - 4),
+        ]);
+        let k = lineage.names(LIVE).unwrap().id("k").unwrap();
+        lineage.hold(&[], Some(&[k]));
+        Rc::new(lineage)
+    }
+
+    #[test]
+    fn the_same_key_in_several_partitions_is_several_rows() {
+        let lineage = parts();
+        let row = |id: u32, k: u32, v: &str| format!(r#"{{"id": {id}, "k": {k}, "v": "{v}"}}"#);
+        let insert = |id, shape, key: &str, row: &str| change(id, shape, "I", key, "{}", row);
+        let one = r#"{"id": 1}"#;
+        let changes = [
+            insert(1, 1, one, &row(1, 1, "a")),
+            insert(2, 2, one, &row(1, 2, "b")),
+            insert(3, 3, r#"{"id": 1, "k": 3}"#, &row(1, 3, "c")),
+            insert(4, 4, &row(1, 4, "d"), &row(1, 4, "d")),
+            change(5, 1, "U", one, r#"{"v": "a"}"#, r#"{"v": "A"}"#),
+            change(6, 4, "U", &row(1, 4, "d"), r#"{"v": "d"}"#, r#"{"v": "D"}"#),
+            // It goes from the second partition to the third, whose row has the same id.
+            change(7, 2, "D", one, &row(1, 2, "b"), "{}"),
+            insert(8, 3, r#"{"id": 1, "k": 30}"#, &row(1, 30, "b")),
+            // And another from the first to the second.
+            change(9, 1, "D", one, &row(1, 1, "A"), "{}"),
+            insert(10, 2, one, &row(1, 20, "A")),
+            change(11, 2, "U", one, r#"{"v": "A"}"#, r#"{"v": "AA"}"#),
+            change(12, 3, "D", r#"{"id": 1, "k": 3}"#, &row(1, 3, "c"), "{}"),
+        ];
+        let then = |until: i64| -> Vec<String> {
+            match until {
+                0 => vec![],
+                2 => vec![row(1, 1, "a"), row(1, 2, "b")],
+                5 => vec![row(1, 1, "A"), row(1, 2, "b"), row(1, 3, "c"), row(1, 4, "d")],
+                8 => vec![row(1, 1, "A"), row(1, 3, "c"), row(1, 30, "b"), row(1, 4, "D")],
+                _ => vec![row(1, 20, "AA"), row(1, 30, "b"), row(1, 4, "D")],
+            }
+        };
+        let live: Vec<Row> = [(LIVE - 2, 0), (LIVE - 3, 1), (LIVE - 4, 2)]
+            .iter()
+            .map(|&(shape, place): &(i32, usize)| {
+                Row::of(lineage.width, lineage.names(shape).unwrap(), &of(&then(12)[place]))
+            })
+            .collect();
+        for until in [0, 2, 5, 8, 12] {
+            let mut rewind = Rewind::new(&lineage);
+            for change in changes.iter().rev().filter(|change| change.id > until) {
+                rewind.undo(change).unwrap();
+            }
+            let mut rows = rewind.finish();
+            rows.extend(live.iter().filter_map(|row| rewind.was(row.clone())));
+            assert_eq!((texts(&lineage, 1, rows), rewind.missing()), (then(until), 0), "back to {until}");
+            let mut replay = Replay::new(&lineage);
+            for change in changes.iter().filter(|change| change.id <= until) {
+                replay.apply(change).unwrap();
+            }
+            assert_eq!(replay.strangers, 0);
+            assert_eq!(texts(&lineage, 1, replay.into_rows()), then(until), "forward to {until}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_no_change_led_to_another_partition_is_found_by_a_key_of_all() {
+        let lineage = parts();
+        let mut rewind = Rewind::new(&lineage);
+        let update = change(1, 3, "U", r#"{"id": 1, "k": 5}"#, r#"{"v": "x"}"#, r#"{"v": "y"}"#);
+        rewind.undo(&update).unwrap();
+        rewind.finish();
+        let now = of(r#"{"id": 1, "k": 5, "v": "y"}"#);
+        let row = Row::of(lineage.width, lineage.names(LIVE - 2).unwrap(), &now);
+        let was = rewind.was(row).into_iter().collect();
+        assert_eq!(texts(&lineage, 1, was), [r#"{"id": 1, "k": 5, "v": "x"}"#]);
     }
 }
