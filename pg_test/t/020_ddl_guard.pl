@@ -175,8 +175,15 @@ $node->safe_psql('postgres', "DELETE FROM dbm.rule_setting WHERE rule = 'ddl.loc
 $node->safe_psql('postgres', 'CREATE TABLE huge AS SELECT g AS a, repeat(md5(g::text), 5) AS c FROM generate_series(1, 200000) AS g');
 my $high = "SELECT seconds_high FROM dbm.explain_ddl('ALTER TABLE huge ALTER COLUMN a TYPE bigint') WHERE rewrites LIMIT 1";
 my $guessed = $node->safe_psql('postgres', $high);
-said('SET dbm.ddl_guard = warn; ALTER TABLE huge ALTER COLUMN a TYPE bigint; CREATE INDEX ON huge (a); ALTER TABLE huge ALTER COLUMN a TYPE int');
-is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT work, ',' ORDER BY work) FROM dbm.ddl_measurement WHERE seconds BETWEEN 0.05 AND 100 AND bytes > 1000000"), 'index build,rewrite', 'what took long is noted');
+my $noted = "SELECT string_agg(DISTINCT work, ',' ORDER BY work) FROM dbm.ddl_measurement WHERE seconds BETWEEN 0.05 AND 100 AND bytes > 1000000";
+# What takes no time is not measured: on a fast machine there has to be more of it.
+for (1 .. 6)
+{
+	said('SET dbm.ddl_guard = warn; ALTER TABLE huge ALTER COLUMN a TYPE bigint; CREATE INDEX ON huge (a); ALTER TABLE huge ALTER COLUMN a TYPE int');
+	last if $node->safe_psql('postgres', $noted) eq 'index build,rewrite';
+	$node->safe_psql('postgres', 'INSERT INTO huge TABLE huge');
+}
+is($node->safe_psql('postgres', $noted), 'index build,rewrite', 'what took long is noted');
 isnt($node->safe_psql('postgres', $high), $guessed, 'and makes the next estimate');
 # Two were made, one of which may have taken far longer than the other.
 my ($least, $seconds) = split /\|/, $node->safe_psql('postgres', "SELECT min(seconds), max(seconds) FROM dbm.ddl_measurement WHERE work = 'rewrite'");

@@ -235,7 +235,7 @@ for my $name ($odd, q(a,b{c}"d\\e' NULL), q($user), q(pg temp."x"), ' ', 'é' x 
 	$last = sql('SELECT max(event_id) FROM dbm_trail.event');
 	sql("ALTER SCHEMA $s RENAME TO $o; ALTER TABLE $o.$t RENAME TO \"t$1\"") if $t =~ /^"(.*)"$/s && length($t) < 60;
 	sql("ALTER SCHEMA $s RENAME TO $o") if length($t) >= 60;
-	like($events->($last), qr/^renamed renamed( renamed)?$/, "$name: renamed");
+	like($events->($last), qr/^renamed renamed named( renamed)?$/, "$name: renamed");
 	is($is->('SELECT count(*) FROM dbm.audit_schema WHERE schema_name = ?', $other), 1, "$name: its new name is known");
 	sql("CREATE TABLE $o.p2 (id int, k int); INSERT INTO $o.p2 VALUES (12, 12)");
 	$last = sql('SELECT max(event_id) FROM dbm_trail.event');

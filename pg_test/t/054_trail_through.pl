@@ -201,7 +201,7 @@ is(sql("SELECT string_agg(label, ' ' ORDER BY id) FROM dbm.rows_as_of(NULL::part
 is(sql("SELECT string_agg(label, ' ' ORDER BY id) FROM dbm.rows_as_of(NULL::part, '$updated')"), 'one! two!', 'and where it was there');
 my $last = sql('SELECT max(event_id) FROM dbm_trail.event');
 sql('INSERT INTO part VALUES (4, 4), (5, 15); ALTER TABLE first RENAME TO third; DROP TABLE third; ALTER TABLE part DETACH PARTITION part_1; ALTER TABLE part_1 RENAME TO gone; DROP TABLE gone');
-is(sql("SELECT string_agg(kind || ' ' || detail, '; ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $last"), 'detached public.third, dropped; detached public.part_1', 'and whoever drops it takes its rows along');
+is(sql("SELECT string_agg(kind || ' ' || detail, '; ' ORDER BY event_id) FROM dbm_trail.event WHERE event_id > $last"), 'named public.third; detached public.third, dropped; detached public.part_1', 'and whoever drops it takes its rows along');
 
 # One that has the name of one that was detached before.
 sql(<<'PART');

@@ -176,6 +176,29 @@ my @makers = (
 			sub { "UPDATE $table SET d = " . any(@{ $values{jb} }) . ', id = id + 40 * ' . any(0, 1, -1) . ' WHERE id = ' . any(id(), 40 + id()) },
 			sub { "DELETE FROM $table WHERE id = " . id() })
 	} 'fully', 'rowwise'),
+	# One statement that does all of it, where rows move between partitions, where triggers go off for each row, and where
+	# triggers of others change what is written.
+	sub { 'MERGE INTO parted p USING (SELECT DISTINCT ON (id, k) * FROM (SELECT i AS id, (i * 17 + ' . int(rand 100) . ') % 100 AS k, ' . int(rand 4) . ' AS w FROM generate_series(' . id() . ', 45) i UNION ALL SELECT id, k, (id + k) % 4 FROM parted WHERE id < ' . id() . ') every) s '
+			. 'ON (p.id, p.k) = (s.id, s.k) WHEN MATCHED AND w = 0 THEN DELETE WHEN MATCHED AND w = 1 THEN UPDATE SET k = (p.k + 50) % 101, v = ' . text() . ' WHEN MATCHED AND w = 2 THEN DO NOTHING '
+			. 'WHEN MATCHED THEN UPDATE SET v = ' . text() . ' WHEN NOT MATCHED AND s.id % 3 = 0 THEN INSERT VALUES (s.id, s.k, ' . text() . ')' },
+	sub { 'MERGE INTO parted p USING (SELECT i FROM generate_series(0, ' . id() . ') i) s ON p.id = s.i AND p.k < 50 WHEN MATCHED AND p.k % 3 = 0 THEN UPDATE SET k = 99 - p.k WHEN MATCHED AND p.k % 3 = 1 THEN DELETE' },
+	sub { 'INSERT INTO parted SELECT i, (i + ' . int(rand 4) . ') % 101, ' . text() . ' FROM generate_series(' . id() . ', 60, 7) i ON CONFLICT (id, k) DO UPDATE SET v = excluded.v || parted.k WHERE parted.id % 2 = ' . int(rand 2) },
+	sub { 'INSERT INTO parted_1 (id, k, v) VALUES (' . id() . ', 1, ' . text() . ') ON CONFLICT DO NOTHING' },
+	sub { "COPY parted (v, k, id) FROM STDIN;\n" . join('', map { any('copy', '\\N', 'c\\tt') . "\t" . int(rand 101) . "\t" . (100 + int rand 1000) . "\n" } 1 .. 3) . '\.' },
+	sub { "COPY parted_2 (k, id, v) FROM STDIN;\n" . (50 + int rand 50) . "\t" . (100 + int rand 1000) . "\tcopy\n\\." },
+	sub { 'UPDATE parted p SET k = (s.k + 50) % 100 FROM (SELECT id, k FROM parted_1 WHERE id < ' . id() . ') s WHERE (p.id, p.k) = (s.id, s.k)' },
+	sub { 'WITH gone AS (DELETE FROM parted WHERE id = ' . id() . ' RETURNING *) INSERT INTO parted SELECT id + 2000, 100 - k, v FROM gone ON CONFLICT DO NOTHING' },
+	(map {
+		my $table = $_;
+		my $places = $table =~ /^(?:touched|again)$/ ? 'id, v, n' : 'id, b, a';
+		my (undef, $words, $number) = split /, /, $places;
+		(sub { "MERGE INTO $table t USING (SELECT i, (i + " . int(rand 4) . ') % 4 AS w FROM generate_series(' . id() . ", 45) i) s ON t.id = s.i WHEN MATCHED AND w = 0 THEN DELETE "
+					. "WHEN MATCHED AND w = 1 THEN UPDATE SET $words = " . text() . ", $number = $number + 3 WHEN MATCHED AND w = 2 THEN UPDATE SET id = t.id + 1000 WHEN NOT MATCHED AND w < 2 THEN INSERT ($places) VALUES (s.i, " . text() . ', w)' },
+			sub { "INSERT INTO $table ($places) SELECT i, " . text() . ', ' . int(rand 20) . ' FROM generate_series(' . id() . ", 50, 5) i ON CONFLICT (id) DO UPDATE SET $number = $table.$number + excluded.$number, $words = excluded.$words" . any('', " WHERE $table.id % 3 = 0") },
+			sub { "INSERT INTO $table ($places) VALUES (" . id() . ', ' . text() . ', 1), (' . id() . ', ' . text() . ', 2) ON CONFLICT DO NOTHING' },
+			sub { "COPY $table ($places) FROM STDIN;\n" . join('', map { (100 + int rand 900) . "\t" . any('copy', '\\N') . "\t" . int(rand 20) . "\n" } 1 .. 2) . '\.' },
+			sub { "DELETE FROM $table WHERE id > " . (100 + int rand 2000) })
+	} 'fully', 'rowwise', 'touched', 'again'),
 	sub { 'UPDATE big SET id = id + 50 WHERE id = ' . id() },
 	sub { 'BEGIN; INSERT INTO plain VALUES (' . id() . q{, 1, 'lost'); ROLLBACK} },
 	sub { 'BEGIN; UPDATE plain SET a = 0; SAVEPOINT s; DELETE FROM plain; INSERT INTO parent VALUES (' . id() . ", 's'); ROLLBACK TO s; UPDATE touched SET v = 's' WHERE id = " . id() . '; COMMIT' },

@@ -6,25 +6,13 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Session;
 use Test::More;
+use Trail qw(apply refused sql start transaction);
 
-my $node = PostgreSQL::Test::Cluster->new('revert');
-$node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_worker_processes = 16");
-$node->start;
-
-sub sql { return $node->safe_psql('postgres', @_) }
-
-sub refused
-{
-	my ($sql) = @_;
-	my ($code, $out, $error) = $node->psql('postgres', $sql);
-	return $error;
-}
+my $node = start('revert', 'fsync = off');
 
 sql(<<'SQL');
 CREATE EXTENSION dbmastery;
@@ -44,15 +32,6 @@ sub state_of_all
 	return sql(q{SELECT string_agg(r, E'\n' ORDER BY r COLLATE "C") FROM (
 		SELECT 'c' || c::text AS r FROM customer c UNION ALL SELECT 'o' || o::text FROM orders o UNION ALL SELECT 'k' || k::text FROM keyless k UNION ALL SELECT 'a' || a::text FROM always a) s});
 }
-
-# Runs statements as one transaction; returns its number.
-sub transaction
-{
-	my ($statements) = @_;
-	return (split /\n/, sql("BEGIN; $statements; SELECT pg_current_xact_id(); COMMIT"))[-1];
-}
-
-sub apply { my ($plan) = @_; sql("CALL dbm.apply($plan)"); return sql("SELECT status FROM dbm.plan WHERE plan = $plan") }
 
 my %cases = (
 	'an insert' => q{INSERT INTO orders VALUES (10, 1, 'x', '"s"', '1', NULL, NULL, 'NaN')},

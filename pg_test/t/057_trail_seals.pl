@@ -13,22 +13,10 @@ use PostgreSQL::Test::Utils;
 use Seals qw(digest_of_seal hash_of_event);
 use Session;
 use Test::More;
+use Trail qw(found sql start tampered);
 
-my $node = PostgreSQL::Test::Cluster->new('seals');
-$node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\nmax_prepared_transactions = 2\nrestart_after_crash = on");
-$node->start;
-
-sub sql { return $node->safe_psql('postgres', @_) }
-sub found { my ($digests) = @_; return sql('SELECT string_agg(concat_ws(\'|\', problem, log_table, id), \',\' ORDER BY log_table, id) FROM dbm.verify_audit_log(' . ($digests // '') . ')') }
+my $node = start('seals', "max_prepared_transactions = 2\nrestart_after_crash = on");
 sub seal { return sql('SELECT coalesce(sum(changes), -1) FROM dbm.seal_audit_log()') }
-
-# What a superuser does to the log behind its back, looked at, and undone.
-sub tampered
-{
-	my ($statements, $digests) = @_;
-	return sql("BEGIN; SET LOCAL session_replication_role = replica; $statements; SELECT coalesce(string_agg(concat_ws('|', problem, log_table, id), ',' ORDER BY log_table, id), '') FROM dbm.verify_audit_log(" . ($digests // '') . '); ROLLBACK');
-}
 
 sql(<<'SQL');
 CREATE EXTENSION dbmastery;
@@ -41,6 +29,17 @@ is(found(), '', 'without a seal nothing is wrong');
 is(seal(), 30, 'what is there is sealed');
 is(seal(), -1, 'nothing is new, and no seal is made');
 is(found(), '', 'all is as it was');
+# Now that all of the log is there. Partitions of months are the upkeep's.
+is(sql(<<'SQL'), '', 'each table, column and sequence of the log says what it is for');
+SELECT string_agg(concat_ws('.', c.relname, a.attname), ', ' ORDER BY c.relname, a.attnum)
+FROM pg_class c
+LEFT JOIN LATERAL (SELECT NULL::name AS attname, 0 AS attnum
+	UNION ALL SELECT attname, attnum FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND c.relkind <> 'S' AND NOT c.relispartition) a ON true
+WHERE c.relnamespace = 'dbm_trail'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S', 'f', 'm') AND c.relname !~ '_\d{4}_\d{2}$'
+	AND coalesce(trim(CASE a.attnum WHEN 0 THEN obj_description(c.oid, 'pg_class') ELSE col_description(c.oid, a.attnum) END), '') = ''
+SQL
+is(sql(q{SELECT count(*) FROM pg_description d JOIN pg_class c ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid WHERE c.relnamespace = 'dbm_trail'::regnamespace AND c.relname IN ('change', 'activity', 'event', 'relation', 'shape', 'redaction', 'seal') AND d.objsubid = 0}), 7, 'all seven tables of it');
+isnt(sql(q{SELECT obj_description('dbm_trail'::regnamespace, 'pg_namespace')}), '', 'and so does its schema');
 my ($low, $middle, $high) = split /\|/, sql('SELECT min(change_id), min(change_id) + 7, max(change_id) FROM dbm_trail.change');
 my $activity = sql('SELECT min(activity_id) FROM dbm_trail.activity');
 

@@ -7,28 +7,15 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
 use Partitions qw(maintain statuses_of);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Seals qw(digest_of_seal);
 use Test::More;
+use Trail qw(found sql start tampered);
 
-my $node = PostgreSQL::Test::Cluster->new('retained');
-$node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\ntimezone = 'UTC'");
-$node->start;
-
-sub sql { return $node->safe_psql('postgres', @_) }
-sub found { my ($digests) = @_; return sql('SELECT string_agg(concat_ws(\'|\', problem, log_table, id), \',\' ORDER BY log_table, id) FROM dbm.verify_audit_log(' . ($digests // '') . ')') }
+my $node = start('retained', "timezone = 'UTC'");
 sub seal { return sql('SELECT max(seal_id) FROM dbm.seal_audit_log()') }
-
-# What a superuser does to the log behind its back, looked at, and undone.
-sub tampered
-{
-	my ($statements) = @_;
-	return sql("BEGIN; SET LOCAL session_replication_role = replica; $statements; SELECT coalesce(string_agg(concat_ws('|', problem, log_table, id), ',' ORDER BY log_table, id), '') FROM dbm.verify_audit_log(); ROLLBACK");
-}
 
 # What verification says beside rows.
 sub noticed

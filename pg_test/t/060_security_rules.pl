@@ -58,6 +58,10 @@ sub run_sql
 
 my (@tested, $reloaded);
 
+# Files that the test puts where others look, however it ends.
+my @planted;
+END { unlink @planted }
+
 # rule, object, seed; right: what looks like it and has to be silent, with its objects; clean. A finding comes with a fix and an
 # undo; no_fix says that there is none, and clear what clears it then; no_undo says that nothing takes the fix back.
 sub case
@@ -153,6 +157,19 @@ case(rule => 'search_path_writable', object => 'ROLE watcher',
 case(rule => 'search_path_writable', object => 'ROLE ALL', severity => 'error',
 	seed  => 'CREATE SCHEMA loose; GRANT CREATE ON SCHEMA loose TO app; ALTER ROLE ALL SET search_path = loose, public',
 	clean => 'ALTER ROLE ALL RESET search_path; DROP SCHEMA loose');
+# Every predefined role that reaches far, by how bad it is; the server does not know all of them in each version.
+for my $predefined ([ pg_execute_server_program => 'critical' ], [ pg_write_server_files => 'critical' ], [ pg_read_server_files => 'critical' ], [ pg_write_all_data => 'error' ],
+	[ pg_create_subscription => 'warning' ], [ pg_maintain => 'warning' ], [ pg_read_all_data => 'warning' ], [ pg_signal_backend => 'info' ], [ pg_monitor => 'info' ])
+{
+	my ($role, $severity) = @$predefined;
+	next if $node->safe_psql('postgres', "SELECT to_regrole('$role') IS NULL") eq 't';
+	# Who sees what others do is told of where he writes himself, as app does then.
+	my $writes = $role eq 'pg_monitor' ? 'CREATE TABLE shop.written (a int); GRANT INSERT ON shop.written TO app; ' : '';
+	case(rule => 'dangerous_membership', object => "app in $role", severity => $severity,
+		seed  => "${writes}GRANT $role TO app",
+		right => 'CREATE ROLE root5 SUPERUSER; GRANT ' . $role . ' TO root5; GRANT pg_stat_scan_tables TO app', silent => [ "root5 in $role", 'app in pg_stat_scan_tables', 'watcher in pg_monitor' ],
+		clean => "REVOKE $role FROM app; REVOKE pg_stat_scan_tables FROM app; DROP ROLE root5" . ($writes ? '; DROP TABLE shop.written' : ''));
+}
 if ($version >= 160000)
 {
 	# What is inherited without SET ROLE is had; what is neither is not.
@@ -183,6 +200,26 @@ case(rule => 'password_never_expires', object => 'endless',
 case(rule => 'secret_in_setting', object => 'app.api_key of role app',
 	seed  => q{ALTER ROLE app SET app.api_key = 'hunter2'}, right => q{ALTER ROLE app SET app.colour = 'red'},
 	silent => ['app.colour of role app'], no_undo => 'it is a secret', clean => 'ALTER ROLE app RESET app.colour');
+# Wherever a setting can stand; what looks like it is there at the same place.
+for my $place ([ 'ALTER DATABASE rules', 'database rules' ], [ 'ALTER ROLE ALL', 'all roles' ], [ 'ALTER ROLE app IN DATABASE rules', 'role app in database rules' ], [ 'ALTER ROLE "By Name"', 'role "By Name"', 'CREATE ROLE "By Name"', 'DROP ROLE "By Name"' ],
+	[ 'ALTER ROLE "By Name" IN DATABASE rules', 'role "By Name" in database rules', 'CREATE ROLE "By Name"', 'DROP ROLE "By Name"' ])
+{
+	my ($alter, $whose, $first, $last) = @$place;
+	$node->safe_psql('rules', $first) if $first;
+	for my $secret ('app.api_key', 'app.db_password', 'my."Secret"', 'jwt.token')
+	{
+		my $name = $secret =~ s/"//gr;
+		case(rule => 'secret_in_setting', object => "$name of $whose",
+			seed  => qq{$alter SET $secret = 'hunter2'}, right => qq{$alter SET app.colour = 'red'; $alter SET password_encryption = 'scram-sha-256'},
+			silent => [ "app.colour of $whose", "password_encryption of $whose" ], no_undo => 'it is a secret', clean => "$alter RESET ALL");
+		last if $secret eq 'app.api_key' && $whose ne 'all roles';
+	}
+	$node->safe_psql('rules', $last) if $last;
+}
+# Of another database it is told there.
+$node->safe_psql('rules', q{ALTER DATABASE postgres SET app.api_key = 'hunter2'; ALTER ROLE app IN DATABASE postgres SET app.api_key = 'hunter2'});
+is(join(' ', sort keys %{ { found('security.secret_in_setting') } }), '', 'security.secret_in_setting: another database is asked there');
+$node->safe_psql('rules', q{ALTER DATABASE postgres RESET app.api_key; ALTER ROLE app IN DATABASE postgres RESET app.api_key; ALTER DATABASE rules SET dbm.ddl_guard = 'off'; ALTER DATABASE rules SET client_min_messages = 'error'});
 {
 	$node->safe_psql('rules', q{ALTER ROLE app SET app.api_key = 'hunter2'});
 	my ($row) = values %{ { found('security.secret_in_setting') } };
@@ -261,6 +298,19 @@ case(rule => 'system_function_granted', object => 'pg_catalog.pg_read_file(text)
 	right => 'GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO app', silent => ['pg_catalog.pg_ls_waldir()'],
 	clean => 'REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM app; REVOKE EXECUTE ON FUNCTION pg_ls_waldir() FROM app');
 
+# Every function of the server that reaches out, in each of its forms.
+for my $name (qw(lo_export lo_import pg_backup_start pg_file_write pg_ls_dir pg_promote pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile pg_start_backup pg_stat_file))
+{
+	my @forms = split /\n/, $node->safe_psql('rules', "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname = '$name' ORDER BY 1");
+	my $severity = $name =~ /^(?:lo_export|lo_import|pg_file_write|pg_read_binary_file|pg_read_file)$/ ? 'critical' : 'error';
+	for my $form (@forms)
+	{
+		case(rule => 'system_function_granted', object => "pg_catalog.$form", severity => $severity,
+			seed => "GRANT EXECUTE ON FUNCTION pg_catalog.$form TO app", right => "GRANT EXECUTE ON FUNCTION pg_ls_logdir() TO app", silent => ['pg_catalog.pg_ls_logdir()'],
+			clean => "REVOKE EXECUTE ON FUNCTION pg_catalog.$form FROM app; REVOKE EXECUTE ON FUNCTION pg_ls_logdir() FROM app");
+	}
+}
+
 case(rule => 'role_with_admin_option', object => 'app over keeper', severity => 'warning',
 	seed  => 'GRANT keeper TO app WITH ADMIN OPTION', right => 'GRANT keeper TO watcher', silent => ['watcher over keeper'],
 	clean => 'REVOKE keeper FROM app; REVOKE keeper FROM watcher');
@@ -303,6 +353,19 @@ case(rule => 'definer_open_to_public', object => 'shop.f(integer)', severity => 
 	          CREATE FUNCTION hidden.g(int) RETURNS int $body",
 	silent => [ 'shop.g(integer)', 'shop.t()', 'hidden.g(integer)' ],
 	clean  => 'DROP FUNCTION shop.f; DROP FUNCTION shop.g; DROP FUNCTION shop.t; DROP FUNCTION hidden.g; DROP SCHEMA hidden');
+# Where a function of an extension looks names up is as dangerous as where any other does.
+$node->safe_psql('rules', 'CREATE EXTENSION citext SCHEMA shop');
+my $joined = sub { "CREATE FUNCTION shop.$_[0](int) RETURNS int $body; $_[1] ALTER EXTENSION citext ADD FUNCTION shop.$_[0](int)" };
+my $parted = sub { "ALTER EXTENSION citext DROP FUNCTION shop.$_[0](int); DROP FUNCTION shop.$_[0](int)" };
+case(rule => 'definer_without_search_path', object => 'shop.member(integer)', severity => 'critical', seed => $joined->('member', ''), clean => $parted->('member'));
+case(rule => 'definer_search_path_unsafe', object => 'shop.member(integer)', severity => 'critical',
+	seed => 'CREATE SCHEMA loose; GRANT CREATE, USAGE ON SCHEMA loose TO app; ' . $joined->('member', 'ALTER FUNCTION shop.member SET search_path = pg_catalog, loose, pg_temp;'), clean => $parted->('member') . '; DROP SCHEMA loose');
+# Whom it is for is the extension's to say.
+$node->safe_psql('rules', $joined->('member', ''));
+ok(!{ found('security.definer_open_to_public') }->{'shop.member(integer)'}, 'security.definer_open_to_public: silent about what an extension grants');
+is({ found('security.definer_without_search_path') }->{'shop.member(integer)'}{evidence}{of_an_extension}, 1, 'security.definer_without_search_path: which extensions have to mend is told');
+$node->safe_psql('rules', $parted->('member'));
+$node->safe_psql('rules', 'DROP EXTENSION citext');
 case(rule => 'leakproof_function', object => 'shop.f(integer)', severity => 'error',
 	seed  => q{CREATE FUNCTION shop.f(int) RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT $1'},
 	right => q{CREATE FUNCTION shop.g(int) RETURNS int LANGUAGE sql AS 'SELECT $1'}, silent => ['shop.g(integer)'],
@@ -393,6 +456,52 @@ case(rule => 'policy_function_per_row', object => 'own on shop.t', severity => '
 	is($node->safe_psql('rules', $expressions), $was, "$rule: and writes what was there");
 	$node->safe_psql('rules', q{DROP TABLE shop.t; DROP SCHEMA "Odd 's" CASCADE});
 }
+{
+	# What returns an array to ANY or ALL stays one; the rows are the same, and it is asked once.
+	my $rule = 'security.policy_function_per_row';
+	$node->safe_psql('rules', <<"SQL");
+CREATE SEQUENCE shop.asked; GRANT ALL ON SEQUENCE shop.asked TO PUBLIC;
+CREATE FUNCTION shop.tenants() RETURNS int[] LANGUAGE plpgsql STABLE AS 'BEGIN PERFORM nextval(''shop.asked''); RETURN ARRAY[1, 7, NULL]; END';
+CREATE DOMAIN shop.none AS text[] CHECK (true);
+CREATE FUNCTION shop."No ne"() RETURNS shop.none LANGUAGE plpgsql STABLE AS 'BEGIN PERFORM nextval(''shop.asked''); RETURN ARRAY[''2'']; END';
+CREATE FUNCTION shop.rows() RETURNS SETOF int LANGUAGE plpgsql STABLE AS 'BEGIN PERFORM nextval(''shop.asked''); RETURN QUERY VALUES (1), (7); END';
+CREATE TABLE shop.t (tenant int, note text); $on; INSERT INTO shop.t SELECT i % 10, i % 3 FROM generate_series(1, 20000) i; ANALYZE shop.t; GRANT SELECT ON shop.t TO app;
+CREATE POLICY own ON shop.t USING (tenant = ANY (shop.tenants()) AND note <> ALL (shop."No ne"()) AND shop.tenants() <> '{}')
+SQL
+	# What app reads, and how often the functions were called for it.
+	my $read = sub {
+		$node->safe_psql('rules', q{ALTER SEQUENCE shop.asked RESTART});
+		my $rows = $node->safe_psql('rules', q{SELECT count(*), count(*) FILTER (WHERE tenant = 7), min(note), max(note) FROM shop.t}, extra_params => [ '-U', 'app' ]);
+		return ($rows, $node->safe_psql('rules', q{SELECT last_value FROM shop.asked}));
+	};
+	my ($rows, $calls) = $read->();
+	ok($calls > 20_000, "$rule: called for each row, $calls times");
+	my $finding = { found($rule) }->{'own on shop.t'};
+	is(join(', ', @{ $finding->{evidence}{write_instead} }), '(SELECT shop."No ne"())::shop."none", (SELECT shop.tenants())::integer[]', "$rule: arrays stay arrays in the evidence");
+	run_sql($finding->{fix}, "$rule: the fix runs with ANY and ALL");
+	my ($after, $once) = $read->();
+	is($after, $rows, "$rule: the same rows are read");
+	is($once, 3, "$rule: and each call is made once");
+	is({ found($rule) }->{'own on shop.t'}, undef, "$rule: nothing is left to be found");
+	run_sql($finding->{undo}, "$rule: the undo runs");
+	is(join(' ', $read->()), "$rows $calls", "$rule: and all is as before");
+
+	# By hand, as the evidence says: the whole right side, in its place.
+	$node->safe_psql('rules', q{ALTER POLICY own ON shop.t USING (tenant = ANY ((SELECT shop.tenants())::integer[]) AND note <> ALL ((SELECT shop."No ne"())::shop.none))});
+	($after, $once) = $read->();
+	is("$after $once", "$rows 2", "$rule: what the evidence says reads the same");
+	my ($status, $out, $error) = $node->psql('rules', q{ALTER POLICY own ON shop.t USING (tenant = ANY ((SELECT shop.tenants())))});
+	like($error, qr/operator does not exist: integer = integer\[\]/, "$rule: without the cast it would be compared with rows");
+
+	# What returns rows stands in a subquery or not at all, and is asked once there.
+	($status, $out, $error) = $node->psql('rules', q{ALTER POLICY own ON shop.t USING (tenant = shop.rows())});
+	like($error, qr/set-returning functions are not allowed in policy expressions/, "$rule: no policy asks for rows for each row");
+	$node->safe_psql('rules', q{ALTER POLICY own ON shop.t USING (tenant IN (SELECT shop.rows()))});
+	($after, $once) = $read->();
+	is($once, 1, "$rule: a subquery asks once");
+	is({ found($rule) }->{'own on shop.t'}, undef, "$rule: and is silent");
+	$node->safe_psql('rules', q{DROP TABLE shop.t; DROP FUNCTION shop.tenants, shop."No ne", shop.rows; DROP DOMAIN shop.none; DROP SEQUENCE shop.asked});
+}
 case(rule => 'view_bypasses_row_security', object => 'shop.v', severity => 'critical',
 	seed  => "$tenants; $on; CREATE VIEW shop.v AS SELECT * FROM shop.t; GRANT SELECT ON shop.v TO app",
 	right => 'CREATE VIEW shop.w WITH (security_invoker = yes) AS SELECT * FROM shop.t; GRANT SELECT ON shop.w TO app; CREATE VIEW shop.own AS SELECT * FROM shop.t; CREATE VIEW shop.bound AS SELECT * FROM shop.t; ALTER VIEW shop.bound OWNER TO keeper; GRANT SELECT ON shop.bound TO app',
@@ -432,6 +541,17 @@ case(rule => 'event_trigger_unsafe', object => 'watch', severity => 'error',
 case(rule => 'event_trigger_unsafe', object => 'off', severity => 'warning',
 	seed  => "CREATE FUNCTION shop.watch() $event; CREATE EVENT TRIGGER off ON ddl_command_end EXECUTE FUNCTION shop.watch(); ALTER EVENT TRIGGER off DISABLE",
 	clean => 'DROP EVENT TRIGGER off; DROP FUNCTION shop.watch');
+case(rule => 'event_trigger_unsafe', object => 'off', severity => 'warning',
+	seed  => "CREATE FUNCTION shop.watch() $event; CREATE EVENT TRIGGER off ON ddl_command_end EXECUTE FUNCTION shop.watch(); ALTER EVENT TRIGGER off ENABLE REPLICA",
+	clean => 'DROP EVENT TRIGGER off; DROP FUNCTION shop.watch');
+# The trail's own stand under replication, too: what mends them must not weaken them.
+for my $own ('dbmastery_audit_trail', 'dbmastery_audit_trail_drop', 'dbmastery_audit_trail_start')
+{
+	for my $off ([ 'DISABLE', 'error' ], [ 'ENABLE REPLICA', 'error' ], [ 'ENABLE', 'warning' ])
+	{
+		case(rule => 'event_trigger_unsafe', object => $own, severity => $off->[1], seed => "ALTER EVENT TRIGGER $own $off->[0]", clean => "ALTER EVENT TRIGGER $own ENABLE ALWAYS");
+	}
+}
 
 # --- What leaves
 
@@ -453,6 +573,14 @@ case(rule => 'publication_ignores_row_security', object => 'stream', severity =>
 }
 case(rule => 'publication_ignores_row_security', object => 'everything', severity => 'error',
 	seed  => "$tenants; $on; CREATE PUBLICATION everything FOR ALL TABLES", no_fix => 'told', clear => 'DROP PUBLICATION everything', clean => 'DROP TABLE shop.t');
+case(rule => 'publication_ignores_row_security', object => 'by_schema', severity => 'error',
+	seed  => "$tenants; $on; CREATE PUBLICATION by_schema FOR TABLES IN SCHEMA shop",
+	right => 'CREATE SCHEMA open; CREATE TABLE open.t (id int); CREATE PUBLICATION other FOR TABLES IN SCHEMA open', silent => ['other'],
+	no_fix => 'told', clear => 'ALTER PUBLICATION by_schema DROP TABLES IN SCHEMA shop', clean => 'DROP PUBLICATION by_schema, other; DROP TABLE shop.t; DROP SCHEMA open CASCADE');
+# Beside a table of another schema, and beside a row filter that the schema makes void.
+case(rule => 'publication_ignores_row_security', object => 'mixed', severity => 'error',
+	seed  => "CREATE SCHEMA open; CREATE TABLE open.t (id int); $tenants; $on; CREATE PUBLICATION mixed FOR TABLE open.t, TABLES IN SCHEMA shop",
+	no_fix => 'told', clear => 'ALTER PUBLICATION mixed DROP TABLES IN SCHEMA shop', clean => 'DROP PUBLICATION mixed; DROP TABLE shop.t; DROP SCHEMA open CASCADE');
 case(rule => 'subscription_password', object => 'sub', severity => 'warning',
 	seed  => q{CREATE SUBSCRIPTION sub CONNECTION 'host=/nowhere dbname=x password=secret' PUBLICATION p WITH (connect = false)},
 	right => q{CREATE SUBSCRIPTION quiet CONNECTION 'host=/nowhere dbname=x passfile=/nowhere/pgpass' PUBLICATION p WITH (connect = false)},
@@ -473,6 +601,31 @@ $node->safe_psql('rules', 'DROP EXTENSION postgres_fdw CASCADE');
 case(rule => 'extension_reaches_out', object => 'dblink', severity => 'warning',
 	seed  => 'CREATE EXTENSION dblink SCHEMA shop', right => 'CREATE EXTENSION citext SCHEMA shop', silent => ['citext'],
 	clean => 'DROP EXTENSION dblink; DROP EXTENSION citext');
+{
+	# Every one of them, also what this server has no files of: another extension by its name. Which of them can be made here is asked
+	# before their statements are run.
+	my $rule = 'security.extension_reaches_out';
+	for my $one ([ adminpack => 'error' ], [ dblink => 'warning' ], [ file_fdw => 'warning' ], [ http => 'warning' ], [ lo => 'info' ], [ pageinspect => 'warning' ], [ pg_visibility => 'info' ],
+		[ pg_surgery => 'error' ], [ plperlu => 'error' ], [ plpython3u => 'error' ], [ plpythonu => 'error' ], [ plsh => 'critical' ], [ pltclu => 'error' ], [ refint => 'error' ], [ pg_walinspect => 'warning' ], [ xml2 => 'warning' ])
+	{
+		my ($name, $severity) = @$one;
+		my ($status) = $node->psql('rules', "BEGIN; CREATE EXTENSION $name; ROLLBACK", on_error_stop => 1);
+		if ($status == 0)
+		{
+			case(rule => 'extension_reaches_out', object => $name, severity => $severity, seed => "CREATE EXTENSION $name", clean => "DROP EXTENSION $name");
+			next;
+		}
+		my $rename = sub { $node->safe_psql('rules', "SET allow_system_table_mods = on; UPDATE pg_extension SET extname = '$_[1]' WHERE extname = '$_[0]'") };
+		$node->safe_psql('rules', 'CREATE EXTENSION citext SCHEMA shop');
+		ok(!{ found($rule) }->{$name}, "$rule: silent before there is $name");
+		$rename->('citext', $name);
+		my $finding = { found($rule) }->{$name};
+		is($finding->{severity}, $severity, "$rule finds $name");
+		run_sql($finding->{fix}, "$rule: the fix of $name runs");
+		ok(!{ found($rule) }->{$name}, "$rule: and clears it");
+		is($finding->{undo}, "CREATE EXTENSION $name SCHEMA shop VERSION '1.6';", "$rule: what would take it back");
+	}
+}
 case(rule => 'extension_in_open_schema', object => 'citext', severity => 'warning',
 	seed  => 'CREATE SCHEMA loose; GRANT CREATE ON SCHEMA loose TO app; CREATE EXTENSION citext SCHEMA loose',
 	right => 'CREATE EXTENSION hstore SCHEMA shop', silent => ['hstore'], clean => 'DROP EXTENSION citext; DROP EXTENSION hstore; DROP SCHEMA loose');
@@ -494,20 +647,25 @@ case(rule => 'extension_in_open_schema', object => 'citext', severity => 'warnin
 	ok(!{ found($rule) }->{pg_partman}, "$rule: a later one is silent");
 	$node->safe_psql('rules', q{SET allow_system_table_mods = on; UPDATE pg_extension SET extname = 'citext', extversion = '1.6' WHERE extname = 'pg_partman'});
 	$node->safe_psql('rules', 'DROP EXTENSION citext');
-	# One that the server has a sound version of. Before 18 it looks for them in its own folder alone, where a test may not write.
+	# One that the server has a sound version of. Before 18 it looks for them in its own folder alone, where other tests look too.
 	my $own = $version >= 180000;
 	my $folder = $own ? $node->basedir . '/extension' : $node->config_data('--sharedir') . '/extension';
-	my %files = ('pg_ivm.control' => "default_version = '1.9'\nrelocatable = true\n", 'pg_ivm--1.0.sql' => "SELECT 1;\n", 'pg_ivm--1.0--1.9.sql' => "SELECT 1;\n");
+	my $mark = "# of a test of dbmastery, and to be removed\n";
+	my %files = ('pg_ivm.control' => "${mark}default_version = '1.9'\nrelocatable = true\n", 'pg_ivm--1.0.sql' => "SELECT 1;\n", 'pg_ivm--1.0--1.9.sql' => "SELECT 1;\n");
+	# What a test left that was killed is ours as well.
+	my $is_theirs = -e "$folder/pg_ivm.control" && slurp_file("$folder/pg_ivm.control") !~ /^\Q$mark/;
 	SKIP:
 	{
-		skip 'the server finds no extension of the test', 1 if !$own && (-e "$folder/pg_ivm.control" || !-w $folder);
+		skip 'the server finds no extension of the test', 1 if !$own && ($is_theirs || !-w $folder);
 		mkdir $folder if $own;
+		@planted = map { "$folder/$_" } sort keys %files;
+		unlink @planted;
 		append_to_file("$folder/$_", $files{$_}) for sort keys %files;
 		$node->safe_psql('rules', 'ALTER SYSTEM SET extension_control_path = ' . q{'$system:} . $node->basedir . q{'}) if $own;
 		settle('reload') if $own;
 		case(rule => 'extension_vulnerable', object => 'pg_ivm', severity => 'critical', no_undo => 'nobody goes back to it',
 			seed => q{CREATE EXTENSION pg_ivm VERSION '1.0'}, clean => 'DROP EXTENSION pg_ivm');
-		unlink map { "$folder/$_" } keys %files;
+		unlink @planted;
 	}
 }
 case(rule => 'sensitive_column_readable', object => 'shop.users.api_key', severity => 'info',
@@ -573,6 +731,29 @@ hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all all 10.0.0.0/8 trus
 	[ 'host all all all scram-sha-256', 'host all all 10.0.0.0/8 trust' ], 'critical');
 hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 password'], ['hostssl all app 10.0.0.0/8 password'], 'error')
   if $node->safe_psql('postgres', q{SELECT count(*) FROM pg_settings WHERE name = 'ssl_library' AND setting = 'OpenSSL'});
+hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 ident'], ['host all app 127.0.0.1/32 ident'], 'error');
+hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all app samenet ident'], ['host all app samehost ident'], 'error');
+hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 md5'], ['host all app ::1/128 md5'], 'warning');
+# Without TLS it lets nobody in.
+hba_case('hba_error', 'pg_hba.conf line 2', ['hostssl all app 10.0.0.0/8 md5'], ['host all app 10.0.0.0/8 md5'], 'info');
+hba('hostssl all app 10.0.0.0/8 md5');
+ok(!{ found('security.hba_weak_method') }->{'pg_hba.conf line 2'}, 'security.hba_weak_method: and is silent about it');
+hba_case('hba_weak_method', 'pg_hba.conf line 2', ['host all app samehost trust'], ['host all app samehost scram-sha-256'], 'warning');
+# What is to be written instead is told, and is right. The test itself comes in by the first line, which lets this machine in by trust.
+for my $line ([ 'host all app 10.0.0.0/8 ident', 'error' ], [ 'host all app 10.0.0.0/8 md5', 'warning' ], [ 'local all app trust', 'warning' ], [ 'host all app 127.0.0.1/32 trust', 'warning' ], [ 'host all app 10.0.0.0/8 trust', 'critical' ], [ 'host all app 10.0.0.0/8 password', 'error' ])
+{
+	my ($written, $severity) = @$line;
+	my $rule = 'security.hba_weak_method';
+	hba($written);
+	my $finding = { found($rule) }->{ $written =~ /^local/ ? 'pg_hba.conf line 1' : 'pg_hba.conf line 2' };
+	is($finding->{severity}, $written =~ /^local/ ? 'warning' : $severity, "$rule finds $written");
+	isnt($finding->{evidence}{no_simple_fix_because} // '', '', "$rule: and why no statement mends it");
+	my $instead = $finding->{evidence}{write_instead};
+	like($instead, qr/scram-sha-256$/, "$rule: what to write instead");
+	next if $written =~ /^local/;
+	hba($instead);
+	ok(!{ found($rule) }->{'pg_hba.conf line 2'}, "$rule: $instead is silent");
+}
 hba_case('hba_open_to_world', 'pg_hba.conf line 2', ['host all app 0.0.0.0/0 scram-sha-256'], ['host all app 10.0.0.0/8 scram-sha-256'], 'warning');
 hba_case('hba_unencrypted', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 scram-sha-256'], ['host all app 127.0.0.1/32 scram-sha-256'], 'warning');
 hba_case('hba_error', 'pg_hba.conf line 2', ['host all app nonsense/8 scram-sha-256'], ['host all app 10.0.0.1/32 scram-sha-256'], 'error');

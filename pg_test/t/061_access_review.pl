@@ -86,6 +86,25 @@ for my $number (1 .. 12)
 		push @statements, "REVOKE " . pick(@$privileges) . " ON $kind $name{$kind} FROM " . pick(@roles) if rand() < 0.3;
 	}
 	push @statements, 'GRANT ' . pick(qw(SELECT INSERT UPDATE REFERENCES)) . " (\"B b\") ON $name{TABLE} TO " . pick(@roles, 'PUBLIC') for 1 .. 2;
+	push @statements, 'GRANT ' . pick(qw(SELECT INSERT UPDATE REFERENCES)) . ' (' . pick('a', '"B b"', 'a, "B b"') . ") ON $name{TABLE} TO " . pick(@roles) . ' WITH GRANT OPTION' for 1 .. 2;
+}
+# Who is granted a wrapper on may make servers of it, and owns them.
+for my $number (1 .. 6)
+{
+	my ($wrapper, $server) = ("\"W $number\"", "\"S $number\"");
+	push @statements, "CREATE FOREIGN DATA WRAPPER $wrapper", "CREATE SERVER $server FOREIGN DATA WRAPPER $wrapper";
+	for my $foreign ("FOREIGN DATA WRAPPER $wrapper", "FOREIGN SERVER $server")
+	{
+		for (0 .. int rand 3)
+		{
+			my $to = rand() < 0.15 ? 'PUBLIC' : pick(@roles);
+			push @statements, "GRANT USAGE ON $foreign TO $to" . ($to ne 'PUBLIC' && rand() < 0.4 ? ' WITH GRANT OPTION' : '');
+		}
+		push @statements, "REVOKE USAGE ON $foreign FROM " . pick(@roles) if rand() < 0.2;
+	}
+	push @statements, "ALTER FOREIGN DATA WRAPPER $wrapper OWNER TO \"R One\"" if rand() < 0.5;
+	my $owner = pick(@roles);
+	push @statements, "GRANT USAGE ON FOREIGN DATA WRAPPER $wrapper TO $owner", "ALTER SERVER $server OWNER TO $owner" if rand() < 0.6;
 }
 push @statements, "GRANT $_ ON DATABASE access TO " . pick(@roles) for qw(CREATE CONNECT TEMPORARY);
 push @statements, 'REVOKE CONNECT ON DATABASE access FROM PUBLIC', 'REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC', 'GRANT USAGE ON LANGUAGE plpgsql TO ' . pick(@roles);
@@ -110,6 +129,8 @@ UNION ALL SELECT 'function', f.oid::regprocedure::text, 'EXECUTE' FROM pg_proc f
 UNION ALL SELECT 'type', format('%I.%I', n.nspname, t.typname), 'USAGE' FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname ~ '^s[1-4]$' AND t.typtype = 'd'
 UNION ALL SELECT 'database', datname, p FROM pg_database, unnest('{CREATE,CONNECT,TEMPORARY}'::text[]) p
 UNION ALL SELECT 'language', 'plpgsql', 'USAGE'
+UNION ALL SELECT 'foreign data wrapper', quote_ident(fdwname), 'USAGE' FROM pg_foreign_data_wrapper
+UNION ALL SELECT 'foreign server', quote_ident(srvname), 'USAGE' FROM pg_foreign_server
 UNION ALL SELECT 'tablespace', spcname, 'CREATE' FROM pg_tablespace
 UNION ALL SELECT 'parameter', s, p FROM unnest('{log_statement,work_mem}'::text[]) s, unnest('{SET,ALTER SYSTEM}'::text[]) p;
 INSERT INTO public.possible
@@ -124,6 +145,8 @@ SELECT CASE kind
     WHEN 'type' THEN has_type_privilege(role, object, privilege)
     WHEN 'database' THEN has_database_privilege(role, object, privilege)
     WHEN 'language' THEN has_language_privilege(role, object, privilege)
+    WHEN 'foreign data wrapper' THEN has_foreign_data_wrapper_privilege(role, (parse_ident(object))[1], privilege)
+    WHEN 'foreign server' THEN has_server_privilege(role, (parse_ident(object))[1], privilege)
     WHEN 'tablespace' THEN has_tablespace_privilege(role, object, privilege)
     WHEN 'parameter' THEN has_parameter_privilege(role, object, privilege)
     WHEN 'column' THEN has_column_privilege(role, (parse_ident(object))[1] || '.' || quote_ident((parse_ident(object))[2]), (parse_ident(object))[3], privilege)
@@ -138,19 +161,25 @@ SELECT r.rolname, p.*, public.server_says(r.rolname, p.object_kind, p.object, p.
                     -- Of a column, what is granted on its table counts too.
                     OR p.is_column AND v.object_kind = 'table' AND p.object LIKE v.object || '.%')) AS reviewed,
        EXISTS (SELECT FROM public.reviewed v WHERE v.rolname = r.rolname AND v.privilege = p.privilege AND NOT v.needs_set_role AND v.is_grantable
-               AND v.object_kind = p.object_kind AND v.object = p.object) AS reviewed_grants
+               AND (v.object_kind = p.object_kind AND v.object = p.object
+                    OR p.is_column AND v.object_kind = 'table' AND p.object LIKE v.object || '.%')) AS reviewed_grants
 FROM pg_roles r, public.possible p WHERE NOT r.rolsuper;
 SELECT count(*) || ' compared, ' || count(*) FILTER (WHERE server) || ' granted' FROM public.compared;
 SQL
 diag($compared);
 none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: server %s, we %s\', rolname, privilege, object_kind, object, server, reviewed) FROM public.compared WHERE server IS DISTINCT FROM reviewed LIMIT 30') ],
 	'access_review() says what the server says');
-none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: server %s, we %s\', rolname, privilege, object_kind, object, server_grants, reviewed_grants) FROM public.compared WHERE server AND NOT is_column AND server_grants IS DISTINCT FROM reviewed_grants LIMIT 30') ],
+# Of what an owner took from himself the server says that he may grant it, and not that he has it.
+none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: server %s, we %s\', rolname, privilege, object_kind, object, server_grants, reviewed_grants) FROM public.compared WHERE server AND server_grants IS DISTINCT FROM reviewed_grants LIMIT 30') ],
 	'and which of it may be granted on');
+# So that each of them was asked for in earnest.
+none([ split /\n/, $node->safe_psql('access', q{SELECT object_kind FROM public.compared WHERE object_kind IN ('foreign data wrapper', 'foreign server', 'column', 'table', 'sequence', 'function')
+	GROUP BY 1 HAVING count(*) FILTER (WHERE server AND NOT server_grants) = 0 OR count(*) FILTER (WHERE server_grants) = 0 OR count(*) FILTER (WHERE NOT server) = 0}) ],
+	'with and without it, and of each kind');
 
 my $asked = $node->safe_psql('access', <<'SQL');
 CREATE TABLE public.asked AS
-SELECT p.object_kind, p.object, p.privilege, w.role, w.needs_set_role FROM public.possible p, dbm.who_can(p.object_kind || ' ' || p.object, p.privilege) w;
+SELECT p.object_kind, p.object, p.privilege, w.role, w.needs_set_role, w.is_grantable FROM public.possible p, dbm.who_can(p.object_kind || ' ' || p.object, p.privilege) w;
 SELECT count(*) FROM public.asked;
 SQL
 cmp_ok($asked, '>', 1000, 'who_can() answers for each of them');
@@ -161,6 +190,15 @@ FROM pg_roles r, public.possible p,
      LATERAL (SELECT EXISTS (SELECT FROM public.asked a WHERE a.object_kind = p.object_kind AND a.object = p.object AND a.privilege = p.privilege
                              AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role) AS own) w
 WHERE s.server IS DISTINCT FROM w.own LIMIT 30
+SQL
+
+none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'and who may grant it on');
+SELECT format('%s %s %s %s: server %s, we %s', r.rolname, p.privilege, p.object_kind, p.object, s.server, w.own)
+FROM pg_roles r, public.possible p,
+     LATERAL (SELECT public.server_says(r.rolname, p.object_kind, p.object, p.privilege || ' WITH GRANT OPTION') AS server) s,
+     LATERAL (SELECT EXISTS (SELECT FROM public.asked a WHERE a.object_kind = p.object_kind AND a.object = p.object AND a.privilege = p.privilege
+                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role AND a.is_grantable) AS own) w
+WHERE public.server_says(r.rolname, p.object_kind, p.object, p.privilege) AND s.server IS DISTINCT FROM w.own LIMIT 30
 SQL
 
 # What takes SET ROLE is had after SET ROLE and not before.

@@ -71,6 +71,32 @@ for my $case ([ 'SELECT', 'none is there' ],
 	is($out, '"$user", public', 'and nothing of it stays in the session');
 }
 
+# What looks at the schema does not stay.
+is($node->safe_psql("d$number", q{SELECT count(*) FROM pg_proc WHERE proname ~ 'own_schema'}), '0', 'nothing is left of the look');
+
+# A database may lack PL/pgSQL: nothing here needs it, but for plans in which there is some.
+{
+	my $bare = database('DROP EXTENSION plpgsql; CREATE SCHEMA dbm; CREATE TABLE dbm.mine (a int)');
+	like(install($bare), qr/schema "dbm" is not empty/, 'without PL/pgSQL it is refused in the same way');
+	$node->safe_psql($bare, 'DROP TABLE dbm.mine');
+	is(install($bare), '', 'and taken');
+	$node->safe_psql($bare, 'CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i');
+	my $plan = $node->safe_psql($bare, q{SELECT dbm.migration_plan('ALTER TABLE t ADD CHECK (a > 0)')});
+	$node->safe_psql($bare, "CALL dbm.apply($plan)");
+	is($node->safe_psql($bare, "SELECT status FROM dbm.plan_status($plan)"), 'done', 'a plan without it is applied');
+	my $change = q{SELECT dbm.migration_plan('ALTER TABLE t ALTER a TYPE bigint')};
+	my ($status, $out, $error) = $node->psql($bare, $change);
+	like($error, qr/ERROR:  the plan needs the language plpgsql, which this database does not have\n.*HINT:  CREATE EXTENSION plpgsql/s, 'one that needs it is not made, and says what to do');
+	$node->safe_psql($bare, 'CREATE EXTENSION plpgsql');
+	$plan = $node->safe_psql($bare, $change);
+	$node->safe_psql($bare, 'DROP EXTENSION plpgsql');
+	($status, $out, $error) = $node->psql($bare, "CALL dbm.apply($plan)");
+	like($error, qr/language "plpgsql" does not exist.*Use CREATE EXTENSION to load the language/s, 'one that lost it stops, and says what to do');
+	$node->safe_psql($bare, 'CREATE EXTENSION plpgsql');
+	$node->safe_psql($bare, "CALL dbm.undo($plan)");
+	is($node->safe_psql($bare, "SELECT status FROM dbm.plan_status($plan)"), 'undone', 'and can be taken back, or go on, with it');
+}
+
 # What a dump brings: the schema first.
 my $source = database('CREATE EXTENSION dbmastery; GRANT USAGE ON SCHEMA dbm TO reader');
 my $dump = $node->basedir . '/dump.sql';

@@ -194,6 +194,11 @@ my @holes = (
 		REVOKE EXECUTE ON FUNCTION shop.every FROM PUBLIC; GRANT EXECUTE ON FUNCTION shop.every TO caller}, 'DROP FUNCTION shop.every; DROP OWNED BY caller; DROP ROLE caller' ],
 	# By way of a view.
 	[ 'function', q{CREATE FUNCTION shop.every() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM shop.large_orders); END'}, 'DROP FUNCTION shop.every' ],
+	# Open to one tenant, or to one's rows alone.
+	[ 'insert', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint OR tenant_id = 42)',
+		'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint)' ],
+	[ 'read', q{ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint OR dbm.current_tenant() = '77')},
+		'ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint)' ],
 	[ 'insert policy', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (true)', 'ALTER POLICY tenant_isolation ON shop.orders WITH CHECK (tenant_id = dbm.current_tenant()::bigint)' ],
 );
 for my $hole (@holes)
@@ -227,6 +232,27 @@ $node->safe_psql('quiet', 'ALTER TABLE shop.notes DISABLE TRIGGER ALL');
 is(leaks($node, 'quiet', 'shop.notes'), 'foreign_key', 'and what would let it point elsewhere is found');
 $node->safe_psql('quiet', 'ALTER TABLE shop.notes ENABLE TRIGGER ALL');
 $node->safe_psql('quiet', 'ALTER TABLE shop.notes DROP CONSTRAINT notes_id_check');
+
+# What no row and no tenant of today shows is told all the same.
+$node->safe_psql('quiet', 'ALTER TABLE shop.orders ADD COLUMN shared boolean; ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint OR shared)');
+is(leaks($node, 'quiet', 'shop.orders'), '', 'a policy that says more does not leak yet');
+like($node->safe_psql('quiet', q{SELECT status || ': ' || detail FROM dbm.tenant_leak_test('{shop.orders}') WHERE check_name = 'policy'}),
+	qr/^weak: policy tenant_isolation says something else than that a row is the tenant's/, 'and could');
+$node->safe_psql('quiet', 'ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint); ALTER TABLE shop.orders DROP COLUMN shared');
+
+# What changes by itself, or takes long, is no leak. Between the answers that are compared somebody may have written, here a sequence.
+for my $case ([ "nextval('shop.moments') < 3", 'ok', qr/tried, and nothing came through$/, 'what somebody else changed meanwhile' ],
+	[ "nextval('shop.moments')", 'unknown', qr/it answers something else each time/, 'what never stays the same' ],
+	[ "pg_sleep(1.1)::text", 'unknown', qr/longer than a second, and rows would be kept locked/, 'what takes long' ])
+{
+	my ($moment, $status, $detail, $what) = @$case;
+	$node->safe_psql('quiet', "CREATE SEQUENCE shop.moments; GRANT USAGE ON SEQUENCE shop.moments TO PUBLIC;
+		CREATE VIEW shop.counted WITH (security_invoker) AS SELECT count(*) AS n, (SELECT $moment) AS moment FROM shop.orders; GRANT SELECT ON shop.counted TO app");
+	my ($is, $said) = split /\|/, $node->safe_psql('quiet', q{SELECT status, detail FROM dbm.tenant_leak_test('{shop.orders}', roles => '{app}') WHERE check_name = 'view'});
+	is($is, $status, $what);
+	like($said, $detail, 'and that is said');
+	$node->safe_psql('quiet', 'DROP VIEW shop.counted; DROP SEQUENCE shop.moments');
+}
 
 # A partitioned table, an empty one, one with what nobody can make up; nothing of a test stays.
 $node->safe_psql('quiet', <<'SQL');
@@ -283,8 +309,16 @@ SELECT c.relname, x.attname, a.grantee::regrole, a.grantor::regrole, a.privilege
 SQL
 my $held = $node->safe_psql('quiet', $privileges);
 is(leaks($node, 'quiet', 'shop.parted') =~ /partition .*privileges .*truncate/, 1, 'a partition is open') or diag(leaks($node, 'quiet', 'shop.parted'));
+$node->safe_psql('quiet', 'REVOKE report FROM alice; CREATE ROLE bystander; ALTER TABLE shop.parted_1 OWNER TO bystander');
+like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.parted}')}))[0],
+	qr/must be owner of shop\.parted_1, a partition of shop\.parted, which belongs to bystander/, 'whose partition is another\'s is told before anything is done');
+$node->safe_psql('quiet', 'ALTER TABLE shop.parted_1 OWNER TO alice; DROP ROLE bystander');
 my (undef, $parted) = call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.parted}')});
 chomp $parted;
+like($node->safe_psql('quiet', "SELECT array_to_string(requires, E'\n') FROM dbm.plan WHERE plan = $parted"),
+	qr/^report granted REFERENCES \(id\) on shop\.parted_1 to app: whoever runs the plan has to be able to become that role/m, 'it is said who has to take a privilege away');
+like(carry($node, 'quiet', $parted, 'apply'), qr/check/, 'what only another can take away is not told as gone');
+$node->safe_psql('quiet', 'GRANT report TO alice');
 is(carry($node, 'quiet', $parted, 'apply'), '', 'a partitioned table is divided');
 is(leaks($node, 'quiet', 'shop.parted'), '', 'and closed with its partitions');
 is(sees('app', q{BEGIN; SELECT dbm.set_tenant('2'); SELECT count(*) FROM shop.parted; SELECT count(*) FROM shop.parted_0}), "\n10\n0", 'which show nothing by themselves');

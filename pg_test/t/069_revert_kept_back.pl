@@ -7,35 +7,14 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Trail qw(apply refused sql start transaction);
 
-my $node = PostgreSQL::Test::Cluster->new('kept_back');
-$node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_worker_processes = 16");
-$node->start;
-
-sub sql { return $node->safe_psql('postgres', @_) }
-
-sub refused
-{
-	my ($sql) = @_;
-	my ($code, $out, $error) = $node->psql('postgres', $sql);
-	return $error;
-}
-
-# Runs statements as one transaction; returns its number.
-sub transaction
-{
-	my ($statements) = @_;
-	return (split /\n/, sql("BEGIN; $statements; SELECT pg_current_xact_id(); COMMIT"))[-1];
-}
+my $node = start('kept_back', 'fsync = off');
 
 sub plan_of { my ($transaction) = @_; return sql("SELECT dbm.revert_plan($transaction)") }
-
-sub apply { my ($plan) = @_; sql("CALL dbm.apply($plan)"); return sql("SELECT status FROM dbm.plan WHERE plan = $plan") }
 
 sql('CREATE EXTENSION dbmastery');
 

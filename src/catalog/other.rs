@@ -16,6 +16,18 @@ pub enum TriggerState {
     Disabled,
 }
 
+impl TriggerState {
+    /// What ALTER … TRIGGER says to bring it about.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Origin => "ENABLE",
+            Self::Always => "ENABLE ALWAYS",
+            Self::Replica => "ENABLE REPLICA",
+            Self::Disabled => "DISABLE",
+        }
+    }
+}
+
 /// A trigger.
 #[derive(Clone, Debug, Default)]
 pub struct Trigger {

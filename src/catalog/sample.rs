@@ -96,6 +96,17 @@ impl Sample {
         Self { snapshot, next: 16_384 }
     }
 
+    /// The same with the superuser `postgres` and with roles that log in.
+    pub fn with_roles(others: &[(Oid, &str)]) -> Self {
+        let mut sample = Self::new();
+        for &(oid, name) in [(10, "postgres")].iter().chain(others) {
+            let role =
+                Role { oid, name: name.into(), logs_in: true, is_superuser: oid == 10, ..Role::default() };
+            sample.snapshot.roles.push(role);
+        }
+        sample
+    }
+
     /// The operator class of a type for an access method, as this sample numbers them.
     pub fn opclass(method: Oid, type_oid: Oid) -> Oid {
         method * 10_000 + type_oid

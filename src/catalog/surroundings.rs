@@ -318,6 +318,8 @@ pub struct Partition {
     pub has_row_security: bool,
     /// Its owner, quoted.
     pub owner: String,
+    /// Whether whoever asks has the rights of its owner.
+    pub is_own: bool,
     /// Whether that is neither the table's nor a superuser.
     pub is_of_another: bool,
     /// Who has rights on it, but its owner.

@@ -1,6 +1,7 @@
 //! A plan: ordered steps that change something, each with lock, way back and proof. Pure; `CALL dbm.apply()` runs it.
 
 use crate::catalog::LockMode;
+use crate::syntax::tokens::words;
 
 /// The part of a change to which a step belongs, in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +54,7 @@ impl Phase {
 }
 
 /// How a step is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Runs {
     /// All its statements in one transaction, under lock_timeout.
     InTransaction,
@@ -84,7 +85,7 @@ impl Runs {
 /// Every name that we wrote is qualified and quoted. What was taken over from the caller's words, the expression of a
 /// CHECK or a default, is looked up in [`Plan::search_path`], which is in force while a step, its undo and its verify
 /// are run, unless the step has one of its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
     /// Its phase.
     pub phase: Phase,
@@ -225,6 +226,25 @@ pub struct Plan {
     pub verify: Vec<String>,
 }
 
+impl Plan {
+    /// Whether one of its steps is code of PL/pgSQL, which a database may lack. A way back that is one fails there, as most
+    /// of them are meant to: they only say that there is none.
+    pub fn needs_plpgsql(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.sql).any(|sql| is_plpgsql(sql))
+    }
+}
+
+/// Whether a statement is a block of PL/pgSQL or makes a function in it.
+fn is_plpgsql(sql: &str) -> bool {
+    let words = words(sql);
+    let is_block = words.first().is_some_and(|word| word.is("DO"));
+    let named = words.iter().position(|word| word.is("LANGUAGE")).and_then(|place| words.get(place + 1));
+    match named {
+        Some(language) => language.name().trim_matches('\'').eq_ignore_ascii_case("plpgsql"),
+        None => is_block,
+    }
+}
+
 /// Whether a statement has to run at top level, outside a transaction block. Meant for what plans hold, not for any text.
 pub fn runs_alone(sql: &str) -> bool {
     let words: Vec<&str> = sql.split_ascii_whitespace().take(12).collect();
@@ -246,7 +266,28 @@ pub fn runs_alone(sql: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::runs_alone;
+    use super::*;
+
+    #[test]
+    fn what_needs_plpgsql() {
+        for sql in [
+            "DO $$BEGIN NULL; END$$",
+            "do language plpgsql 'BEGIN END'",
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ LANGUAGE sql $$",
+            "CREATE FUNCTION f() RETURNS void AS 'BEGIN END' LANGUAGE 'PLpgSQL'",
+        ] {
+            assert!(is_plpgsql(sql), "{sql}");
+        }
+        for sql in [
+            "ALTER TABLE t ADD a text DEFAULT 'LANGUAGE plpgsql'",
+            "DO LANGUAGE plperl ''",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE RULE r AS ON INSERT TO t DO ALSO NOTHING",
+            "",
+        ] {
+            assert!(!is_plpgsql(sql), "{sql}");
+        }
+    }
 
     #[test]
     fn what_needs_the_top_level() {

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char};
+use std::time::{Duration, Instant};
 
 use pgrx::datum::DatumWithOid;
 pub use pgrx::pg_sys::FunctionCallInfo;
@@ -18,6 +19,7 @@ use super::local_settings::with_empty_search_path;
 use super::planner::{Refusal, acts_as, is_powerful, refusable, rolled_back};
 use super::query::rows;
 use super::roles;
+use super::run::owner::Identity;
 use super::settings;
 use super::surroundings::equality;
 use super::value::Text;
@@ -353,16 +355,20 @@ pub fn probed_then(
 ) -> Result<Vec<Option<String>>, Refusal> {
     refusable(|| {
         rolled_back(|| {
-            let before = super::run::owner::Identity::current();
             asked(who, tenant, sql);
-            drop(before);
             asked(owner, "", then)
         })
     })
 }
 
-/// What a statement answers in somebody's place, what it answers once more, and what it answers after the owner's `change`;
-/// all of it is taken back.
+/// How long a statement may take for whose sake rows are kept from everybody else.
+const LONGEST_BESIDE_A_CHANGE: Duration = Duration::from_secs(1);
+
+/// How often it is tried to find a moment in which nobody else changes what is read.
+const TRIES: u8 = 3;
+
+/// What a statement answers in somebody's place, what it answers after the owner's `change`, which is taken back at once, and
+/// what it answers then. Whose first and last answer differ was changed by somebody else meanwhile, and says nothing.
 pub fn probed_around(
     who: As<'_>,
     tenant: &str,
@@ -370,31 +376,35 @@ pub fn probed_around(
     owner: As<'_>,
     change: &str,
 ) -> Result<Vec<Option<String>>, Refusal> {
-    let in_place = |who: As<'_>, tenant: &str, sql: &str| {
-        let before = super::run::owner::Identity::current();
-        let answer = asked(who, tenant, sql).into_iter().next().flatten();
-        drop(before);
-        answer
-    };
-    refusable(|| {
-        rolled_back(|| {
-            let (first, second) = (in_place(who, tenant, sql), in_place(who, tenant, sql));
-            in_place(owner, "", change);
-            vec![first, second, in_place(who, tenant, sql)]
-        })
-    })
+    let answer = || asked(who, tenant, sql).into_iter().next().flatten();
+    let started = Instant::now();
+    let mut first = refusable(|| rolled_back(answer))?;
+    if started.elapsed() > LONGEST_BESIDE_A_CHANGE {
+        return Err(Refusal::new(
+            PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+            "it takes longer than a second, and rows would be kept locked meanwhile",
+        ));
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let changed = refusable(|| {
+            rolled_back(|| {
+                asked(owner, "", change);
+                answer()
+            })
+        })?;
+        let last = refusable(|| rolled_back(answer))?;
+        if first == last || tries == TRIES {
+            return Ok(vec![first, changed, last]);
+        }
+        first = last;
+    }
 }
 
 /// Runs a statement in somebody's place within the subtransaction of [`beside`], which takes it back.
 pub fn prepared(who: As<'_>, tenant: &str, sql: &str) -> Result<Vec<Option<String>>, Refusal> {
-    refusable(|| {
-        super::planner::kept(|| {
-            let before = super::run::owner::Identity::current();
-            let answer = asked(who, tenant, sql);
-            drop(before);
-            answer
-        })
-    })
+    refusable(|| super::planner::kept(|| asked(who, tenant, sql)))
 }
 
 /// Runs `work`, of which nothing stays, nor whose the transaction was in it.
@@ -413,10 +423,12 @@ pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// What a statement answers: its first column, or else a word for each row that it changed.
+/// What a statement answers in somebody's place, which is given back afterwards: its first column, or else a word for each row
+/// that it changed.
 fn asked(who: As<'_>, tenant: &str, sql: &str) -> Vec<Option<String>> {
     // TRUNCATE would have everybody wait behind it; where it is tried it is to be refused before it asks for a lock.
     let patience = if sql.starts_with("TRUNCATE ") { c"10ms" } else { c"1s" };
+    let _before = Identity::current();
     take_place_of(who, tenant, patience);
     let answer = if sql.starts_with("SELECT ") || sql.contains(" RETURNING ") {
         super::query::rows_mutable(sql, &[], |row| row.get::<Text>(1))

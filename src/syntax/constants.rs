@@ -2,6 +2,8 @@
 //!
 //! Works on bytes: the server's parser counts in them, and every encoding of a server has ASCII where ASCII is.
 
+use super::tokens::end_of_comment;
+
 /// A constant that the analysis of a query found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constant {
@@ -232,7 +234,7 @@ fn tokens(text: &[u8], backslash_escapes: bool) -> Vec<Token> {
                 continue;
             }
             b'/' if next == b'*' => {
-                position = end_of_comment(text, position);
+                position += end_of_comment(&text[position..]);
                 continue;
             }
             b'\'' => (Kind::String, end_of_string(text, position + 1, backslash_escapes)),
@@ -280,26 +282,6 @@ fn is_space(byte: u8) -> bool {
 fn skip(text: &[u8], from: usize, while_true: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     from + rest.iter().take_while(|&&byte| while_true(byte)).count()
-}
-
-fn end_of_comment(text: &[u8], start: usize) -> usize {
-    let mut depth = 0;
-    let mut position = start;
-    while let Some(pair) = text.get(position..position + 2) {
-        match pair {
-            b"/*" => depth += 1,
-            b"*/" => depth -= 1,
-            _ => {
-                position += 1;
-                continue;
-            }
-        }
-        position += 2;
-        if depth == 0 {
-            return position;
-        }
-    }
-    text.len()
 }
 
 /// The end of a string whose content begins at `position`; one goes on after a line break.

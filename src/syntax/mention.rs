@@ -1,5 +1,7 @@
 //! Whether a text that nobody parses, the body of a function or a counted query, mentions a name.
 
+use rustc_hash::FxHashSet;
+
 /// Whether `name` stands in the text as a word of its own, also inside of a string: dynamic SQL keeps its names there.
 /// Case counts only where the name has any capital letter, which SQL has to quote.
 pub fn mentions(text: &str, name: &str) -> bool {
@@ -18,13 +20,56 @@ pub fn mentions(text: &str, name: &str) -> bool {
     })
 }
 
+/// A text that is asked for many names: it is split into words once.
+pub struct Searched {
+    text: String,
+    /// In lower case.
+    words: FxHashSet<String>,
+}
+
+impl Searched {
+    /// That text.
+    pub fn new(text: String) -> Self {
+        let words = text
+            .split(|character: char| character.is_ascii() && !is_part_of_word(&(character as u8)))
+            .filter(|word| !word.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        Self { text, words }
+    }
+
+    /// As [`mentions`].
+    pub fn mentions(&self, name: &str) -> bool {
+        let is_word = name.bytes().all(|byte| is_part_of_word(&byte));
+        (!is_word || self.words.contains(&name.to_ascii_lowercase())) && mentions(&self.text, name)
+    }
+}
+
 fn is_part_of_word(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || !byte.is_ascii()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mentions;
+    use super::{Searched, mentions};
+
+    #[test]
+    fn words_tell_the_same() {
+        for text in [
+            "SELECT a.B1 FROM \"Or ders\" -- größe, $x",
+            "",
+            "orders_old",
+            "EXECUTE 'x y' || größe_2",
+            "a-b a",
+        ] {
+            let searched = Searched::new(text.to_owned());
+            for name in
+                ["a", "b1", "B1", "Or ders", "or", "größe", "größe_2", "$x", "x", "", "orders", "a-b", "a.b1"]
+            {
+                assert_eq!(searched.mentions(name), mentions(text, name), "{name} in {text}");
+            }
+        }
+    }
 
     #[test]
     fn a_word_of_its_own_in_any_case() {

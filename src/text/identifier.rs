@@ -98,24 +98,24 @@ pub fn truncate_identifier(name: &str) -> &str {
 ///
 /// A name that would be cut or is taken gets a numbered end, so that two long names never meet in one.
 pub fn unused_name(parts: &[&str], taken: impl Fn(&str) -> bool) -> String {
-    let whole = parts.join("_");
-    let first = truncate_identifier(&whole);
-    if first.len() == whole.len() && !taken(first) {
-        return whole;
-    }
-    let mut number = 1_u32;
+    let mut number = 0;
     loop {
-        let ending = format!("_{number}");
-        let mut end = whole.len().min(MAXIMUM_BYTES - ending.len());
-        while !whole.is_char_boundary(end) {
-            end -= 1;
-        }
-        let candidate = format!("{}{ending}", &whole[..end]);
-        if !taken(&candidate) {
-            return candidate;
+        if let Some(name) = numbered_name(parts, number).filter(|name| !taken(name)) {
+            return name;
         }
         number += 1;
     }
+}
+
+/// The name made of `parts` with that number at its end; 0 stands for the name without one, which there is only if it
+/// is not cut.
+pub fn numbered_name(parts: &[&str], number: u32) -> Option<String> {
+    let whole = parts.join("_");
+    if number == 0 {
+        return (whole.len() <= MAXIMUM_BYTES).then_some(whole);
+    }
+    let ending = format!("_{number}");
+    Some(format!("{}{ending}", cut(&whole, MAXIMUM_BYTES - ending.len())))
 }
 
 /// The first bytes of a text, whole characters.
@@ -132,10 +132,16 @@ pub fn cut(text: &str, bytes: usize) -> &str {
 
 /// A name for the time between two steps of a plan, told apart by what it is for.
 pub fn between(name: &str, purpose: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let [stem, ending] = parts_between(name, purpose);
+    unused_name(&[&stem, &ending], is_taken)
+}
+
+/// The parts of which [`between`] makes a name.
+pub fn parts_between(name: &str, purpose: &str) -> [String; 2] {
     // Whatever is cut, the purpose stays: two of them must never become one.
     let ending = format!("dbm_{purpose}");
     let stem = cut(name, MAXIMUM_BYTES - ending.len() - 1 - 4);
-    unused_name(&[stem, &ending], is_taken)
+    [stem.to_owned(), ending]
 }
 
 #[cfg(test)]

@@ -27,6 +27,10 @@ pub fn statements(now: Moment) -> Vec<String> {
             // The trigger takes as many numbers at once as this grows by.
             "CREATE SEQUENCE dbm_trail.change_id INCREMENT BY 100 START WITH 100",
             "CREATE SEQUENCE dbm_trail.event_id",
+            "COMMENT ON SEQUENCE dbm_trail.relation_id IS 'Numbers of watched tables.'",
+            "COMMENT ON SEQUENCE dbm_trail.shape_id IS 'Numbers of shapes.'",
+            "COMMENT ON SEQUENCE dbm_trail.change_id IS 'Numbers of changes, a hundred at once.'",
+            "COMMENT ON SEQUENCE dbm_trail.event_id IS 'Numbers of events.'",
             "CREATE UNIQUE INDEX relation_pkey ON dbm_trail.relation (relation_id)",
             "ALTER TABLE dbm_trail.relation ADD CONSTRAINT relation_pkey PRIMARY KEY USING INDEX relation_pkey",
             "CREATE INDEX idx_relation_relid ON dbm_trail.relation (relid)",
@@ -47,6 +51,7 @@ pub fn statements(now: Moment) -> Vec<String> {
             "CREATE TABLE dbm_trail.redaction (secret bytea NOT NULL)",
             "COMMENT ON TABLE dbm_trail.redaction IS 'The secret with which redacted values are hashed: whoever reads it \
              can try values.'",
+            "COMMENT ON COLUMN dbm_trail.redaction.secret IS 'The key of the hashes, made at random with the log.'",
             "INSERT INTO dbm_trail.redaction SELECT pg_catalog.sha256(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()) \
              OPERATOR(pg_catalog.||) pg_catalog.uuid_send(pg_catalog.gen_random_uuid()))",
             "REVOKE ALL ON ALL TABLES IN SCHEMA dbm_trail FROM PUBLIC",
@@ -100,6 +105,9 @@ fn table_statements(table: &Table, now: Moment) -> Vec<String> {
             ));
         }
         statements.push(format!("CREATE TABLE {name}_default PARTITION OF {name} DEFAULT"));
+        statements.push(format!(
+            "COMMENT ON TABLE {name}_default IS 'Rows of months that had no partition when they were written.'"
+        ));
     }
     statements
 }

@@ -37,6 +37,23 @@ pub struct DropColumn {
     pub recent_uses: Vec<RecentUse>,
 }
 
+impl DropObject {
+    /// An object that is there, of which nothing else is known.
+    pub fn new(kind: DroppedKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            is_there: true,
+            is_concurrent: false,
+            is_cascade: false,
+            constraint: None,
+            referenced: Vec::new(),
+            dependents: Vec::new(),
+            recent_uses: Vec::new(),
+        }
+    }
+}
+
 /// What DROP removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DroppedKind {

@@ -1,6 +1,7 @@
 //! The shape of what a change stands on, as far as a plan has to know it: all the parts that have to be built anew,
 //! kept or brought back. Definitions are the server's own words, with every name that is not in `pg_catalog` qualified.
 
+use rustc_hash::FxHashSet;
 use serde::Deserialize;
 
 use super::remove::Dependent;
@@ -149,7 +150,7 @@ pub struct PartitionShape {
     /// What holds for each of its rows by its bound, its parents' bounds included.
     pub condition: Option<String>,
     /// Names that are taken in its schema: see [`TableShape::taken`].
-    pub taken: Vec<String>,
+    pub taken: FxHashSet<String>,
 }
 
 impl PartitionShape {
@@ -236,7 +237,7 @@ pub struct TableShape {
     pub replica_identity: String,
     /// Names of relations, types and constraints in its schema that a name chosen here could meet: those that begin as
     /// the table does, and those that a plan made.
-    pub taken: Vec<String>,
+    pub taken: FxHashSet<String>,
     /// What depends on one of its columns and is neither index nor constraint of it: column number and dependent.
     #[serde(skip)]
     pub dependents: Vec<(i16, Dependent)>,
@@ -313,7 +314,7 @@ pub struct DomainShape {
     /// Columns of it: table and column, quoted.
     pub columns: Vec<(String, String)>,
     /// The schema's names of constraints, by which a new one could be called.
-    pub taken: Vec<String>,
+    pub taken: FxHashSet<String>,
 }
 
 /// What is told of a table beside its [`TableShape`].

@@ -4,10 +4,12 @@
 
 mod hba;
 mod object;
+mod own_schema;
 mod policy;
 
 pub use hba::{HbaAddress, HbaConnection, HbaLine};
 pub use object::{ObjectKind, Protected, ProtectedColumn, privilege};
+pub use own_schema::OwnSchema;
 pub use policy::{CalledFunction, PolicyExpression, PolicyText};
 
 use rustc_hash::{FxHashMap, FxHashSet};

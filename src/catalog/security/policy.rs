@@ -17,6 +17,8 @@ pub struct CalledFunction {
     pub is_bare: bool,
     /// Its language.
     pub language: Oid,
+    /// The type of arrays, or a domain over one, that it returns, quoted; `None` where it returns no array.
+    pub array_type: Option<Box<str>>,
 }
 
 /// USING and WITH CHECK of one policy.

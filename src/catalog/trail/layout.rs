@@ -194,7 +194,7 @@ pub static EVENT: Table = Table {
         required(
             "kind",
             "text",
-            "installed, removed, changed, renamed, adopted (known again after a restore), joined (another table, as its partition); dropped, disabled (triggers), missing (triggers, which nobody saw), enabled (again), restored (put back at once); attached, detached (partitions with rows), moved (rows from one partition to others).",
+            "installed, removed, changed, renamed, adopted (known again after a restore), joined (another table, as its partition); dropped, disabled (triggers), missing (triggers, which nobody saw), enabled (again), restored (put back at once); attached, detached (partitions with rows), came, went (partitions without rows, or below such a one), named (a partition, otherwise than before), kept (what is kept back of a table that was a partition), moved (rows from one partition to others).",
         ),
         required("detail", "text", "What exactly."),
         optional(
@@ -205,7 +205,7 @@ pub static EVENT: Table = Table {
         optional(
             "relid",
             "oid",
-            "Of attached and detached: the partition, by its OID in the database where that was.",
+            "Of attached, detached, came, went and named: the partition, by its OID in the database where that was.",
         ),
         optional(
             "state",

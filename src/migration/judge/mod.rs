@@ -7,9 +7,15 @@ pub mod rule;
 pub mod rules;
 
 #[cfg(test)]
+mod many_tests;
+#[cfg(test)]
 pub mod sample;
 
 pub use rule::{Asked, DdlRule, Effect, Exempt, Found};
+
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashSet;
 
 use crate::catalog::ddl::{Action, Session, Statement};
 use crate::finding::Severity;
@@ -26,6 +32,8 @@ pub trait Policy {
     fn threshold(&self, rule: &DdlRule, name: &str) -> f64;
     /// Up to how many bytes, heap and TOAST over all partitions, a table is small: `dbm.ddl_small_table`.
     fn small_table_bytes(&self) -> u64;
+    /// Called for each action, so that whoever waits can give up.
+    fn interrupt(&self) {}
 }
 
 /// One finding on one action.
@@ -65,11 +73,16 @@ pub struct AllFound {
 /// The same with what is not told, for who wants to know what the statement does at all.
 pub fn judge_all(statement: &Statement, session: &Session, policy: &dyn Policy) -> AllFound {
     let mut all = AllFound::default();
+    let says_if_exists = OnceCell::new();
+    // Several sub-commands of one statement that say the same are told once.
+    let mut said: FxHashSet<(&str, String)> = FxHashSet::default();
     for (place, action) in statement.actions.iter().enumerate() {
+        policy.interrupt();
         for rule in rules::ALL {
             let severity = policy.severity(rule);
             let threshold = |name: &str| policy.threshold(rule, name);
-            let asked = Asked { statement, action, session, threshold: &threshold };
+            let asked =
+                Asked { statement, action, session, threshold: &threshold, says_if_exists: &says_if_exists };
             let Some(found) = (rule.check)(&asked) else { continue };
             let exemption = exemption(rule.exempt, action, &found, policy.small_table_bytes());
             if exemption == Some(Exemption::Harmless) {
@@ -80,7 +93,7 @@ pub fn judge_all(statement: &Statement, session: &Session, policy: &dyn Policy) 
                 all.untold.push(Judged { rule, severity, action: place, found });
                 continue;
             };
-            if is_told(&all.told, rule, &found) {
+            if !said.insert((rule.id, found.message.clone())) {
                 continue;
             }
             // What a rule says of one finding holds only where nobody chose a severity for the rule.
@@ -91,11 +104,6 @@ pub fn judge_all(statement: &Statement, session: &Session, policy: &dyn Policy) 
     }
     all.told.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.action.cmp(&right.action)));
     all
-}
-
-/// Several sub-commands of one statement that say the same are told once.
-fn is_told(told: &[Judged], rule: &DdlRule, found: &Found) -> bool {
-    told.iter().any(|judged| judged.rule.id == rule.id && judged.found.message == found.message)
 }
 
 /// Why a finding is not told.

@@ -1,5 +1,7 @@
 //! What a rule of the judge is, what it is given, and what it may say.
 
+use std::cell::OnceCell;
+
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Action, Session, Statement, Touched};
 use crate::finding::{Severity, Threshold};
@@ -49,6 +51,8 @@ pub struct Asked<'a> {
     pub session: &'a Session,
     /// The thresholds in force.
     pub threshold: &'a dyn Fn(&str) -> f64,
+    /// Whether the whole statement says IF EXISTS: found out once, since it may be as long as its actions are many.
+    pub says_if_exists: &'a OnceCell<bool>,
 }
 
 impl<'a> Asked<'a> {

@@ -44,7 +44,7 @@ pub fn empty_table(name: &str) -> Touched {
 }
 
 /// Whatever the rules say themselves; tables below 1 MB are small.
-struct Defaults;
+pub struct Defaults;
 
 impl Policy for Defaults {
     fn severity(&self, rule: &DdlRule) -> Option<Severity> {

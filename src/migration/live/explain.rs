@@ -9,6 +9,7 @@ use crate::finding::Severity;
 use crate::migration::assessment::{Assessment, safe_sql};
 use crate::migration::judge::{self, Judged};
 use crate::migration::script::{control, split, state::State};
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::{ddl, guard};
 
 /// One row of `dbm.explain_ddl()`.
@@ -49,6 +50,7 @@ pub fn explain(sql: &str) -> Vec<Explained> {
     let mut state = State::new(Session { rates: guard::rates(), ..ddl::session() }, true);
     let mut rows = Vec::new();
     for (place, piece) in split::split(sql).into_iter().enumerate() {
+        stop_if_cancelled();
         let row = |verdict, message: String| Explained {
             statement_no: place + 1,
             statement: piece.text.to_owned(),

@@ -12,6 +12,7 @@ use crate::migration::assessment::{Assessment, safe_sql};
 use crate::migration::judge;
 use crate::migration::lint::LintFinding;
 use crate::migration::script::{control, split, state::State};
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::{ddl, guard};
 
 /// What the parser does not know.
@@ -33,6 +34,7 @@ pub fn lint(sql: &str) -> Vec<LintFinding> {
     let mut state = State::new(session, false);
     let mut findings = Vec::new();
     for (place, piece) in split::split(sql).into_iter().enumerate() {
+        stop_if_cancelled();
         let finding = |rule: &str, severity, message| LintFinding {
             statement_no: place + 1,
             line: piece.line,

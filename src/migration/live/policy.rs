@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::finding::Severity;
 use crate::migration::judge::{DdlRule, Policy};
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::{guard, settings};
 
 struct Setting {
@@ -62,5 +63,9 @@ impl Policy for InForce {
 
     fn small_table_bytes(&self) -> u64 {
         self.small_table_bytes
+    }
+
+    fn interrupt(&self) {
+        stop_if_cancelled();
     }
 }

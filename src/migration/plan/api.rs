@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::{file, plan};
 use crate::pg::ddl;
 use crate::pg::error::raise;
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::run;
 use crate::pg::value::Text;
 
@@ -13,7 +14,7 @@ use crate::pg::value::Text;
 fn migration_plan(change: Text) -> i64 {
     let statement = ddl::only_statement(change.as_str());
     let around = ddl::shape::around(&statement, &ddl::session());
-    match plan(&statement, &around) {
+    match plan(&statement, &around, &stop_if_cancelled) {
         Ok(plan) => run::store(&plan),
         Err(none) => {
             raise(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, &none.reason, "", &none.instead);

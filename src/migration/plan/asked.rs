@@ -1,9 +1,14 @@
 //! What a recipe is given.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
+use rustc_hash::FxHashSet;
+
+use super::back::{self, Back};
+use super::given::Given;
 use super::names;
 use super::recipe::{Clause, NoPlan};
+use super::words::{find, words};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Action, Statement, Surroundings, TableShape};
 use crate::change::plan::Phase;
@@ -18,8 +23,28 @@ pub struct Asked<'a> {
     pub action: &'a Action,
     /// What stands around it.
     pub around: &'a Surroundings,
-    /// Names that this plan has given away: schema and name.
-    pub given: &'a RefCell<Vec<(String, String)>>,
+    /// What all actions of the statement share.
+    pub shared: &'a Shared<'a>,
+}
+
+/// What all actions of a statement share: names given away, and what is found out but once, since a statement may have
+/// thousands of actions and a text as long as that.
+pub struct Shared<'a> {
+    /// Names that this plan has given away.
+    pub given: Given,
+    /// Called often, so that whoever waits for the plan can give up.
+    pub interrupt: &'a dyn Fn(),
+    /// Whether the statement says IF EXISTS.
+    says_if_exists: OnceCell<bool>,
+    /// The way back from the whole statement, and the schema for which it was read.
+    back: RefCell<Option<(Option<String>, Option<Back>)>>,
+}
+
+impl<'a> Shared<'a> {
+    /// Nothing is known yet.
+    pub fn new(interrupt: &'a dyn Fn()) -> Self {
+        Self { given: Given::default(), interrupt, says_if_exists: OnceCell::new(), back: RefCell::new(None) }
+    }
 }
 
 impl<'a> Asked<'a> {
@@ -56,40 +81,62 @@ impl<'a> Asked<'a> {
         self.action.lock_mode().unwrap_or(LockMode::AccessExclusive)
     }
 
-    fn is_given(&self, schema: &str, name: &str) -> bool {
-        self.given.borrow().iter().any(|(other, given)| other == schema && given == name)
+    /// Whether the whole statement says IF EXISTS.
+    pub fn says_if_exists(&self) -> bool {
+        *self
+            .shared
+            .says_if_exists
+            .get_or_init(|| find(&words(&self.statement.text), &["IF", "EXISTS"]).is_some())
     }
 
-    fn give(&self, schema: &str, name: &str) {
-        self.given.borrow_mut().push((schema.to_owned(), name.to_owned()));
+    /// The way back from the whole statement; `None` where its words do not tell one.
+    pub fn back(&self) -> Option<Back> {
+        let schema = self.action.target.as_ref().map(|target| &*target.schema);
+        let mut kept = self.shared.back.borrow_mut();
+        match &*kept {
+            Some((of, back)) if of.as_deref() == schema => back.clone(),
+            _ => {
+                let back = back::of(&self.statement.text, schema);
+                *kept = Some((schema.map(str::to_owned), back.clone()));
+                back
+            }
+        }
     }
 
     /// The name that the server would choose in that schema.
     pub fn chosen(
         &self,
         schema: &str,
-        taken: &[String],
+        taken: &FxHashSet<String>,
         table: &str,
         columns: Option<&str>,
         label: &str,
     ) -> String {
-        let name = names::chosen(table, columns, label, |name| {
-            taken.iter().any(|other| other == name) || self.is_given(schema, name)
-        });
-        self.give(schema, &name);
-        name
+        let series = [schema, label, table, columns.unwrap_or_default()].map(str::to_owned);
+        self.shared.given.first(
+            series,
+            |number| {
+                (self.shared.interrupt)();
+                Some(names::candidate(table, columns, label, number))
+            },
+            |name| taken.contains(name),
+        )
     }
 
     /// A name for the time between, in the table's schema.
     pub fn between(&self, table: &TableShape, name: &str, purpose: &str) -> String {
-        let name = names::between(name, purpose, |name| {
-            table.taken.iter().any(|other| other == name)
-                || table.column(name).is_some()
-                || table.constraint(name).is_some()
-                || self.is_given(&table.schema, name)
-        });
-        self.give(&table.schema, &name);
-        name
+        let [stem, ending] = names::parts_between(name, purpose);
+        let series = [&table.schema, &ending, &stem, ""].map(str::to_owned);
+        self.shared.given.first(
+            series,
+            |number| {
+                (self.shared.interrupt)();
+                names::numbered_name(&[&stem, &ending], number)
+            },
+            |name| {
+                table.taken.contains(name) || table.column(name).is_some() || table.constraint(name).is_some()
+            },
+        )
     }
 
     /// The sub-command as a part that may join its neighbours.

@@ -1,13 +1,12 @@
 //! What takes back a statement that is run as it stands, read from its own words and from the shape of its table.
 
-use super::asked::Asked;
 use super::words::{dollar_quoted, find, outside, qualified_length, span, words};
 use crate::catalog::ddl::{PartShape, TableShape};
 use crate::syntax::tokens::{Kind, Token};
 use crate::text::{quote_identifier, quote_literal};
 
 /// A way back, and a query that tells whether the statement has anything to do.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Back {
     /// What takes it back.
     pub undo: String,
@@ -15,10 +14,10 @@ pub struct Back {
     pub is_there: Option<String>,
 }
 
-/// The way back from a statement; `None` where its words do not tell one.
-pub fn of(asked: &Asked<'_>) -> Option<Back> {
-    let text = asked.statement.text.trim().trim_end_matches(';').trim_end();
-    let schema = asked.action.target.as_ref().map(|target| &*target.schema);
+/// The way back from a statement; `None` where its words do not tell one. `schema`: where the relation is, where that is
+/// not written.
+pub fn of(text: &str, schema: Option<&str>) -> Option<Back> {
+    let text = text.trim().trim_end_matches(';').trim_end();
     created(text).or_else(|| renamed(text, schema).map(|undo| Back { undo, is_there: None }))
 }
 

@@ -1,40 +1,47 @@
 //! The plan of a whole statement: the recipes of its actions, put together.
 
-use std::cell::RefCell;
-
-use super::asked::{Asked, alter};
+use super::asked::{Asked, Shared, alter};
+use super::firsts::{firsts, once};
 use super::recipe::{Clause, NoPlan, Part, Recipe};
-use super::words::uses;
 use super::{
-    add_column, check, column_type, create_index, direct, domain, drop, drop_index, enumeration, exclusion,
-    foreign_key, not_null, partition, policy, refused, rename, unique,
+    add_column, check, column_type, conflicts, create_index, direct, domain, drop, drop_index, enumeration,
+    exclusion, foreign_key, not_null, partition, policy, refused, rename, unique,
 };
 use crate::catalog::ddl::{
     Action, AddConstraint, Alteration, ConstraintType, DroppedKind, Kind, Statement, Surroundings, Touched,
     TouchedKind,
 };
 use crate::change::plan::{Phase, Plan, Risk, Runs, Step};
-use crate::text::quote_identifier;
 
-/// The safe way of a statement.
-pub fn plan(statement: &Statement, around: &Surroundings) -> Result<Plan, NoPlan> {
-    let given = RefCell::new(Vec::new());
-    let asked = |action| Asked { statement, action, around, given: &given };
+/// The safe way of a statement. `interrupt` is called often, so that whoever waits for it can give up.
+pub fn plan(statement: &Statement, around: &Surroundings, interrupt: &dyn Fn()) -> Result<Plan, NoPlan> {
+    let shared = Shared::new(interrupt);
+    let asked = |action| Asked { statement, action, around, shared: &shared };
     let nothing = Action::new(Kind::Other);
     let is_private = !statement.actions.is_empty()
         && statement.actions.iter().all(|action| action.target.as_ref().is_some_and(Touched::is_private));
-    let recipe = if statement.actions.is_empty() || is_private {
-        direct::statement(&asked(&nothing))?
+    let mut whole = Recipe::default();
+    if statement.actions.is_empty() || is_private {
+        whole = direct::statement(&asked(&nothing))?;
     } else {
-        refuse_conflicts(statement)?;
-        let mut recipes = Vec::new();
+        conflicts::refuse(statement, interrupt)?;
+        let mut last_run = None;
         for action in &statement.actions {
-            recipes.push(recipe(&asked(action))?);
+            interrupt();
+            let mut recipe = recipe(&asked(action))?;
+            // One statement that drops three things is one step for what cannot be divided, and may be as long as they
+            // are many.
+            if last_run.is_some_and(|place| whole.parts.get(place) == recipe.parts.last()) {
+                recipe.parts.pop();
+            }
+            let runs = |part: &Part| matches!(part, Part::Step(step) if !step.sql.is_empty());
+            last_run =
+                recipe.parts.iter().rposition(runs).map(|place| whole.parts.len() + place).or(last_run);
+            whole = whole.then(recipe);
         }
-        recipes.into_iter().fold(Recipe::default(), Recipe::then)
-    };
-    let seconds = seconds(&recipe, statement, around);
-    Ok(put_together(recipe, statement, around, seconds))
+    }
+    let seconds = seconds(&whole, statement, around);
+    Ok(put_together(whole, statement, around, seconds, interrupt))
 }
 
 fn put_together(
@@ -42,12 +49,31 @@ fn put_together(
     statement: &Statement,
     around: &Surroundings,
     seconds: Option<(f64, f64)>,
+    interrupt: &dyn Fn(),
 ) -> Plan {
-    let mut parts = recipe.parts;
+    let steps = steps(recipe.parts, interrupt);
+    let has_people = steps.iter().any(|step| step.runs == Runs::ByHand);
+    Plan {
+        title: title(statement),
+        change: statement.text.clone(),
+        risk: if has_people { recipe.risk.max(Risk::Medium) } else { recipe.risk },
+        requires: recipe.requires,
+        seconds,
+        search_path: around.search_path.clone(),
+        steps,
+        verify: once(recipe.verify),
+    }
+}
+
+/// The parts as steps, in the order of their phases; of those that are alike, the first.
+fn steps(mut parts: Vec<Part>, interrupt: &dyn Fn()) -> Vec<Step> {
     parts.sort_by_key(phase);
     let mut steps: Vec<Step> = Vec::new();
+    // Sub-commands are meant as often as they are written.
+    let mut is_written: Vec<bool> = Vec::new();
     let mut clauses: Vec<Clause> = Vec::new();
     for part in parts {
+        interrupt();
         match part {
             Part::Clause(clause) => {
                 if clauses
@@ -60,32 +86,18 @@ fn put_together(
             }
             Part::Step(step) => {
                 steps.extend(merged(std::mem::take(&mut clauses)));
-                // One statement that drops three things is one step for what cannot be divided.
-                if !steps.contains(&step) {
-                    steps.push(step);
-                }
+                is_written.resize(steps.len(), true);
+                steps.push(step);
+                is_written.push(false);
             }
         }
     }
     steps.extend(merged(clauses));
-    let has_people = steps.iter().any(|step| step.runs == Runs::ByHand);
-    let mut verify = recipe.verify;
-    let mut seen = Vec::new();
-    verify.retain(|query| {
-        let is_new = !seen.contains(query);
-        seen.push(query.clone());
-        is_new
-    });
-    Plan {
-        title: title(statement),
-        change: statement.text.clone(),
-        risk: if has_people { recipe.risk.max(Risk::Medium) } else { recipe.risk },
-        requires: recipe.requires,
-        seconds,
-        search_path: around.search_path.clone(),
-        steps,
-        verify,
-    }
+    is_written.resize(steps.len(), true);
+    let firsts = firsts(&steps);
+    let mut kept = is_written.into_iter().zip(firsts).map(|(is_written, is_first)| is_written || is_first);
+    steps.retain(|_| kept.next().unwrap_or(true));
+    steps
 }
 
 fn phase(part: &Part) -> Phase {
@@ -102,12 +114,7 @@ fn merged(clauses: Vec<Clause>) -> Option<Step> {
     let mut step = Step::new(first.phase, alter(&first.table, &texts.join(", ")));
     step.lock = clauses.iter().map(|clause| clause.lock).max();
     let undo: Option<Vec<String>> = clauses.iter().rev().map(|clause| clause.undo.clone()).collect();
-    let mut notes: Vec<String> = Vec::new();
-    for clause in &clauses {
-        if !clause.note.is_empty() && !notes.contains(&clause.note) {
-            notes.push(clause.note.clone());
-        }
-    }
+    let notes = once(clauses.iter().map(|clause| &*clause.note).filter(|note| !note.is_empty()).collect());
     match undo {
         Some(undo) => step.undo.push(alter(&first.table, &undo.join(", "))),
         None => step
@@ -117,43 +124,6 @@ fn merged(clauses: Vec<Clause>) -> Option<Step> {
     // All are done by one statement, so one of them proves all.
     step.verify = clauses.iter().rev().find_map(|clause| clause.verify.clone());
     Some(step.note(notes.join("; ")))
-}
-
-/// Sub-commands that would tread on each other.
-fn refuse_conflicts(statement: &Statement) -> Result<(), NoPlan> {
-    for (place, action) in statement.actions.iter().enumerate() {
-        let column = match &action.kind {
-            Kind::Alter(Alteration::ColumnType(facts)) => &facts.column,
-            Kind::Alter(Alteration::DropColumn(facts)) => &facts.column,
-            _ => continue,
-        };
-        let other = statement
-            .actions
-            .iter()
-            .enumerate()
-            .find(|(other, action)| *other != place && uses(&action.text, column));
-        if let Some((_, other)) = other {
-            return Err(NoPlan::new(
-                format!(
-                    "two parts of the statement deal with the column {}: {}; {}",
-                    quote_identifier(column),
-                    action.text,
-                    other.text
-                ),
-                "ask for the plan of each part, one after the other",
-            ));
-        }
-    }
-    let changes = statement.actions.iter().filter(|action| {
-        matches!(&action.kind, Kind::Alter(Alteration::ColumnType(facts)) if facts.rewrites != Some(false))
-    });
-    if changes.count() > 1 {
-        return Err(NoPlan::new(
-            "the statement changes the types of several columns, each of which needs a second column",
-            "ask for the plan of each, one after the other",
-        ));
-    }
-    Ok(())
 }
 
 fn recipe(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {

@@ -1,13 +1,15 @@
 //! CREATE INDEX: beside the writers; on a partitioned table declared on the parent alone, built partition by partition,
 //! attached.
 
+use rustc_hash::FxHashMap;
+
 use super::asked::{Asked, drop_index};
 use super::recipe::{NoPlan, Recipe};
 use super::unique::attach;
 use super::words::{closing, divided, outside, qualified_length, span, words};
 use super::{names, proof};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{CreateIndex, IndexShape, SameName, TableShape, TouchedKind};
+use crate::catalog::ddl::{CreateIndex, IndexShape, PartitionShape, SameName, TableShape, TouchedKind};
 use crate::change::plan::{Phase, Step};
 use crate::syntax::tokens::{Kind, Token};
 use crate::text::{quote_identifier, quote_qualified};
@@ -102,7 +104,7 @@ pub fn key_names(tail: &str) -> Vec<String> {
             let close = closing(&tokens, place);
             if wants_list {
                 let inner = &tail[token.end()..tokens[close].start];
-                for key in divided(inner) {
+                for key in divided(inner).into_iter().take(names::MOST_JOINED) {
                     let name = key_name(key);
                     found.push(unique_among(&found, &name));
                 }
@@ -212,21 +214,22 @@ fn partitioned(
             (part.qualified(), asked.chosen(&part.schema, &part.taken, &part.name, Some(&joined), "idx"))
         })
         .collect();
+    let by_name: FxHashMap<&str, (&PartitionShape, &str)> = table
+        .partitions
+        .iter()
+        .zip(&all)
+        .map(|(part, (qualified, index))| (&**qualified, (part, &**index)))
+        .collect();
     for (part, (qualified, index)) in table.partitions.iter().zip(&all) {
         recipe = recipe.with(if part.is_partitioned {
             only(qualified, &part.schema, index, is_unique, tail)
         } else {
             build(qualified, &part.schema, index, is_unique, tail)
         });
-        let parent = table
-            .partitions
-            .iter()
-            .zip(&all)
-            .find(|(other, _)| other.qualified() == part.parent)
-            .map_or_else(
-                || quote_qualified(&table.schema, name),
-                |(other, (_, index))| quote_qualified(&other.schema, index),
-            );
+        let parent = by_name.get(part.parent.as_str()).map_or_else(
+            || quote_qualified(&table.schema, name),
+            |(other, index)| quote_qualified(&other.schema, index),
+        );
         named.push((&part.schema, index.clone(), parent));
     }
     for (schema, index, parent) in named.iter().rev() {

@@ -23,7 +23,7 @@ pub fn whole(asked: &Asked<'_>) -> Result<Step, NoPlan> {
 
 /// A statement that finds nothing to do, because of IF EXISTS.
 pub fn nothing_there(asked: &Asked<'_>) -> Result<Step, NoPlan> {
-    if super::words::find(&words(&asked.statement.text), &["IF", "EXISTS"]).is_none() {
+    if !asked.says_if_exists() {
         return Err(NoPlan::new(format!("{} is not there", asked.target_name()), ""));
     }
     // Nobody can be waiting for it, and there is nothing to be taken back.
@@ -33,18 +33,23 @@ pub fn nothing_there(asked: &Asked<'_>) -> Result<Step, NoPlan> {
 /// With a way back that fails and says why, where there is none: taking back must not look done when it is not.
 pub fn honest(mut step: Step) -> Step {
     if step.undo.is_empty() {
-        let line =
-            step.sql.first().map_or("", String::as_str).split_whitespace().collect::<Vec<_>>().join(" ");
-        let line: String = line.chars().take(60).collect();
+        let line = beginning(step.sql.first().map_or("", String::as_str), 60);
         step.undo.push(back::never(&format!("this plan knows no way back from {line}")));
     }
     step
 }
 
+/// The first characters of a text in one line.
+fn beginning(text: &str, count: usize) -> String {
+    // As many words hold as many characters at least: a long text is not read to its end.
+    let line = text.split_whitespace().take(count).collect::<Vec<_>>().join(" ");
+    line.chars().take(count).collect()
+}
+
 /// A statement that is safe as it is.
 pub fn statement(asked: &Asked<'_>) -> Result<Recipe, NoPlan> {
     let mut step = whole(asked)?;
-    if let Some(back) = back::of(asked) {
+    if let Some(back) = asked.back() {
         step.undo.push(back.undo);
         step.verify = back.is_there;
     }

@@ -66,9 +66,8 @@ fn add(asked: &Asked<'_>, domain: &str, stays_not_valid: bool) -> Result<Recipe,
         )
     } else {
         let bare = words(domain).last().map(crate::syntax::tokens::Token::name).unwrap_or_default();
-        let name = names::chosen(&bare, None, "check", |name| {
-            shape.is_some_and(|shape| shape.taken.iter().any(|taken| taken == name))
-        });
+        let name =
+            names::chosen(&bare, None, "check", |name| shape.is_some_and(|shape| shape.taken.contains(name)));
         (name, span(text, rest))
     };
     let quoted = quote_identifier(&name);

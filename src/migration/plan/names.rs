@@ -3,7 +3,7 @@
 
 use crate::text::identifier::{MAXIMUM_BYTES, cut};
 
-pub use crate::text::identifier::between;
+pub use crate::text::identifier::{numbered_name, parts_between};
 
 /// `first_second_label`, the longer of both names cut until all fits: the server's `makeObjectName`.
 fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
@@ -26,14 +26,26 @@ fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
 
 /// The name that the server gives where none is written: the first of `name`, `name1`, `name2` … that is free.
 pub fn chosen(table: &str, columns: Option<&str>, label: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    let mut name = object_name(table, columns, label);
-    let mut number = 0_u32;
-    while is_taken(&name) {
+    let mut number = 0;
+    loop {
+        let name = candidate(table, columns, label, number);
+        if !is_taken(&name) {
+            return name;
+        }
         number += 1;
-        name = object_name(table, columns, &format!("{label}{number}"));
     }
-    name
 }
+
+/// The name of that number among those that the server tries; the first has none.
+pub fn candidate(table: &str, columns: Option<&str>, label: &str, number: u32) -> String {
+    match number {
+        0 => object_name(table, columns, label),
+        number => object_name(table, columns, &format!("{label}{number}")),
+    }
+}
+
+/// So many columns fill every name, short as theirs may be.
+pub const MOST_JOINED: usize = MAXIMUM_BYTES / 2 + 2;
 
 /// The columns' part of a chosen name: the server joins them until a name is full.
 pub fn joined<S: AsRef<str>>(columns: &[S]) -> String {
@@ -53,6 +65,7 @@ pub fn joined<S: AsRef<str>>(columns: &[S]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::identifier::between;
 
     #[test]
     fn as_the_server_chooses() {

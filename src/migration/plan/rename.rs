@@ -4,7 +4,7 @@
 use super::asked::{Asked, alter, rename_column};
 use super::recipe::{NoPlan, Recipe};
 use super::words::words;
-use super::{back, direct, proof};
+use super::{direct, proof};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{Renamed, TableShape, TouchedKind};
 use crate::change::plan::{Phase, Risk, Step};
@@ -184,7 +184,7 @@ fn column(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
 /// Indexes, constraints, sequences, triggers, enum values …: nobody has them in statements, or nothing can stand in.
 fn other(asked: &Asked<'_>, facts: &Renamed) -> Result<Recipe, NoPlan> {
     let mut step = direct::whole(asked)?;
-    step.undo.extend(back::of(asked).map(|back| back.undo));
+    step.undo.extend(asked.back().map(|back| back.undo));
     step = direct::honest(step);
     if matches!(facts.kind, "view" | "materialized view") {
         step.note = "clients that have the old name fail from here on".to_owned();

@@ -63,7 +63,7 @@ pub fn table() -> TableShape {
             ..ConstraintShape::default()
         }],
         owner: "keeper".to_owned(),
-        taken: vec!["t".to_owned(), "t_pkey".to_owned(), "t_a_idx".to_owned()],
+        taken: ["t", "t_pkey", "t_a_idx"].map(str::to_owned).into_iter().collect(),
         ..TableShape::default()
     }
 }
@@ -147,7 +147,7 @@ pub fn other(text: &str, actions: Vec<Action>) -> Statement {
 /// The plan of one sub-command.
 pub fn planned(version: i32, shape: &TableShape, kind: Alteration, text: &str) -> Result<Plan, NoPlan> {
     let statement = statement(vec![alteration(shape, kind, text)]);
-    super::plan(&statement, &around(version, std::slice::from_ref(shape)))
+    super::plan(&statement, &around(version, std::slice::from_ref(shape)), &|| {})
 }
 
 /// Its steps as lines: `phase: sql; sql`, `phase*: sql` for what runs alone, `phase by hand`.

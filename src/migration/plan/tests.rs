@@ -3,6 +3,7 @@
 
 mod columns;
 mod constraints;
+mod many;
 mod others;
 mod types;
 
@@ -91,7 +92,7 @@ fn sub_commands_that_cost_nothing_become_one_statement() {
         alteration(&table, check("ADD CHECK (a > 0)").0, "ADD CHECK (a > 0)"),
         alteration(&table, set("b"), "ALTER b SET DEFAULT 'x'"),
     ];
-    let plan = super::plan(&statement(actions), &around(15, std::slice::from_ref(&table))).unwrap();
+    let plan = super::plan(&statement(actions), &around(15, std::slice::from_ref(&table)), &|| {}).unwrap();
     assert_eq!(
         lines(&plan),
         [
@@ -105,7 +106,7 @@ fn sub_commands_that_cost_nothing_become_one_statement() {
         alteration(&table, set("a"), "ALTER a SET DEFAULT 1"),
         alteration(&table, set("b"), "ALTER b SET DEFAULT 'x'"),
     ];
-    let plan = super::plan(&statement(actions), &around(15, std::slice::from_ref(&table))).unwrap();
+    let plan = super::plan(&statement(actions), &around(15, std::slice::from_ref(&table)), &|| {}).unwrap();
     assert_eq!(lines(&plan), ["expand: ALTER TABLE public.t ALTER a SET DEFAULT 1, ALTER b SET DEFAULT 'x'"]);
     assert_eq!(
         undo_lines(&plan),
@@ -118,7 +119,7 @@ fn two_constraints_without_a_name_get_two_names() {
     let table = table();
     let (kind, text) = check("ADD CHECK (a > 0)");
     let actions = vec![alteration(&table, kind.clone(), text), alteration(&table, kind, "ADD CHECK (a < 9)")];
-    let plan = super::plan(&statement(actions), &around(15, std::slice::from_ref(&table))).unwrap();
+    let plan = super::plan(&statement(actions), &around(15, std::slice::from_ref(&table)), &|| {}).unwrap();
     let text = lines(&plan).join("\n");
     assert!(text.contains("t_a_check CHECK (a > 0)") && text.contains("t_a_check1 CHECK (a < 9)"), "{text}");
 }
@@ -141,7 +142,7 @@ fn parts_that_deal_with_one_column_are_asked_one_by_one() {
             "ALTER a SET DEFAULT 1",
         ),
     ];
-    let no = super::plan(&statement(actions), &around(15, &[table])).unwrap_err();
+    let no = super::plan(&statement(actions), &around(15, &[table]), &|| {}).unwrap_err();
     assert!(no.reason.contains("column a"), "{}", no.reason);
 }
 
@@ -152,7 +153,7 @@ fn what_nobody_else_can_see_needs_no_plan() {
     if let Some(target) = &mut action.target {
         target.is_created_here = true;
     }
-    let plan = super::plan(&statement(vec![action]), &around(15, &[table])).unwrap();
+    let plan = super::plan(&statement(vec![action]), &around(15, &[table]), &|| {}).unwrap();
     assert_eq!(lines(&plan), ["expand: ALTER TABLE t ALTER a SET NOT NULL"]);
 }
 
@@ -163,7 +164,7 @@ fn time_is_estimated_from_the_rates() {
     if let Some(target) = &mut action.target {
         target.bytes = 2_000_000_000;
     }
-    let plan = super::plan(&statement(vec![action]), &around(15, &[table])).unwrap();
+    let plan = super::plan(&statement(vec![action]), &around(15, &[table]), &|| {}).unwrap();
     assert_eq!(plan.seconds, Some((1.0, 20.0)));
 }
 
@@ -174,7 +175,7 @@ fn what_is_not_there_has_no_plan() {
         text: "ALTER a SET NOT NULL".to_owned(),
         ..crate::catalog::ddl::Action::new(Kind::Alter(Alteration::SetNotNull(set_not_null("a"))))
     };
-    let no = super::plan(&statement(vec![missing]), &Surroundings::default()).unwrap_err();
+    let no = super::plan(&statement(vec![missing]), &Surroundings::default(), &|| {}).unwrap_err();
     assert_eq!(no.reason, "nowhere is not there");
 }
 
@@ -215,7 +216,7 @@ fn constraint(kind: ConstraintType) -> AddConstraint {
 /// The plan of any statement about one table.
 fn whole(shape: &crate::catalog::ddl::TableShape, kind: Kind, text: &str) -> Result<Plan, NoPlan> {
     let statement: Statement = super::sample::other(text, vec![super::sample::action(shape, kind, "")]);
-    super::plan(&statement, &around(15, std::slice::from_ref(shape)))
+    super::plan(&statement, &around(15, std::slice::from_ref(shape)), &|| {})
 }
 
 /// Whether a step waits for people.

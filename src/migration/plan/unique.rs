@@ -1,5 +1,7 @@
 //! ADD UNIQUE and ADD PRIMARY KEY: the index is built beside the writers, and then becomes the constraint.
 
+use rustc_hash::FxHashMap;
+
 use super::asked::{Asked, alter, drop_index};
 use super::check::{refuse_taken, text_of};
 use super::column_text::list;
@@ -216,18 +218,16 @@ fn partitioned(asked: &Asked<'_>, table: &TableShape, wanted: &Wanted) -> Recipe
     for (parent, name) in parents {
         recipe = recipe.with(only_parent(&parent, &name, wanted));
     }
+    let by_name: FxHashMap<String, (&PartitionShape, &String)> =
+        named.iter().map(|(part, name)| (part.qualified(), (*part, name))).collect();
     // Children before parents: an index is valid once all below it are attached.
     for (part, name) in named.iter().rev() {
-        let (schema, parent) = named
-            .iter()
-            .find(|(other, _)| other.qualified() == part.parent)
-            .map_or((&table.schema, &wanted.name), |(other, name)| (&other.schema, name));
-        let undo = named
-            .iter()
-            .find(|(other, _)| other.qualified() == part.parent)
-            .map_or((&top, &wanted.name), |(_, name)| (&part.parent, name));
+        let parent = by_name.get(&part.parent);
+        let (schema, index) =
+            parent.map_or((&table.schema, &wanted.name), |(other, index)| (&other.schema, *index));
+        let undo = parent.map_or((&top, &wanted.name), |(_, index)| (&part.parent, *index));
         recipe = recipe.with(attach(
-            &quote_qualified(schema, parent),
+            &quote_qualified(schema, index),
             &quote_qualified(&part.schema, name),
             proof::drop_constraint(undo.0, undo.1),
         ));

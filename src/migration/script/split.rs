@@ -3,6 +3,8 @@
 //!
 //! Does not judge whether a statement is right, so that one that is wrong does not hide the rest.
 
+use crate::syntax::tokens::end_of_comment;
+
 /// One statement of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
@@ -73,7 +75,7 @@ pub fn split(file: &str) -> Vec<Piece<'_>> {
             length = rest.find('\n').unwrap_or(rest.len());
             is_word_of_statement = false;
         } else if rest.starts_with("/*") {
-            length = comment(rest);
+            length = end_of_comment(rest.as_bytes());
             is_word_of_statement = false;
         } else if character == '\\' {
             let end = rest.find('\n').unwrap_or(rest.len());
@@ -145,27 +147,6 @@ impl LineCounter<'_> {
         self.position = position;
         self.line
     }
-}
-
-/// How long a comment is that may hold others.
-fn comment(rest: &str) -> usize {
-    let bytes = rest.as_bytes();
-    let (mut depth, mut position) = (0, 0);
-    while position < bytes.len() {
-        match bytes.get(position..position + 2) {
-            Some(b"/*") => depth += 1,
-            Some(b"*/") => depth -= 1,
-            _ => {
-                position += 1;
-                continue;
-            }
-        }
-        position += 2;
-        if depth == 0 {
-            return position;
-        }
-    }
-    rest.len()
 }
 
 /// How long a string or a quoted name is; the quote written twice is part of it.

@@ -6,8 +6,6 @@ pub mod api;
 mod live;
 mod table;
 
-use rustc_hash::FxHashSet;
-
 use super::epoch;
 use super::every;
 use super::grid::{Grid, MONDAY, default_origin};
@@ -145,7 +143,7 @@ fn first_partitions(
     let start: Position = line::position_of_moment(kind, now, zone).unwrap_or(0);
     let ranges: Vec<Range> = grid.ranges(start, line::ends(kind).1).take(premake as usize + 1).collect();
     let parent = &asked.table;
-    let mut taken: FxHashSet<String> = parent.taken.iter().cloned().collect();
+    let mut taken = parent.taken.clone();
     let mut steps = Vec::new();
     for (place, ranges) in ranges.chunks(PARTITIONS_A_STEP).enumerate() {
         let mut step = Step::new(Phase::Expand, "");

@@ -150,7 +150,7 @@ fn many_partitions_are_created_in_several_transactions() {
 #[test]
 fn names_that_are_taken_are_left_alone() {
     let mut asked = events();
-    asked.table.taken = vec!["events".to_owned(), "events_2026_11".to_owned()];
+    asked.table.taken = ["events", "events_2026_11"].map(str::to_owned).into_iter().collect();
     assert!(planned(&asked).steps[1].sql[0].starts_with("CREATE TABLE app.events_2026_11_2 "));
 }
 

@@ -443,7 +443,7 @@ impl Turn<'_> {
             self.transaction(limit, || {
                 run_statement(&sql);
                 // Of a detaching the trail hears by itself.
-                let told = format!("{partition}, dropped");
+                let told = format!("{partition}{}", trail::DROPPED);
                 as_owner(|| trail::note_of_part(set.parent, trail::DETACHED, &told));
                 record::write(self.run, &self.entry("retire", partition, "detached", start));
                 record::write(self.run, &self.entry("drop", partition, "dropped", start));

@@ -55,10 +55,10 @@ pub fn entries(relation: pg_sys::Oid) -> Vec<Entry> {
     found
 }
 
-/// What depends on one column.
-pub fn of_column(relation: pg_sys::Oid, number: i16) -> Vec<Dependent> {
+/// What depends on one column, of what depends on its relation.
+pub fn of_column(relation: pg_sys::Oid, number: i16, entries: &[Entry]) -> Vec<Dependent> {
     let mut found: Vec<Dependent> = Vec::new();
-    for entry in entries(relation).into_iter().filter(|entry| entry.on_column == i32::from(number)) {
+    for &entry in entries.iter().filter(|entry| entry.on_column == i32::from(number)) {
         if let Some(dependent) = described(relation, number, entry)
             && !found.contains(&dependent)
         {

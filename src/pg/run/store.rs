@@ -87,6 +87,7 @@ impl StoredPlan {
 
 /// Writes a plan down in the name of the role whose rights are in force, and returns its number.
 pub fn store(plan: &Plan) -> i64 {
+    refuse_without_language(plan);
     // SAFETY: whose rights are in force, before they change.
     let creator = unsafe { pg_sys::GetUserId() };
     let created_by = role_name(creator).unwrap_or_default();
@@ -231,6 +232,20 @@ fn step_of(row: &SpiHeapTupleData<'_>) -> Result<StoredStep, SpiError> {
         sqlstate: text(row, 16)?,
         error: text(row, 17)?,
     })
+}
+
+/// Refuses a plan that would stop half-way for want of its language.
+fn refuse_without_language(plan: &Plan) {
+    // SAFETY: a look-up by a C string; 0 where there is none.
+    let is_there = || unsafe { pg_sys::get_language_oid(c"plpgsql".as_ptr(), true) } != pg_sys::InvalidOid;
+    if plan.needs_plpgsql() && !is_there() {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "the plan needs the language plpgsql, which this database does not have",
+            "Some of its steps are code in it.",
+            "CREATE EXTENSION plpgsql, and ask for the plan again.",
+        );
+    }
 }
 
 /// Says what a plan is at, and what is wrong with it as a whole; `run` is the number of the run that says so.

@@ -2,6 +2,7 @@
 
 pub mod hba;
 pub mod objects;
+pub mod own_schema;
 pub mod password;
 
 /// The role that the cluster was made by, which owns every setting.

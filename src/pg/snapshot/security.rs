@@ -475,7 +475,20 @@ fn called(function: Oid, is_bare: bool) -> Option<CalledFunction> {
         },
         is_bare,
         language,
+        array_type: array_type_of(number),
     })
+}
+
+/// The type that a function returns, if that is one of arrays. To be asked with an empty search_path.
+fn array_type_of(function: pg_sys::Oid) -> Option<Box<str>> {
+    // SAFETY: look-ups by OID; should the function go in between, they raise.
+    unsafe {
+        let returned = pg_sys::get_func_rettype(function);
+        if pg_sys::get_base_element_type(returned) == pg_sys::InvalidOid {
+            return None;
+        }
+        text_of_c_string(pg_sys::format_type_be(returned))
+    }
 }
 
 /// # Safety

@@ -193,6 +193,7 @@ SELECT json_build_object(
                    'is_partition', p.relispartition,
                    'has_row_security', p.relrowsecurity,
                    'owner', quote_ident(pg_get_userbyid(p.relowner)),
+                   'is_own', pg_has_role(p.relowner, 'USAGE'),
                    'is_of_another', p.relowner <> c.relowner AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = p.relowner),
                    'beyond', (SELECT coalesce(json_agg(y.document), '[]') FROM beyond y WHERE y.relation = p.oid),
                    'grantees', (SELECT coalesce(json_agg(DISTINCT g.grantee::int8), '[]')

@@ -29,7 +29,10 @@ mod writer;
 pub use context::{context, set_context};
 pub use event::{install_handler, unnoticed};
 pub use log::{is_ours, is_there};
-pub use note::{ATTACHED, DETACHED, note, note_change, note_of_part, note_partition, note_since};
+pub use note::{
+    ATTACHED, CAME, DETACHED, DROPPED, NAMED, WENT, note, note_change, note_of_part, note_partition,
+    note_since,
+};
 pub use numbers::are_new;
 pub use registry::{adopt, home};
 pub use statement::{Ddl, Partition, Stage, makes_triggers};

@@ -10,6 +10,14 @@ use crate::pg::value::Text;
 pub const ATTACHED: &str = "attached";
 /// Rows went with a partition, which is none of the table any more.
 pub const DETACHED: &str = "detached";
+/// What follows on the name of a partition that is [`DETACHED`] by being dropped.
+pub const DROPPED: &str = ", dropped";
+/// As [`ATTACHED`], of a partition that has no rows, or is below one of which that is said.
+pub const CAME: &str = "came";
+/// As [`DETACHED`], of such a partition.
+pub const WENT: &str = "went";
+/// A partition of which the log has changes has another name: that.
+pub const NAMED: &str = "named";
 
 const THIS_TRANSACTION: &str = "pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8";
 

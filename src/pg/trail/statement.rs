@@ -55,6 +55,9 @@ pub struct Ddl {
     pub attaches: bool,
     /// Whether it detaches one, whatever its names mean by now.
     pub detaches: bool,
+    /// Whether it commits on the way: from then on who reads the partitioned table does not see the partition any more, whatever
+    /// becomes of the rest of the statement.
+    pub detaches_concurrently: bool,
     /// The partitioned table under which a table comes, with its triggers.
     pub parent: Option<u32>,
 }
@@ -78,6 +81,7 @@ impl Ddl {
             partition: None,
             attaches: false,
             detaches: false,
+            detaches_concurrently: false,
             parent: None,
         };
         if tree.is_null() {
@@ -158,12 +162,16 @@ impl Ddl {
                 | Command::AT_DisableTrigUser => self.may_silence = true,
                 Command::AT_AttachPartition
                 | Command::AT_DetachPartition
-                | Command::AT_DetachPartitionFinalize => {
+                | Command::AT_DetachPartitionFinalize
+                    if statement.objtype == Object::OBJECT_TABLE =>
+                {
                     let comes = kind == Command::AT_AttachPartition;
                     self.attaches |= comes;
                     self.detaches |= !comes;
                     // SAFETY: as the grammar makes it.
-                    let partition = unsafe { oid((*definition.cast::<pg_sys::PartitionCmd>()).name) };
+                    let definition = unsafe { &*definition.cast::<pg_sys::PartitionCmd>() };
+                    let partition = oid(definition.name);
+                    self.detaches_concurrently = !comes && definition.concurrent;
                     let parent = oid(statement.relation);
                     if comes {
                         self.parent = parent;

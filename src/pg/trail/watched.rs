@@ -158,7 +158,8 @@ unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> O
     }
 }
 
-/// The partitioned tables above a partition, the nearest first.
+/// The partitioned tables above a partition, the nearest first: also those from which it, or one of them, is half detached,
+/// since it has their triggers as long as it is.
 ///
 /// # Safety
 /// The relation is open.
@@ -167,17 +168,20 @@ unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
         use pgrx::pg_sys;
 
         unsafe extern "C-unwind" {
-            pub fn get_partition_ancestors(relation: pg_sys::Oid) -> *mut pg_sys::List;
+            pub fn get_partition_parent(relation: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
         }
     }
-    // SAFETY: as the caller vouches; the list is ours.
+    // SAFETY: as the caller vouches; what is a partition has a row in pg_inherits.
     unsafe {
-        if !(*(*relation).rd_rel).relispartition {
-            return Vec::new();
+        let mut above = Vec::new();
+        let mut part = ((*relation).rd_id, (*(*relation).rd_rel).relispartition);
+        while part.1 {
+            let child = part.0;
+            let parent = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_parent(child, true));
+            above.push(parent);
+            part = (parent, pg_sys::get_rel_relispartition(parent));
         }
-        let oid = (*relation).rd_id;
-        let list = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_ancestors(oid));
-        oids(list)
+        above
     }
 }
 
@@ -337,9 +341,24 @@ unsafe fn key_of(relation: pg_sys::Relation) -> Option<Vec<usize>> {
     unsafe {
         let mut indexes = oids(pg_sys::RelationGetIndexList(relation));
         indexes.sort_unstable_by_key(|index| index.to_u32());
-        let (primary, identity) = ((*relation).rd_pkindex, (*relation).rd_replidindex);
-        let first = [primary, identity].into_iter().filter(|&index| index != pg_sys::InvalidOid);
+        // Up to 16 the server does not call one that is checked late the primary key of its relation.
+        let primary = indexes.iter().copied().find(|&index| is_primary(index));
+        let identity = Some((*relation).rd_replidindex).filter(|&index| index != pg_sys::InvalidOid);
+        let first = [primary, identity].into_iter().flatten();
         first.chain(indexes).find_map(|index| unique_key(relation, index))
+    }
+}
+
+fn is_primary(index: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the system cache; what is read is copied before the tuple is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::INDEXRELID as i32, index.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let is_primary = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_index>()).indisprimary;
+        pg_sys::ReleaseSysCache(tuple);
+        is_primary
     }
 }
 

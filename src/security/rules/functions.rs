@@ -1,6 +1,7 @@
 //! Functions that lend their owner's rights, claim too much, or stand in the way of the server's own.
 
 use super::grants::acl_of_function;
+use super::roles::PREDEFINED;
 use super::words::{given, grantees, listed, revoked, rights};
 use crate::catalog::security::privilege;
 use crate::catalog::{Function, FunctionKind, Grant, Namespace, Oid, Snapshot};
@@ -123,13 +124,33 @@ pub fn judged<'a>(facts: &Facts<'a>, with_extensions: bool) -> impl Iterator<Ite
         .filter(move |function| with_extensions || !is_of_extension(snapshot, function))
 }
 
-/// What a caller gains from acting as a role.
-fn gain(rights: &Rights<'_>, owner: Oid) -> (Severity, String) {
+/// What a caller gains from acting as a role: by all that it has, or takes by SET ROLE.
+fn gain(snapshot: &Snapshot, rights: &Rights<'_>, owner: Oid) -> (Severity, String) {
     let name = rights.name(owner);
-    if rights.is_superuser(owner) || rights.becomes(owner).iter().any(|&role| rights.is_superuser(role)) {
-        (Severity::Critical, format!("superuser {name}"))
-    } else {
-        (Severity::Error, format!("role {name}"))
+    let becomes = rights.becomes(owner);
+    if becomes.iter().any(|&role| rights.is_superuser(role)) {
+        return (Severity::Critical, format!("superuser {name}"));
+    }
+    let attributes = || becomes.iter().filter_map(|&role| rights.role(role));
+    if snapshot.server.version < 160_000 && attributes().any(|role| role.creates_roles) {
+        let what = "who grants itself any role that is no superuser, those among them that run programs on the server";
+        return (Severity::Critical, format!("role {name}, {what}"));
+    }
+    let mut reaches: Vec<&(&str, &str, Severity)> = becomes
+        .iter()
+        .flat_map(|&role| rights.rights_of(role))
+        .filter_map(|role| rights.role(role))
+        .filter_map(|role| PREDEFINED.iter().find(|(predefined, ..)| **predefined == *role.name))
+        .collect();
+    reaches.sort_by_key(|(_, _, severity)| std::cmp::Reverse(*severity));
+    match reaches.first() {
+        Some((_, what, severity)) if *severity >= Severity::Error => {
+            (*severity, format!("role {name}, which {what}"))
+        }
+        _ if attributes().any(|role| role.bypasses_row_security) => {
+            (Severity::Error, format!("role {name}, to which no policy applies"))
+        }
+        _ => (Severity::Error, format!("role {name}")),
     }
 }
 
@@ -158,7 +179,7 @@ fn definer_without_path(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         let callers = callers(snapshot, &rights, function);
-        let (severity, whom) = gain(&rights, function.owner);
+        let (severity, whom) = gain(snapshot, &rights, function.owner);
         let is_reached = !callers.is_empty() || is_trigger_function(function);
         let severity = if is_reached { severity } else { Severity::Warning };
         let name = name_of(facts, function);
@@ -204,7 +225,7 @@ pub const DEFINER_SEARCH_PATH_UNSAFE: Rule = Rule {
 fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
-    for function in judged(facts, false) {
+    for function in judged(facts, true) {
         verdicts.examine(1);
         let Some(path) = search_path_of(function).filter(|_| function.is_security_definer) else { continue };
         let language = snapshot.security.languages.get(&function.language);
@@ -253,7 +274,7 @@ fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         let name = name_of(facts, function);
-        let (severity, whom) = gain(&rights, function.owner);
+        let (severity, whom) = gain(snapshot, &rights, function.owner);
         let callers = callers(snapshot, &rights, function);
         let severity = match (reasons.len() == 1 && reasons[0].starts_with("temporary"), callers.is_empty()) {
             (_, true) if !is_trigger_function(function) => Severity::Info,
@@ -272,6 +293,9 @@ fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             finding(facts, function, &name, message).severity(severity).evidence("search_path", path);
         if !fix.is_empty() {
             found = found.fix(fix.join("\n"), undo.join("\n"));
+        }
+        if is_of_extension(snapshot, function) {
+            found = found.evidence("of_an_extension", true);
         }
         verdicts.find(found);
     }
@@ -307,7 +331,7 @@ fn definer_open(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         let name = name_of(facts, function);
-        let (severity, whom) = gain(&rights, function.owner);
+        let (severity, whom) = gain(snapshot, &rights, function.owner);
         let severity = if severity == Severity::Critical { Severity::Error } else { Severity::Warning };
         let (fix, undo) = revoked(&rights, &format!("ROUTINE {name}"), function.owner, &taken);
         let message = format!("every role may call {name}, which runs with the rights of {whom}");
@@ -391,16 +415,11 @@ fn leakproof(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Role;
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::security::Language;
 
     fn sample(edit: impl FnOnce(&mut Function)) -> Sample {
-        let mut sample = Sample::new();
-        for (oid, name, is_superuser) in [(10, "postgres", true), (20_000, "app", false)] {
-            let role = Role { oid, name: name.into(), logs_in: true, is_superuser, ..Role::default() };
-            sample.snapshot.roles.push(role);
-        }
+        let mut sample = Sample::with_roles(&[(20_000, "app")]);
         for (oid, name, is_trusted) in [(13, "c", false), (14, "sql", true), (15, "plpython3u", false)] {
             sample.snapshot.security.languages.insert(oid, Language { name: name.into(), is_trusted });
         }
@@ -445,6 +464,41 @@ mod tests {
         let mut parsed = sample(|_| {});
         parsed.snapshot.security.parsed_functions.insert(30_000);
         assert!(run(&DEFINER_WITHOUT_SEARCH_PATH, &parsed.finish()).0.is_empty());
+    }
+
+    #[test]
+    fn it_is_as_bad_as_what_its_owner_reaches() {
+        use crate::catalog::{Membership, Role};
+        let found = |version: i32, edit: &dyn Fn(&mut Role), member_of: Option<&str>| {
+            let mut sample = sample(|function| function.owner = 20_000);
+            sample.snapshot.server.version = version;
+            edit(&mut sample.snapshot.roles[1]);
+            for (oid, name) in (21_000..).zip(member_of) {
+                let role = Role { oid, name: name.into(), ..Role::default() };
+                sample.snapshot.roles.push(role);
+                let membership =
+                    Membership { role: oid, member: 20_000, sets: true, ..Membership::default() };
+                sample.snapshot.memberships.push(membership);
+            }
+            let found = run(&DEFINER_WITHOUT_SEARCH_PATH, &sample.finish()).0;
+            (found[0].severity, found[0].message.clone())
+        };
+        let harmless = |_: &mut Role| ();
+        assert!(found(150_000, &harmless, None).1.contains("the rights of role app and looks"));
+        for (predefined, severity, what) in [
+            ("pg_execute_server_program", Severity::Critical, "which runs programs"),
+            ("pg_write_all_data", Severity::Error, "which writes every table"),
+            ("pg_signal_backend", Severity::Error, "the rights of role app and looks"),
+        ] {
+            let (is, message) = found(150_000, &harmless, Some(predefined));
+            assert_eq!(is, Some(severity), "{predefined}");
+            assert!(message.contains(what), "{message}");
+        }
+        let creates = |role: &mut Role| role.creates_roles = true;
+        assert_eq!(found(150_000, &creates, None).0, Some(Severity::Critical));
+        assert_eq!(found(160_000, &creates, None).0, Some(Severity::Error));
+        let bypasses = |role: &mut Role| role.bypasses_row_security = true;
+        assert!(found(150_000, &bypasses, None).1.contains("to which no policy applies"));
     }
 
     #[test]

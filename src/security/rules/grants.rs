@@ -372,19 +372,11 @@ pub fn acl_of_function(function: &crate::catalog::Function, version: i32) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Role;
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::security::{DefaultAcl, Protected};
 
     fn sample() -> Sample {
-        let mut sample = Sample::new();
-        for (oid, name, is_superuser) in
-            [(10, "postgres", true), (20_000, "app", false), (20_001, "Bob", false)]
-        {
-            let role = Role { oid, name: name.into(), logs_in: true, is_superuser, ..Role::default() };
-            sample.snapshot.roles.push(role);
-        }
-        sample
+        Sample::with_roles(&[(20_000, "app"), (20_001, "Bob")])
     }
 
     fn grant(grantee: Oid, privileges: Privileges) -> Grant {

@@ -1,7 +1,7 @@
 //! What policies say, whether row-level security is on already or not: turning it on brings up nothing new.
 
 use super::words::listed;
-use crate::catalog::security::PolicyExpression;
+use crate::catalog::security::{CalledFunction, PolicyExpression};
 use crate::catalog::{Policy, Relation, Snapshot, Volatility};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Threshold, Verdicts};
 use crate::syntax::tokens::{Token, closing, tokens};
@@ -257,7 +257,7 @@ fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let least = verdicts.threshold("rows");
     for (table, policy, expression) in policies(facts, verdicts) {
-        let mut names: Vec<String> = expression
+        let mut calls: Vec<&CalledFunction> = expression
             .functions
             .iter()
             .filter(|function| function.is_bare && function.volatility == Volatility::Stable)
@@ -266,24 +266,27 @@ fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                 // The planner writes what SQL functions say in their place; C is as fast as a call gets.
                 language.is_some_and(|language| !matches!(&*language.name, "c" | "internal" | "sql"))
             })
-            .map(|function| function.signature.to_string())
             .collect();
-        if names.is_empty() || table.is_partition || snapshot.rows(table).unwrap_or(0.0) < least {
+        if calls.is_empty() || table.is_partition || snapshot.rows(table).unwrap_or(0.0) < least {
             continue;
         }
         // Where an index leads to the tenant's rows, only those are asked about, and the planner should see the value.
         if is_led(snapshot, table, expression) {
             continue;
         }
-        names.sort();
+        calls.sort_by(|left, right| left.signature.cmp(&right.signature));
+        let names: Vec<String> = calls.iter().map(|call| call.signature.to_string()).collect();
         let object = object(snapshot, table, policy);
         let message =
             format!("policy {object} calls {} for each row, with one answer for all", listed(&names));
         let finding = Finding::new(object, snapshot.schema_name(table.schema), message).evidence(
             "write_instead",
-            names.iter().map(|name| format!("(SELECT {name})")).collect::<Vec<_>>(),
+            calls
+                .iter()
+                .map(|call| made_once(&call.signature, call.array_type.as_deref()))
+                .collect::<Vec<_>>(),
         );
-        verdicts.find(match asked_once(snapshot, table, policy, expression, &names) {
+        verdicts.find(match asked_once(snapshot, table, policy, expression, &calls) {
             Some((fix, undo)) => finding.fix(fix, undo),
             None => finding.evidence(
                 "no_simple_fix_because",
@@ -293,13 +296,20 @@ fn function_per_row(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
+/// A call inside a subquery, for any place in an expression. ANY and ALL take a bare subquery for the rows to compare with:
+/// what returns an array is one again only by a cast.
+fn made_once(call: &str, array_type: Option<&str>) -> String {
+    let cast = array_type.map(|array| format!("::{array}")).unwrap_or_default();
+    format!("(SELECT {call}){cast}")
+}
+
 /// The policy with these calls made once, and as it is.
 fn asked_once(
     snapshot: &Snapshot,
     table: &Relation,
     policy: &Policy,
     expression: &PolicyExpression,
-    names: &[String],
+    calls: &[&CalledFunction],
 ) -> Option<(String, String)> {
     let text = expression.text.as_ref()?;
     let alter = |write: &dyn Fn(&str) -> String| {
@@ -314,15 +324,16 @@ fn asked_once(
             clause("WITH CHECK", &text.check)
         )
     };
-    let (fix, undo) = (alter(&|text| with_calls_made_once(text, names)), alter(&str::to_owned));
+    let (fix, undo) = (alter(&|text| with_calls_made_once(text, calls)), alter(&str::to_owned));
     (fix != undo).then_some((fix, undo))
 }
 
-/// The expression with each of these calls, which are given as `schema.name()`, inside a subquery; those that are inside of one
+/// The expression with each of these calls, whose signatures are `schema.name()`, inside a subquery; those that are inside of one
 /// already stay.
-fn with_calls_made_once(text: &str, calls: &[String]) -> String {
+fn with_calls_made_once(text: &str, calls: &[&CalledFunction]) -> String {
     let tokens = tokens(text);
-    let calls: Vec<Vec<Token<'_>>> = calls.iter().map(|call| self::tokens(call)).collect();
+    let calls: Vec<(Vec<Token<'_>>, Option<&str>)> =
+        calls.iter().map(|call| (self::tokens(&call.signature), call.array_type.as_deref())).collect();
     let (mut written, mut copied, mut place) = (String::with_capacity(text.len()), 0, 0);
     while place < tokens.len() {
         let opens_subquery =
@@ -331,25 +342,23 @@ fn with_calls_made_once(text: &str, calls: &[String]) -> String {
             place = closing(&tokens, place).map_or(tokens.len(), |close| close + 1);
             continue;
         }
-        let begins = |call: &&Vec<Token<'_>>| {
+        let begins = |(call, _): &&(Vec<Token<'_>>, Option<&str>)| {
             let rest = &tokens[place..];
             rest.len() >= call.len()
                 && rest.iter().zip(call.iter()).all(|(left, right)| left.text == right.text)
         };
         let is_new_name = place == 0 || !tokens[place - 1].is_sign(".");
-        // ANY and ALL take a subquery for the rows to compare with, not for the array that it returns.
         let is_array_of_any = place > 1
             && tokens[place - 1].is_sign("(")
             && ["ANY", "ALL", "SOME"].iter().any(|word| tokens[place - 2].is(word));
-        let Some(call) = calls.iter().find(begins).filter(|_| is_new_name && !is_array_of_any) else {
+        let found = calls.iter().find(begins).filter(|_| is_new_name);
+        let Some((call, array_type)) = found.filter(|(_, array)| !is_array_of_any || array.is_some()) else {
             place += 1;
             continue;
         };
         let (start, end) = (tokens[place].start, tokens[place + call.len() - 1].end());
         written.push_str(&text[copied..start]);
-        written.push_str("(SELECT ");
-        written.push_str(&text[start..end]);
-        written.push(')');
+        written.push_str(&made_once(&text[start..end], array_type.filter(|_| is_array_of_any)));
         copied = end;
         place += call.len();
     }
@@ -370,7 +379,6 @@ fn is_led(snapshot: &Snapshot, table: &Relation, expression: &PolicyExpression) 
 mod tests {
     use super::*;
     use crate::catalog::sample::{Sample, run};
-    use crate::catalog::security::CalledFunction;
 
     fn sample(expression: PolicyExpression, is_permissive: bool, command: char) -> (Sample, u32) {
         let mut sample = Sample::new();
@@ -476,19 +484,35 @@ mod tests {
 
     #[test]
     fn calls_are_made_once_and_strings_and_subqueries_stay() {
-        let calls = ["shop.tenant()".to_owned(), "shop.\"Te n\"()".to_owned()];
-        let write = |text: &str| with_calls_made_once(text, &calls);
+        let call = |signature: &str, array: Option<&str>| CalledFunction {
+            signature: signature.into(),
+            array_type: array.map(Into::into),
+            ..CalledFunction::default()
+        };
+        let calls = [
+            call("shop.tenant()", None),
+            call("shop.\"Te n\"()", None),
+            call("shop.tenants()", Some("integer[]")),
+        ];
+        let write = |text: &str| with_calls_made_once(text, &calls.each_ref());
         assert_eq!(write("(tenant = shop.tenant())"), "(tenant = (SELECT shop.tenant()))");
         assert_eq!(
             write("((t = ( SELECT shop.tenant() AS tenant)) OR (u = (shop.\"Te n\"())::integer))"),
             "((t = ( SELECT shop.tenant() AS tenant)) OR (u = ((SELECT shop.\"Te n\"()))::integer))"
         );
+        // A bare subquery there would be one of rows.
+        assert_eq!(write("(t = ANY (shop.tenants()))"), "(t = ANY ((SELECT shop.tenants())::integer[]))");
+        assert_eq!(
+            write("(t <> ALL ((shop.tenants())::bigint[]))"),
+            "(t <> ALL (((SELECT shop.tenants()))::bigint[]))"
+        );
+        assert_eq!(write("(shop.tenants() @> ARRAY[t])"), "((SELECT shop.tenants()) @> ARRAY[t])");
         for same in [
             "(t = 'shop.tenant()'::text)",
             "(t = other.shop.tenant())",
             "(t = shop.tenant(1))",
-            // A subquery there would be one of rows.
             "(t = ANY (shop.tenant()))",
+            "(t IN ( SELECT shop.tenants() AS tenants))",
         ] {
             assert_eq!(write(same), same);
         }

@@ -215,7 +215,7 @@ fn is_one_host(line: &crate::catalog::security::HbaLine) -> bool {
 }
 
 /// A predefined role, what having it means, and how bad that is.
-const PREDEFINED: [(&str, &str, Severity); 9] = [
+pub const PREDEFINED: [(&str, &str, Severity); 9] = [
     ("pg_execute_server_program", "runs programs as the server's operating system user", Severity::Critical),
     ("pg_write_server_files", "writes the server's files, its configuration among them", Severity::Critical),
     ("pg_read_server_files", "reads every file of the server, all data among them", Severity::Critical),

@@ -304,15 +304,10 @@ mod tests {
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::security::PolicyExpression;
     use crate::catalog::types::builtin;
-    use crate::catalog::{Grant, Oid, Policy, Role};
+    use crate::catalog::{Grant, Oid, Policy};
 
     fn sample() -> Sample {
-        let mut sample = Sample::new();
-        for (oid, name, is_superuser) in [(10, "postgres", true), (20_000, "app", false)] {
-            let role = Role { oid, name: name.into(), logs_in: true, is_superuser, ..Role::default() };
-            sample.snapshot.roles.push(role);
-        }
-        sample
+        Sample::with_roles(&[(20_000, "app")])
     }
 
     fn policy(sample: &mut Sample, table: Oid, columns: &[i16]) {

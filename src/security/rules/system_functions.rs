@@ -128,15 +128,10 @@ mod tests {
     use super::*;
     use crate::catalog::sample::{Sample, run};
     use crate::catalog::security::SystemFunction;
-    use crate::catalog::{Function, Grant, Role};
+    use crate::catalog::{Function, Grant};
 
     fn sample() -> Sample {
-        let mut sample = Sample::new();
-        for (oid, name, is_superuser) in [(10, "postgres", true), (20_000, "app", false)] {
-            let role = Role { oid, name: name.into(), logs_in: true, is_superuser, ..Role::default() };
-            sample.snapshot.roles.push(role);
-        }
-        sample
+        Sample::with_roles(&[(20_000, "app")])
     }
 
     #[test]

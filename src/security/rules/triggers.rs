@@ -96,13 +96,41 @@ fn event_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                 format!("ALTER FUNCTION {signature} OWNER TO {to};"),
                 format!("ALTER FUNCTION {signature} OWNER TO {owner};"),
             ));
-        } else if trigger.state == TriggerState::Disabled {
-            let message = format!("event trigger {name} is disabled: what it guards or records goes past it");
-            verdicts.find(Finding::new(name.clone(), "", message).severity(Severity::Warning).fix(
-                format!("ALTER EVENT TRIGGER {name} ENABLE;"),
-                format!("ALTER EVENT TRIGGER {name} DISABLE;"),
+        } else if let Some((severity, why)) = out_of_force(&trigger.name, trigger.state) {
+            let to = if is_of_trail(&trigger.name) { "ENABLE ALWAYS" } else { "ENABLE" };
+            let message = format!("event trigger {name} {why}");
+            verdicts.find(Finding::new(name.clone(), "", message).severity(severity).fix(
+                format!("ALTER EVENT TRIGGER {name} {to};"),
+                format!("ALTER EVENT TRIGGER {name} {};", trigger.state.action()),
             ));
         }
+    }
+}
+
+/// The audit trail's own, which have to see what replication does, too.
+fn is_of_trail(name: &str) -> bool {
+    name.starts_with("dbmastery_audit_trail")
+}
+
+/// Why an event trigger does not do what it is there for, and how bad that is.
+fn out_of_force(name: &str, state: TriggerState) -> Option<(Severity, &'static str)> {
+    match state {
+        TriggerState::Disabled if is_of_trail(name) => Some((
+            Severity::Error,
+            "is disabled: tables can be made, or leave the audit trail, and nobody is told",
+        )),
+        TriggerState::Disabled => {
+            Some((Severity::Warning, "is disabled: what it guards or records goes past it"))
+        }
+        TriggerState::Replica => Some((
+            if is_of_trail(name) { Severity::Error } else { Severity::Warning },
+            "fires for replication alone: what everybody else does goes past it",
+        )),
+        TriggerState::Origin if is_of_trail(name) => Some((
+            Severity::Warning,
+            "does not fire under session_replication_role = replica: triggers of the audit trail can be dropped unseen",
+        )),
+        TriggerState::Origin | TriggerState::Always => None,
     }
 }
 
@@ -148,18 +176,15 @@ fn audit_trigger(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             }
             let (name, quoted) = (snapshot.relation_name(table.oid), quote_identifier(&trigger.name));
             let only = if table.partitioning.is_some() { "ONLY " } else { "" };
-            let (severity, was, what) = match trigger.state {
-                TriggerState::Disabled => {
-                    (Severity::Critical, "DISABLE", "is switched off: changes go past the trail")
-                }
+            let was = trigger.state.action();
+            let (severity, what) = match trigger.state {
+                TriggerState::Disabled => (Severity::Critical, "is switched off: changes go past the trail"),
                 TriggerState::Replica => (
                     Severity::Critical,
-                    "ENABLE REPLICA",
                     "fires for replication alone: what people change goes past the trail",
                 ),
                 _ => (
                     Severity::Error,
-                    "ENABLE",
                     "does not fire where session_replication_role is replica: what comes so goes past the trail",
                 ),
             };
@@ -228,17 +253,36 @@ mod tests {
 
     #[test]
     fn event_triggers_belong_to_superusers_and_are_on() {
+        let found = |name: &str, owner: u32, state: TriggerState| {
+            let mut sample = sample(owner);
+            let function = 30_000;
+            sample.snapshot.event_triggers.push(EventTrigger { name: name.into(), state, function });
+            run(&EVENT_TRIGGER_UNSAFE, &sample.finish()).0
+        };
         for (owner, state, severity) in [
             (20_000, TriggerState::Origin, Some(None)),
             (10, TriggerState::Disabled, Some(Some(Severity::Warning))),
+            (10, TriggerState::Replica, Some(Some(Severity::Warning))),
             (10, TriggerState::Origin, None),
+            (10, TriggerState::Always, None),
         ] {
-            let mut sample = sample(owner);
-            let function = 30_000;
-            sample.snapshot.event_triggers.push(EventTrigger { name: "watch".into(), state, function });
-            let found = run(&EVENT_TRIGGER_UNSAFE, &sample.finish()).0;
+            let found = found("watch", owner, state);
             assert_eq!(found.first().map(|finding| finding.severity), severity);
         }
+        for (state, severity, undo) in [
+            (TriggerState::Disabled, Severity::Error, "DISABLE"),
+            (TriggerState::Replica, Severity::Error, "ENABLE REPLICA"),
+            (TriggerState::Origin, Severity::Warning, "ENABLE"),
+        ] {
+            let found = found("dbmastery_audit_trail_drop", 10, state);
+            let action = |to: &str| Some(format!("ALTER EVENT TRIGGER dbmastery_audit_trail_drop {to};"));
+            assert_eq!(found[0].severity, Some(severity));
+            assert_eq!(
+                (found[0].fix.clone(), found[0].undo.clone()),
+                (action("ENABLE ALWAYS"), action(undo))
+            );
+        }
+        assert!(found("dbmastery_audit_trail_drop", 10, TriggerState::Always).is_empty());
     }
 
     #[test]

@@ -133,17 +133,11 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Grant;
     use crate::catalog::sample::{Sample, run};
-    use crate::catalog::{Grant, Role};
 
     fn found(edit: impl FnOnce(&mut Sample, Oid, Oid)) -> Vec<Finding> {
-        let mut sample = Sample::new();
-        for (oid, name, is_superuser) in
-            [(10, "postgres", true), (20_000, "app", false), (20_001, "owner", false)]
-        {
-            let role = Role { oid, name: name.into(), logs_in: true, is_superuser, ..Role::default() };
-            sample.snapshot.roles.push(role);
-        }
+        let mut sample = Sample::with_roles(&[(20_000, "app"), (20_001, "owner")]);
         let table = sample.keyed_table("orders");
         sample.edit_table(table, |table| (table.row_security, table.owner) = (true, 20_001));
         let view = sample.table("all_orders");

@@ -1,5 +1,6 @@
 //! `dbm.as_of()`: a table as it was.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
@@ -12,6 +13,7 @@ use crate::pg::error::raise;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::Column;
 use crate::trail::read::document::{NULL, input, object};
+use crate::trail::read::holders::Presence;
 use crate::trail::read::lineage::{ColumnId, LIVE, Lineage, Logged, Names};
 use crate::trail::read::rewind::{Barred, Replay, Rewind};
 use crate::trail::read::row::{Row, key_columns, literal};
@@ -155,6 +157,16 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
     Then { names, rows: Box::new(rows) }
 }
 
+/// Rows of partitions that have gone.
+struct Gone {
+    /// Those that the log saw coming.
+    seen: Replay,
+    /// Others.
+    left: Vec<Row>,
+    /// The partitions of which no other row of the table could have the key of one of theirs.
+    unique: HashSet<usize>,
+}
+
 struct Way<'a> {
     book: &'a Book,
     subject: &'a Subject,
@@ -199,10 +211,15 @@ impl Way<'_> {
         key
     }
 
-    /// From now back; `None` where TRUNCATE bars the way.
-    fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
+    /// The shapes of tables that were partitions then, or of the table itself: those that still are, or those that are gone.
+    fn shapes_of(&self, presence: Presence) -> Vec<i32> {
+        let is_such = |shape: &i32| self.lineage.presence(*shape, self.at) == presence;
+        self.shapes.iter().copied().filter(is_such).collect()
+    }
+
+    /// Takes back the changes of these shapes since then.
+    fn rewind(&self, shapes: &[i32]) -> Result<Rewind, Barred> {
         let mut rewind = Rewind::new(self.lineage);
-        let key = self.key();
         let sql = format!(
             "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
@@ -210,13 +227,50 @@ impl Way<'_> {
             change_columns(),
             moment(2)
         );
-        for change in cursor(self.book, &sql, &[list(self.shapes), Some(self.at.to_string())]) {
-            match rewind.undo(&change) {
-                Ok(()) => {}
-                Err(Barred::Truncate(_)) => return None,
-                Err(barred) => bar(&self.name(), barred),
-            }
+        for change in cursor(self.book, &sql, &[list(shapes), Some(self.at.to_string())]) {
+            rewind.undo(&change)?;
         }
+        Ok(rewind)
+    }
+
+    /// The rows of partitions that have gone since: what the log saw coming, and of those that did not come again what left
+    /// them before they went. What became of rows while they were away no change tells, and another may have got their keys.
+    fn gone(&self) -> Option<Gone> {
+        let unique = self.lineage.with_keys();
+        let is_unique = |shape| self.lineage.names(shape).is_some_and(|names| unique.contains(&names.holder));
+        let went = |&shape: &i32| match self.lineage.presence(shape, self.at) {
+            Presence::Ended => true,
+            Presence::Lasting => is_unique(shape) && self.lineage.went_since(shape, self.at),
+            Presence::Absent => false,
+        };
+        let shapes: Vec<i32> = self.shapes.iter().copied().filter(went).collect();
+        if shapes.is_empty() {
+            return None;
+        }
+        let seen = self.forward_of(&shapes).unwrap_or_else(|barred| bar(&self.name(), barred));
+        let ended = self.rewind(&self.shapes_of(Presence::Ended));
+        let mut left = ended.map_or_else(|_| Vec::new(), |mut rewind| rewind.finish());
+        left.retain(|row| seen.row_like(row).is_none());
+        Some(Gone { seen, left, unique })
+    }
+
+    /// From now back; `None` where TRUNCATE bars the way.
+    fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
+        let key = self.key();
+        // Whoever may read some columns only may not ask in which partition a row is: rows that came with one since are told as
+        // they were before the first change of them.
+        let is_told_apart = !matches!(self.subject.visible, Visible::Columns(_));
+        let is_followed = |&shape: &i32| match self.lineage.presence(shape, self.at) {
+            Presence::Lasting => true,
+            Presence::Absent => !is_told_apart && self.lineage.is_live(shape),
+            Presence::Ended => false,
+        };
+        let followed: Vec<i32> = self.shapes.iter().copied().filter(is_followed).collect();
+        let mut rewind = match self.rewind(&followed) {
+            Ok(rewind) => rewind,
+            Err(Barred::Truncate(_)) => return None,
+            Err(barred) => bar(&self.name(), barred),
+        };
         let live = self.lineage.names(LIVE)?;
         let seen = self.subject.seen_columns(LIVE);
         let mut columns: Vec<&Column> = Vec::new();
@@ -257,11 +311,13 @@ impl Way<'_> {
             })
             .flatten();
         let width = self.lineage.width;
-        let restored = rewind.finish();
+        let mut restored = rewind.finish().into_iter();
+        let mut gone = self.gone();
+        let mut of_gone = Vec::new().into_iter();
         let table = self.name();
         let holders = self.lineage.is_held().then(|| parts::Holders::new(self.subject));
-        let mut rest = Some(self.subject.table.read(&columns, holders.is_some()));
-        let mut restored = restored.into_iter();
+        let without = if is_told_apart { self.lineage.came_after(self.at) } else { Vec::new() };
+        let mut rest = Some(self.subject.table.read(&columns, holders.is_some(), &without));
         let rows = std::iter::from_fn(move || {
             let mut found = None;
             while let Some(cursor) = &mut rest {
@@ -289,17 +345,34 @@ impl Way<'_> {
                     break;
                 }
             }
-            let mut row = found.or_else(|| restored.next())?;
+            let Some(mut row) = found.or_else(|| restored.next()) else {
+                if let Some(Gone { seen, left, .. }) = gone.take() {
+                    of_gone = [seen.into_rows(), left].concat().into_iter();
+                }
+                return of_gone.next().map(Some);
+            };
+            let is_of_gone = gone.as_ref().is_some_and(|Gone { seen, unique, .. }| {
+                seen.rows_like(&row).any(|known| known.holder.is_some_and(|holder| unique.contains(&holder)))
+            });
+            if is_of_gone {
+                return Some(None);
+            }
             if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row_like(&row)) {
                 row.complete(known);
             }
-            Some(row)
+            Some(Some(row))
         });
+        let rows = rows.flatten();
         Some(Box::new(rows))
     }
 
     /// From the last TRUNCATE by then, or from the beginning, up to that moment.
     fn forward_quietly(&self) -> Result<Replay, Barred> {
+        self.forward_of(self.shapes)
+    }
+
+    /// The same, of these shapes and of the table as a whole.
+    fn forward_of(&self, shapes: &[i32]) -> Result<Replay, Barred> {
         let mut replay = Replay::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
@@ -316,11 +389,16 @@ impl Way<'_> {
             moment(2)
         );
         let whole = self.shapes.iter().filter(|&&shape| self.lineage.is_whole_table(shape));
-        let arguments =
-            [list(self.shapes), Some(self.at.to_string()), list(whole), Some(self.from.to_string())];
+        let arguments = [
+            list(shapes.iter().chain(whole.clone())),
+            Some(self.at.to_string()),
+            list(whole),
+            Some(self.from.to_string()),
+        ];
         for change in cursor(self.book, &sql, &arguments) {
             replay.apply(&change)?;
         }
+        replay.end(self.at);
         Ok(replay)
     }
 

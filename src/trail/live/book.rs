@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use pgrx::PgSqlErrorCode;
 
+use super::lineage::lineage_of;
 use super::parts;
 use crate::catalog::Oid;
 use crate::pg::error::raise;
@@ -14,7 +15,8 @@ use crate::pg::trail::reading::{Argument, Cursor, Rows, rows};
 use crate::text::quote_qualified;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::members;
-use crate::trail::read::lineage::{Attribute, Holder, LIVE, Lineage, Logged, Shape};
+use crate::trail::read::holders::Holder;
+use crate::trail::read::lineage::{LIVE, Lineage, Shape};
 use crate::trail::stretch::{Stretch, stretches};
 use crate::trail::survey::OID;
 
@@ -106,7 +108,9 @@ impl Book {
              CROSS JOIN LATERAL (SELECT {OID} AS oid) w
              LEFT JOIN pg_catalog.pg_class c ON c.oid = w.oid
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE $2 IS NULL OR w.oid = $2::pg_catalog.oid
+             -- Of some tables that never were it is remembered what is kept back.
+             WHERE ($2 IS NULL OR w.oid = $2::pg_catalog.oid)
+               AND (r.removed_at IS NULL OR r.installed_at < r.removed_at)
              ORDER BY r.relation_id",
             micros("r.installed_at"),
             micros("r.removed_at")
@@ -171,7 +175,8 @@ impl Book {
                     attributes: parsed(text(row, 5)),
                     key: text(row, 6).map(|key| parsed(Some(key))).unwrap_or_default(),
                     holder: Holder {
-                        origin: origin(text(row, 8).unwrap_or(""), number(row, 7)),
+                        home: text(row, 8).unwrap_or("").to_owned(),
+                        relid: number(row, 7),
                         name: quote_qualified(text(row, 3).unwrap_or(""), text(row, 4).unwrap_or("")),
                     },
                 },
@@ -189,11 +194,6 @@ impl Book {
     pub fn visible(&self, table: Option<Oid>) -> Visible {
         visible(table, self.sees_everything)
     }
-}
-
-/// What a table is known by: its number, and where it has that.
-fn origin(home: &str, relid: Oid) -> String {
-    format!("{home}/{relid}")
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(document: Option<&str>) -> Vec<T> {
@@ -243,7 +243,7 @@ impl Subject {
         let logged: Vec<Shape> = book.shapes(&watched).into_iter().map(|found| found.shape).collect();
         let shapes: Vec<i32> = logged.iter().map(|shape| shape.id).collect();
         let names = logged.iter().map(|shape| (shape.id, shape.holder.name.clone())).collect();
-        let mut lineage = lineage_of(&table, &tables, logged);
+        let mut lineage = lineage_of(book, &watched, &table, &tables, logged);
         if table.is_partitioned {
             parts::hold(&mut lineage, &table);
         }
@@ -320,44 +320,6 @@ pub fn seen_columns(lineage: &Lineage, visible: &Visible, shape: i32) -> Option<
             .map(|(_, attribute)| attribute.name.clone())
             .collect(),
     )
-}
-
-/// The columns of a table through time: those shapes of the log, and what it and its partitions are now.
-pub fn lineage_of(table: &Table, partitions: &[Table], mut logged: Vec<Shape>) -> Lineage {
-    let (is_partitioned, home) = (table.is_partitioned, home());
-    if !is_partitioned {
-        for shape in &mut logged {
-            shape.holder = Holder::default();
-        }
-    }
-    let live = |id: i32, table: &Table| Shape {
-        id,
-        seen_at: i64::MAX,
-        attributes: table
-            .columns
-            .iter()
-            .map(|column| Attribute {
-                number: column.number,
-                name: column.name.clone(),
-                generated: column.is_generated,
-                // As the last shape of the log has it.
-                logged: Logged::default(),
-            })
-            .collect(),
-        key: table.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect(),
-        holder: if is_partitioned {
-            Holder { origin: origin(&home, table.oid), name: table.qualified() }
-        } else {
-            Holder::default()
-        },
-    };
-    let mut shapes = logged;
-    shapes.push(live(LIVE, table));
-    if table.is_partitioned {
-        let leaves = partitions.iter().filter(|leaf| !leaf.is_partitioned);
-        shapes.extend(leaves.zip(1..).map(|(leaf, place)| live(LIVE - place, leaf)));
-    }
-    Lineage::new(shapes)
 }
 
 /// The place of a change among all, to be ordered by before `statement_no` and `change_id`: where a trigger of somebody's

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::book::{
-    Book, CHANGES, LoggedShape, Watched, lineage_of, list, micros, moment, must_be_told, number,
-    seen_columns, text,
+    Book, CHANGES, LoggedShape, Watched, list, micros, moment, must_be_told, number, seen_columns, text,
 };
+use super::lineage::lineage_of;
 use crate::catalog::{Moment, Oid};
 use crate::pg::local_settings::with_settings;
 use crate::pg::trail::reading::access::Visible;
@@ -126,7 +126,13 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
                 let mut tables = with_partitions(oid);
                 (!tables.is_empty()).then(|| {
                     let table = tables.remove(0);
-                    lineage_of(&table, &tables, of_it.into_iter().map(|found| found.shape).collect())
+                    lineage_of(
+                        book,
+                        std::slice::from_ref(each),
+                        &table,
+                        &tables,
+                        of_it.into_iter().map(|found| found.shape).collect(),
+                    )
                 })
             }
             _ => None,

@@ -38,7 +38,11 @@ pub fn noticed(ddl: &Ddl) {
         }
     }
     // Most statements need nothing before they begin: the log is not asked for.
-    let is_moment = ddl.stage != Stage::Start || takes_away(ddl) || ddl.enables || ddl.parent.is_some();
+    let is_moment = ddl.stage != Stage::Start
+        || takes_away(ddl)
+        || ddl.enables
+        || ddl.parent.is_some()
+        || ddl.partition.is_some();
     if !is_moment || !with_empty_search_path(is_whole) {
         return;
     }
@@ -95,12 +99,20 @@ fn begins(ddl: &Ddl) {
         .and_then(|found| as_extension(|| guard::trusting(|| partitions::in_the_way(found))))
         .filter(|&(_, owner)| roles::is_member(owner.into()))
         .map(|(partition, _)| partition);
-    if !takes_away(ddl) && !ddl.enables && in_the_way.is_none() {
+    let changes_triggers = takes_away(ddl) || ddl.enables || in_the_way.is_some();
+    if !changes_triggers && ddl.partition.is_none() {
         return;
     }
     as_extension(|| {
         guard::trusting(|| {
+            // Partitions come and go under tables that are known here.
             adopt_restored();
+            if let Some(gone) = ddl.partition.filter(|_| ddl.detaches_concurrently) {
+                partitions::note(gone);
+            }
+            if !changes_triggers {
+                return;
+            }
             // Once the statement has put triggers back, or taken others away, nobody knows.
             silence::tell_unseen("true", false);
             if ddl.drops_extension {
@@ -191,6 +203,7 @@ fn ended(ddl: &Ddl) {
             }
             if ddl.renames {
                 keep_names();
+                partitions::note_names();
             }
             if ddl.tag.ends_with("SUBSCRIPTION") {
                 keep_triggers("true", When::Other);
@@ -226,6 +239,8 @@ fn ended(ddl: &Ddl) {
                 watch_new(&listed(&made), None);
             }
             if let Some(gone) = ddl.partition.filter(|found| !found.comes) {
+                partitions::keep_back(gone);
+                partitions::let_go(gone);
                 watch_new(&gone.partition.to_string(), partitions::watched_above(gone.parent));
             }
         });
@@ -365,8 +380,11 @@ fn keep_triggers(condition: &str, when: When) {
 /// A watched table is a partition of a watched one, which keeps its changes from now on.
 pub fn hand_over(watched: &Watched) {
     drop_triggers(watched.relid);
-    for statement in create_on_partition(&facts::table(watched.relid).quoted()) {
-        run(&statement);
+    for table in std::iter::once(facts::table(watched.relid).quoted()).chain(facts::partitions(watched.relid))
+    {
+        for statement in create_on_partition(&table) {
+            run(&statement);
+        }
     }
     query::write(
         "UPDATE dbm_trail.relation SET removed_at = pg_catalog.clock_timestamp() WHERE relation_id = $1",

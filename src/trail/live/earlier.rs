@@ -18,6 +18,11 @@ struct Row {
     numbered: Option<u32>,
 }
 
+/// Whether the row `r` is of a table of which one of that name was a partition that is gone, or elsewhere.
+const WAS_PART: &str = "r.relation_id IN (SELECT s.relation_id FROM dbm_trail.shape s
+    WHERE s.schema_name = $2 AND s.table_name = $3
+      AND (s.home <> $1 OR NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = s.relid)))";
+
 fn rows(condition: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Vec<Row> {
     let sql = format!(
         "SELECT r.removed_at IS NULL, r.settings, CASE WHEN NOT {IS_STALE} THEN r.relid END
@@ -70,15 +75,24 @@ pub fn earlier(table: &Table, columns: &[Column], above: Option<i32>) -> Earlier
         ),
         &[home(), above.unwrap_or(0).into()],
     );
+    let by_name = |condition: &str| {
+        rows(
+            &format!(
+                "({condition}) AND (({IS_STALE}) AND r.schema_name = $2 AND r.table_name = $3 OR {WAS_PART})"
+            ),
+            &[home(), Text::from(table.schema.as_str()).into(), Text::from(table.name.as_str()).into()],
+        )
+    };
+    let is_new = own.is_empty();
     let mut all: Vec<Row> = own.into_iter().chain(above).collect();
     if all.is_empty() {
-        // A table of that name which is gone, or elsewhere: the history is another's, but what was kept back of it is
-        // rather kept back too much.
-        all = rows(
-            &format!("{IS_STALE} AND r.schema_name = $2 AND r.table_name = $3"),
-            &[home(), Text::from(table.schema.as_str()).into(), Text::from(table.name.as_str()).into()],
-        );
+        // A table or partition of that name which is gone, or elsewhere: the history is another's, but what was kept back of it
+        // is rather kept back too much.
+        all = by_name("true");
         all.truncate(1);
+    } else if is_new {
+        // A restore made it, and it may have been watched, or a partition of another, before.
+        all.extend(by_name("r.home <> $1"));
     }
     all.iter().map(|row| row.said().of(columns)).reduce(Earlier::and).unwrap_or_default()
 }

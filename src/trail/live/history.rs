@@ -213,15 +213,24 @@ impl Teller<'_> {
         let takes = |truncate: &Entry, shape: i32| {
             lineage.is_whole_table(truncate.shape) || lineage.is_same_holder(truncate.shape, shape)
         };
-        let mut shape = LIVE;
+        // The shape in which it was last seen, when, and by which change.
+        let (mut shape, mut seen_at, mut seen) = (LIVE, Moment::MIN, 0);
+        // Whether it went with its partition by then.
+        let went = |shape, seen_at, until| lineage.went_between(shape, seen_at, until);
         for entry in own {
             while let Some(truncate) = truncates.next_if(|truncate| truncate.id < entry.id) {
+                if is_there && went(shape, seen_at, truncate.changed_at) {
+                    (is_there, end) = (false, seen);
+                }
                 if is_there && takes(truncate, shape) {
                     told.push(truncate.clone());
                     (is_there, end) = (false, truncate.id);
                 }
             }
-            shape = entry.shape;
+            if is_there && went(shape, seen_at, entry.changed_at) {
+                (is_there, end) = (false, seen);
+            }
+            (shape, seen_at, seen) = (entry.shape, entry.changed_at, entry.id);
             if entry.operation != Operation::Insert.name() && !is_there {
                 told.extend(self.before_it_came(values, end, entry.id));
             }
@@ -236,10 +245,16 @@ impl Teller<'_> {
             told.push(entry);
         }
         for truncate in truncates {
+            if is_there && went(shape, seen_at, truncate.changed_at) {
+                (is_there, end) = (false, seen);
+            }
             if is_there && takes(truncate, shape) {
                 told.push(truncate.clone());
                 (is_there, end) = (false, truncate.id);
             }
+        }
+        if is_there && before == i64::MAX && went(shape, seen_at, Moment::MAX) {
+            (is_there, end) = (false, seen);
         }
         if !is_there {
             told.extend(self.before_it_came(values, end, before));

@@ -246,6 +246,51 @@ fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Va
     numbers.into_iter().flatten().next().unwrap_or(0)
 }
 
+/// Remembers what is kept back of a table that was part of a watched one, whose number in the log is `above`: as of one that
+/// was watched, though it never was.
+pub fn keep_back(table: &Table, above: i32) {
+    let own = format!(
+        "SELECT r.removed_at IS NULL FROM dbm_trail.relation r WHERE {} = {}",
+        survey::OID,
+        table.relid
+    );
+    let is_watched = query::rows(&own, &[Text::from(home()).into()], |row| row.get::<bool>(1));
+    if is_watched.contains(&Some(true)) {
+        return;
+    }
+    let columns = facts::columns(table.relid);
+    let kept = earlier(table, &columns, Some(above));
+    if kept == Earlier::default() {
+        return;
+    }
+    let (asked, told) = watch::continued(&Asked::as_before(), &kept, &columns);
+    let Ok(settings) = watch::settings(&asked, &columns) else { return };
+    let relid = table.relid;
+    let sql = if is_watched.is_empty() {
+        format!(
+            "INSERT INTO dbm_trail.relation (relation_id, home, relid, schema_name, table_name, mode, level, store, \
+                 settings, installed_at, removed_at) \
+             SELECT pg_catalog.nextval('dbm_trail.relation_id')::pg_catalog.int4, $1, {relid}, $2, $3, 'auto', 'row', \
+                 'diff', $4, t.now, t.now FROM (SELECT pg_catalog.clock_timestamp() AS now OFFSET 0) t \
+             RETURNING relation_id"
+        )
+    } else {
+        format!(
+            "UPDATE dbm_trail.relation SET schema_name = $2, table_name = $3, settings = $4 \
+             WHERE home = $1 AND relid = {relid} AND removed_at IS NOT NULL RETURNING relation_id"
+        )
+    };
+    let arguments: [DatumWithOid<'static>; 4] = [
+        Text::from(home()).into(),
+        Text::from(table.schema.as_str()).into(),
+        Text::from(table.name.as_str()).into(),
+        Document::from(settings).into(),
+    ];
+    for relation in query::rows_mutable(&sql, &arguments, |row| row.get::<i32>(1)).into_iter().flatten() {
+        note_change(relation, "kept", &format!("{}{told}", table.quoted()));
+    }
+}
+
 /// `dbm.remove_audit_trigger()`: whether it was watched.
 pub fn remove(relid: u32) -> bool {
     let table = facts::table(relid);

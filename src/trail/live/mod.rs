@@ -12,6 +12,7 @@ mod hashing;
 mod history;
 pub mod install;
 mod keys;
+mod lineage;
 pub mod list;
 mod part_history;
 mod partitions;

@@ -141,6 +141,13 @@ impl Revertible {
 
     /// A change to be taken back, as the table of that place.
     pub fn undone(&self, change: &Change, place: usize) -> Undone {
+        if self.subject.lineage.is_gone(change.shape) {
+            refuse(
+                &format!("change {} of {} cannot be taken back", change.id, self.table.name),
+                "It was made in a partition that is none of the table any more: what has its key now is another row.",
+                "",
+            );
+        }
         let (before, after) = self.images(change);
         let done = match change.operation {
             Operation::Insert => Done::Inserted,

@@ -42,6 +42,15 @@ impl Lineage {
         holders
     }
 
+    /// The partitions of which no two rows of the table have the same key, as the log told them apart last: one that is held
+    /// tells them apart with the partition.
+    pub fn with_keys(&self) -> HashSet<usize> {
+        let has_own = self.shapes.get(&LIVE).is_some_and(|names| !names.is_whole_row);
+        let last = |holder| self.logged().rfind(|(_, names)| names.holder == holder);
+        let has_key = |&holder: &usize| has_own || last(holder).is_some_and(|(_, names)| !names.is_whole_row);
+        self.holders().into_iter().filter(has_key).collect()
+    }
+
     /// The shapes of a partition in the log.
     pub fn shapes_of(&self, holder: usize) -> impl DoubleEndedIterator<Item = i32> {
         self.logged().filter(move |(_, names)| names.holder == holder).map(|(id, _)| id)
@@ -142,11 +151,13 @@ pub fn are_together(steps: &[Step], since: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lineage::Shape;
     use std::rc::Rc;
 
+    use super::super::document::members;
+    use super::super::holders::{Event, Holder, Passages};
+    use super::super::lineage::Shape;
     use super::super::lineage::sample::{holder, holder as sample_holder, shape};
-    use super::super::rewind::tests::{change, of, texts};
+    use super::super::rewind::tests::{change, lineage_of, of, texts};
     use super::super::rewind::{Replay, Rewind};
     use super::super::row::Row;
     use super::*;
@@ -158,7 +169,7 @@ mod tests {
             key: key.iter().map(|&name| name.to_owned()).collect(),
             ..shape(id, 10, &[(1, "id"), (2, "k")])
         };
-        let mut lineage = Lineage::new(vec![
+        let mut lineage = lineage_of(vec![
             of("a", &["id"], 1),
             of("b", &["id", "k"], 2),
             of("c", &[], 3),
@@ -222,7 +233,7 @@ mod tests {
             key: key.iter().map(|&name| name.to_owned()).collect(),
             ..shape(id, 10, &[(1, "id"), (2, "k"), (3, "v")])
         };
-        let mut lineage = Lineage::new(vec![
+        let mut lineage = lineage_of(vec![
             of("a", &["id"], 1),
             of("b", &["id"], 2),
             of("c", &["id", "k"], 3),
@@ -290,6 +301,58 @@ mod tests {
             assert_eq!(replay.strangers, 0);
             assert_eq!(texts(&lineage, 1, replay.into_rows()), then(until), "forward to {until}");
         }
+    }
+
+    #[test]
+    fn rows_go_with_their_partition_and_not_those_of_the_same_key_in_others() {
+        let of = |relid, key: &[&str], id| Shape {
+            holder: Holder { home: "h".to_owned(), relid, name: format!("p{relid}") },
+            key: key.iter().map(|&name| name.to_owned()).collect(),
+            ..shape(id, i64::from(id), &[(1, "id"), (2, "v")])
+        };
+        let went = |at, relid| (at, Event::Went(relid, format!("p{relid}")));
+        let came = |at, relid| (at, Event::Came(relid, format!("p{relid}")));
+        let itself = (0, Event::Itself("h".to_owned(), 5));
+        let passages = Passages::new([itself, went(25, 7), went(26, 8), came(27, 8), went(28, 6)]);
+        let shapes = vec![
+            of(7, &["id"], 1),
+            of(8, &["id"], 2),
+            of(9, &["id"], 3),
+            of(6, &[], 4),
+            of(5, &[], LIVE),
+            of(8, &["id"], LIVE - 1),
+            of(9, &["id"], LIVE - 2),
+        ];
+        let mut lineage = Lineage::new(shapes, &passages);
+        lineage.hold(&[], None);
+        let lineage = Rc::new(lineage);
+        let holder = |shape| lineage.names(shape).unwrap().holder;
+        assert_eq!(lineage.with_keys(), HashSet::from([1, 2, 3].map(holder)));
+        let row = |v: &str| format!(r#"{{"id": 1, "v": "{v}"}}"#);
+        let replay = |until: i64| {
+            let mut replay = Replay::new(&lineage);
+            for shape in [1, 2, 3] {
+                let insert =
+                    change(i64::from(shape), shape, "I", r#"{"id": 1}"#, "{}", &row(&shape.to_string()));
+                replay.apply(&insert).unwrap();
+            }
+            replay.end(until);
+            replay
+        };
+        for (until, left) in [(24, vec!["1", "2", "3"]), (25, vec!["2", "3"]), (27, vec!["3"])] {
+            let left: Vec<String> = left.into_iter().map(row).collect();
+            assert_eq!(texts(&lineage, 1, replay(until).into_rows()), left, "{until}");
+        }
+        // What is there now is no row of another partition.
+        let live =
+            |shape| Row::of(lineage.width, lineage.names(shape).unwrap(), &members(&row("2")).unwrap());
+        let found = |until, shape| {
+            let found = replay(until).rows_like(&live(shape)).cloned().collect();
+            texts(&lineage, 1, found)
+        };
+        assert_eq!(found(24, LIVE - 1), [row("2")]);
+        assert_eq!(found(24, LIVE - 2), [row("3")]);
+        assert!(found(27, LIVE - 1).is_empty());
     }
 
     #[test]

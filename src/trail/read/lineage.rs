@@ -4,11 +4,14 @@
 //! which column of two shapes is the same one. But a restored table is made anew and counts from 1 without gaps: a
 //! shape that has a number which the one before had passed over is such a one, and there names tell. Partitions count
 //! their columns each for itself, and have the names of the parent at all times: so each is followed back from what it
-//! is called now.
+//! is called now, and one that is gone from what others called theirs when it was changed last.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use serde::Deserialize;
+
+use super::holders::{Fate, Holder, Passages, Presence, chains};
 
 /// A column of a table, as long as it lives.
 pub type ColumnId = usize;
@@ -39,15 +42,6 @@ pub struct Attribute {
     /// Whether its values are logged.
     #[serde(default)]
     pub logged: Logged,
-}
-
-/// Which table held rows: by what it is known, and how it was called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holder {
-    /// Its number and the database in which it has that, whatever it is called there.
-    pub origin: String,
-    /// Its qualified name, by which it is found again after a restore.
-    pub name: String,
 }
 
 /// A table as changes found it.
@@ -103,20 +97,25 @@ impl Names {
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
     pub(super) shapes: BTreeMap<i32, Names>,
+    /// What became of the tables that held the rows.
+    fates: Vec<Fate>,
     /// How many columns there ever were.
     pub width: usize,
 }
 
 impl Lineage {
     /// From the shapes of one table, with those of its partitions and with the live ones, in any order.
-    pub fn new(mut shapes: Vec<Shape>) -> Self {
+    pub fn new(mut shapes: Vec<Shape>, passages: &Passages) -> Self {
         // The live shape of the table itself comes first: what the columns are called now holds for all.
         shapes.sort_by_key(|shape| std::cmp::Reverse((shape.id == LIVE, shape.id)));
         let mut builder = Builder::default();
-        for (holder, chain) in chains(shapes).into_iter().enumerate() {
+        let mut fates = Vec::new();
+        let known = shapes.iter().map(|shape| (shape.holder.home.clone(), shape.holder.relid)).collect();
+        for (holder, chain) in chains(shapes, passages).into_iter().enumerate() {
+            fates.push(passages.fate(&chain, &known));
             builder.follow(holder, chain);
         }
-        let mut lineage = Self { shapes: builder.shapes, width: builder.width };
+        let mut lineage = Self { shapes: builder.shapes, fates, width: builder.width };
         lineage.log_as_before();
         lineage
     }
@@ -166,49 +165,45 @@ impl Lineage {
         holder(one) == holder(other)
     }
 
+    fn fate(&self, shape: i32) -> Option<&Fate> {
+        self.fates.get(self.shapes.get(&shape)?.holder)
+    }
+
+    /// Whether the table that held rows of this shape was, and is, a partition; the partitioned table itself always is.
+    pub fn presence(&self, shape: i32, at: i64) -> Presence {
+        self.fate(shape).map_or(Presence::Lasting, |fate| fate.at(at))
+    }
+
+    /// Whether the table that held rows of this shape has gone since a moment, be it that it came again.
+    pub fn went_since(&self, shape: i32, at: i64) -> bool {
+        self.went_between(shape, at, i64::MAX)
+    }
+
+    /// Whether the table that held rows of this shape is no partition any more.
+    pub fn is_gone(&self, shape: i32) -> bool {
+        self.fate(shape).is_some_and(Fate::is_gone)
+    }
+
+    /// Whether the table that held rows of this shape, with them, ceased to be a partition after the one moment and by the
+    /// other.
+    pub fn went_between(&self, shape: i32, from: i64, until: i64) -> bool {
+        self.fate(shape).is_some_and(|fate| fate.went_between(from, until))
+    }
+
+    /// Whether the table that held rows of this shape is a partition now.
+    pub fn is_live(&self, shape: i32) -> bool {
+        self.fate(shape).is_some_and(Fate::is_live)
+    }
+
+    /// The partitions that came after a moment: their OIDs.
+    pub fn came_after(&self, at: i64) -> Vec<u32> {
+        self.fates.iter().filter_map(|fate| fate.came_after(at)).collect()
+    }
+
     /// What the table calls them now, or called them last.
     pub fn last(&self) -> Option<&Names> {
         self.shapes.values().next_back()
     }
-}
-
-/// The shapes of each table that held rows, the last first: by what it is known, and where a restore made it anew, by its
-/// name. The shapes come the last first. A restored table is the one that had its name when the dump was made: of it there
-/// are later shapes, or it is there now, under that name.
-fn chains(shapes: Vec<Shape>) -> Vec<Vec<Shape>> {
-    let mut chains: Vec<Vec<Shape>> = Vec::new();
-    for shape in shapes {
-        match chains
-            .iter_mut()
-            .find(|chain| chain.iter().any(|other| other.holder.origin == shape.holder.origin))
-        {
-            Some(chain) => chain.push(shape),
-            None => chains.push(vec![shape]),
-        }
-    }
-    // Each goes to the one that follows on it, the one after which nothing followed first.
-    let mut place = 0;
-    while place < chains.len() {
-        let is_live = chains[place].first().is_some_and(|last| last.id >= FIRST_LIVE);
-        let later = (!is_live)
-            .then(|| chains.iter().position(|later| is_continued(&chains[place], later)))
-            .flatten()
-            .filter(|&later| later != place);
-        match later {
-            Some(later) => {
-                let earlier = chains.remove(place);
-                chains[later - usize::from(later > place)].extend(earlier);
-            }
-            None => place += 1,
-        }
-    }
-    chains
-}
-
-/// Whether the first shape of the one is the next of the other, that of a table made anew.
-fn is_continued(earlier: &[Shape], later: &[Shape]) -> bool {
-    let (Some(last), Some(first)) = (earlier.first(), later.last()) else { return false };
-    last.id < first.id && last.holder.name == first.holder.name
 }
 
 /// Gives columns their ids, from now back to the first shape.
@@ -227,20 +222,43 @@ impl Builder {
         self.width - 1
     }
 
+    /// What columns of these names were when a shape was seen that is the last of a table which is gone: as of the shape next to
+    /// it that has the same.
+    fn beside(&self, last: &Shape) -> HashMap<String, ColumnId> {
+        let is_same = |names: &&Names| {
+            names.columns.len() == last.attributes.len()
+                && last.attributes.iter().all(|attribute| names.id(&attribute.name).is_some())
+        };
+        let logged = |from, to| self.shapes.range((from, to)).map(|(_, names)| names);
+        let before = logged(Unbounded, Excluded(last.id)).rfind(is_same);
+        let after = logged(Excluded(last.id), Excluded(FIRST_LIVE)).find(is_same);
+        before.or(after).map_or_else(HashMap::new, |names| {
+            names.columns.iter().map(|(id, attribute)| (attribute.name.clone(), *id)).collect()
+        })
+    }
+
     /// The shapes of one table, the last first.
     fn follow(&mut self, holder: usize, chain: Vec<Shape>) {
         let mut later: Option<Vec<(ColumnId, Attribute)>> = None;
+        let beside = match chain.first() {
+            Some(last) if last.id < FIRST_LIVE => self.beside(last),
+            _ => HashMap::new(),
+        };
         let mut gone_here: HashMap<String, usize> = HashMap::new();
         for shape in chain {
             let is_restored = later.as_ref().is_some_and(|later| is_restored(&shape.attributes, later));
             let mut columns = Vec::with_capacity(shape.attributes.len());
             for attribute in shape.attributes {
                 let id = match &later {
-                    None => self.last.get(&attribute.name).copied().unwrap_or_else(|| {
-                        let id = self.new_column();
-                        self.last.insert(attribute.name.clone(), id);
-                        id
-                    }),
+                    None => beside
+                        .get(&attribute.name)
+                        .or(self.last.get(&attribute.name))
+                        .copied()
+                        .unwrap_or_else(|| {
+                            let id = self.new_column();
+                            self.last.insert(attribute.name.clone(), id);
+                            id
+                        }),
                     Some(later) => {
                         let same = later.iter().find(|(_, new)| {
                             if is_restored {
@@ -311,7 +329,7 @@ pub mod sample {
 
     /// A table that is known by its name.
     pub fn holder(name: &str) -> Holder {
-        Holder { origin: name.to_owned(), name: name.to_owned() }
+        Holder { home: name.to_owned(), relid: 0, name: name.to_owned() }
     }
 }
 
@@ -320,13 +338,17 @@ mod tests {
     use super::sample::{holder, shape};
     use super::*;
 
+    fn new(shapes: Vec<Shape>) -> Lineage {
+        Lineage::new(shapes, &Passages::default())
+    }
+
     fn id(lineage: &Lineage, shape: i32, name: &str) -> ColumnId {
         lineage.names(shape).unwrap().id(name).unwrap()
     }
 
     #[test]
     fn a_renamed_column_is_the_same_one() {
-        let lineage = Lineage::new(vec![
+        let lineage = new(vec![
             shape(2, 20, &[(1, "id"), (2, "label"), (4, "name")]),
             shape(1, 10, &[(1, "id"), (2, "name"), (3, "gone")]),
         ]);
@@ -343,7 +365,7 @@ mod tests {
         let mut last = shape(1, 10, &[(1, "id"), (2, "secret"), (3, "note")]);
         last.attributes[1].logged = Logged::Redacted;
         let live = shape(LIVE, 20, &[(1, "id"), (2, "note"), (3, "text"), (4, "secret")]);
-        let lineage = Lineage::new(vec![last, live]);
+        let lineage = new(vec![last, live]);
         let logged = |name| {
             let names = lineage.names(LIVE).unwrap();
             names.attribute(names.id(name).unwrap()).unwrap().logged
@@ -353,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_restored_table_counts_anew() {
-        let lineage = Lineage::new(vec![
+        let lineage = new(vec![
             shape(1, 10, &[(1, "id"), (3, "a"), (5, "b")]),
             shape(LIVE, 20, &[(1, "id"), (2, "a"), (3, "b")]),
         ]);
@@ -366,7 +388,7 @@ mod tests {
     #[test]
     fn partitions_count_each_for_itself() {
         let of = |name: &str, shape: Shape| Shape { holder: holder(name), ..shape };
-        let lineage = Lineage::new(vec![
+        let lineage = new(vec![
             of("a", shape(1, 10, &[(1, "id"), (2, "name"), (3, "size")])),
             of("b", shape(2, 20, &[(2, "id"), (1, "size"), (4, "label")])),
             of("t", shape(LIVE, 99, &[(1, "id"), (2, "label")])),
@@ -381,18 +403,18 @@ mod tests {
 
     #[test]
     fn a_partition_is_itself_by_any_name() {
-        let of = |origin: &str, name: &str, shape: Shape| Shape {
-            holder: Holder { origin: origin.to_owned(), name: name.to_owned() },
+        let of = |home: &str, relid, name: &str, shape: Shape| Shape {
+            holder: Holder { home: home.to_owned(), relid, name: name.to_owned() },
             ..shape
         };
-        let lineage = Lineage::new(vec![
-            of("old/7", "p1", shape(1, 10, &[(1, "id"), (3, "name")])),
-            of("new/8", "p1", shape(2, 20, &[(1, "id"), (2, "name")])),
-            of("new/8", "q1", shape(3, 30, &[(1, "id"), (2, "label")])),
-            of("new/5", "t", shape(LIVE, 99, &[(1, "id"), (2, "text")])),
-            of("new/8", "r1", shape(LIVE - 1, 99, &[(1, "id"), (2, "text")])),
+        let lineage = new(vec![
+            of("old", 7, "p1", shape(1, 10, &[(1, "id"), (3, "name")])),
+            of("new", 8, "p1", shape(2, 20, &[(1, "id"), (2, "name")])),
+            of("new", 8, "q1", shape(3, 30, &[(1, "id"), (2, "label")])),
+            of("new", 5, "t", shape(LIVE, 99, &[(1, "id"), (2, "text")])),
+            of("new", 8, "r1", shape(LIVE - 1, 99, &[(1, "id"), (2, "text")])),
             // Another that is called as the one was.
-            of("new/9", "p1", shape(LIVE - 2, 99, &[(1, "id"), (2, "text")])),
+            of("new", 9, "p1", shape(LIVE - 2, 99, &[(1, "id"), (2, "text")])),
         ]);
         for (shape, name) in [(1, "name"), (2, "name"), (3, "label")] {
             assert_eq!(id(&lineage, shape, name), id(&lineage, LIVE, "text"), "{shape}");
@@ -403,9 +425,30 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_that_is_gone_had_the_names_of_then() {
+        let of = |relid, shape: Shape| Shape {
+            holder: Holder { home: "a".to_owned(), relid, name: "p".to_owned() },
+            ..shape
+        };
+        let lineage = new(vec![
+            of(7, shape(1, 10, &[(1, "id"), (2, "name"), (3, "note")])),
+            of(8, shape(2, 20, &[(1, "id"), (2, "name"), (3, "note")])),
+            // Since, what was a name is a label, and a note the name; then one came that has them in another order.
+            of(8, shape(3, 30, &[(1, "id"), (2, "label"), (3, "name")])),
+            of(5, shape(LIVE, 99, &[(1, "id"), (2, "label"), (3, "name")])),
+            of(9, shape(LIVE - 1, 99, &[(1, "id"), (2, "name"), (3, "label")])),
+            of(8, shape(LIVE - 2, 99, &[(1, "id"), (2, "label"), (3, "name")])),
+        ]);
+        for (name, now) in [("name", "label"), ("note", "name")] {
+            assert_eq!(id(&lineage, 1, name), id(&lineage, LIVE, now), "{name}");
+            assert_eq!(id(&lineage, 2, name), id(&lineage, LIVE - 1, now), "{name}");
+        }
+        assert_eq!(lineage.width, 3);
+    }
+
+    #[test]
     fn a_new_column_is_another_one() {
-        let lineage =
-            Lineage::new(vec![shape(1, 10, &[(1, "id"), (2, "a")]), shape(2, 20, &[(1, "id"), (3, "a")])]);
+        let lineage = new(vec![shape(1, 10, &[(1, "id"), (2, "a")]), shape(2, 20, &[(1, "id"), (3, "a")])]);
         assert_ne!(id(&lineage, 1, "a"), id(&lineage, 2, "a"));
     }
 }

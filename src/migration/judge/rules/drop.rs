@@ -423,17 +423,7 @@ mod tests {
     use crate::migration::judge::sample::{Case, empty_table, new_table, table as sample_table};
 
     fn drop(kind: DroppedKind, change: impl FnOnce(&mut DropObject)) -> Case {
-        let mut facts = DropObject {
-            kind,
-            name: "public.acct".into(),
-            is_there: true,
-            is_concurrent: false,
-            is_cascade: false,
-            constraint: None,
-            referenced: Vec::new(),
-            dependents: Vec::new(),
-            recent_uses: Vec::new(),
-        };
+        let mut facts = DropObject::new(kind, "public.acct");
         change(&mut facts);
         Case::new(Kind::Drop(facts))
     }

@@ -104,17 +104,7 @@ fn the_old_index_goes_last() {
 #[test]
 fn an_index_goes_concurrently() {
     let dropped = |change: fn(&mut DropObject)| {
-        let mut facts = DropObject {
-            kind: DroppedKind::Index,
-            name: "public.acct_q".into(),
-            is_there: true,
-            is_concurrent: false,
-            is_cascade: false,
-            constraint: None,
-            referenced: Vec::new(),
-            dependents: Vec::new(),
-            recent_uses: Vec::new(),
-        };
+        let mut facts = DropObject::new(DroppedKind::Index, "public.acct_q");
         change(&mut facts);
         Case::new(Kind::Drop(facts))
             .on(relation("acct_q", TouchedKind::Index), LockMode::AccessExclusive)

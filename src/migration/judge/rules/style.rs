@@ -323,7 +323,9 @@ fn robust(asked: &Asked<'_>) -> Option<Found> {
     if asked.session.is_in_transaction_block || asked.statement.is_nested {
         return None;
     }
-    let says_if = |word: &str| super::pieces::says(&asked.statement.text, &["if", word]);
+    let says_if_exists = || {
+        *asked.says_if_exists.get_or_init(|| super::pieces::says(&asked.statement.text, &["if", "exists"]))
+    };
     let missing = match &asked.action.kind {
         Kind::CreateTable(created)
             if !created.if_not_exists && !created.is_temporary && created.same_name == SameName::None =>
@@ -334,8 +336,8 @@ fn robust(asked: &Asked<'_>) -> Option<Found> {
         Kind::Alter(Alteration::AddColumn(added)) if !added.if_not_exists => {
             "ADD COLUMN without IF NOT EXISTS"
         }
-        Kind::Alter(Alteration::DropColumn(_)) if !says_if("exists") => "DROP COLUMN without IF EXISTS",
-        Kind::Alter(Alteration::DropConstraint(_)) if !says_if("exists") => {
+        Kind::Alter(Alteration::DropColumn(_)) if !says_if_exists() => "DROP COLUMN without IF EXISTS",
+        Kind::Alter(Alteration::DropConstraint(_)) if !says_if_exists() => {
             "DROP CONSTRAINT without IF EXISTS"
         }
         Kind::AddEnumValue { is_there: false, .. }
@@ -344,7 +346,7 @@ fn robust(asked: &Asked<'_>) -> Option<Found> {
             "ADD VALUE without IF NOT EXISTS"
         }
         Kind::Drop(dropped)
-            if !says_if("exists") && !matches!(dropped.kind, DroppedKind::Owned | DroppedKind::Database) =>
+            if !says_if_exists() && !matches!(dropped.kind, DroppedKind::Owned | DroppedKind::Database) =>
         {
             "DROP without IF EXISTS"
         }

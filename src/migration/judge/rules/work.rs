@@ -71,6 +71,7 @@ mod tests {
                 action: &case.statement.actions[0],
                 session: &case.session,
                 threshold: &|_| 0.0,
+                says_if_exists: &std::cell::OnceCell::new(),
             };
             assert_eq!(work(&asked), expected);
         }

@@ -97,14 +97,14 @@ fn of_a_domain_with_constraints() {
         "ADD c positive",
     )]);
     let mut around = super::super::sample::around(15, &[shape]);
-    let mut text = shown("unknown domain", &super::super::plan(&statement, &around));
+    let mut text = shown("unknown domain", &super::super::plan(&statement, &around, &|| {}));
     around.domains.push(DomainShape {
         name: "public.positive".to_owned(),
         base_type: "integer".to_owned(),
         checks: vec![("positive_check".to_owned(), "CHECK ((VALUE > 0))".to_owned())],
         ..DomainShape::default()
     });
-    text.push_str(&shown("ADD c positive", &super::super::plan(&statement, &around)));
+    text.push_str(&shown("ADD c positive", &super::super::plan(&statement, &around, &|| {})));
     expect("domain_column.txt", &text);
 }
 

@@ -7,20 +7,6 @@ use crate::catalog::ddl::{
     DropObject, DroppedKind, Kind, ReindexScope, Renamed, SameName, Touched, WrittenTable,
 };
 
-fn dropped(kind: DroppedKind, name: &str) -> DropObject {
-    DropObject {
-        kind,
-        name: name.to_owned(),
-        is_there: true,
-        is_concurrent: false,
-        is_cascade: false,
-        constraint: None,
-        referenced: Vec::new(),
-        dependents: Vec::new(),
-        recent_uses: Vec::new(),
-    }
-}
-
 #[test]
 fn indexes() {
     let mut text = String::new();
@@ -47,12 +33,12 @@ fn indexes() {
         text.push_str(&shown(sql, &whole(&shape, Kind::CreateIndex(facts), sql)));
     }
     for (sql, facts) in [
-        ("DROP INDEX t_a_idx", dropped(DroppedKind::Index, "public.t_a_idx")),
+        ("DROP INDEX t_a_idx", DropObject::new(DroppedKind::Index, "public.t_a_idx")),
         (
             "DROP INDEX t_pkey",
             DropObject {
                 constraint: Some("t_pkey".to_owned()),
-                ..dropped(DroppedKind::Index, "public.t_pkey")
+                ..DropObject::new(DroppedKind::Index, "public.t_pkey")
             },
         ),
     ] {
@@ -172,7 +158,7 @@ fn tables_that_go() {
         "FOREIGN KEY (a) REFERENCES public.o(x)",
         "public.o",
     ));
-    let facts = dropped(DroppedKind::Table, "public.t");
+    let facts = DropObject::new(DroppedKind::Table, "public.t");
     let mut text = shown("DROP TABLE t", &whole(&shape, Kind::Drop(facts.clone()), "DROP TABLE t"));
     shape.referencing.push(foreign_key(
         "k_fkey",

@@ -138,7 +138,7 @@ fn with_views(version: i32, shape: &TableShape, facts: TypeChange, views: Vec<Vi
     let sub_command = format!("ALTER {} TYPE {}", facts.column, facts.to);
     let statement = statement(vec![alteration(shape, Alteration::ColumnType(facts), &sub_command)]);
     let around = Surroundings { views, ..around(version, std::slice::from_ref(shape)) };
-    shown(&sub_command, &crate::migration::plan::plan(&statement, &around))
+    shown(&sub_command, &crate::migration::plan::plan(&statement, &around, &|| {}))
 }
 
 #[test]

@@ -5,7 +5,6 @@ use pgrx::pg_sys;
 use super::{Further, Subject};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::DropColumn;
-use crate::pg::ddl::other::uses;
 use crate::pg::ddl::{column, constraint, dependents, touched};
 use crate::pg::scan::text_of_c_string;
 
@@ -30,15 +29,14 @@ pub unsafe fn facts(
     };
     facts.is_there = true;
     facts.type_name = known.type_name();
-    facts.dependents = dependents::of_column(subject.oid, known.number);
+    facts.dependents = dependents::of_column(subject.oid, known.number, subject.entries());
     if let Some(table) = subject.touched.as_ref() {
-        let names = [table.name.as_str(), known.name.as_str()];
-        for function in uses::functions(&names) {
+        for function in subject.uses.functions(&known.name) {
             if !facts.dependents.iter().any(|dependent| dependent.name == function.name) {
                 facts.dependents.push(function);
             }
         }
-        facts.recent_uses = uses::recent(Some(table), &names);
+        facts.recent_uses = subject.uses.recent(table, &known.name);
     }
     lock_foreign_keys(subject, known.number, is_cascade, further);
     if is_cascade {
@@ -52,7 +50,7 @@ pub unsafe fn facts(
 /// Dropping a foreign key drops its triggers on the other table, for which the server locks that one.
 fn lock_foreign_keys(subject: &Subject, number: i16, is_cascade: bool, further: &mut Further) {
     let table = subject.oid.to_u32();
-    for entry in dependents::entries(subject.oid) {
+    for entry in subject.entries() {
         if entry.class != constraint::CONSTRAINT || entry.on_column != i32::from(number) {
             continue;
         }

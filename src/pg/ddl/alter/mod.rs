@@ -13,13 +13,18 @@ mod proof;
 mod storage;
 mod type_change;
 
+use std::cell::OnceCell;
+
 use pgrx::pg_sys;
 
+use super::dependents::{self, Entry};
+use super::other::uses;
 use super::{blockers, column, touched};
 use crate::catalog::LockMode;
 use crate::catalog::ddl::{
     Action, Alteration, Blocker, Kind, LockTaken, SetNotNull, Touched, TouchedKind, TriggerScope,
 };
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::planner::list;
 use crate::pg::scan::text_of_c_string;
 use crate::syntax::alter_table::{behind, sub_commands};
@@ -33,11 +38,20 @@ pub struct Subject {
     /// 0 where it is not there: then nothing is found of it.
     oid: pg_sys::Oid,
     touched: Option<Touched>,
+    /// Who names it in a text; asked once for all columns that go.
+    uses: uses::Uses,
+    /// What depends on it, likewise.
+    entries: OnceCell<Vec<Entry>>,
 }
 
 impl Subject {
     fn kind(&self) -> Option<TouchedKind> {
         self.touched.as_ref().map(|touched| touched.kind)
+    }
+
+    /// What depends on it or on one of its columns.
+    fn entries(&self) -> &[Entry] {
+        self.entries.get_or_init(|| dependents::entries(self.oid))
     }
 
     /// Whether rows are stored in it or below it.
@@ -111,13 +125,19 @@ pub unsafe fn actions(statement: *mut pg_sys::AlterTableStmt, text: &str) -> Vec
         }
     };
     let oid = whole.as_ref().and(found).unwrap_or(pg_sys::InvalidOid);
-    let subject = Subject { oid, touched: whole.clone() };
+    let subject = Subject {
+        oid,
+        touched: whole.clone(),
+        uses: whole.as_ref().map(|table| uses::Uses::with(&table.name)).unwrap_or_default(),
+        entries: OnceCell::new(),
+    };
     // SAFETY: as above.
     let goes_down = is_whole && commands.iter().any(|&command| unsafe { recurses((*command).subtype) });
     let own_blockers = own_blockers(whole.as_ref(), mode, goes_down);
     let texts = sub_commands(text).filter(|texts| texts.len() == commands.len()).unwrap_or_default();
     let mut actions = Vec::with_capacity(commands.len());
     for (position, command) in commands.into_iter().enumerate() {
+        stop_if_cancelled();
         let text = texts.get(position).copied().unwrap_or_default();
         let mut further = Further::default();
         // SAFETY: as above.

@@ -55,10 +55,10 @@ pub unsafe fn facts(
     facts.is_there = true;
     facts.from = known.type_name();
     facts.has_default = known.has_default && known.generated == 0;
-    facts.sequence = sequence(subject.oid, known.number);
-    facts.dependents = dependents::of_column(subject.oid, known.number);
+    facts.sequence = sequence(subject.entries(), known.number);
+    facts.dependents = dependents::of_column(subject.oid, known.number, subject.entries());
     facts.dependents.retain(|dependent| REFUSED.contains(&dependent.kind));
-    let constraints = constraints(subject.oid, known.number);
+    let constraints = constraints(subject.entries(), known.number);
     lock_foreign_keys(subject, &constraints, further);
     let Some(target) = target else {
         return facts;
@@ -83,7 +83,7 @@ pub unsafe fn facts(
         ..known.clone()
     };
     if facts.rewrites == Some(false) {
-        facts.rebuilt_indexes = rebuilt_indexes(subject.oid, &known, &new);
+        facts.rebuilt_indexes = rebuilt_indexes(subject.oid, subject.entries(), &known, &new);
     }
     facts.rechecked_constraints = rechecked(&constraints, &known, &new);
     facts
@@ -197,13 +197,12 @@ unsafe fn need(mut expression: *mut pg_sys::Node, number: i16) -> Need {
 }
 
 /// The sequence that the column owns, quoted.
-fn sequence(relation: pg_sys::Oid, number: i16) -> Option<String> {
+fn sequence(entries: &[Entry], number: i16) -> Option<String> {
     let owned = |entry: &Entry| {
         entry.class == pg_sys::RelationRelationId.to_u32()
             && entry.on_column == i32::from(number)
             && matches!(entry.letter, 'a' | 'i')
     };
-    let entries = dependents::entries(relation);
     entries.iter().filter(|entry| owned(entry)).find_map(|entry| {
         let found = touched::alone(pg_sys::Oid::from(entry.object))?;
         (found.kind == crate::catalog::ddl::TouchedKind::Sequence).then(|| found.qualified())
@@ -211,9 +210,9 @@ fn sequence(relation: pg_sys::Oid, number: i16) -> Option<String> {
 }
 
 /// The constraints that stand on a column, those of other tables included.
-fn constraints(relation: pg_sys::Oid, number: i16) -> Vec<Known> {
+fn constraints(entries: &[Entry], number: i16) -> Vec<Known> {
     let mut found: Vec<Known> = Vec::new();
-    for entry in dependents::entries(relation) {
+    for entry in entries {
         if entry.class == constraint::CONSTRAINT
             && entry.on_column == i32::from(number)
             && !found.iter().any(|known| known.oid == entry.object)
@@ -243,10 +242,10 @@ fn default_class(type_oid: pg_sys::Oid, method: pg_sys::Oid) -> pg_sys::Oid {
     unsafe { pg_sys::GetDefaultOpClass(type_oid, method) }
 }
 
-fn rebuilt_indexes(relation: pg_sys::Oid, old: &Column, new: &Column) -> Vec<String> {
+fn rebuilt_indexes(relation: pg_sys::Oid, entries: &[Entry], old: &Column, new: &Column) -> Vec<String> {
     let indexes = size::indexes(relation);
-    let depending: Vec<u32> = dependents::entries(relation)
-        .into_iter()
+    let depending: Vec<u32> = entries
+        .iter()
         .filter(|entry| entry.on_column == i32::from(old.number))
         .flat_map(|entry| match entry.class {
             // An index that belongs to a constraint depends on the constraint.

@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 use super::constraint;
 use crate::catalog::ddl::Dependent;
 use crate::pg::ddl::cache;
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::scan::{CatalogScan, text_of_c_string};
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -99,8 +100,8 @@ pub struct Closure {
 type Place = (pg_sys::Oid, pg_sys::Oid, i32);
 
 /// What DROP … CASCADE of this object would take along, and what is more than a part of it: views on a table, foreign
-/// keys of others, columns of a type; and what stands on those. `together` is what the same statement drops, too.
-pub fn of(class: pg_sys::Oid, object: pg_sys::Oid, together: &[pg_sys::Oid]) -> Closure {
+/// keys of others, columns of a type; and what stands on those.
+pub fn of(class: pg_sys::Oid, object: pg_sys::Oid, together: &Together) -> Closure {
     let mut visited = FxHashSet::from_iter([(class, object, 0)]);
     let mut waiting = VecDeque::from([(class, object, 0)]);
     let mut parts: FxHashSet<Place> = FxHashSet::default();
@@ -120,11 +121,11 @@ pub fn of(class: pg_sys::Oid, object: pg_sys::Oid, together: &[pg_sys::Oid]) -> 
             waiting.push_back(found);
         }
     }
-    for &other in together {
-        parts_of((class, other, 0), &mut parts);
-    }
     // What depends on one thing and is a part of another goes with that without a word.
-    candidates.retain(|found| !parts.contains(&(found.class, found.object, found.column)));
+    candidates.retain(|found| {
+        let place = (found.class, found.object, found.column);
+        !parts.contains(&place) && !together.0.contains(&place)
+    });
     let mut closure = Closure::default();
     for found in &candidates {
         if let Some(relation) = relation_of(found).filter(|relation| !closure.relations.contains(relation)) {
@@ -156,11 +157,28 @@ fn standing_on((class, object, column): Place) -> Vec<Depending> {
     found
 }
 
+/// What one statement drops together, with all its parts: found once, however many objects there are.
+#[derive(Default)]
+pub struct Together(FxHashSet<Place>);
+
+impl Together {
+    /// Of these objects.
+    pub fn of(class: pg_sys::Oid, objects: impl Iterator<Item = pg_sys::Oid>) -> Self {
+        let mut parts = FxHashSet::default();
+        for object in objects {
+            stop_if_cancelled();
+            parts_of((class, object, 0), &mut parts);
+        }
+        Self(parts)
+    }
+}
+
 /// Notes an object with all its parts.
 fn parts_of(object: Place, parts: &mut FxHashSet<Place>) {
+    let most = parts.len() + MOST_VISITED;
     let mut waiting = vec![object];
     while let Some(place) = waiting.pop() {
-        if parts.len() > MOST_VISITED || !parts.insert(place) {
+        if parts.len() > most || !parts.insert(place) {
             continue;
         }
         let found = standing_on(place).into_iter().filter(Depending::is_part);

@@ -3,13 +3,17 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::ObjectType as Object;
 
+use super::dependents::Together;
 use super::names::{Named, find_type, pointers, quoted, range_variable, strings, type_identity};
 use super::whole::table_of;
 use super::{also_locks, also_locks_below, constraint, dependents, function, remove_whole, uses};
 use crate::catalog::LockMode;
-use crate::catalog::ddl::{Action, DropObject, DroppedKind, Kind, MOST_LOCKS_NAMED, Touched, TouchedKind};
+use crate::catalog::ddl::{
+    Action, Dependent, DropObject, DroppedKind, Kind, MOST_LOCKS_NAMED, RecentUse, Touched, TouchedKind,
+};
 use crate::pg::ddl::alter::default_partition;
 use crate::pg::ddl::{cache, touched};
+use crate::pg::facts::stop_if_cancelled;
 use crate::pg::scan::CatalogScan;
 use crate::text::{quote_identifier, quote_qualified};
 
@@ -20,14 +24,19 @@ use crate::text::{quote_identifier, quote_qualified};
 pub unsafe fn actions(statement: *mut pg_sys::DropStmt) -> Vec<Action> {
     // SAFETY: as the caller vouches.
     unsafe {
-        pointers::<pg_sys::Node>((*statement).objects)
-            .into_iter()
-            .map(|object| match (*statement).removeType {
+        let mut shared = None;
+        let objects = pointers::<pg_sys::Node>((*statement).objects);
+        let object = |object: *mut pg_sys::Node| {
+            stop_if_cancelled();
+            match (*statement).removeType {
                 Object::OBJECT_TABLE
                 | Object::OBJECT_FOREIGN_TABLE
                 | Object::OBJECT_VIEW
                 | Object::OBJECT_MATVIEW
-                | Object::OBJECT_SEQUENCE => relation(statement, object.cast()),
+                | Object::OBJECT_SEQUENCE => {
+                    let shared = shared.get_or_insert_with(|| Shared::of(statement));
+                    relation(statement, object.cast(), shared)
+                }
                 Object::OBJECT_INDEX => index(statement, object.cast()),
                 Object::OBJECT_TRIGGER => part_of_relation(statement, object.cast(), DroppedKind::Trigger),
                 Object::OBJECT_RULE | Object::OBJECT_POLICY => {
@@ -41,8 +50,47 @@ pub unsafe fn actions(statement: *mut pg_sys::DropStmt) -> Vec<Action> {
                 Object::OBJECT_SCHEMA => remove_whole::schema(statement, object),
                 Object::OBJECT_EXTENSION => remove_whole::extension(statement, object),
                 _ => remove_whole::other(statement, object),
-            })
-            .collect()
+            }
+        };
+        objects.into_iter().map(object).collect()
+    }
+}
+
+/// So many names are looked for faster one by one.
+const FEW: usize = 3;
+
+/// What is looked up once for all relations that a statement drops.
+struct Shared {
+    together: Together,
+    /// Where there are several; a single name is looked for without further ado.
+    uses: Option<uses::Uses>,
+}
+
+impl Shared {
+    /// # Safety
+    /// The node must live through the call.
+    unsafe fn of(statement: *const pg_sys::DropStmt) -> Self {
+        // SAFETY: as the caller vouches.
+        let names = unsafe { pointers::<pg_sys::List>((*statement).objects) };
+        let uses = (names.len() > FEW).then(uses::Uses::default);
+        // SAFETY: as the caller vouches.
+        let relations =
+            names.into_iter().filter_map(|names| unsafe { touched::find(range_variable(names, false)?) });
+        Self { together: Together::of(pg_sys::RelationRelationId, relations), uses }
+    }
+
+    fn functions(&self, relation: &Touched) -> Vec<Dependent> {
+        match &self.uses {
+            Some(uses) => uses.functions(&relation.name),
+            None => uses::functions(&[&relation.name]),
+        }
+    }
+
+    fn recent(&self, relation: &Touched) -> Vec<RecentUse> {
+        match &self.uses {
+            Some(uses) => uses.recent(relation, &relation.name),
+            None => uses::recent(Some(relation), &[&relation.name]),
+        }
     }
 }
 
@@ -93,7 +141,7 @@ fn kind_of(touched: &Touched) -> DroppedKind {
 
 /// # Safety
 /// Nodes that live through the call.
-unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List) -> Action {
+unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List, shared: &Shared) -> Action {
     // SAFETY: as the caller vouches.
     unsafe {
         let asked = match (*statement).removeType {
@@ -115,11 +163,11 @@ unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List)
             return Named { touched: None, ..named }.action(Kind::Drop(object), mode);
         }
         object.is_there = true;
-        let closure = dependents::of(pg_sys::RelationRelationId, oid, &together(statement));
+        let closure = dependents::of(pg_sys::RelationRelationId, oid, &shared.together);
         object.dependents = closure.named;
         if asked != DroppedKind::Sequence && !relation.is_private() {
-            object.dependents.extend(uses::functions(&[&relation.name]));
-            object.recent_uses = uses::recent(Some(&relation), &[&relation.name]);
+            object.dependents.extend(shared.functions(&relation));
+            object.recent_uses = shared.recent(&relation);
         }
         let referenced = if asked == DroppedKind::Table { references_of(oid) } else { Vec::new() };
         object.referenced = referenced.iter().filter_map(|&table| qualified(table)).collect();
@@ -145,20 +193,6 @@ unsafe fn relation(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List)
             also_lock_all(&mut action, &closure.relations);
         }
         action
-    }
-}
-
-/// The relations that the statement drops together.
-///
-/// # Safety
-/// The node must live through the call.
-unsafe fn together(statement: *const pg_sys::DropStmt) -> Vec<pg_sys::Oid> {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        pointers::<pg_sys::List>((*statement).objects)
-            .into_iter()
-            .filter_map(|names| touched::find(range_variable(names, false)?))
-            .collect()
     }
 }
 
@@ -205,7 +239,7 @@ unsafe fn index(statement: *const pg_sys::DropStmt, names: *mut pg_sys::List) ->
         if object.is_there {
             let owner = pg_sys::get_index_constraint(oid);
             object.constraint = constraint::get(owner).map(|found| found.name);
-            object.dependents = dependents::of(pg_sys::RelationRelationId, oid, &[]).named;
+            object.dependents = dependents::of(pg_sys::RelationRelationId, oid, &Together::default()).named;
         }
         let is_there = object.is_there;
         let mut action = named.action(Kind::Drop(object), mode);
@@ -288,7 +322,7 @@ unsafe fn type_or_domain(statement: *const pg_sys::DropStmt, name: *mut pg_sys::
         let mut relations = Vec::new();
         if let Some(found) = found {
             object.is_there = true;
-            let closure = dependents::of(pg_sys::TypeRelationId, found, &[]);
+            let closure = dependents::of(pg_sys::TypeRelationId, found, &Together::default());
             object.dependents = closure.named;
             relations = closure.relations;
             if let Some(own) = names.last() {
@@ -321,7 +355,7 @@ unsafe fn routine(statement: *const pg_sys::DropStmt, name: *mut pg_sys::ObjectW
         // With several of the name, the server refuses.
         if let [only] = found.as_slice() {
             object.is_there = true;
-            let closure = dependents::of(pg_sys::ProcedureRelationId, *only, &[]);
+            let closure = dependents::of(pg_sys::ProcedureRelationId, *only, &Together::default());
             object.dependents = closure.named;
             relations = closure.relations;
             if let Some(own) = names.last() {

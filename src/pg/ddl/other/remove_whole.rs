@@ -64,7 +64,7 @@ pub unsafe fn extension(statement: *const pg_sys::DropStmt, object: *mut pg_sys:
 /// An object that is there, with what is in it.
 fn contents(mut object: DropObject, class: pg_sys::Oid, found: pg_sys::Oid) -> Action {
     object.is_there = true;
-    let closure = dependents::of(class, found, &[]);
+    let closure = dependents::of(class, found, &dependents::Together::default());
     object.dependents = closure.named;
     let is_cascade = object.is_cascade;
     let mut action = without_relation(object, true);

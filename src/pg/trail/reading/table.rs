@@ -62,7 +62,7 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
              SELECT $1::pg_catalog.oid AS oid, 0 AS depth
              UNION ALL
              SELECT i.inhrelid, tree.depth + 1 FROM tree
-             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid AND NOT i.inhdetachpending
              JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
          SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', a.attnum, a.attname,
                 pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.attgenerated <> '',
@@ -109,6 +109,23 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
     tables
 }
 
+/// The tables that are half detached from a partitioned table or one below it, and all below them: who reads the table does not
+/// see their rows any more.
+pub fn half_detached(table: Oid) -> Vec<Oid> {
+    let found = rows(
+        None,
+        "WITH RECURSIVE tree AS (
+             SELECT $1::pg_catalog.oid AS oid, false AS is_half
+             UNION ALL
+             SELECT i.inhrelid, tree.is_half OR i.inhdetachpending FROM tree
+             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
+         SELECT tree.oid FROM tree WHERE tree.is_half",
+        &[Some(table.to_string())],
+    );
+    found.iter().filter_map(|row| text(row, 0).parse().ok()).collect()
+}
+
 impl Table {
     /// Its qualified name.
     pub fn qualified(&self) -> String {
@@ -121,13 +138,22 @@ impl Table {
     }
 
     /// Its rows, those columns of each as JSON, as the log writes them, and where that is wanted the OID of the partition that
-    /// holds it; with the caller's rights.
-    pub fn read(&self, columns: &[&Column], with_holder: bool) -> Cursor {
+    /// holds it; but for those in these partitions, and with the caller's rights.
+    pub fn read(&self, columns: &[&Column], with_holder: bool, without: &[Oid]) -> Cursor {
         let values = columns.iter().map(|column| column.as_json("t"));
         let values: Vec<String> = values.chain(with_holder.then(|| "t.tableoid".to_owned())).collect();
         let only = if self.is_partitioned { "" } else { "ONLY " };
         let values = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
-        Cursor::open(None, &format!("SELECT {values} FROM {only}{} t", self.qualified()), &[])
+        let without: Vec<String> = without.iter().map(Oid::to_string).collect();
+        let others = if without.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " WHERE t.tableoid OPERATOR(pg_catalog.<>) ALL ('{{{}}}'::pg_catalog.oid[])",
+                without.join(", ")
+            )
+        };
+        Cursor::open(None, &format!("SELECT {values} FROM {only}{} t{others}", self.qualified()), &[])
     }
 
     /// The first row that has these values, given as JSON: those columns of it as JSON. The row is read with the caller's

@@ -1,7 +1,8 @@
 //! What the catalogs alone tell.
 
+use super::policy::policy;
 use super::{Line, Status};
-use crate::security::tenancy::facts::{Policy, Role, Table};
+use crate::security::tenancy::facts::{Role, Table};
 use crate::text::quote_identifier;
 
 /// All that can be told of a table without touching its rows. `roles`: who uses it.
@@ -19,60 +20,6 @@ pub fn judge(table: &Table, roles: &[Role], tenant: &str) -> Vec<Line> {
     lines.push(publication(table));
     lines.push(not_null(table, tenant));
     lines
-}
-
-/// Whether an expression of a policy stands on the tenant of the transaction.
-fn asks_tenant(expression: Option<&String>) -> bool {
-    expression.is_some_and(|text| text.contains("dbm.current_tenant("))
-}
-
-/// Whether a policy confines every statement of everybody to the tenant's rows.
-fn confines(policy: &Policy, tenant: &str) -> bool {
-    !policy.is_permissive
-        && policy.command == '*'
-        && policy.is_for_all
-        && asks_tenant(policy.using.as_ref())
-        && policy.using.as_ref().is_some_and(|text| text.contains(&quote_identifier(tenant)))
-        && (policy.check.is_none() || asks_tenant(policy.check.as_ref()))
-}
-
-fn policy(table: &Table, tenant: &str) -> Line {
-    const CHECK: &str = "policy";
-    if !table.has_row_security {
-        return Line::new(CHECK, Status::Leak, "row level security is not enabled");
-    }
-    if let Some(policy) = table.policies.iter().find(|policy| {
-        [&policy.using, &policy.check].into_iter().flatten().any(|text| text.contains("current_setting("))
-    }) {
-        return Line::new(
-            CHECK,
-            Status::Leak,
-            format!("policy {} believes a setting, which anybody can set", quote_identifier(&policy.name)),
-        );
-    }
-    if let Some(policy) = table.policies.iter().find(|policy| {
-        asks_tenant(policy.using.as_ref()) && policy.check.is_some() && !asks_tenant(policy.check.as_ref())
-    }) {
-        return Line::new(
-            CHECK,
-            Status::Leak,
-            format!(
-                "policy {} reads rows of the tenant, and lets rows of any be written",
-                quote_identifier(&policy.name)
-            ),
-        );
-    }
-    if table.policies.iter().any(|policy| confines(policy, tenant)) {
-        return Line::new(CHECK, Status::Ok, "a restrictive policy confines every statement");
-    }
-    if table.policies.is_empty() {
-        return Line::new(CHECK, Status::Weak, "there is no policy: nobody but the owner sees a row");
-    }
-    Line::new(
-        CHECK,
-        Status::Weak,
-        "no restrictive policy for all roles and statements stands on dbm.current_tenant(): one more permissive policy would widen access",
-    )
 }
 
 fn force(table: &Table) -> Line {

@@ -3,10 +3,12 @@
 //! Part of it is read from the catalogs ([`judge`]); the rest is tried, with the rights of the roles that use the table
 //! and rows of two tenants, in a subtransaction of which nothing stays ([`probe`] writes the statements).
 
+pub mod inserting;
 pub mod judge;
 #[cfg(feature = "postgres")]
 pub mod live;
 pub mod pointing;
+pub mod policy;
 pub mod probe;
 pub mod values;
 

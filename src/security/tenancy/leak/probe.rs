@@ -1,6 +1,7 @@
 //! The statements by which it is tried, and what their answers mean.
 
-use super::values::{row, value};
+use super::inserting::{inserting, of_constants, of_keys};
+use super::values::value;
 use super::{Line, Status};
 use crate::security::tenancy::facts::{Role, Table};
 use crate::text::{quote_identifier, quote_literal};
@@ -30,7 +31,7 @@ pub struct Probe {
     pub sql: String,
     /// What is asked afterwards in the owner's place, whose answer counts.
     pub then: Option<String>,
-    /// What the owner changes, before and after which it is run: the answers are compared.
+    /// What the owner changes and takes back; it is run before, beside and after: the answers are compared.
     pub around: Option<String>,
     /// What its answer means.
     pub reading: Reading,
@@ -51,7 +52,7 @@ pub enum Reading {
     Untouched(&'static str),
     /// Has to end in a violation of this foreign key; a row is a leak.
     Constrained(&'static str, String),
-    /// What was answered twice, and then after rows of others went, has to be the same.
+    /// What is answered before rows of others go, while they are gone, and when they are back, has to be the same.
     Same(&'static str),
 }
 
@@ -101,10 +102,10 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
         (_, Err((_, message))) => line(Status::Unknown, format!("{role} could not try: {message}")),
         (Reading::NoRow(what) | Reading::Constrained(what, _), Ok(rows)) if !rows.is_empty() => leak(what),
         (Reading::Same(what), Ok(rows)) => match &rows[..] {
-            [first, second, _] if first != second => {
+            [first, _, last] if first != last => {
                 line(Status::Unknown, format!("{role} could not try: it answers something else each time"))
             }
-            [first, _, last] if first != last => leak(what),
+            [first, changed, _] if first != changed => leak(what),
             _ => ok(),
         },
         (Reading::NotTrue(what), Ok(rows)) if rows.first() == Some(&Some("true".to_owned())) => leak(what),
@@ -218,24 +219,10 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
     // For a third tenant, who has no rows.
     let third = table.column(tenant_column).and_then(|column| value(column, 3));
     probes.extend(without_reading(table, tenant_column, third.as_deref(), role));
-    if let Some(third) = third
-        && let Ok((columns, values)) = row(table, tenant_column, &third, 3)
-    {
-        // Not RETURNING, which would ask whether the row may be read. A trigger may have given it another tenant.
-        let there = format!(
-            "SELECT (EXISTS (SELECT FROM {name} AS x WHERE x.{column} {equals} {}))::pg_catalog.text",
-            typed(&third)
-        );
-        probes.push(Probe {
-            then: Some(there),
-            ..probe(
-                "insert",
-                me,
-                format!("INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"),
-                Reading::NotTrue("writes a row for another tenant"),
-            )
-        });
+    if let Some(third) = third {
+        probes.extend(inserting(table, tenant_column, me, &third, false));
     }
+    probes.extend(of_constants(table, tenant_column, pair));
     probes.extend(of_keys(table, tenant_column, pair, &name, &column));
     probes.extend(truncating(table, me, role));
     // Rows that are somebody else's come and go: who is this tenant is not to see anything of it.
@@ -376,40 +363,6 @@ fn without_reading(table: &Table, tenant_column: &str, tenant: Option<&str>, rol
             probes.push(any("partition", name, "sees rows of another tenant in a partition"));
             probes.push(delete("partition", name, "deletes rows of another tenant out of a partition"));
         }
-    }
-    probes
-}
-
-/// A row of ours with the keys of one that another tenant has.
-fn of_keys(table: &Table, tenant_column: &str, pair: &Pair, name: &str, column: &str) -> Vec<Probe> {
-    let Ok((columns, values)) = row(table, tenant_column, &pair.own, 2) else { return Vec::new() };
-    let insert = format!("INSERT INTO {name} AS x ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})");
-    let mut probes = vec![Probe {
-        check: "unique",
-        tenant: pair.own.clone(),
-        is_open: false,
-        sql: format!("{insert} RETURNING 'row'::pg_catalog.text"),
-        then: None,
-        around: None,
-        reading: Reading::NotDuplicate("is told by a duplicate that another tenant has the value"),
-    }];
-    for index in table.indexes.iter().filter(|index| {
-        index.is_unique && index.tells() && index.is_valid && !index.is_partial && !index.is_deferrable
-    }) {
-        let Some(keys) = &index.columns else { continue };
-        let keys: Vec<String> = keys.iter().map(|key| quote_identifier(key)).collect();
-        probes.push(Probe {
-            check: "on_conflict",
-            tenant: pair.own.clone(),
-            is_open: false,
-            sql: format!(
-                "{insert} ON CONFLICT ({}) DO UPDATE SET {column} = EXCLUDED.{column} RETURNING (x.xmax OPERATOR(pg_catalog.<>) '0'::pg_catalog.xid)::pg_catalog.text",
-                keys.join(", ")
-            ),
-            then: None,
-            around: None,
-            reading: Reading::NotTrue("takes over a row of another tenant by ON CONFLICT"),
-        });
     }
     probes
 }

@@ -219,7 +219,7 @@ fn answers_are_read() {
     assert_eq!(status(points(), &row("row")), Status::Leak);
     let answers = |texts: [&str; 3]| Ok(texts.map(|text| Some(text.to_owned())).to_vec());
     assert_eq!(status(Reading::Same("sees"), &answers(["1", "1", "1"])), Status::Ok);
-    assert_eq!(status(Reading::Same("sees"), &answers(["1", "1", "2"])), Status::Leak);
+    assert_eq!(status(Reading::Same("sees"), &answers(["1", "2", "1"])), Status::Leak);
     assert_eq!(status(Reading::Same("sees"), &answers(["1", "2", "2"])), Status::Unknown);
 }
 
@@ -267,6 +267,22 @@ fn what_was_written_is_looked_for() {
     let constraint: Answer = Err(("23503".to_owned(), "violates foreign key".to_owned()));
     assert_eq!(read(insert, "app", &constraint).status, Status::Leak);
     assert_eq!(read(insert, "app", &Ok(vec![Some("false".to_owned())])).status, Status::Ok);
+}
+
+#[test]
+fn whom_a_policy_names_is_tried() {
+    let pair = Pair { own: "1".to_owned(), other: "2".to_owned() };
+    let mut table = tight();
+    table.policies[0].check =
+        Some("((tenant_id = dbm.current_tenant(NULL::bigint)) OR (tenant_id = ANY (ARRAY[(42)::bigint, 1])) OR (note = 'x'::text))".to_owned());
+    let probes = probes(&table, "tenant_id", &pair, &app());
+    let named: Vec<&Probe> = probes.iter().filter(|probe| format!("{probe:?}").contains("'42'")).collect();
+    let [insert, read] = named[..] else { panic!("{named:?}") };
+    assert_eq!((insert.tenant.as_str(), read.tenant.as_str()), ("1", "42"));
+    assert!(insert.then.as_ref().unwrap().ends_with(
+        "x.tenant_id OPERATOR(pg_catalog.=) '42'::bigint AND x.id::pg_catalog.text OPERATOR(pg_catalog.=) ('-1000003'::bigint)::pg_catalog.text))::pg_catalog.text"
+    ));
+    assert_eq!(found(&table, &app(), Status::Weak), ["policy"]);
 }
 
 #[test]

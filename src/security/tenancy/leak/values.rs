@@ -36,6 +36,27 @@ pub fn value(column: &Column, number: u8) -> Option<String> {
     Some(text)
 }
 
+/// Whether the text can be a value of the column's type; where nobody knows, it is not tried.
+pub fn may_be(column: &Column, text: &str) -> bool {
+    match &*column.base {
+        "int2" => text.parse::<i16>().is_ok(),
+        "int4" => text.parse::<i32>().is_ok(),
+        "int8" => text.parse::<i64>().is_ok(),
+        "numeric" | "float4" | "float8" => text.parse::<f64>().is_ok_and(f64::is_finite),
+        "uuid" => {
+            text.len() == 36
+                && text.char_indices().all(|(place, character)| match place {
+                    8 | 13 | 18 | 23 => character == '-',
+                    _ => character.is_ascii_hexdigit(),
+                })
+        }
+        _ => {
+            let length = column.length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
+            column.category == 'S' && text.chars().count() <= length
+        }
+    }
+}
+
 fn characters(length: Option<i32>, number: u8) -> String {
     let room = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
     let whole = format!("{number}-dbm-probe");

@@ -71,8 +71,9 @@ pub fn step(wish: &Wish, target: &Target) -> Step {
         .verify(format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid \
              WHERE c.oid = pg_catalog.to_regclass({}) AND c.relrowsecurity AND c.relforcerowsecurity AND NOT p.polpermissive \
-             AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) LIKE '%dbm.current_tenant(%')",
-            quote_literal(&name)
+             AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) LIKE '%dbm.current_tenant(%') AND {}",
+            quote_literal(&name),
+            privileges::none_is_left(&name)
         ))
         .note("from here on a transaction sees and writes the rows of its tenant alone, and none without a tenant")
 }
@@ -150,6 +151,10 @@ pub fn requires(wish: &Wish) -> Vec<String> {
                 "no policy applies to {}, which owns {name}: ALTER TABLE … OWNER TO a role that is no superuser",
                 table.owner
             ));
+        }
+        requires.extend(privileges::of_others(&name, &table.beyond));
+        for partition in &table.partitions {
+            requires.extend(privileges::of_others(&partition.name, &partition.beyond));
         }
         for index in table.indexes.iter().filter(|index| index.tells()) {
             requires.push(format!(

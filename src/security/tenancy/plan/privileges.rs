@@ -13,10 +13,34 @@ pub fn taken(relation: &str, held: &[Held]) -> (Vec<String>, Vec<String>) {
     (away(relation, held), back(relation, held))
 }
 
+/// A query that tells whether nobody but the owners has any of them, on the relation or on a partition of it.
+pub fn none_is_left(relation: &str) -> String {
+    let privileges: Vec<String> = BEYOND.iter().map(|privilege| quote_literal(privilege)).collect();
+    format!(
+        "NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass({})) t JOIN pg_catalog.pg_class r ON r.oid = t.relid, \
+         LATERAL (SELECT a.grantee, a.privilege_type FROM pg_catalog.aclexplode(r.relacl) a UNION ALL \
+         SELECT a.grantee, a.privilege_type FROM pg_catalog.pg_attribute b, pg_catalog.aclexplode(b.attacl) a WHERE b.attrelid = r.oid) h \
+         WHERE h.grantee <> r.relowner AND h.privilege_type IN ({}))",
+        quote_literal(relation),
+        privileges.join(", ")
+    )
+}
+
+/// What has to be known of privileges that only the role that gave them can take away.
+pub fn of_others<'a>(relation: &'a str, held: &'a [Held]) -> impl Iterator<Item = String> + 'a {
+    held.iter().filter(|one| one.is_only_its_grantors()).map(move |one| {
+        format!(
+            "{} granted {} on {relation} to {}: whoever runs the plan has to be able to become that role, or it revokes that first",
+            one.grantor_name,
+            words(std::slice::from_ref(&one)),
+            one.grantee_name
+        )
+    })
+}
+
 fn away(relation: &str, held: &[Held]) -> Vec<String> {
     let mut sql = Vec::new();
-    // What somebody gave on for a column by his right on the whole table does not go with that.
-    for one in held.iter().filter(|one| !one.is_of_owner && one.column.is_some()) {
+    for one in held.iter().filter(|one| one.is_only_its_grantors()) {
         let what = format!(
             "REVOKE {} ON {relation} FROM {} CASCADE",
             words(std::slice::from_ref(&one)),
@@ -103,6 +127,14 @@ fn by_grantor(grantor: &str, sql: &str, otherwise: Option<&str>) -> String {
         quote_literal(sql)
     );
     format!("DO {}", dollar_quoted(&body))
+}
+
+impl Held {
+    /// Whether REVOKE by the owner leaves it: what somebody gave on for a column by his right on the whole table does not go
+    /// with that right.
+    fn is_only_its_grantors(&self) -> bool {
+        !self.is_of_owner && self.column.is_some()
+    }
 }
 
 #[cfg(test)]

@@ -129,6 +129,16 @@ fn table_itself(table: &Table) -> Option<Refused> {
     if !table.is_own {
         return no(Kind::Privilege, format!("must be owner of table {name}"), "");
     }
+    if let Some(partition) = table.partitions.iter().find(|partition| !partition.is_own) {
+        return no(
+            Kind::Privilege,
+            format!(
+                "must be owner of {}, a partition of {name}, which belongs to {}",
+                partition.name, partition.owner
+            ),
+            "ALTER TABLE … OWNER TO the owner of the partitioned table first.",
+        );
+    }
     if let Some(index) = table.indexes.iter().find(|index| index.is_exclusion && !index.holds_tenant) {
         return no(
             Kind::Unsupported,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::change::plan::{Runs, runs_alone};
-use crate::security::tenancy::facts::{Column, ForeignKey, Function, Held, Incoming, Index, View};
+use crate::security::tenancy::facts::{Column, ForeignKey, Function, Held, Incoming, Index, Partition, View};
 
 fn column(name: &str, type_name: &str) -> Column {
     Column { name: name.to_owned(), type_name: type_name.to_owned(), is_not_null: true, ..Column::default() }
@@ -227,6 +227,9 @@ fn what_there_is_no_way_for() {
     assert_eq!(refused(&|table| table.kind = 'p'), Some(Kind::Unsupported));
     assert_eq!(refused(&|table| table.is_partition = true), Some(Kind::Unsupported));
     assert_eq!(refused(&|table| table.is_own = false), Some(Kind::Privilege));
+    let partition = |is_own| Partition { is_partition: true, is_own, ..Partition::default() };
+    let partitioned = |is_own| refused(&move |table| table.partitions.push(partition(is_own)));
+    assert_eq!((partitioned(true), partitioned(false)), (None, Some(Kind::Privilege)));
     assert_eq!(refused(&|table| table.persistence = 't'), Some(Kind::Unsupported));
     assert_eq!(
         refused(&|table| table.indexes[0].needed_by.push("shop.v".to_owned())),
