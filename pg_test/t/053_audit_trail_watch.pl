@@ -202,7 +202,41 @@ like(trouble('CREATE TABLE own_0 PARTITION OF own FOR VALUES FROM (0) TO (10)', 
 is(sql(q{SELECT has_function_privilege('fourth', 'dbm.write_audit_trail()', 'EXECUTE')}), 'f', 'and gets no right');
 is(trouble('CREATE TABLE own_1 PARTITION OF own FOR VALUES FROM (10) TO (20); INSERT INTO own VALUES (12)', 'third'), '', 'its owner does');
 is(sql(q{SELECT count(*) FROM dbm.changes('own')}), 1, 'and what he writes is logged');
-sql('DROP TABLE kept, own; DROP OWNED BY upkept, third, fourth; DROP ROLE upkept, third, fourth');
+# What a schema is made with is nobody's statement by itself.
+sql("CREATE TABLE alone (a int); SELECT dbm.install_audit_trigger('alone'); ALTER TABLE alone OWNER TO third; GRANT CREATE ON DATABASE postgres TO third");
+is(trouble('CREATE SCHEMA of_third CREATE TABLE part PARTITION OF public.own FOR VALUES FROM (20) TO (30) CREATE TABLE heir () INHERITS (public.alone)', 'third'), '', 'made with a schema they are made');
+is(sql(q{SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'of_third.part'::regclass}), '00_dbm_audit_row 00_dbm_audit_truncate', 'a partition with its triggers');
+is(trouble('INSERT INTO own VALUES (25); TRUNCATE of_third.part', 'third'), '', 'is written to and emptied');
+is(sql(q{SELECT string_agg(operation, ' ' ORDER BY transaction_id) FROM dbm.changes('own') WHERE operation = 'TRUNCATE' OR new->>'k' = '25'}), 'INSERT TRUNCATE', 'which is logged');
+is(sql(q{SELECT level, problem FROM dbm.audit_triggers() WHERE table_name = 'public.alone'}), 'row|', 'and who has an heir is watched row by row');
+sql('DROP TABLE kept, own, alone CASCADE; DROP OWNED BY upkept, third, fourth; DROP ROLE upkept, third, fourth');
+
+# --- Tables that no event trigger saw
+
+sql(q{CREATE SCHEMA unseen; SELECT dbm.install_audit_triggers('{unseen}')});
+sql(q{ALTER EVENT TRIGGER dbmastery_audit_trail DISABLE; CREATE TABLE unseen."o'ne" (id int PRIMARY KEY); CREATE TABLE unseen.two (id int PRIMARY KEY); ALTER EVENT TRIGGER dbmastery_audit_trail ENABLE ALWAYS});
+is(sql(q{SELECT table_name, level, problem FROM dbm.audit_triggers() WHERE table_name LIKE 'unseen%'}),
+	join("\n", map { "$_|none|not watched, as its schema is: SELECT * FROM dbm.install_audit_triggers(ARRAY['unseen'])" } q{unseen."o'ne"}, 'unseen.two'), 'are listed');
+sql(q{SELECT * FROM dbm.install_audit_triggers(ARRAY['unseen'])});
+is(sql(q{SELECT string_agg(level || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name LIKE 'unseen%'}), 'statement statement', 'until they are watched');
+is(sql(q{SELECT dbm.remove_audit_trigger('unseen.two'); SELECT count(*) FROM dbm.audit_triggers() WHERE table_name LIKE 'unseen%'}), "t\n1", 'and what was taken out is not');
+
+# --- Whoever waits for a table has its writers wait
+
+{
+	my $writer = Session->new($node, 'postgres');
+	$writer->must('BEGIN; INSERT INTO unseen.two VALUES (1)');
+	my $short = "SET dbm.apply_lock_timeout = '50ms'";
+	for my $call (q{dbm.install_audit_trigger('unseen.two')}, q{dbm.remove_audit_trigger('unseen.two')}, q{dbm.install_audit_triggers('{unseen}')})
+	{
+		like(said("$short; SELECT $call"), qr/ERROR:  canceling statement due to lock timeout/, "$call does not wait for ever");
+	}
+	like(said("SET dbm.apply_lock_timeout = '1h'; SET lock_timeout = '50ms'; SELECT dbm.install_audit_trigger('unseen.two')"), qr/ERROR:  canceling statement due to lock timeout/, 'nor longer than the session says');
+	$writer->must('COMMIT');
+	$writer->quit;
+	is(said("$short; SELECT dbm.install_audit_trigger('unseen.two')"), '', 'and does its work where nobody is in the way');
+}
+sql('DROP SCHEMA unseen CASCADE');
 
 # --- Serializable transactions: who read the log by an index and found nothing comes before who writes to it
 

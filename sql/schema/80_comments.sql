@@ -347,7 +347,7 @@ COMMENT ON FUNCTION dbm.install_audit_trigger(regclass, text[], text[], text, te
 columns: those that alone are logged; exclude: those that are not; redact: those of which a hash is logged, equal for equal values. An UPDATE that changes nothing that is logged is not logged. Null: as it was said last, also when the table was not watched meanwhile, or was a partition of another, which the result tells; an empty array takes it back.
 mode: statement (once for a statement, fast), row (once for a row), auto: statement, but row for partitioned tables, partitions, inheritance, tables of subscriptions and tables with row triggers of others; kept right as that changes.
 store: diff (of an UPDATE the columns that changed, before and after) or full (whole rows). query: the text of the client''s query, too.
-The first call makes the log, which is no part of the extension: DROP EXTENSION dbmastery CASCADE takes the triggers away and leaves it. Its owner alone may read and write it. Only for the owner of the table; not granted to anybody. Raises 42501 for another''s table, 42703 for a column that is not there, 0A000 where statements would miss changes.';
+The first call makes the log, which is no part of the extension: DROP EXTENSION dbmastery CASCADE takes the triggers away and leaves it. Its owner alone may read and write it. Only for the owner of the table; not granted to anybody. Raises 42501 for another''s table, 42703 for a column that is not there, 0A000 where statements would miss changes, 55P03 where the table''s lock is not to be had within lock_timeout, or dbm.apply_lock_timeout where that is 0.';
 
 COMMENT ON FUNCTION dbm.remove_audit_trigger(regclass) IS
     'Takes a table out of the audit trail; its history stays. False where it was not watched. In a schema that is watched as a whole, too, it is not watched until somebody installs it again. Only for the owner of the table; not granted to anybody.';
@@ -358,7 +358,7 @@ For the owner of the schemas; not granted to anybody. Raises 3F000 for a schema 
 
 COMMENT ON FUNCTION dbm.audit_triggers() IS
     'The tables under the audit trail, by name: how they were asked to be watched (mode), by what they are (level), what is logged, since when.
-problem: what is wrong, e.g. a trigger that is gone, switched off or replaced; null: nothing. Granted to pg_monitor.';
+problem: what is wrong, e.g. a trigger that is gone, switched off or replaced, or a table (level none) of a schema that is watched as a whole which is not; null: nothing. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.set_context(text, text) IS
     'Says something of who acts, e.g. dbm.set_context(''user'', ''mira''), for the rest of the transaction: the audit trail writes it beside each change. Null takes it back; ROLLBACK TO undoes it. Since it ends with the transaction, it is safe behind a pooler. No setting can put it there. Not granted to anybody: GRANT EXECUTE ON FUNCTION dbm.set_context(text, text) TO the role of the application. Raises 54000 above 8 kB.';

@@ -1,12 +1,25 @@
 //! Settings that hold for one piece of work, or for all of a worker's.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
+
+use super::settings;
 
 /// Runs `work` with these settings in force.
 pub fn with_settings<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
     with_settings_of(pg_sys::GucContext::PGC_USERSET, settings, work)
+}
+
+/// Runs `work`, which waits for no lock longer than `dbm.apply_lock_timeout` where the session sets no limit itself: whoever
+/// waits has all others wait that come after.
+pub fn with_bounded_waits<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: reads a variable of this process.
+    if unsafe { pg_sys::LockTimeout } > 0 {
+        return work();
+    }
+    let limit = CString::new(settings::apply_lock_timeout().as_millis().to_string()).unwrap_or_default();
+    with_settings(&[(c"lock_timeout", &limit)], work)
 }
 
 /// Runs `work` with settings that only a superuser may set.

@@ -58,8 +58,8 @@ pub struct Ddl {
     /// Whether it commits on the way: from then on who reads the partitioned table does not see the partition any more, whatever
     /// becomes of the rest of the statement.
     pub detaches_concurrently: bool,
-    /// The partitioned table under which a table comes, with its triggers.
-    pub parent: Option<u32>,
+    /// The partitioned tables under which a table comes, with their triggers.
+    pub parents: Vec<u32>,
 }
 
 impl Ddl {
@@ -82,7 +82,7 @@ impl Ddl {
             attaches: false,
             detaches: false,
             detaches_concurrently: false,
-            parent: None,
+            parents: Vec::new(),
         };
         if tree.is_null() {
             return ddl;
@@ -94,6 +94,7 @@ impl Ddl {
                 Tag::T_AlterObjectSchemaStmt => (ddl.renames, ddl.moves) = (true, true),
                 Tag::T_AlterTableStmt => ddl.alter(&*tree.cast()),
                 Tag::T_CreateStmt => ddl.create(&*tree.cast()),
+                Tag::T_CreateSchemaStmt => ddl.create_schema(&*tree.cast()),
                 Tag::T_CreateTrigStmt => {
                     ddl.may_silence = (*tree.cast::<pg_sys::CreateTrigStmt>()).replace;
                 }
@@ -140,7 +141,22 @@ impl Ddl {
         if self.stage == Stage::Start && !statement.partbound.is_null() {
             // One name, as the grammar makes it.
             let parents = pointers::<pg_sys::RangeVar>(statement.inhRelations);
-            self.parent = parents.first().and_then(|&parent| oid(parent));
+            self.parents.extend(parents.first().and_then(|&parent| oid(parent)));
+        }
+    }
+
+    /// What a schema is made with is told once it is there, and each begins without a word.
+    ///
+    /// # Safety
+    /// A node of the parser.
+    unsafe fn create_schema(&mut self, statement: &pg_sys::CreateSchemaStmt) {
+        for element in pointers::<pg_sys::Node>(statement.schemaElts) {
+            // SAFETY: as the caller vouches; the tag says what the node is.
+            unsafe {
+                if (*element).type_ == Tag::T_CreateStmt {
+                    self.create(&*element.cast());
+                }
+            }
         }
     }
 
@@ -174,7 +190,7 @@ impl Ddl {
                     self.detaches_concurrently = !comes && definition.concurrent;
                     let parent = oid(statement.relation);
                     if comes {
-                        self.parent = parent;
+                        self.parents.extend(parent);
                     }
                     self.partition = parent.zip(partition).map(|(parent, partition)| Partition {
                         parent,

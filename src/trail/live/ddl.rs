@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use super::earlier;
 use super::facts;
 use super::install::{drop_triggers, remake, run, watch};
-use super::list::unwatched;
+use super::list::left_out;
 use super::partitions;
 use super::rights;
 use super::silence::{self, When};
@@ -16,7 +16,7 @@ use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note_change};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
-use crate::trail::survey::{IS_STALE, OID, Watched};
+use crate::trail::survey::{IS_STALE, Watched};
 use crate::trail::triggers::{PREFIX, create_on_partition};
 use crate::trail::watch::Asked;
 
@@ -33,15 +33,12 @@ thread_local! {
 pub fn noticed(ddl: &Ddl) {
     if makes_triggers(ddl.stage, &ddl.tag) {
         with_empty_search_path(rights::refuse_triggers_of_others);
-        if ddl.tag == "CREATE SCHEMA" {
-            return;
-        }
     }
     // Most statements need nothing before they begin: the log is not asked for.
     let is_moment = ddl.stage != Stage::Start
         || takes_away(ddl)
         || ddl.enables
-        || ddl.parent.is_some()
+        || !ddl.parents.is_empty()
         || ddl.partition.is_some();
     if !is_moment || !with_empty_search_path(is_whole) {
         return;
@@ -91,7 +88,7 @@ fn coming(ddl: &Ddl) -> Option<Partition> {
 
 /// A statement begins: once it has given things other names, or taken them away, nobody knows what was meant.
 fn begins(ddl: &Ddl) {
-    if let Some(parent) = ddl.parent {
+    for &parent in &ddl.parents {
         rights::let_take_over(parent);
     }
     // Looked up as the extension: whoever attaches need not have any right on its schema. The owner has to be the caller.
@@ -432,13 +429,7 @@ pub fn hand_over_below(relid: u32) {
 /// Of tables that are new in their schemas, those of schemas that are watched as a whole; none of which somebody ended the
 /// watching. `above`: the number in the log of the table of which they were partitions.
 fn watch_new(list: &str, above: Option<i32>) {
-    let sql = unwatched(&format!(
-        "c.oid IN ({list}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s)
-         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)
-         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.home = $1 AND r.relid = c.oid
-             AND (SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = r.relation_id
-                      AND e.kind IN ('installed', 'removed') ORDER BY e.event_id DESC LIMIT 1) = 'removed')"
-    ));
+    let sql = left_out(&format!("c.oid IN ({list})"));
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| row.get::<RegClass>(1));
     for relation in found.into_iter().flatten() {
         watch(&facts::table(relation.oid().to_u32()), &Asked::as_before(), above);

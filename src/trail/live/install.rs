@@ -12,6 +12,7 @@ use super::facts::{self, Table};
 use super::silence;
 use crate::pg::closed::close;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
 use crate::pg::value::{Document, Text};
@@ -101,7 +102,7 @@ pub fn install(relid: u32, asked: &Asked) -> String {
     let table = facts::table(relid);
     check(&table);
     check_rights(&table);
-    watch(&table, asked, None)
+    with_bounded_waits(|| watch(&table, asked, None))
 }
 
 /// Has a table watched, whoever asks. `above`: the number in the log of the table of which it was a partition.
@@ -295,6 +296,11 @@ pub fn keep_back(table: &Table, above: i32) {
 pub fn remove(relid: u32) -> bool {
     let table = facts::table(relid);
     check_rights(&table);
+    with_bounded_waits(|| end(&table))
+}
+
+fn end(table: &Table) -> bool {
+    let relid = table.relid;
     as_extension(|| {
         guard::trusting(|| {
             unnoticed(|| {

@@ -6,11 +6,13 @@ use pgrx::datum::TimestampWithTimeZone;
 use super::facts;
 use super::install::{install, run};
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::is_there;
+use crate::pg::trail::{home, is_there};
 use crate::pg::value::Text;
 use crate::pg::{query, roles};
-use crate::text::quote_qualified;
+use crate::text::{quote_literal, quote_qualified};
+use crate::trail::survey::OID;
 use crate::trail::watch::Asked;
 
 /// A row of `dbm.audit_triggers()`.
@@ -37,12 +39,41 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-/// What is watched, by name.
+impl Listed {
+    /// A table that is not watched, and should be.
+    fn missed(schema: &str, table: &str) -> Self {
+        Self {
+            table: quote_qualified(schema, table),
+            mode: "auto".to_owned(),
+            level: "none".to_owned(),
+            store: "diff".to_owned(),
+            columns: None,
+            excluded: Vec::new(),
+            redacted: Vec::new(),
+            keeps_query: false,
+            since: None,
+            problem: Some(format!(
+                "not watched, as its schema is: SELECT * FROM dbm.install_audit_triggers(ARRAY[{}])",
+                quote_literal(schema)
+            )),
+        }
+    }
+}
+
+/// What is watched, by name, and what of a schema that is watched as a whole is not.
 pub fn listed() -> Vec<Listed> {
     if !is_there() {
         return Vec::new();
     }
-    let found = as_extension(|| facts::survey("true"));
+    let (found, missed) = as_extension(|| {
+        let missed = query::rows(&left_out("true"), &[Text::from(home()).into()], |row| {
+            Ok((row.get::<Text>(2)?, row.get::<Text>(3)?))
+        });
+        (facts::survey("true"), missed)
+    });
+    let missed = missed
+        .into_iter()
+        .filter_map(|(schema, table)| Some(Listed::missed(schema?.as_str(), table?.as_str())));
     found
         .into_iter()
         .map(|(watched, stored)| Listed {
@@ -57,6 +88,7 @@ pub fn listed() -> Vec<Listed> {
             level: watched.level,
             store: stored.store,
         })
+        .chain(missed)
         .collect()
 }
 
@@ -75,8 +107,23 @@ pub fn unwatched(condition: &str) -> String {
     )
 }
 
+/// The tables of schemas that are watched as a whole which are not watched, though nobody took them out. `$1`: the database.
+pub fn left_out(condition: &str) -> String {
+    unwatched(&format!(
+        "({condition}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s)
+         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)
+         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.home = $1 AND r.relid = c.oid
+             AND (SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = r.relation_id
+                      AND e.kind IN ('installed', 'removed') ORDER BY e.event_id DESC LIMIT 1) = 'removed')"
+    ))
+}
+
 /// `dbm.install_audit_triggers()`: what became of each table.
 pub fn install_all(schemas: &[String], include_new: bool) -> Vec<(String, String)> {
+    with_bounded_waits(|| install_in(schemas, include_new))
+}
+
+fn install_in(schemas: &[String], include_new: bool) -> Vec<(String, String)> {
     for schema in schemas {
         let found = query::rows(
             "SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = $1",
