@@ -102,6 +102,53 @@ for my $case ([ 'character varying', 'varchar(9)', 'varchar(5)', 'abcdefgh' ], [
 	is(sql("SELECT v = '$value' FROM narrow WHERE id = 1"), 't', "$name: whole");
 }
 
+# A value is what it was, however the column's length or scale writes it by now; also where triggers have a say. What that has
+# cost something, and what somebody has given since, is not.
+sql(q{CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.touched := clock_timestamp(); RETURN NEW; END'});
+for my $case ([ 'a smaller scale', 'numeric(12, 4)', 'numeric(12, 2)', '1.5', '2.25', '3', '1.5555' ], [ 'a larger scale', 'numeric(12, 2)', 'numeric(14, 4)', '1.5', '2.25', '3' ],
+	[ 'any scale', 'numeric(12, 2)', 'numeric', '1.5', '2.25', '3' ], [ 'a scale where there was none', 'numeric', 'numeric(12, 2)', '1.5', '2', '3', '1.5555' ],
+	[ 'shorter characters', 'char(9)', 'char(5)', 'abc', '', 'd' ], [ 'longer characters', 'char(5)', 'char(9)', 'abc', '', 'd' ],
+	[ 'seconds alone', 'timestamp', 'timestamp(0)', '2026-01-02 03:04:05', '2026-01-02', 'infinity', '2026-01-02 03:04:05.6' ],
+	[ 'scales in an array', 'numeric(12, 4)[]', 'numeric(12, 2)[]', '{1.5,NULL}', '{}', '{2}', '{1.5555}' ])
+{
+	my ($name, $first, $then, $one, $two, $theirs, $cut) = @$case;
+	for my $with_trigger (0, 1)
+	{
+		my $what = $with_trigger ? "$name, with a trigger" : $name;
+		sql("DROP TABLE IF EXISTS held; CREATE TABLE held (id int PRIMARY KEY, v $first, touched timestamptz); SELECT dbm.install_audit_trigger('held')");
+		sql('CREATE TRIGGER touched BEFORE INSERT OR UPDATE ON held FOR EACH ROW EXECUTE FUNCTION touched()') if $with_trigger;
+		sql("INSERT INTO held VALUES (1, '$one'), (2, '$one'), (4, '$one')");
+		my %of = (deleted => transaction('DELETE FROM held WHERE id = 1'), updated => transaction("UPDATE held SET v = '$two' WHERE id = 2"),
+			inserted => transaction("INSERT INTO held VALUES (3, '$one')"), changed => transaction("UPDATE held SET v = '$two' WHERE id = 4"));
+		my %cut = !defined $cut ? () : (updated => transaction("INSERT INTO held VALUES (5, '$two'); UPDATE held SET v = '$cut' WHERE id = 5"), inserted => transaction("INSERT INTO held VALUES (6, '$cut')"),
+			deleted => transaction("INSERT INTO held VALUES (7, '$cut')") && transaction('DELETE FROM held WHERE id = 7'), 'updated from' => transaction("INSERT INTO held VALUES (8, '$cut')") && transaction("UPDATE held SET v = '$two' WHERE id = 8"));
+		sql("ALTER TABLE held ALTER v TYPE $then");
+		my $before = sql('SELECT id, v FROM held ORDER BY id');
+		my $plan = plan_of($of{changed});
+		sql("UPDATE held SET v = '$theirs' WHERE id = 4");
+		like(refused("CALL dbm.apply($plan)"), qr/the row is not what the change made of it/, "$what: what somebody has given it since stops it");
+		sql("UPDATE held SET v = '$two' WHERE id = 4");
+		is(apply($plan), 'done', "$what: the same value does not");
+		sql("CALL dbm.undo($plan)");
+		for my $kind (sort keys %cut)
+		{
+			my $plan = plan_of($cut{$kind});
+			like(refused("CALL dbm.apply($plan)"), $kind =~ /deleted|from/ ? qr/column v has no place for all of its value/ : qr/the row is not what the change made of it/, "$what: a value that was rounded is another, $kind");
+		}
+		is(sql('SELECT id, v FROM held ORDER BY id'), $before, "$what: nothing is changed");
+		my %plan;
+		for my $kind (qw(deleted updated inserted))
+		{
+			my ($code, $out, $said) = $node->psql('postgres', "CALL dbm.apply(" . ($plan{$kind} = plan_of($of{$kind})) . ')');
+			is($code, 0, "$what: what was $kind is taken back");
+		}
+		is(sql("SELECT string_agg(id::text, ',' ORDER BY id), bool_and(v = '$one'::$then) FROM held WHERE id < 4"), '1,2|t', "$what: all is as it was");
+		sql("CALL dbm.undo($plan{$_})") for qw(inserted updated deleted);
+		is(sql('SELECT id, v FROM held ORDER BY id'), $before, "$what: and back again");
+	}
+}
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/gave columns values of their own: [^\n]*held\.v/, 'and no trigger is taken for its author');
+
 # Computed columns are computed, stored or not, in the log or not.
 {
 	my @kinds = ('STORED', $node->pg_version >= 18 ? 'VIRTUAL' : ());

@@ -304,10 +304,25 @@ sql(<<'SQL');
 CREATE TABLE apart (id int, k int, v text) PARTITION BY LIST (k);
 CREATE TABLE apart_1 PARTITION OF apart (PRIMARY KEY (id)) FOR VALUES IN (1);
 CREATE TABLE apart_2 PARTITION OF apart (PRIMARY KEY (id)) FOR VALUES IN (2);
+CREATE TABLE apart_3 PARTITION OF apart FOR VALUES IN (3);
 SELECT dbm.install_audit_trigger('apart');
-INSERT INTO apart VALUES (1, 1, 'one'), (1, 2, 'two');
+INSERT INTO apart VALUES (1, 1, 'one'), (2, 1, 'one'), (1, 2, 'two'), (1, 3, 'three'), (1, 3, 'three');
 SQL
 look('apart', 'at first');
+sql(q{UPDATE apart SET v = v || '!' WHERE id = 1 AND k < 3});
+look('apart', 'before one went');
+sql('ALTER TABLE apart DETACH PARTITION apart_1');
+look('apart', 'after one went');
+sql(q{UPDATE apart_1 SET v = 'away'; DELETE FROM apart_1 WHERE id = 2; UPDATE apart SET v = 'there' WHERE id = 1 AND k = 2});
+look('apart', 'while one was away');
+sql('ALTER TABLE apart ATTACH PARTITION apart_1 FOR VALUES IN (1)');
+look('apart', 'when it had come again');
+sql(q{UPDATE apart SET v = v || '?'; INSERT INTO apart VALUES (2, 1, 'new')});
+look('apart', 'at last');
+compare('a partition with a key of its own went and came again');
+# Of what came with it the log knows what was changed since alone.
+sql(q{DELETE FROM apart WHERE id = 1 AND k = 1; INSERT INTO apart VALUES (1, 1, 'anew')});
+look('apart', 'before one was dropped');
 sql('DROP TABLE apart_1');
 compare('a partition with a key of its own was dropped');
 sql('DROP TABLE apart'); events();

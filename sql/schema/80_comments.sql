@@ -373,11 +373,11 @@ The caller sees the changes of tables that he may SELECT, of columns that he may
 
 COMMENT ON FUNCTION dbm.row_history(regclass, jsonb) IS
     'What became of one row, the first change first, by its key, e.g. ''{"id": 7}''; of a table without a key, by any of its columns. While the row had another key is told as well, also one of other columns; a WARNING says where it cannot be. By a key of columns that the table had, all rows that ever had it. Columns as those of dbm.changes(), and the same rights.
-Raises 22023 for what is no key of the table, 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
+Of a table whose partitions have keys of their own the key may name the partition: ''{"tableoid": "public.orders_2026", "id": 7}''. Raises 22023 for what is no key of the table, and where several partitions have a row of that key; 42501 for a table or a key that the caller may not SELECT, 55000 where the table is not in the audit log. Granted to pg_monitor.';
 
 COMMENT ON FUNCTION dbm.as_of(regclass, timestamp with time zone) IS
     'The rows of a table as they were at a moment, by the names that its columns had then; columns that are not logged are left out. Found by taking back what was changed since, so that rows that were there before it was watched are told as well; only where TRUNCATE bars that way, by making again what the log has, and then a NOTICE or WARNING says what is not known. A WARNING also where triggers were out of force or the table was not watched meanwhile, or rows came or went with partitions.
-A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched, and where its rows were told apart by columns that are gone.';
+A change counts from the moment when it was made, not when its transaction committed. For who may SELECT the table; columns that the caller may not SELECT are left out. Works on standbys. Granted to pg_monitor. Raises 55000 for a moment at which the table was not watched, and where its rows were told apart by columns that are gone; 0A000 where partitions have keys of their own and rows were moved out of one of them since.';
 
 COMMENT ON FUNCTION dbm.rows_as_of(anyelement, timestamp with time zone) IS
     'As dbm.as_of(), as rows of the table as it is now: SELECT * FROM dbm.rows_as_of(NULL::public.orders, now() - interval ''1 hour''). Columns are followed through renames; those that came since, that are not logged or that the caller may not SELECT are NULL. Granted to pg_monitor.';

@@ -1,11 +1,12 @@
 //! `dbm.as_of()`: a table as it was.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
-use super::doubts;
+use super::{doubts, parts};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
@@ -125,12 +126,15 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         of_it.iter().map(|found| found.shape.id).collect()
     };
     let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at };
+    way.must_see_holders();
     let rows = match if lasts { way.back(&names) } else { None } {
         Some(rows) => {
+            parts::must_be_where_they_were(book, subject, at, Moment::MAX);
             doubts::say(book, subject, at, Moment::MAX);
             rows
         }
         None => {
+            parts::must_be_where_they_were(book, subject, stretch.from, at);
             doubts::say(book, subject, stretch.from, at);
             Box::new(way.forward().into_rows().into_iter())
         }
@@ -159,8 +163,8 @@ struct Gone {
     seen: Replay,
     /// Others.
     left: Vec<Row>,
-    /// Whether no other row of the table can have the key of one of them.
-    is_unique: bool,
+    /// The partitions of which no other row of the table could have the key of one of theirs.
+    unique: HashSet<usize>,
 }
 
 struct Way<'a> {
@@ -177,6 +181,18 @@ struct Way<'a> {
 impl Way<'_> {
     fn name(&self) -> String {
         self.subject.table.qualified()
+    }
+
+    /// Where rows are told apart by their partitions, the caller has to be allowed to see these.
+    fn must_see_holders(&self) {
+        if self.lineage.is_held() && matches!(self.subject.visible, Visible::Columns(_)) {
+            raise(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                &format!("permission denied for column \"tableoid\" of {}", self.name()),
+                "Its partitions have keys of their own: its rows are told apart by it.",
+                "",
+            );
+        }
     }
 
     /// What tells rows apart for the log now.
@@ -203,7 +219,7 @@ impl Way<'_> {
 
     /// Takes back the changes of these shapes since then.
     fn rewind(&self, shapes: &[i32]) -> Result<Rewind, Barred> {
-        let mut rewind = Rewind::new(self.lineage, self.key());
+        let mut rewind = Rewind::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
              WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
@@ -220,10 +236,11 @@ impl Way<'_> {
     /// The rows of partitions that have gone since: what the log saw coming, and of those that did not come again what left
     /// them before they went. What became of rows while they were away no change tells, and another may have got their keys.
     fn gone(&self) -> Option<Gone> {
-        let is_unique = self.lineage.names(LIVE).is_some_and(|live| !live.is_whole_row);
+        let unique = self.lineage.with_keys();
+        let is_unique = |shape| self.lineage.names(shape).is_some_and(|names| unique.contains(&names.holder));
         let went = |&shape: &i32| match self.lineage.presence(shape, self.at) {
             Presence::Ended => true,
-            Presence::Lasting => is_unique && self.lineage.went_since(shape, self.at),
+            Presence::Lasting => is_unique(shape) && self.lineage.went_since(shape, self.at),
             Presence::Absent => false,
         };
         let shapes: Vec<i32> = self.shapes.iter().copied().filter(went).collect();
@@ -234,11 +251,12 @@ impl Way<'_> {
         let ended = self.rewind(&self.shapes_of(Presence::Ended));
         let mut left = ended.map_or_else(|_| Vec::new(), |mut rewind| rewind.finish());
         left.retain(|row| seen.row_like(row).is_none());
-        Some(Gone { seen, left, is_unique })
+        Some(Gone { seen, left, unique })
     }
 
     /// From now back; `None` where TRUNCATE bars the way.
     fn back(&self, names: &Names) -> Option<Box<dyn Iterator<Item = Row>>> {
+        let key = self.key();
         // Whoever may read some columns only may not ask in which partition a row is: rows that came with one since are told as
         // they were before the first change of them.
         let is_told_apart = !matches!(self.subject.visible, Visible::Columns(_));
@@ -264,7 +282,8 @@ impl Way<'_> {
                 ids.push(*id);
             }
         }
-        let unseen = rewind.key_columns().find(|id| !ids.contains(id)).and_then(|id| live.attribute(id));
+        let unseen = rewind.key_columns().chain(key).find(|id| !ids.contains(id));
+        let unseen = unseen.and_then(|id| live.attribute(id));
         if let Some(attribute) = unseen {
             raise(
                 PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -296,8 +315,9 @@ impl Way<'_> {
         let mut gone = self.gone();
         let mut of_gone = Vec::new().into_iter();
         let table = self.name();
+        let holders = self.lineage.is_held().then(|| parts::Holders::new(self.subject));
         let without = if is_told_apart { self.lineage.came_after(self.at) } else { Vec::new() };
-        let mut rest = Some(self.subject.table.read(&columns, &without));
+        let mut rest = Some(self.subject.table.read(&columns, holders.is_some(), &without));
         let rows = std::iter::from_fn(move || {
             let mut found = None;
             while let Some(cursor) = &mut rest {
@@ -312,6 +332,9 @@ impl Way<'_> {
                     break;
                 };
                 let mut row = Row::unknown(width);
+                if let Some(holders) = &holders {
+                    row.holder = holders.of(values.last().and_then(Option::as_deref));
+                }
                 for (id, value) in ids.iter().zip(&values) {
                     if let Some(value) = value {
                         row.set(*id, value);
@@ -328,7 +351,10 @@ impl Way<'_> {
                 }
                 return of_gone.next().map(Some);
             };
-            if gone.as_ref().is_some_and(|gone| gone.is_unique && gone.seen.row_like(&row).is_some()) {
+            let is_of_gone = gone.as_ref().is_some_and(|Gone { seen, unique, .. }| {
+                seen.rows_like(&row).any(|known| known.holder.is_some_and(|holder| unique.contains(&holder)))
+            });
+            if is_of_gone {
                 return Some(None);
             }
             if let Some(known) = earlier.as_ref().and_then(|earlier| earlier.row_like(&row)) {

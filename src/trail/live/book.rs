@@ -1,10 +1,11 @@
 //! The log as a caller may read it: which tables were watched, in which shapes, and what of them he may see.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pgrx::PgSqlErrorCode;
 
 use super::lineage::lineage_of;
+use super::parts;
 use crate::catalog::Oid;
 use crate::pg::error::raise;
 use crate::pg::trail::home;
@@ -210,12 +211,16 @@ fn parsed<T: serde::de::DeserializeOwned>(document: Option<&str>) -> Vec<T> {
 pub struct Subject {
     /// The table as it is now.
     pub table: Table,
+    /// Its partitions that hold rows, at whatever depth.
+    pub partitions: Vec<Table>,
     /// When it was watched, the first first.
     pub watched: Vec<Watched>,
     /// Its columns through time.
     pub lineage: Lineage,
     /// The numbers of its shapes in the log.
     pub shapes: Vec<i32>,
+    /// What the table, or the partition, was called that had each of them.
+    pub names: HashMap<i32, String>,
     /// What the caller may see.
     pub visible: Visible,
 }
@@ -237,8 +242,13 @@ impl Subject {
         let visible = must_be_told(book, target, &watched);
         let logged: Vec<Shape> = book.shapes(&watched).into_iter().map(|found| found.shape).collect();
         let shapes: Vec<i32> = logged.iter().map(|shape| shape.id).collect();
-        let lineage = lineage_of(book, &watched, &table, &tables, logged);
-        Self { table, watched, lineage, shapes, visible }
+        let names = logged.iter().map(|shape| (shape.id, shape.holder.name.clone())).collect();
+        let mut lineage = lineage_of(book, &watched, &table, &tables, logged);
+        if table.is_partitioned {
+            parts::hold(&mut lineage, &table);
+        }
+        tables.retain(|partition| !partition.is_partitioned);
+        Self { table, partitions: tables, watched, lineage, shapes, names, visible }
     }
 
     /// What tells rows apart in the shape that was seen last, by which the log finds them.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::book::{Book, Subject, change_columns, cursor, list};
 use super::changes::{Entry, View, entry, select};
-use super::{doubts, keys};
+use super::{doubts, keys, part_history};
 use crate::catalog::{Moment, Oid};
 use crate::pg::trail::reading::Argument;
 use crate::trail::read::change::{Change, Operation, settle};
@@ -37,14 +37,14 @@ pub type Values = Vec<(ColumnId, String)>;
 pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
     let book = Book::open();
     let subject = Subject::new(&book, target);
-    let told = entries(&book, &subject, key);
+    let told = entries(&book, &subject, key, Moment::MIN);
     doubts::say(&book, &subject, Moment::MIN, Moment::MAX);
     told
 }
 
 /// The same since a moment, of a table of which the caller sees all, as they are in the log; so many at most.
 pub fn row_changes(book: &Book, subject: &Subject, key: &str, since: Moment, most: usize) -> Vec<Change> {
-    let told = entries(book, subject, key).into_iter().filter(|entry| entry.changed_at > since);
+    let told = entries(book, subject, key, since).into_iter().filter(|entry| entry.changed_at > since);
     let ids: Vec<i64> = told.map(|entry| entry.id).take(most).collect();
     let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, &id)| (id, place)).collect();
     let sql = format!(
@@ -63,14 +63,25 @@ pub fn key_values(subject: &Subject, key: &str) -> Values {
     if keys.is_empty() { Vec::new() } else { keys::asked(subject, &keys, key).1 }
 }
 
-fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
+/// The changes of a row, of which those since a moment matter.
+fn entries(book: &Book, subject: &Subject, key: &str, since: Moment) -> Vec<Entry> {
+    if subject.lineage.is_held() {
+        part_history::entries(book, subject, key, since)
+    } else {
+        of_table(book, subject, key)
+    }
+}
+
+/// The changes of a row of a table of which all rows are told apart by the same, or of one partition alone.
+pub fn of_table(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
     let keys = keys::all(subject);
     if keys.is_empty() {
         return Vec::new();
     }
     let (asked, values) = keys::asked(subject, &keys, key);
-    let views = subject
-        .shapes
+    // Of a partition, with those in which the table above it was truncated.
+    let shapes: Vec<i32> = subject.lineage.logged().map(|(shape, _)| shape).collect();
+    let views = shapes
         .iter()
         .map(|&shape| {
             let view = View { table: subject.table.qualified(), columns: subject.seen_columns(shape) };
@@ -86,7 +97,7 @@ fn entries(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
         is_among_others: asked.is_whole_row,
         truncates: Vec::new(),
     };
-    teller.truncates = teller.entries("c.operation = 'T' AND c.key_hash IS NULL", &subject.shapes, &[]);
+    teller.truncates = teller.entries("c.operation = 'T' AND c.key_hash IS NULL", &shapes, &[]);
     let told = teller.tell(&values, i64::MAX);
     keys::with_others(&teller, &keys, asked, &values, key, told)
 }

@@ -73,18 +73,18 @@ fn refuse(subject: &Subject, wanted: &[&str]) -> ! {
     )
 }
 
-/// By which key the caller asks for a row, that of now or one that the table had, and the values that tell the row apart, as
-/// the log has them.
-pub fn asked<'a>(subject: &Subject, keys: &'a [Keyed], key: &str) -> (&'a Keyed, Values) {
-    let live = subject.lineage.names(LIVE).cloned().unwrap_or_default();
-    let named = |keyed: &Keyed| -> Vec<(ColumnId, String)> {
-        let names = keyed.columns.iter().filter_map(|&id| Some((id, live.attribute(id)?.name.clone())));
-        names.collect()
-    };
-    let given: Members = members(key).unwrap_or_default();
+/// The columns of a key by the names of now, as far as they are there.
+fn named(subject: &Subject, keyed: &Keyed) -> Vec<(ColumnId, String)> {
+    let live = subject.lineage.names(LIVE);
+    let name = |&id: &ColumnId| Some((id, live?.attribute(id)?.name.clone()));
+    keyed.columns.iter().filter_map(name).collect()
+}
+
+/// Which of the keys, that of now or one that the table had, has these members.
+fn found<'a>(subject: &Subject, keys: &'a [Keyed], given: &Members) -> Option<&'a Keyed> {
     let is_given = |name: &String| given.iter().any(|(given, _)| given == name);
     let is_asked = |place: usize, keyed: &Keyed| {
-        let names = named(keyed);
+        let names = named(subject, keyed);
         if keyed.is_whole_row {
             place == 0
                 && !given.is_empty()
@@ -95,12 +95,25 @@ pub fn asked<'a>(subject: &Subject, keys: &'a [Keyed], key: &str) -> (&'a Keyed,
                 && names.iter().all(|(_, name)| is_given(name))
         }
     };
-    let Some((_, asked)) = keys.iter().enumerate().find(|&(place, keyed)| is_asked(place, keyed)) else {
-        let names = keys.first().map(named).unwrap_or_default();
+    keys.iter().enumerate().find(|&(place, keyed)| is_asked(place, keyed)).map(|(_, keyed)| keyed)
+}
+
+/// Whether a row can be asked for by that.
+pub fn is_key(subject: &Subject, key: &str) -> bool {
+    found(subject, &all(subject), &members(key).unwrap_or_default()).is_some()
+}
+
+/// By which key the caller asks for a row, that of now or one that the table had, and the values that tell the row apart, as
+/// the log has them.
+pub fn asked<'a>(subject: &Subject, keys: &'a [Keyed], key: &str) -> (&'a Keyed, Values) {
+    let given: Members = members(key).unwrap_or_default();
+    let is_given = |name: &String| given.iter().any(|(given, _)| given == name);
+    let Some(asked) = found(subject, keys, &given) else {
+        let names = keys.first().map(|keyed| named(subject, keyed)).unwrap_or_default();
         refuse(subject, &names.iter().map(|(_, name)| &**name).collect::<Vec<_>>())
     };
     let seen = subject.seen_columns(LIVE);
-    let names = named(asked);
+    let names = named(subject, asked);
     let columns: Vec<(ColumnId, &Column)> = names
         .iter()
         .filter(|(_, name)| is_given(name))

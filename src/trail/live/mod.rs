@@ -14,13 +14,16 @@ pub mod install;
 mod keys;
 mod lineage;
 pub mod list;
+mod part_history;
 mod partitions;
+mod parts;
 pub mod range;
 mod relations;
 pub mod reverting;
 mod rights;
 pub mod sealing;
 mod silence;
+mod targets;
 
 pub use as_of::{as_of, as_of_typed};
 pub use changes::{Asked, Entry, changes};

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 
 use super::as_of::{must_be_watched, when};
-use super::book::{Book, CHANGES, PLACE, Subject, change_columns, cursor, list, moment};
+use super::book::{Book, CHANGES, PLACE, Subject, change_columns, cursor, list, moment, number};
 use super::doubts;
 use super::history::key_values;
-use super::reverting::{MOST, Revertible, must_see_all, refuse, store};
+use super::reverting::{MOST, must_see_all, refuse, store};
+use super::targets::Targets;
 use crate::catalog::trail::layout::FLAG_KEY_CHANGED;
 use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
@@ -17,7 +18,7 @@ use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::NULL;
 use crate::trail::read::lineage::{ColumnId, LIVE};
-use crate::trail::read::row::{Key, Row, key_columns};
+use crate::trail::read::row::{Identity, Key, Row, key_columns};
 use crate::trail::revert::Undone;
 use crate::trail::revert::range::{Way, of_rows_with};
 
@@ -33,11 +34,13 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
     let subject = Subject::new(&book, target);
     must_see_all(&subject);
     must_be_watched(&subject, at);
-    let range = Range::new(&book, &subject, from, to);
+    let shapes = subject.shapes.clone();
+    let changed = changed(&book, &shapes, at);
+    let range = Range::new(&book, &subject, &changed, from, to);
     doubts::say(&book, &subject, at, Moment::MAX);
     let name = subject.table.qualified();
-    let table = Revertible::new(subject);
-    let changes = changes(&book, &table, &range, at);
+    let targets = Targets::of(subject, &changed);
+    let changes = changes(&book, (&targets, &shapes, &name), &range, at);
     if changes.is_empty() {
         refuse(
             &format!("no row of {name} in this range was changed since, as far as the log tells"),
@@ -49,7 +52,7 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
             ),
         );
     }
-    let undone: Vec<Undone> = changes.iter().map(|change| table.undone(change, 0)).collect();
+    let undone: Vec<Undone> = changes.iter().map(|change| targets.undone(change)).collect();
     let when = when(at);
     let call = format!(
         "dbm.revert_plan({}, {}, {}, {})",
@@ -58,7 +61,22 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
         quote_literal(to),
         quote_literal(&when)
     );
-    store(format!("make rows {from} to {to} of {name} what they were at {when}"), call, vec![table], &undone)
+    store(
+        format!("make rows {from} to {to} of {name} what they were at {when}"),
+        call,
+        targets.tables,
+        &undone,
+    )
+}
+
+/// Of these shapes those of which the log has changes since then.
+fn changed(book: &Book, shapes: &[i32], at: Moment) -> HashSet<i32> {
+    let sql = format!(
+        "SELECT DISTINCT c.shape_id FROM dbm_trail.change c
+         WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {}",
+        moment(2)
+    );
+    book.rows(&sql, &[list(shapes), Some(at.to_string())]).iter().map(|row| number(row, 0)).collect()
 }
 
 /// A range of keys, both ends included.
@@ -73,9 +91,11 @@ struct Range {
 }
 
 impl Range {
-    fn new(book: &Book, subject: &Subject, from: &str, to: &str) -> Self {
+    fn new(book: &Book, subject: &Subject, changed: &HashSet<i32>, from: &str, to: &str) -> Self {
         let name = subject.table.qualified();
-        let last = subject.last_shape();
+        // Partitions may have other keys, to which nothing was done.
+        let parts = changed.iter().copied().filter(|&shape| !subject.lineage.is_whole_table(shape)).max();
+        let last = parts.filter(|_| subject.lineage.is_held()).or_else(|| subject.last_shape());
         let names = last.and_then(|shape| subject.lineage.names(shape));
         let (Some(last), Some(names)) = (last, names.filter(|names| !names.is_whole_row)) else {
             refuse(
@@ -127,7 +147,8 @@ fn invalid(message: &str, detail: &str) -> ! {
 
 /// Changes as they are read, of which it is asked together whether their keys are in the range.
 struct Sieve<'a> {
-    table: &'a Revertible,
+    targets: &'a Targets,
+    name: &'a str,
     range: &'a Range,
     /// Keys to which and from which rows went.
     passed: HashSet<Key>,
@@ -139,19 +160,24 @@ struct Sieve<'a> {
 
 impl Sieve<'_> {
     fn way(&self, change: &Change) -> (Way, [Row; 2]) {
-        let table = self.table;
+        let (place, table) = (self.targets.place(change), self.targets.table(change));
         let names = table.subject.lineage.names(change.shape);
-        if names.is_some_and(|names| key_columns(names) != table.key) {
+        let is_in_order = |key: &[ColumnId]| {
+            key.len() == self.range.order.len() && key.iter().all(|column| self.range.order.contains(column))
+        };
+        if names.is_some_and(|names| key_columns(names) != table.key) || !is_in_order(&table.key) {
             refuse(
-                &format!("rows of {} cannot be taken back by a range of keys", table.table.name),
+                &format!("rows of {} cannot be taken back by a range of keys", self.name),
                 &format!("At change {} its rows were told apart by other columns than now.", change.id),
                 "",
             );
         }
         let (before, after) = table.images(change);
+        // Rows of several partitions may have the same key.
+        let identity = Identity { columns: table.key.clone(), holder: Some(place) };
         let way = Way {
-            from: (change.operation != Operation::Insert).then(|| before.key(&table.key)),
-            to: (change.operation != Operation::Delete).then(|| after.key(&table.key)),
+            from: (change.operation != Operation::Insert).then(|| identity.key(&before)),
+            to: (change.operation != Operation::Delete).then(|| identity.key(&after)),
         };
         (way, [before, after])
     }
@@ -159,7 +185,7 @@ impl Sieve<'_> {
     fn add(&mut self, change: Change) {
         // Which rows it removed nobody knows: this refuses.
         if change.operation == Operation::Truncate {
-            self.table.undone(&change, 0);
+            self.targets.undone(&change);
         }
         let (way, rows) = self.way(&change);
         self.waiting.push((change, way, rows));
@@ -197,7 +223,7 @@ impl Sieve<'_> {
             too_often();
         }
         if self.found.len() > FOLLOWED {
-            too_many_keys(&self.table.table.name);
+            too_many_keys(self.name);
         }
     }
 }
@@ -219,12 +245,17 @@ fn too_many_keys(name: &str) -> ! {
 }
 
 /// The changes since then of rows that had a key in the range at any time, the first first.
-fn changes(book: &Book, table: &Revertible, range: &Range, at: Moment) -> Vec<Change> {
-    let shapes = &table.subject.shapes;
+fn changes(
+    book: &Book,
+    (targets, shapes, name): (&Targets, &[i32], &str),
+    range: &Range,
+    at: Moment,
+) -> Vec<Change> {
     let arguments = [list(shapes), Some(at.to_string())];
     let since = format!("c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {}", moment(2));
     let mut sieve = Sieve {
-        table,
+        targets,
+        name,
         range,
         passed: HashSet::new(),
         within: HashSet::new(),
@@ -241,7 +272,7 @@ fn changes(book: &Book, table: &Revertible, range: &Range, at: Moment) -> Vec<Ch
         let (way, _) = sieve.way(&change);
         sieve.passed.extend([way.from, way.to].into_iter().flatten());
         if sieve.passed.len() > FOLLOWED {
-            too_many_keys(&table.table.name);
+            too_many_keys(name);
         }
     }
     let sql = format!(

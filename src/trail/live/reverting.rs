@@ -6,6 +6,7 @@ use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, text};
 use super::history::row_changes;
+use super::targets::Targets;
 use crate::catalog::{Moment, Oid};
 use crate::pg::encoding::{from_server, message_to_server};
 use crate::pg::error::raise;
@@ -32,6 +33,18 @@ const NAMED: usize = 10;
 /// What was asked cannot be done as things are.
 pub fn refuse(message: &str, detail: &str, hint: &str) -> ! {
     raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, detail, hint)
+}
+
+/// Nobody knows any more what it removed.
+pub fn refuse_truncate(table: &str) -> ! {
+    refuse(
+        &format!("TRUNCATE of {table} cannot be taken back by a plan"),
+        "The log does not hold the rows that it removed.",
+        &format!(
+            "SELECT dbm.as_of({}, …) tells them as far as they were written while the table was watched.",
+            quote_literal(table)
+        ),
+    )
 }
 
 /// A table with what a plan has to know of it.
@@ -89,6 +102,8 @@ impl Revertible {
             name: column.name.clone(),
             // What a value has lost to a narrower type is lost without a word in a cast, but not in an assignment.
             type_name: column.bare_type.clone(),
+            held_as: (column.type_name != column.bare_type && column.is_of_system())
+                .then(|| column.type_name.clone()),
             is_jsonb: column.is_jsonb(),
             is_comparable: column.is_of_system(),
             is_generated: column.is_generated,
@@ -138,14 +153,7 @@ impl Revertible {
             Operation::Insert => Done::Inserted,
             Operation::Update => Done::Updated,
             Operation::Delete => Done::Deleted,
-            Operation::Truncate => refuse(
-                &format!("TRUNCATE of {} cannot be taken back by a plan", self.table.name),
-                "The log does not hold the rows that it removed.",
-                &format!(
-                    "SELECT dbm.as_of({}, …) tells them as far as they were written while the table was watched.",
-                    quote_literal(&self.table.name)
-                ),
-            ),
+            Operation::Truncate => refuse_truncate(&self.table.name),
         };
         let is_kept_back = |name: &str| !self.was_logged(change, name);
         if done == Done::Deleted
@@ -207,9 +215,10 @@ impl Revertible {
 
 /// Whether no two rows of the table have the same values in these columns. What told rows apart when they were changed need
 /// not do so now: a column of the key may be gone, or the constraint.
-fn is_unique(subject: &Subject, key: &[ColumnId]) -> bool {
+pub fn is_unique(subject: &Subject, key: &[ColumnId]) -> bool {
     let live = subject.lineage.names(LIVE);
-    let numbers = key.iter().filter_map(|&id| Some(live?.attribute(id)?.number));
+    let number = |&id: &ColumnId| Some(subject.table.column(&live?.attribute(id)?.name)?.number);
+    let numbers = key.iter().filter_map(number);
     let found = rows(
         None,
         "SELECT FROM pg_catalog.pg_index i
@@ -272,7 +281,7 @@ fn goes_along(table: Oid) -> bool {
     !found.is_empty()
 }
 
-/// Who would lose rows, or values, with a row of the table.
+/// Who would lose rows, or values, with a row of the table, or of one above it.
 fn references(table: Oid) -> Vec<Reference> {
     let found = rows(
         None,
@@ -286,7 +295,9 @@ fn references(table: Oid) -> Vec<Reference> {
          JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
          JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[place]
          JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
-         WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.confdeltype IN ('c', 'n', 'd')
+         WHERE k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd')
+           AND (k.confrelid = $1::pg_catalog.oid OR k.confrelid IN (
+                SELECT a.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors($1::pg_catalog.oid::pg_catalog.regclass) a))
            AND k.conparentid = 0
          ORDER BY k.oid, place",
         &[Some(table.to_string())],
@@ -338,25 +349,23 @@ pub fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
 }
 
 /// The tables of these changes, of which the caller has to see everything.
-fn tables(book: &Book, shapes: &HashSet<i32>) -> (Vec<Revertible>, HashMap<i32, usize>) {
+fn targets(book: &Book, shapes: &HashSet<i32>) -> Targets {
     let watched: Vec<Watched> = book.watched(None);
-    let mut tables: Vec<Revertible> = Vec::new();
-    let mut places: HashMap<i32, usize> = HashMap::new();
+    let mut targets = Targets::default();
+    let mut known: HashSet<Oid> = HashSet::new();
     let logged = book.shapes(&watched);
     for found in logged.iter().filter(|found| shapes.contains(&found.shape.id)) {
         let Some(table) = watched.iter().find(|each| each.id == found.relation) else { continue };
         let Some(oid) = table.table else {
             refuse(&format!("table {} is gone, and nothing of it can be taken back", table.name), "", "");
         };
-        let place = tables.iter().position(|known| known.subject.table.oid == oid).unwrap_or_else(|| {
+        if known.insert(oid) {
             let subject = Subject::new(book, oid);
             must_see_all(&subject);
-            tables.push(Revertible::new(subject));
-            tables.len() - 1
-        });
-        places.insert(found.shape.id, place);
+            targets.add(subject, shapes);
+        }
     }
-    (tables, places)
+    targets
 }
 
 /// An ERROR for whoever may not see all of the table.
@@ -401,21 +410,15 @@ pub fn of_transaction(transaction: i64) -> i64 {
         );
     }
     let shapes: HashSet<i32> = changes.iter().map(|change| change.shape).collect();
-    let (tables, places) = tables(&book, &shapes);
-    let place_of = |change: &Change| {
-        places.get(&change.shape).copied().unwrap_or_else(|| {
-            refuse(&format!("change {} cannot be read", change.id), "Its row of dbm_trail.shape is gone.", "")
-        })
-    };
+    let targets = targets(&book, &shapes);
     settle_rows(&mut changes, |change| {
-        let place = place_of(change);
-        (place, tables[place].images(change).0.key(&tables[place].key))
+        let table = targets.table(change);
+        (targets.place(change), table.images(change).0.key(&table.key))
     });
-    let undone: Vec<Undone> =
-        changes.iter().map(|change| tables[place_of(change)].undone(change, place_of(change))).collect();
-    refuse_later(&book, transaction, &changes, &tables, &places);
+    let undone: Vec<Undone> = changes.iter().map(|change| targets.undone(change)).collect();
+    refuse_later(&book, transaction, &changes, &targets);
     let title = format!("take back transaction {transaction}");
-    store(title, format!("dbm.revert_plan({transaction})"), tables, &undone)
+    store(title, format!("dbm.revert_plan({transaction})"), targets.tables, &undone)
 }
 
 /// Makes the plan, and returns its number.
@@ -454,30 +457,20 @@ fn no_such(transaction: i64) -> ! {
 }
 
 /// Refuses where rows that the transaction changed were changed since, and says by which changes.
-fn refuse_later(
-    book: &Book,
-    transaction: i64,
-    changes: &[Change],
-    tables: &[Revertible],
-    places: &HashMap<i32, usize>,
-) {
-    let keys_of = |change: &Change| -> Option<(usize, Key, Key)> {
-        let place = *places.get(&change.shape)?;
-        let table = tables.get(place)?;
-        let (before, after) = table.images(change);
-        Some((place, before.key(&table.key), after.key(&table.key)))
-    };
+fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Targets) {
+    let tables = &targets.tables;
     // The first change of each row, and of each table: from then on nobody else could change it until the transaction
     // was over. What others did before that they did not lose.
     let mut touched: HashMap<(usize, Key), i64> = HashMap::new();
     let mut first_of_table: HashMap<usize, i64> = HashMap::new();
     for change in changes {
-        if let Some((place, before, after)) = keys_of(change) {
-            for key in [before, after] {
-                touched.entry((place, key)).and_modify(|id| *id = change.id.min(*id)).or_insert(change.id);
-            }
-            first_of_table.entry(place).and_modify(|id| *id = change.id.min(*id)).or_insert(change.id);
+        let (place, table) = (targets.place(change), targets.table(change));
+        let (before, after) = table.images(change);
+        for row in [before, after] {
+            let key = row.key(&table.key);
+            touched.entry((place, key)).and_modify(|id| *id = change.id.min(*id)).or_insert(change.id);
         }
+        first_of_table.entry(place).and_modify(|id| *id = change.id.min(*id)).or_insert(change.id);
     }
     let is_after = |first: Option<&i64>, id: i64| first.is_some_and(|&first| id > first);
     let first = changes.iter().map(|change| change.id).min().unwrap_or(0);
@@ -489,20 +482,29 @@ fn refuse_later(
         change_columns(),
         moment(4)
     );
-    let every_shape = tables.iter().flat_map(|table| table.subject.shapes.iter());
+    let every_shape = tables.iter().flat_map(|table| table.subject.lineage.logged()).map(|(shape, _)| shape);
     // A moment before the first change: clocks may differ by what a transaction takes.
     let since = changes.iter().map(|change| change.at).min().unwrap_or(0) - 1_000_000;
     let arguments =
         [list(every_shape), Some(first.to_string()), Some(transaction.to_string()), Some(since.to_string())];
     let mut later = Vec::new();
     let mut count = 0_usize;
-    let place_of_shape = |shape: i32| tables.iter().position(|table| table.subject.shapes.contains(&shape));
+    // The partitions of a table are truncated with it.
+    let is_truncated = |place: usize, change: &Change| {
+        tables[place].subject.lineage.names(change.shape).is_some()
+            && is_after(first_of_table.get(&place), change.id)
+    };
     for change in cursor(book, &sql, &arguments) {
-        let Some(place) = place_of_shape(change.shape) else { continue };
-        let table = &tables[place];
-        let is_later = if change.operation == Operation::Truncate {
-            is_after(first_of_table.get(&place), change.id)
+        let is_truncate = change.operation == Operation::Truncate;
+        let mut places = 0..tables.len();
+        let place = if is_truncate {
+            places.find(|&place| is_truncated(place, &change))
         } else {
+            places.find(|&place| tables[place].subject.shapes.contains(&change.shape))
+        };
+        let Some(place) = place else { continue };
+        let table = &tables[place];
+        let is_later = is_truncate || {
             let (before, after) = table.images(&change);
             [before, after].iter().any(|row| is_after(touched.get(&(place, row.key(&table.key))), change.id))
         };
@@ -559,8 +561,8 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
         );
     }
     super::doubts::say(&book, &subject, at, Moment::MAX);
-    let table = Revertible::new(subject);
-    let undone: Vec<Undone> = changes.iter().map(|change| table.undone(change, 0)).collect();
+    let targets = Targets::of(subject, &changes.iter().map(|change| change.shape).collect());
+    let undone: Vec<Undone> = changes.iter().map(|change| targets.undone(change)).collect();
     let when = super::as_of::when(at);
     let call = format!(
         "dbm.revert_plan({}, {}, {})",
@@ -568,5 +570,5 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
         quote_literal(key),
         quote_literal(&when)
     );
-    store(format!("make row {key} of {name} what it was at {when}"), call, vec![table], &undone)
+    store(format!("make row {key} of {name} what it was at {when}"), call, targets.tables, &undone)
 }

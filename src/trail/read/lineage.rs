@@ -74,8 +74,10 @@ pub struct Names {
     pub key: Vec<ColumnId>,
     /// Whether that is the whole row, for want of a key.
     pub is_whole_row: bool,
+    /// Whether the key tells rows apart within the partition alone that held them.
+    pub is_held: bool,
     /// Which table held the rows: one of the holders of the lineage.
-    holder: usize,
+    pub holder: usize,
     seen_at: i64,
 }
 
@@ -94,7 +96,7 @@ impl Names {
 /// The columns of a table in all its shapes.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
-    shapes: BTreeMap<i32, Names>,
+    pub(super) shapes: BTreeMap<i32, Names>,
     /// What became of the tables that held the rows.
     fates: Vec<Fate>,
     /// How many columns there ever were.
@@ -284,7 +286,7 @@ impl Builder {
             }
             later = Some(columns.clone());
             let is_whole_row = shape.key.is_empty();
-            let names = Names { columns, key: Vec::new(), is_whole_row, holder, seen_at: shape.seen_at };
+            let names = Names { columns, is_whole_row, holder, seen_at: shape.seen_at, ..Names::default() };
             let mut key: Vec<ColumnId> = if shape.key.is_empty() {
                 names.columns.iter().map(|&(id, _)| id).collect()
             } else {

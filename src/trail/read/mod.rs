@@ -5,6 +5,7 @@
 pub mod api;
 pub mod change;
 pub mod document;
+pub mod held;
 pub mod holders;
 pub mod lineage;
 pub mod lives;

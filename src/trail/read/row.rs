@@ -6,38 +6,43 @@ use super::change::Change;
 use super::document::{Members, NULL, input};
 use super::lineage::{ColumnId, Logged, Names};
 
-/// The values of a row by column: JSON text, `None` where nobody knows.
+/// A row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row(Vec<Option<Rc<str>>>);
+pub struct Row {
+    /// Its values by column: JSON text, `None` where nobody knows.
+    values: Vec<Option<Rc<str>>>,
+    /// The table or partition that holds it; `None` where nobody knows.
+    pub holder: Option<usize>,
+}
 
 impl Row {
     /// Of which nothing is known.
     pub fn unknown(width: usize) -> Self {
-        Self(vec![None; width])
+        Self { values: vec![None; width], holder: None }
     }
 
     /// From what a shape calls the columns.
     pub fn of(width: usize, names: &Names, members: &Members) -> Self {
-        let mut row = Self::unknown(width);
+        let mut row = Self { holder: Some(names.holder), ..Self::unknown(width) };
         row.overlay(names, members);
         row
     }
 
     /// The value of a column.
     pub fn get(&self, column: ColumnId) -> Option<&str> {
-        self.0.get(column).and_then(Option::as_deref)
+        self.values.get(column).and_then(Option::as_deref)
     }
 
     /// Sets the value of a column.
     pub fn set(&mut self, column: ColumnId, value: &str) {
-        if let Some(place) = self.0.get_mut(column) {
+        if let Some(place) = self.values.get_mut(column) {
             *place = Some(value.into());
         }
     }
 
     /// Nobody knows the value of this column.
     pub fn forget(&mut self, column: ColumnId) {
-        if let Some(place) = self.0.get_mut(column) {
+        if let Some(place) = self.values.get_mut(column) {
             *place = None;
         }
     }
@@ -53,7 +58,7 @@ impl Row {
 
     /// Takes over what the other knows.
     pub fn overlay_row(&mut self, other: &Self) {
-        for (own, others) in self.0.iter_mut().zip(&other.0) {
+        for (own, others) in self.values.iter_mut().zip(&other.values) {
             if others.is_some() {
                 own.clone_from(others);
             }
@@ -62,17 +67,22 @@ impl Row {
 
     /// Takes over what only the other knows.
     pub fn complete(&mut self, other: &Self) {
-        for (own, others) in self.0.iter_mut().zip(&other.0) {
+        for (own, others) in self.values.iter_mut().zip(&other.values) {
             if own.is_none() {
                 own.clone_from(others);
             }
         }
     }
 
-    /// What tells the row apart, as one text. A number and a string of the same characters are alike, since a key may
+    /// What tells the row apart by these columns, as one text. A number and a string of the same characters are alike, since a key may
     /// have got another type meanwhile. A column of a whole row that is not in the log tells nothing.
     pub fn key(&self, columns: &[ColumnId]) -> Key {
         let mut text = String::new();
+        self.write_key(columns, &mut text);
+        Key(text.into())
+    }
+
+    fn write_key(&self, columns: &[ColumnId], text: &mut String) {
         for &column in columns {
             match self.get(column).unwrap_or(NULL) {
                 NULL => text.push('n'),
@@ -82,7 +92,6 @@ impl Row {
                 }
             }
         }
-        Key(text.into())
     }
 
     /// The members that a shape gives it: what is logged and known, by the names that it has there.
@@ -109,6 +118,29 @@ pub fn literal(values: impl Iterator<Item = Option<String>>) -> String {
 /// What tells a row apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Rc<str>);
+
+/// What tells rows apart, in the table or in one of its partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The columns.
+    pub columns: Vec<ColumnId>,
+    /// The partition, where the columns tell its rows apart alone.
+    pub holder: Option<usize>,
+}
+
+impl Identity {
+    /// What told rows apart in that shape.
+    pub fn of(names: &Names) -> Self {
+        Self { columns: key_columns(names), holder: names.is_held.then_some(names.holder) }
+    }
+
+    /// What tells the row apart; no row is told so by other columns, or in another partition.
+    pub fn key(&self, row: &Row) -> Key {
+        let mut text = format!("{:?}{:?}", self.holder, self.columns);
+        row.write_key(&self.columns, &mut text);
+        Key(text.into())
+    }
+}
 
 /// The columns that tell rows apart: those of the key, or all that are logged as they are.
 pub fn key_columns(names: &Names) -> Vec<ColumnId> {

@@ -22,8 +22,10 @@ pub use plan::{plan, told_of_triggers};
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its type as SQL writes it, qualified.
+    /// Its type as SQL writes it, qualified, without length, precision and scale.
     pub type_name: String,
+    /// The same with them, where it has any and the system's `=` tells whether they cost a value something.
+    pub held_as: Option<String>,
     /// Whether a value is JSON as it stands in the log.
     pub is_jsonb: bool,
     /// Whether the system has an operator `=` for it.

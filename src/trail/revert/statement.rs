@@ -29,6 +29,16 @@ pub fn value(column: &Column, value: &str) -> String {
     }
 }
 
+/// A value of the log as SQL, for comparison with what the column holds: as its length, precision and scale of now write it,
+/// which may be others than when it was logged. Where they would cost it something it stays what it is, and so is the same as
+/// nothing that the column can hold.
+pub fn held(column: &Column, text: &str) -> String {
+    let whole = value(column, text);
+    let Some(held_as) = column.held_as.as_ref().filter(|_| text != NULL) else { return whole };
+    let held = format!("{whole}::{held_as}");
+    format!("CASE WHEN {held} OPERATOR(pg_catalog.=) {whole} THEN {held} ELSE {whole} END")
+}
+
 impl Table {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -64,7 +74,7 @@ impl Table {
             .collect();
         let columns: Vec<String> =
             known.iter().map(|(column, _)| format!("t.{}", quote_identifier(&column.name))).collect();
-        let literals: Vec<String> = known.iter().map(|(column, text)| value(column, text)).collect();
+        let literals: Vec<String> = known.iter().map(|(column, text)| held(column, text)).collect();
         parts.push(format!(
             "ROW({})::pg_catalog.record OPERATOR(pg_catalog.*=) ROW({})::pg_catalog.record",
             columns.join(", "),
@@ -250,6 +260,22 @@ fn is_theirs(table: &Table, row: &Known) -> bool {
     row.is_ours && !table.key.is_empty() && !table.triggers.is_empty()
 }
 
+/// Refuses what the statement before has written where length, precision or scale of now cost it something: the server cuts
+/// no text, but rounds numbers and times without a word.
+pub fn or_rounded(table: &Table, change: i64, written: &[(&Column, &str)]) -> String {
+    written
+        .iter()
+        .filter(|(column, text)| !column.is_generated && *text != NULL)
+        .filter_map(|(column, text)| {
+            let whole = value(column, text);
+            let held = format!("{whole}::{}", column.held_as.as_ref()?);
+            let what = format!("column {} has no place for all of its value", quote_identifier(&column.name));
+            let otherwise = raise(change, &table.name, &what);
+            Some(format!("  IF NOT {held} OPERATOR(pg_catalog.=) {whole} THEN\n{otherwise}  END IF;\n"))
+        })
+        .collect()
+}
+
 /// Refuses where the statement before found nothing.
 fn or_else(table: &Table, change: i64, what: &str) -> String {
     format!("  IF NOT FOUND THEN\n{}  END IF;\n", raise(change, &table.name, what))
@@ -262,7 +288,8 @@ fn put(table: &Table, undone: &Undone, values: &Values, row: &mut Known) -> Stri
         return triggered::put(table, undone.change, values);
     }
     let nothing = "the table did not take the row";
-    block("", &format!("  {};\n{}", table.insert(values), or_else(table, undone.change, nothing)))
+    let rounded = or_rounded(table, undone.change, &table.known(values));
+    block("", &format!("  {};\n{}{rounded}", table.insert(values), or_else(table, undone.change, nothing)))
 }
 
 /// A row removed once more. It may have gone with one to which it referred.
@@ -303,7 +330,10 @@ fn moved(table: &Table, undone: &Undone, from: &Values, to: &Values, row: &mut K
     let is_same = !table.key.is_empty() && table.key_of(from) == table.key_of(to);
     let unless =
         if is_same || row.may_be_led { format!(" AND NOT {}", table.exists(to)) } else { String::new() };
-    let body =
-        format!("  {update} WHERE {};\n  IF NOT FOUND{unless} THEN\n{otherwise}  END IF;\n", table.one(from));
+    let body = format!(
+        "  {update} WHERE {};\n  IF NOT FOUND{unless} THEN\n{otherwise}  END IF;\n{}",
+        table.one(from),
+        or_rounded(table, undone.change, &table.set(from, to))
+    );
     block("", &body)
 }

@@ -13,6 +13,7 @@ fn column(name: &str, type_name: &str) -> Column {
     Column {
         name: name.to_owned(),
         type_name: type_name.to_owned(),
+        held_as: None,
         is_jsonb: type_name == "jsonb",
         is_comparable: true,
         is_generated: name == "total",
@@ -105,6 +106,37 @@ fn an_update_sets_back_what_changed() {
     let text = super::statement::back(&orders(), &updated, &mut led);
     assert!(text.contains("IF NOT FOUND AND NOT EXISTS (SELECT FROM ONLY shop.orders t WHERE"), "{text}");
     assert!(!text.contains("secret"));
+}
+
+#[test]
+fn a_value_is_compared_as_the_column_holds_it_and_written_as_it_was() {
+    let mut table = orders();
+    for (name, held_as) in [("id", None), ("note", Some("character varying(5)"))] {
+        let column = table.columns.iter_mut().find(|column| column.name == name).unwrap();
+        column.held_as = held_as.map(str::to_owned);
+    }
+    let held = "CASE WHEN 'b'::text::character varying(5) OPERATOR(pg_catalog.=) 'b'::text \
+                THEN 'b'::text::character varying(5) ELSE 'b'::text END";
+    let updated = undone(Done::Updated, &[("id", "1"), ("note", "\"a\"")], &[("id", "1"), ("note", "\"b\"")]);
+    let text = back(&table, &updated);
+    assert!(text.contains("SET note = 'a'::text WHERE"), "{text}");
+    assert!(text.contains(&format!("ROW('1'::bigint, {held})::pg_catalog.record")), "{text}");
+    assert!(
+        text.contains("IF NOT 'a'::text::character varying(5) OPERATOR(pg_catalog.=) 'a'::text THEN"),
+        "{text}"
+    );
+    let nothing = undone(Done::Deleted, &[("id", "1"), ("note", "null")], &[]);
+    let text = back(&table, &nothing);
+    assert!(!text.contains("character varying"), "{text}");
+    // A trigger's own value is told from one that the column only holds otherwise.
+    let triggers = touched().triggers;
+    let text = back(&Table { triggers, ..table }, &updated);
+    assert!(
+        text.contains(&format!(
+            "NOT ROW(dbm_was.note)::pg_catalog.record OPERATOR(pg_catalog.*=) ROW({held})"
+        )),
+        "{text}"
+    );
 }
 
 #[test]

@@ -7,7 +7,9 @@
 //! value is lost; the key must come out as it was said; and what was left to triggers is told in the end.
 
 use super::rows::add;
-use super::statement::{Known, OTHERWISE, block, literal, raise, raise_because, still_there, value};
+use super::statement::{
+    Known, OTHERWISE, block, held, literal, or_rounded, raise, raise_because, still_there,
+};
 use super::{Column, Table, Values};
 use crate::text::quote_identifier;
 
@@ -60,7 +62,7 @@ fn came_out(table: &Table, change: i64, values: &Values) -> String {
     let mut body = String::new();
     if !key.is_empty() {
         let found: Vec<String> = key.iter().map(|(column, _)| of_row("dbm_now", column)).collect();
-        let said: Vec<String> = key.iter().map(|(column, text)| value(column, text)).collect();
+        let said: Vec<String> = key.iter().map(|(column, text)| held(column, text)).collect();
         body.push_str(&format!(
             "  IF NOT {} THEN\n{}  END IF;\n",
             same(&found.join(", "), &said.join(", ")),
@@ -69,7 +71,7 @@ fn came_out(table: &Table, change: i64, values: &Values) -> String {
     }
     let others = plain(table, values).into_iter().map(|(column, text)| {
         let name = format!("{}.{}", table.name, quote_identifier(&column.name));
-        (format!("NOT {}", same(&of_row("dbm_now", column), &value(column, text))), name)
+        (format!("NOT {}", same(&of_row("dbm_now", column), &held(column, text))), name)
     });
     // Each list of names once.
     let note = format!(
@@ -85,9 +87,10 @@ fn came_out(table: &Table, change: i64, values: &Values) -> String {
 pub fn put(table: &Table, change: i64, values: &Values) -> String {
     let nothing = "triggers of the table did not let the row in";
     let body = format!(
-        "  {} RETURNING t.* INTO dbm_now;\n  IF NOT FOUND THEN\n{}  END IF;\n{}",
+        "  {} RETURNING t.* INTO dbm_now;\n  IF NOT FOUND THEN\n{}  END IF;\n{}{}",
         table.insert(values),
         raise(change, &table.name, nothing),
+        or_rounded(table, change, &table.known(values)),
         came_out(table, change, values)
     );
     block(DECLARATIONS, &body)
@@ -107,9 +110,10 @@ pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, row: &Known
             if row.may_be_led { format!("ELSIF NOT {} THEN", table.exists(to)) } else { "ELSE".to_owned() };
         let body = format!(
             "  {update} WHERE {} RETURNING t.* INTO dbm_now;\n  \
-             IF FOUND THEN\n{}  {unless}\n{otherwise}  END IF;\n",
+             IF FOUND THEN\n{}  {unless}\n{otherwise}  END IF;\n{}",
             table.one(from),
-            came_out(table, change, to)
+            came_out(table, change, to),
+            or_rounded(table, change, &table.set(from, to))
         );
         return block(DECLARATIONS, &body);
     }
@@ -136,20 +140,21 @@ pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, row: &Known
         let lost = plain(table, &found).into_iter().map(|(column, text)| {
             let (was, now) = (of_row("dbm_was", column), of_row("dbm_now", column));
             let said = set.iter().find(|(said, _)| said.name == column.name);
-            let said = said.map_or_else(|| was.clone(), |(_, text)| value(column, text));
+            let said = said.map_or_else(|| was.clone(), |(_, text)| held(column, text));
             // Somebody who has made it what it is to become has lost nothing, unless the row goes.
             let is_harmless = !row.goes || row.may_be_set;
             let wanted =
                 to.iter().find(|(name, _)| is_harmless && *name == column.name).map(|(_, wanted)| wanted);
-            let mut conditions = vec![format!("NOT {}", same(&was, &value(column, text)))];
+            let mut conditions = vec![format!("NOT {}", same(&was, &held(column, text)))];
             if let Some(wanted) = wanted.filter(|wanted| *wanted != text) {
-                conditions.push(format!("NOT {}", same(&was, &value(column, wanted))));
+                conditions.push(format!("NOT {}", same(&was, &held(column, wanted))));
             }
             conditions.push(same(&now, &said));
             (conditions.join(" AND "), quote_identifier(&column.name))
         });
         body.push_str(&where_any(lost.collect(), &refused(table, change)));
     }
+    body.push_str(&or_rounded(table, change, &table.set(from, to)));
     body.push_str(&came_out(table, change, to));
     block(DECLARATIONS, &body)
 }
@@ -158,7 +163,7 @@ pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, row: &Known
 /// seen by putting it in again, which is taken back at once.
 pub fn removed(table: &Table, change: i64, values: &Values) -> String {
     let lost = plain(table, values).into_iter().map(|(column, text)| {
-        let said = value(column, text);
+        let said = held(column, text);
         let condition = format!(
             "NOT {} AND {}",
             same(&of_row("dbm_was", column), &said),

@@ -44,6 +44,8 @@ pub struct Table {
     pub name: String,
     /// Whether it is partitioned.
     pub is_partitioned: bool,
+    /// The partition of which alone rows are meant, by its OID; 0 for one that is gone.
+    pub part: Option<Oid>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
 }
@@ -86,6 +88,7 @@ pub fn with_partitions(table: Oid) -> Vec<Table> {
                 schema: text(row, 1),
                 name: text(row, 2),
                 is_partitioned: text(row, 3) == "t",
+                part: None,
                 columns: Vec::new(),
             });
         }
@@ -134,10 +137,11 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Its rows, those columns of each as JSON, as the log writes them, but for those in these partitions; with the caller's
-    /// rights.
-    pub fn read(&self, columns: &[&Column], without: &[Oid]) -> Cursor {
-        let values: Vec<String> = columns.iter().map(|column| column.as_json("t")).collect();
+    /// Its rows, those columns of each as JSON, as the log writes them, and where that is wanted the OID of the partition that
+    /// holds it; but for those in these partitions, and with the caller's rights.
+    pub fn read(&self, columns: &[&Column], with_holder: bool, without: &[Oid]) -> Cursor {
+        let values = columns.iter().map(|column| column.as_json("t"));
+        let values: Vec<String> = values.chain(with_holder.then(|| "t.tableoid".to_owned())).collect();
         let only = if self.is_partitioned { "" } else { "ONLY " };
         let values = if values.is_empty() { "NULL".to_owned() } else { values.join(", ") };
         let without: Vec<String> = without.iter().map(Oid::to_string).collect();
@@ -155,7 +159,7 @@ impl Table {
     /// The first row that has these values, given as JSON: those columns of it as JSON. The row is read with the caller's
     /// rights, the values with the owner's, as [`Self::as_logged`] does.
     pub fn find(&self, by: &[&Column], document: &str, wanted: &[&Column]) -> Option<Vec<Option<String>>> {
-        if by.is_empty() {
+        if by.is_empty() || self.part == Some(0) {
             return None;
         }
         let values: Vec<String> = wanted.iter().map(|column| column.as_json("t")).collect();
@@ -173,12 +177,15 @@ impl Table {
                 )
             })
             .collect();
+        let part =
+            self.part.map(|part| format!(" AND t.tableoid OPERATOR(pg_catalog.=) {part}::pg_catalog.oid"));
         let sql = format!(
-            "SELECT {} FROM {}{} t WHERE {} LIMIT 1",
+            "SELECT {} FROM {}{} t WHERE {}{} LIMIT 1",
             if values.is_empty() { "NULL".to_owned() } else { values.join(", ") },
             if self.is_partitioned { "" } else { "ONLY " },
             self.qualified(),
-            conditions.join(" AND ")
+            conditions.join(" AND "),
+            part.unwrap_or_default()
         );
         rows(None, &sql, &self.as_logged(by, document)).into_iter().next()
     }
@@ -198,6 +205,43 @@ impl Table {
         );
         rows(owner(self.oid), &sql, &[Some(document.to_owned())]).into_iter().next().unwrap_or_default()
     }
+}
+
+/// By which columns, by their names, rows are in the same partition where they are alike in all: those by which a partitioned
+/// table and those below it are partitioned. `None` where an expression says it.
+pub fn cut_by(table: Oid) -> Option<Vec<String>> {
+    let found = rows(
+        None,
+        "WITH RECURSIVE tree AS (
+             SELECT $1::pg_catalog.oid AS oid
+             UNION ALL
+             SELECT i.inhrelid FROM tree
+             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
+         SELECT DISTINCT a.attname
+         FROM tree
+         JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = tree.oid
+         CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) k(number)
+         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = tree.oid AND a.attnum = k.number",
+        &[Some(table.to_string())],
+    );
+    found.into_iter().map(|row| row.into_iter().next().flatten()).collect()
+}
+
+/// The columns, by their numbers, of which a table itself says that no two rows of it are alike in all of them: those of each
+/// unique index in which nothing can be null, and none is left out.
+pub fn unique(table: Oid) -> Vec<Vec<i32>> {
+    let found = rows(
+        None,
+        "SELECT pg_catalog.array_to_json(k.numbers) FROM pg_catalog.pg_index i
+         CROSS JOIN LATERAL (SELECT (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS numbers) k
+         WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+           AND (i.indimmediate OR i.indisprimary) AND i.indexprs IS NULL
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                           WHERE a.attrelid = i.indrelid AND a.attnum = ANY (k.numbers) AND NOT a.attnotnull)",
+        &[Some(table.to_string())],
+    );
+    found.iter().filter_map(|row| serde_json::from_str(&text(row, 0)).ok()).collect()
 }
 
 /// Who owns a relation.

@@ -1,0 +1,115 @@
+//! The tables in which changes are taken back: a table as a whole, or each partition by itself, where nothing tells rows of the
+//! whole table apart.
+
+use std::collections::{HashMap, HashSet};
+
+use super::book::Subject;
+use super::parts;
+use super::reverting::{Revertible, is_unique, refuse, refuse_truncate};
+use crate::trail::read::change::{Change, Operation};
+use crate::trail::read::lineage::Names;
+use crate::trail::read::row::key_columns;
+use crate::trail::revert::Undone;
+
+/// Tables, and which of them each shape is of.
+#[derive(Default)]
+pub struct Targets {
+    /// The tables.
+    pub tables: Vec<Revertible>,
+    places: HashMap<i32, usize>,
+    /// Shapes of which there is no table any more: the table above it, and the partition, where it is one.
+    gone: HashMap<i32, (String, Option<String>)>,
+}
+
+impl Targets {
+    /// Those of a table to which changes of these shapes were made.
+    pub fn of(subject: Subject, shapes: &HashSet<i32>) -> Self {
+        let mut targets = Self::default();
+        targets.add(subject, shapes);
+        targets
+    }
+
+    /// Adds those of one more table.
+    pub fn add(&mut self, subject: Subject, shapes: &HashSet<i32>) {
+        if !are_apart(&subject, shapes) {
+            self.places.extend(subject.shapes.iter().map(|&shape| (shape, self.tables.len())));
+            self.tables.push(Revertible::new(subject));
+            return;
+        }
+        let name = subject.table.qualified();
+        self.gone.extend(subject.shapes.iter().map(|&shape| (shape, (name.clone(), None))));
+        for holder in subject.lineage.holders() {
+            let own: Vec<i32> = subject.lineage.shapes_of(holder).collect();
+            if !own.iter().any(|shape| shapes.contains(shape)) {
+                continue;
+            }
+            let Some(partition) = parts::live(&subject, holder) else {
+                let gone = (name.clone(), Some(parts::name(&subject, holder)));
+                self.gone.extend(own.into_iter().map(|shape| (shape, gone.clone())));
+                continue;
+            };
+            let part = Subject { table: partition.clone(), ..parts::alone(&subject, holder) };
+            self.places.extend(own.into_iter().map(|shape| (shape, self.tables.len())));
+            self.tables.push(Revertible::new(part));
+        }
+    }
+
+    /// The place of the table of a change; an ERROR where there is none.
+    pub fn place(&self, change: &Change) -> usize {
+        if let Some(&place) = self.places.get(&change.shape) {
+            return place;
+        }
+        let Some((table, partition)) = self.gone.get(&change.shape) else {
+            refuse(&format!("change {} cannot be read", change.id), "Its row of dbm_trail.shape is gone.", "")
+        };
+        if change.operation == Operation::Truncate {
+            refuse_truncate(table);
+        }
+        let message = format!("change {} of {table} cannot be taken back", change.id);
+        match partition {
+            Some(partition) => refuse(
+                &message,
+                &format!("It changed a row of {partition}, which is no partition of it any more."),
+                "",
+            ),
+            None => refuse(
+                &message,
+                "Rows were told apart by other columns then, so that others could be changed.",
+                "",
+            ),
+        }
+    }
+
+    /// The table of a change.
+    pub fn table(&self, change: &Change) -> &Revertible {
+        &self.tables[self.place(change)]
+    }
+
+    /// A change to be taken back.
+    pub fn undone(&self, change: &Change) -> Undone {
+        let place = self.place(change);
+        self.tables[place].undone(change, place)
+    }
+}
+
+/// Whether the rows of these shapes are found in their partitions alone: nothing tells them apart in the table as a whole, or
+/// not the same in all of them.
+fn are_apart(subject: &Subject, shapes: &HashSet<i32>) -> bool {
+    if !subject.table.is_partitioned {
+        return false;
+    }
+    let lineage = &subject.lineage;
+    let is_held = |shape: &i32| lineage.names(*shape).is_some_and(|names| names.is_held);
+    if shapes.iter().any(is_held) {
+        return true;
+    }
+    let is_wanted = |holder: &usize| lineage.shapes_of(*holder).any(|shape| shapes.contains(&shape));
+    let lasts = lineage.holders().into_iter().filter(is_wanted);
+    let lasts: Vec<&Names> =
+        lasts.filter_map(|holder| lineage.names(lineage.shapes_of(holder).next_back()?)).collect();
+    let Some((first, others)) = lasts.split_first() else { return false };
+    let is_other = |names: &&Names| {
+        names.is_whole_row != first.is_whole_row || !first.is_whole_row && names.key != first.key
+    };
+    others.iter().any(is_other) || !first.is_whole_row && !is_unique(subject, &key_columns(first))
+}
