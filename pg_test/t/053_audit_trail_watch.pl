@@ -209,14 +209,18 @@ is(sql(q{SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger WHERE tg
 is(trouble('INSERT INTO own VALUES (25); TRUNCATE of_third.part', 'third'), '', 'is written to and emptied');
 is(sql(q{SELECT string_agg(operation, ' ' ORDER BY transaction_id) FROM dbm.changes('own') WHERE operation = 'TRUNCATE' OR new->>'k' = '25'}), 'INSERT TRUNCATE', 'which is logged');
 is(sql(q{SELECT level, problem FROM dbm.audit_triggers() WHERE table_name = 'public.alone'}), 'row|', 'and who has an heir is watched row by row');
-sql('DROP TABLE kept, own, alone CASCADE; DROP OWNED BY upkept, third, fourth; DROP ROLE upkept, third, fourth');
+sql('CREATE TABLE fourths (k int) PARTITION BY RANGE (k); ALTER TABLE fourths OWNER TO fourth');
+sql(q{SELECT dbm.install_audit_trigger('fourths')});
+is(trouble('CREATE SCHEMA of_fourth AUTHORIZATION fourth CREATE TABLE part PARTITION OF public.fourths FOR VALUES FROM (0) TO (10)'), '', 'who owns the schema makes what is in it');
+is(sql(q{SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'of_fourth.part'::regclass}), '00_dbm_audit_row 00_dbm_audit_truncate', 'with their triggers, too');
+sql('DROP TABLE kept, own, alone, fourths CASCADE; DROP OWNED BY upkept, third, fourth; DROP ROLE upkept, third, fourth');
 
 # --- Tables that no event trigger saw
 
 sql(q{CREATE SCHEMA unseen; SELECT dbm.install_audit_triggers('{unseen}')});
 sql(q{ALTER EVENT TRIGGER dbmastery_audit_trail DISABLE; CREATE TABLE unseen."o'ne" (id int PRIMARY KEY); CREATE TABLE unseen.two (id int PRIMARY KEY); ALTER EVENT TRIGGER dbmastery_audit_trail ENABLE ALWAYS});
 is(sql(q{SELECT table_name, level, problem FROM dbm.audit_triggers() WHERE table_name LIKE 'unseen%'}),
-	join("\n", map { "$_|none|not watched, as its schema is: SELECT * FROM dbm.install_audit_triggers(ARRAY['unseen'])" } q{unseen."o'ne"}, 'unseen.two'), 'are listed');
+	join("\n", map { "$_->[0]|none|not watched, as its schema is: SELECT dbm.install_audit_trigger('$_->[1]')" } [ q{unseen."o'ne"}, q{unseen."o''ne"} ], [ 'unseen.two', 'unseen.two' ]), 'are listed');
 sql(q{SELECT * FROM dbm.install_audit_triggers(ARRAY['unseen'])});
 is(sql(q{SELECT string_agg(level || coalesce(problem, ''), ' ') FROM dbm.audit_triggers() WHERE table_name LIKE 'unseen%'}), 'statement statement', 'until they are watched');
 is(sql(q{SELECT dbm.remove_audit_trigger('unseen.two'); SELECT count(*) FROM dbm.audit_triggers() WHERE table_name LIKE 'unseen%'}), "t\n1", 'and what was taken out is not');

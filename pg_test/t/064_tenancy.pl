@@ -233,6 +233,25 @@ is(leaks($node, 'quiet', 'shop.notes'), 'foreign_key', 'and what would let it po
 $node->safe_psql('quiet', 'ALTER TABLE shop.notes ENABLE TRIGGER ALL');
 $node->safe_psql('quiet', 'ALTER TABLE shop.notes DROP CONSTRAINT notes_id_check');
 
+# A table without partitions, of which somebody else gave a column's privilege on; and one that had such a column.
+$node->safe_psql('quiet', <<'SQL');
+CREATE TABLE shop.single (tenant_id bigint NOT NULL, id int PRIMARY KEY, gone int);
+ALTER TABLE shop.single OWNER TO alice;
+INSERT INTO shop.single SELECT i % 3, i FROM generate_series(1, 9) AS i;
+GRANT REFERENCES ON shop.single TO report WITH GRANT OPTION;
+GRANT REFERENCES (gone) ON shop.single TO app;
+ALTER TABLE shop.single DROP COLUMN gone;
+GRANT SELECT ON shop.single TO app;
+SET ROLE report;
+GRANT REFERENCES (id) ON shop.single TO app;
+SQL
+my (undef, $single) = call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.single}')});
+chomp $single;
+like(carry($node, 'quiet', $single, 'apply'), qr/check/, 'what only another can take away is not told as gone');
+$node->safe_psql('quiet', 'GRANT report TO alice');
+is(carry($node, 'quiet', $single, 'apply'), '', 'until it is');
+$node->safe_psql('quiet', 'REVOKE report FROM alice; DROP TABLE shop.single');
+
 # What no row and no tenant of today shows is told all the same.
 $node->safe_psql('quiet', 'ALTER TABLE shop.orders ADD COLUMN shared boolean; ALTER POLICY tenant_isolation ON shop.orders USING (tenant_id = dbm.current_tenant()::bigint OR shared)');
 is(leaks($node, 'quiet', 'shop.orders'), '', 'a policy that says more does not leak yet');

@@ -28,8 +28,13 @@ pub fn name(role: pg_sys::Oid) -> Option<String> {
 
 /// Whether whoever calls has the rights of this role.
 pub fn is_member(role: pg_sys::Oid) -> bool {
+    has_rights_of(current(), role)
+}
+
+/// Whether a role has the rights of another.
+pub fn has_rights_of(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
     // SAFETY: a look-up in the catalogs of roles.
-    unsafe { pg_sys::has_privs_of_role(current(), role) }
+    unsafe { pg_sys::has_privs_of_role(role, other) }
 }
 
 /// Whether a role can become another by SET ROLE, whether it inherits its rights or not.

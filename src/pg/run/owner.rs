@@ -23,6 +23,13 @@ impl Identity {
         identity
     }
 
+    /// Has a role's rights in force until this is dropped; nothing may be changed meanwhile that outlasts them.
+    pub fn become_other(&self, role: pg_sys::Oid) {
+        let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+        // SAFETY: the role exists; what was in force before is put back when this is dropped.
+        unsafe { pg_sys::SetUserIdAndSecContext(role, self.context | restricted as i32) };
+    }
+
     /// Puts them in force again.
     fn restore(&self) {
         // SAFETY: what was in force before.
@@ -40,9 +47,7 @@ impl Drop for Identity {
 pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
     let owner = owner();
     let before = Identity::current();
-    let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-    // SAFETY: the role exists; `before` is put back when it is dropped.
-    unsafe { pg_sys::SetUserIdAndSecContext(owner, before.context | restricted as i32) };
+    before.become_other(owner);
     with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], work)
 }
 

@@ -4,6 +4,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::{AlterTableType as Command, NodeTag as Tag, ObjectType as Object};
 
 use crate::pg::planner::list::pointers;
+use crate::pg::run::owner::Identity;
 use crate::pg::scan::text_of_c_string;
 
 /// At which of its moments a statement is looked at.
@@ -37,6 +38,8 @@ pub struct Ddl {
     pub tag: String,
     /// Whether tables or columns have other names after it, or columns are gone.
     pub renames: bool,
+    /// Whether tables may have other names after it, or be in schemas of other names.
+    pub renames_tables: bool,
     /// Whether triggers may be gone after it, or out of force, without that anything is dropped.
     pub may_silence: bool,
     /// Whether triggers may be in force again after it.
@@ -60,6 +63,8 @@ pub struct Ddl {
     pub detaches_concurrently: bool,
     /// The partitioned tables under which a table comes, with their triggers.
     pub parents: Vec<u32>,
+    /// Who makes it, where that is not who runs the statement.
+    pub maker: Option<pg_sys::Oid>,
 }
 
 impl Ddl {
@@ -72,6 +77,7 @@ impl Ddl {
             stage,
             tag,
             renames: false,
+            renames_tables: false,
             may_silence: false,
             enables: false,
             drops: false,
@@ -83,6 +89,7 @@ impl Ddl {
             detaches: false,
             detaches_concurrently: false,
             parents: Vec::new(),
+            maker: None,
         };
         if tree.is_null() {
             return ddl;
@@ -91,7 +98,9 @@ impl Ddl {
         unsafe {
             match (*tree).type_ {
                 Tag::T_RenameStmt => ddl.rename(&*tree.cast()),
-                Tag::T_AlterObjectSchemaStmt => (ddl.renames, ddl.moves) = (true, true),
+                Tag::T_AlterObjectSchemaStmt => {
+                    (ddl.renames, ddl.renames_tables, ddl.moves) = (true, true, true);
+                }
                 Tag::T_AlterTableStmt => ddl.alter(&*tree.cast()),
                 Tag::T_CreateStmt => ddl.create(&*tree.cast()),
                 Tag::T_CreateSchemaStmt => ddl.create_schema(&*tree.cast()),
@@ -126,6 +135,17 @@ impl Ddl {
     /// A node of the parser.
     unsafe fn rename(&mut self, statement: &pg_sys::RenameStmt) {
         self.renames = true;
+        // Names of several kinds pass for those of tables.
+        self.renames_tables = matches!(
+            statement.renameType,
+            Object::OBJECT_SCHEMA
+                | Object::OBJECT_TABLE
+                | Object::OBJECT_FOREIGN_TABLE
+                | Object::OBJECT_INDEX
+                | Object::OBJECT_VIEW
+                | Object::OBJECT_MATVIEW
+                | Object::OBJECT_SEQUENCE
+        );
         self.may_silence = statement.renameType == Object::OBJECT_TRIGGER;
         if statement.renameType == Object::OBJECT_SCHEMA {
             // SAFETY: C strings of the parser, or null.
@@ -150,6 +170,19 @@ impl Ddl {
     /// # Safety
     /// A node of the parser.
     unsafe fn create_schema(&mut self, statement: &pg_sys::CreateSchemaStmt) {
+        if self.stage != Stage::Start || statement.schemaElts.is_null() {
+            return;
+        }
+        if !statement.authrole.is_null() {
+            // SAFETY: a node of the parser; no ERROR where there is no such role.
+            let role = unsafe { pg_sys::get_rolespec_oid(statement.authrole, true) };
+            self.maker = (role != pg_sys::InvalidOid).then_some(role);
+        }
+        // Names are looked up by who makes what they name.
+        let before = Identity::current();
+        if let Some(maker) = self.maker {
+            before.become_other(maker);
+        }
         for element in pointers::<pg_sys::Node>(statement.schemaElts) {
             // SAFETY: as the caller vouches; the tag says what the node is.
             unsafe {

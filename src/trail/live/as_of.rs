@@ -126,7 +126,9 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         of_it.iter().map(|found| found.shape.id).collect()
     };
     let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at };
-    way.must_see_holders();
+    if way.lineage.is_held() {
+        parts::must_be_seen(way.subject);
+    }
     let rows = match if lasts { way.back(&names) } else { None } {
         Some(rows) => {
             parts::must_be_where_they_were(book, subject, at, Moment::MAX);
@@ -181,18 +183,6 @@ struct Way<'a> {
 impl Way<'_> {
     fn name(&self) -> String {
         self.subject.table.qualified()
-    }
-
-    /// Where rows are told apart by their partitions, the caller has to be allowed to see these.
-    fn must_see_holders(&self) {
-        if self.lineage.is_held() && matches!(self.subject.visible, Visible::Columns(_)) {
-            raise(
-                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-                &format!("permission denied for column \"tableoid\" of {}", self.name()),
-                "Its partitions have keys of their own: its rows are told apart by it.",
-                "",
-            );
-        }
     }
 
     /// What tells rows apart for the log now.

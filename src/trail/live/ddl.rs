@@ -89,7 +89,7 @@ fn coming(ddl: &Ddl) -> Option<Partition> {
 /// A statement begins: once it has given things other names, or taken them away, nobody knows what was meant.
 fn begins(ddl: &Ddl) {
     for &parent in &ddl.parents {
-        rights::let_take_over(parent);
+        rights::let_take_over(parent, ddl.maker);
     }
     // Looked up as the extension: whoever attaches need not have any right on its schema. The owner has to be the caller.
     let in_the_way = coming(ddl)
@@ -200,6 +200,8 @@ fn ended(ddl: &Ddl) {
             }
             if ddl.renames {
                 keep_names();
+            }
+            if ddl.renames_tables {
                 partitions::note_names();
             }
             if ddl.tag.ends_with("SUBSCRIPTION") {

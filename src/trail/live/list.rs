@@ -42,8 +42,8 @@ pub struct Listed {
 impl Listed {
     /// A table that is not watched, and should be.
     fn missed(schema: &str, table: &str) -> Self {
+        let table = quote_qualified(schema, table);
         Self {
-            table: quote_qualified(schema, table),
             mode: "auto".to_owned(),
             level: "none".to_owned(),
             store: "diff".to_owned(),
@@ -53,9 +53,10 @@ impl Listed {
             keeps_query: false,
             since: None,
             problem: Some(format!(
-                "not watched, as its schema is: SELECT * FROM dbm.install_audit_triggers(ARRAY[{}])",
-                quote_literal(schema)
+                "not watched, as its schema is: SELECT dbm.install_audit_trigger({})",
+                quote_literal(&table)
             )),
+            table,
         }
     }
 }
@@ -66,7 +67,11 @@ pub fn listed() -> Vec<Listed> {
         return Vec::new();
     }
     let (found, missed) = as_extension(|| {
-        let missed = query::rows(&left_out("true"), &[Text::from(home()).into()], |row| {
+        // One that was taken out before a restore is known by its name.
+        let not_taken_out =
+            "NOT EXISTS (SELECT FROM dbm_trail.relation o WHERE o.home <> $1 AND o.removed_at IS NOT NULL
+            AND o.schema_name = n.nspname AND o.table_name = c.relname)";
+        let missed = query::rows(&left_out(not_taken_out), &[Text::from(home()).into()], |row| {
             Ok((row.get::<Text>(2)?, row.get::<Text>(3)?))
         });
         (facts::survey("true"), missed)

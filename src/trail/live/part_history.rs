@@ -6,14 +6,14 @@ use std::collections::HashSet;
 use pgrx::PgSqlErrorCode;
 
 use super::as_of::when;
-use super::book::{Book, Subject, list};
+use super::book::{Book, Subject, list, number};
 use super::changes::{Entry, View, entry, select};
 use super::history::{Values, key_values, of_table};
 use super::{keys, parts};
 use crate::catalog::Moment;
 use crate::pg::error::{raise, warn};
 use crate::text::quote_literal;
-use crate::trail::read::change::{Operation, settle};
+use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::{Members, input, member, members, object, string};
 use crate::trail::read::held::{Step, are_together};
 use crate::trail::read::lineage::LIVE;
@@ -38,7 +38,10 @@ pub fn entries(book: &Book, subject: &Subject, key: &str, since: Moment) -> Vec<
     let partition = member(&given, TABLEOID).and_then(input);
     given.retain(|(name, _)| name != TABLEOID);
     let key = written(&given);
-    let asked = partition.map(|partition| parts::named(subject, &partition));
+    let asked = partition.map(|partition| {
+        parts::must_be_seen(subject);
+        parts::named(subject, &partition)
+    });
     let holders = asked.map_or_else(|| subject.lineage.holders(), |holder| vec![holder]);
     let mut of_parts: Vec<OfPart> = Vec::new();
     for holder in holders {
@@ -127,6 +130,11 @@ fn is_ambiguous(subject: &Subject, several: &[&OfPart], since: Moment) -> bool {
 
 fn ambiguous(book: &Book, subject: &Subject, holders: Vec<usize>, given: &Members) -> ! {
     let table = subject.table.qualified();
+    let message = format!("several rows of {table} have this key");
+    if !parts::are_seen(subject) {
+        let why = "Its partitions have keys of their own, and several have, or had, such a row.";
+        raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, &message, why, "");
+    }
     let names: Vec<String> = holders.iter().map(|&holder| parts::name(subject, holder)).collect();
     let mut key = given.clone();
     let first = names.first().map_or_else(String::new, |name| string(name));
@@ -136,7 +144,7 @@ fn ambiguous(book: &Book, subject: &Subject, holders: Vec<usize>, given: &Member
     });
     raise(
         PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-        &format!("several rows of {table} have this key"),
+        &message,
         &format!(
             "Its partitions have keys of their own, and each of these has, or had, such a row: {}.{moved}",
             names.join(", ")
@@ -186,6 +194,51 @@ fn before_it_moved(book: &Book, subject: &Subject, came: &Entry) -> Vec<Entry> {
         told.drain(..=place);
     }
     told
+}
+
+/// Refuses changes of a row of which one is half of a move, while its other half is not among them: the row would be there twice,
+/// or not at all.
+pub fn refuse_halves(book: &Book, subject: &Subject, changes: &[Change]) {
+    let holder = |shape: i32| subject.lineage.names(shape).map(|names| names.holder);
+    let command = |change: &Change| (change.transaction, change.statement);
+    for change in changes {
+        let other = match change.operation {
+            Operation::Insert => Operation::Delete,
+            Operation::Delete => Operation::Insert,
+            _ => continue,
+        };
+        if changes.iter().any(|found| found.operation == other && command(found) == command(change)) {
+            continue;
+        }
+        let elsewhere = subject.shapes.iter().filter(|&&shape| holder(shape) != holder(change.shape));
+        let sql = "SELECT c.shape_id FROM dbm_trail.change c
+             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.transaction_id = $2::pg_catalog.int8
+               AND c.statement_no = $3::pg_catalog.int4 AND c.operation = $4
+               AND pg_catalog.sign((c.change_id - $5::pg_catalog.int8)::pg_catalog.float8) = $6::pg_catalog.float8 LIMIT 1";
+        let is_delete = change.operation == Operation::Delete;
+        let arguments = [
+            list(elsewhere),
+            Some(change.transaction.to_string()),
+            Some(change.statement.to_string()),
+            Some(if is_delete { "I" } else { "D" }.to_owned()),
+            Some(change.id.to_string()),
+            Some(if is_delete { "1" } else { "-1" }.to_owned()),
+        ];
+        let found = book.rows(sql, &arguments);
+        let Some(shape) = found.iter().next().map(|row| number::<i32>(row, 0)) else {
+            continue;
+        };
+        let partition = holder(shape).map_or_else(String::new, |holder| parts::name(subject, holder));
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &format!("change {} may be half of a move that this key does not tell", change.id),
+            &format!(
+                "The same command {} {partition}.",
+                if is_delete { "put a row into" } else { "took a row out of" }
+            ),
+            &format!("SELECT dbm.revert_plan({}) takes the transaction back as a whole.", change.transaction),
+        );
+    }
 }
 
 /// The key by which a change found a row, by the names of now.

@@ -177,9 +177,13 @@ pub fn note(partition: Partition) {
 /// known by that.
 pub fn note_names() {
     let sql = format!(
-        "WITH named AS MATERIALIZED (
+        "WITH elsewhere AS MATERIALIZED (
+             SELECT w.relation_id, pg_catalog.max(w.event_id) AS last FROM dbm_trail.event w
+             WHERE w.state IS NOT NULL AND w.state->>'home' <> $1 GROUP BY 1),
+         named AS MATERIALIZED (
              SELECT DISTINCT ON (e.relation_id, e.relid) e.relation_id, e.relid, e.happened_at, e.detail
-             FROM dbm_trail.event e WHERE e.kind = '{NAMED}' AND e.event_id > {}
+             FROM dbm_trail.event e LEFT JOIN elsewhere w ON w.relation_id = e.relation_id
+             WHERE e.kind = '{NAMED}' AND e.event_id > COALESCE(w.last, 0)
              ORDER BY e.relation_id, e.relid, e.event_id DESC),
          shaped AS MATERIALIZED (
              SELECT DISTINCT ON (s.relation_id, s.relid) s.relation_id, s.relid, s.seen_at, s.schema_name, s.table_name
@@ -192,8 +196,7 @@ pub fn note_names() {
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN named t ON t.relation_id = s.relation_id AND t.relid = s.relid AND t.happened_at > s.seen_at
          WHERE t.detail IS NOT NULL OR n.nspname <> s.schema_name OR c.relname <> s.table_name
-         ORDER BY 1, 2",
-        last_of_elsewhere("e.relation_id")
+         ORDER BY 1, 2"
     );
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| {
         let text =

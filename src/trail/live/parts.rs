@@ -9,6 +9,7 @@ use super::as_of::when;
 use super::book::{Book, Subject, list, micros, number};
 use crate::catalog::Moment;
 use crate::pg::error::raise;
+use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::{Table, cut_by, unique};
 use crate::text::quote_identifier;
 use crate::trail::read::lineage::{ColumnId, LIVE, Lineage};
@@ -86,6 +87,23 @@ pub fn name(subject: &Subject, holder: usize) -> String {
     }
 }
 
+/// Whether the caller may see in which partition a row is.
+pub fn are_seen(subject: &Subject) -> bool {
+    !matches!(subject.visible, Visible::Columns(_))
+}
+
+/// Where rows are told apart by their partitions, the caller has to be allowed to see these.
+pub fn must_be_seen(subject: &Subject) {
+    if !are_seen(subject) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            &format!("permission denied for column \"tableoid\" of {}", subject.table.qualified()),
+            "Its partitions have keys of their own: its rows are told apart by it.",
+            "",
+        );
+    }
+}
+
 /// The partition that a caller names, by its name or its OID; an ERROR where the log knows none.
 pub fn named(subject: &Subject, partition: &str) -> usize {
     let holders = subject.lineage.holders();
@@ -98,7 +116,17 @@ pub fn named(subject: &Subject, partition: &str) -> usize {
     // One that is gone may have the name of one that is there.
     let (there, gone): (Vec<usize>, Vec<usize>) =
         holders.iter().partition(|&&holder| live(subject, holder).is_some());
-    there.iter().find(is_named).or_else(|| gone.iter().find(is_named)).copied().unwrap_or_else(|| {
+    let alike: Vec<&usize> = there.iter().filter(is_named).collect();
+    if alike.len() > 1 {
+        let names: Vec<String> = alike.iter().map(|&&holder| name(subject, holder)).collect();
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("several partitions of {} are called {partition}", subject.table.qualified()),
+            &names.join(", "),
+            "Name it with its schema.",
+        );
+    }
+    alike.first().copied().or_else(|| gone.iter().find(is_named)).copied().unwrap_or_else(|| {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             &format!(

@@ -6,6 +6,7 @@ use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, text};
 use super::history::row_changes;
+use super::part_history::refuse_halves;
 use super::targets::Targets;
 use crate::catalog::{Moment, Oid};
 use crate::pg::encoding::{from_server, message_to_server};
@@ -559,6 +560,9 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
                 quote_literal(key)
             ),
         );
+    }
+    if subject.lineage.is_held() {
+        refuse_halves(&book, &subject, &changes);
     }
     super::doubts::say(&book, &subject, at, Moment::MAX);
     let targets = Targets::of(subject, &changes.iter().map(|change| change.shape).collect());

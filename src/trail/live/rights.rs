@@ -2,7 +2,7 @@
 //! the trigger over, and nobody for anything else. A trigger by which a table is known after a restore must be none that
 //! anybody can make.
 
-use pgrx::PgSqlErrorCode;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::install::run;
 use crate::pg::error::raise;
@@ -14,12 +14,13 @@ use crate::text::quote_identifier;
 use crate::trail::triggers::FUNCTION;
 
 /// Gives whoever owns a watched partitioned table the right to have the trigger called, before a table comes under it: the
-/// server asks for that as it makes the trigger there. Kept, for upkeep makes partitions again and again.
-pub fn let_take_over(parent: u32) {
-    let caller = roles::current();
+/// server asks for that as it makes the trigger there. Kept, for upkeep makes partitions again and again. `maker`: who makes what
+/// comes, where that is not the caller.
+pub fn let_take_over(parent: u32, maker: Option<pg_sys::Oid>) {
+    let caller = maker.unwrap_or_else(roles::current);
     // Looked up as the extension: the caller need not have any right on its schema.
     let owner = as_extension(|| owner_to_ask(parent, caller.to_u32()));
-    if !owner.is_some_and(|owner| roles::is_member(owner.into())) {
+    if !owner.is_some_and(|owner| roles::has_rights_of(caller, owner.into())) {
         return;
     }
     let Some(name) = roles::name(caller) else { return };

@@ -2,7 +2,7 @@
 
 use super::policy::constants;
 use super::probe::{Pair, Probe, Reading, equality};
-use super::values::{cells, listed, may_be, row};
+use super::values::{Cell, cells, listed, may_be, row};
 use crate::security::tenancy::facts::Table;
 use crate::text::{quote_identifier, quote_literal};
 
@@ -24,7 +24,13 @@ pub fn inserting(table: &Table, tenant_column: &str, me: &str, other: &str, has_
             )
         })
         .collect();
-    if has_rows && told_apart.is_empty() {
+    // Of few values another row has the same.
+    let is_telling = |cell: &Cell| {
+        table
+            .column(&cell.column)
+            .is_some_and(|column| column.base != "bool" && !matches!(column.category, 'E' | 'A' | 'R'))
+    };
+    if has_rows && !cells.iter().any(|cell| cell.column != tenant_column && is_telling(cell)) {
         return None;
     }
     // Not RETURNING, which would ask whether the row may be read. A trigger may have given it another tenant.
@@ -50,11 +56,9 @@ pub fn of_constants(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Prob
     let (name, quoted, equals) =
         (table.qualified(), quote_identifier(tenant_column), equality(table, tenant_column));
     let mut probes = Vec::new();
-    for tenant in constants(table) {
-        if tenant == pair.own || !may_be(column, &tenant) {
-            continue;
-        }
-        probes.extend(inserting(table, tenant_column, &pair.own, &tenant, true));
+    for tenant in constants(table, |constant| may_be(column, constant)) {
+        let me = if tenant == pair.own { &pair.other } else { &pair.own };
+        probes.extend(inserting(table, tenant_column, me, &tenant, true));
         probes.push(Probe {
             check: "read",
             tenant: tenant.clone(),

@@ -71,6 +71,16 @@ fn is_denial(state: &str, message: &str) -> bool {
     state == "42501" && (message.contains("row-level security") || message.contains("permission denied"))
 }
 
+/// Whether a row was refused by a constraint of the table, which the server asks after its policies; a domain's are asked before,
+/// and so is in which partition it belongs.
+fn is_after_policies(state: &str, message: &str) -> bool {
+    match state {
+        "23502" => message.starts_with("null value in column"),
+        "23514" => message.starts_with("new row for relation"),
+        _ => state.starts_with("23"),
+    }
+}
+
 /// What an answer means. `role` is the name of who tried.
 pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
     let line = |status: Status, text: String| Line::new(probe.check, status, text);
@@ -85,17 +95,17 @@ pub fn read(probe: &Probe, role: &str, answer: &Answer) -> Line {
         }
         (Reading::NotDuplicate(what), Err((state, _))) if state == "23505" || state == "23P01" => leak(what),
         // Policies are asked before constraints are.
-        (Reading::Denied(what, _), Err((state, message))) if state.starts_with("23") => {
+        (Reading::Denied(what, _), Err((state, message))) if is_after_policies(state, message) => {
             leak(&format!("{what} past the policies, and failed only then: {message}"))
         }
         (Reading::NotDuplicate(_), Err((state, _))) if state.starts_with("23") => ok(),
         (Reading::Untouched(what), Err((state, _))) if state == "22012" => leak(what),
-        (Reading::Untouched(what), Err((state, message))) if state.starts_with("23") => {
+        (Reading::Untouched(what), Err((state, message))) if is_after_policies(state, message) => {
             leak(&format!("{what} past the policies, and failed only then: {message}"))
         }
         (Reading::Untouched(what), Ok(rows)) if !rows.is_empty() => leak(what),
         (Reading::NotTrue(what), Err((state, message)))
-            if probe.then.is_some() && state.starts_with("23") =>
+            if probe.then.is_some() && is_after_policies(state, message) =>
         {
             leak(&format!("{what} past the policies, and failed only then: {message}"))
         }

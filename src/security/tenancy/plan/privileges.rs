@@ -17,12 +17,13 @@ pub fn taken(relation: &str, held: &[Held]) -> (Vec<String>, Vec<String>) {
 pub fn none_is_left(relation: &str) -> String {
     let privileges: Vec<String> = BEYOND.iter().map(|privilege| quote_literal(privilege)).collect();
     format!(
-        "NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass({})) t JOIN pg_catalog.pg_class r ON r.oid = t.relid, \
+        "NOT EXISTS (SELECT FROM pg_catalog.pg_class r, \
          LATERAL (SELECT a.grantee, a.privilege_type FROM pg_catalog.aclexplode(r.relacl) a UNION ALL \
-         SELECT a.grantee, a.privilege_type FROM pg_catalog.pg_attribute b, pg_catalog.aclexplode(b.attacl) a WHERE b.attrelid = r.oid) h \
-         WHERE h.grantee <> r.relowner AND h.privilege_type IN ({}))",
-        quote_literal(relation),
-        privileges.join(", ")
+         SELECT a.grantee, a.privilege_type FROM pg_catalog.pg_attribute b, pg_catalog.aclexplode(b.attacl) a WHERE b.attrelid = r.oid AND NOT b.attisdropped) h \
+         WHERE (r.oid = pg_catalog.to_regclass({relation}) OR r.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass({relation})) t)) \
+         AND h.grantee <> r.relowner AND h.privilege_type IN ({}))",
+        privileges.join(", "),
+        relation = quote_literal(relation)
     )
 }
 
