@@ -235,7 +235,7 @@ $node->safe_psql('quiet', 'ALTER TABLE shop.notes DROP CONSTRAINT notes_id_check
 
 # A table without partitions, of which somebody else gave a column's privilege on; and one that had such a column.
 $node->safe_psql('quiet', <<'SQL');
-CREATE TABLE shop.single (tenant_id bigint NOT NULL, id int PRIMARY KEY, gone int);
+CREATE TABLE shop.single (tenant_id bigint, id int, gone int, PRIMARY KEY (tenant_id, id));
 ALTER TABLE shop.single OWNER TO alice;
 INSERT INTO shop.single SELECT i % 3, i FROM generate_series(1, 9) AS i;
 GRANT REFERENCES ON shop.single TO report WITH GRANT OPTION;
