@@ -64,7 +64,7 @@ pub struct Ddl {
     /// The partitioned tables under which a table comes, with their triggers.
     pub parents: Vec<u32>,
     /// Who makes it, where that is not who runs the statement.
-    pub maker: Option<pg_sys::Oid>,
+    pub maker: Option<u32>,
 }
 
 impl Ddl {
@@ -176,12 +176,12 @@ impl Ddl {
         if !statement.authrole.is_null() {
             // SAFETY: a node of the parser; no ERROR where there is no such role.
             let role = unsafe { pg_sys::get_rolespec_oid(statement.authrole, true) };
-            self.maker = (role != pg_sys::InvalidOid).then_some(role);
+            self.maker = (role != pg_sys::InvalidOid).then(|| role.to_u32());
         }
         // Names are looked up by who makes what they name.
         let before = Identity::current();
         if let Some(maker) = self.maker {
-            before.become_other(maker);
+            before.become_other(maker.into());
         }
         for element in pointers::<pg_sys::Node>(statement.schemaElts) {
             // SAFETY: as the caller vouches; the tag says what the node is.

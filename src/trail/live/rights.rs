@@ -2,9 +2,10 @@
 //! the trigger over, and nobody for anything else. A trigger by which a table is known after a restore must be none that
 //! anybody can make.
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 
 use super::install::run;
+use crate::catalog::Oid;
 use crate::pg::error::raise;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::run::owner::owner;
@@ -16,8 +17,8 @@ use crate::trail::triggers::FUNCTION;
 /// Gives whoever owns a watched partitioned table the right to have the trigger called, before a table comes under it: the
 /// server asks for that as it makes the trigger there. Kept, for upkeep makes partitions again and again. `maker`: who makes what
 /// comes, where that is not the caller.
-pub fn let_take_over(parent: u32, maker: Option<pg_sys::Oid>) {
-    let caller = maker.unwrap_or_else(roles::current);
+pub fn let_take_over(parent: u32, maker: Option<Oid>) {
+    let caller = maker.map_or_else(roles::current, Into::into);
     // Looked up as the extension: the caller need not have any right on its schema.
     let owner = as_extension(|| owner_to_ask(parent, caller.to_u32()));
     if !owner.is_some_and(|owner| roles::has_rights_of(caller, owner.into())) {
