@@ -225,7 +225,7 @@ pub fn refuse_halves(book: &Book, subject: &Subject, changes: &[Change]) {
             Some(if is_delete { "1" } else { "-1" }.to_owned()),
         ];
         let found = book.rows(sql, &arguments);
-        let Some(shape) = found.iter().next().map(|row| number::<i32>(row, 0)) else {
+        let Some(shape) = found.first().map(|row| number::<i32>(row, 0)) else {
             continue;
         };
         let partition = holder(shape).map_or_else(String::new, |holder| parts::name(subject, holder));
