@@ -46,7 +46,7 @@ pub fn policy(table: &Table, tenant: &str) -> Line {
         return line(Status::Weak, "there is no policy: nobody but the owner sees a row".to_owned());
     }
     if let Some(policy) =
-        table.policies.iter().find(|policy| column.is_none_or(|column| says_more(policy, column)))
+        table.policies.iter().find(|policy| column.is_some_and(|column| says_more(policy, column)))
     {
         let why = format!(
             "policy {} says something else than that a row is the tenant's: what else it lets through is not tried with every tenant and row",
