@@ -7,20 +7,15 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Trail qw(apply sql start transaction);
 
 my $seed = $ENV{TRAIL_SEED} // 20261126;
 srand $seed;
 
-my $node = PostgreSQL::Test::Cluster->new('apart');
-$node->init(extra => utf8_locale());
-$node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_worker_processes = 16");
-$node->start;
+my $node = start('apart', 'fsync = off');
 
-sub sql { return $node->safe_psql('postgres', @_) }
 sub now { return sql('SELECT clock_timestamp()') }
 
 # What is said meanwhile.
@@ -29,15 +24,6 @@ sub said
 	my ($code, $out, $error) = $node->psql('postgres', "\\set VERBOSITY default\n$_[0]");
 	return $error;
 }
-
-# Runs statements as one transaction; returns its number.
-sub transaction
-{
-	my ($statements) = @_;
-	return (split /\n/, sql("BEGIN; $statements; SELECT pg_current_xact_id(); COMMIT"))[-1];
-}
-
-sub apply { my ($plan) = @_; sql("CALL dbm.apply($plan)"); return sql("SELECT status FROM dbm.plan WHERE plan = $plan") }
 
 sql('CREATE EXTENSION dbmastery');
 

@@ -4,6 +4,7 @@ use pgrx::pg_sys;
 
 use crate::catalog::Oid;
 use crate::pg::local_settings::with_settings;
+use crate::pg::roles;
 use crate::pg::run::owner::Identity;
 
 /// Runs `work` with the rights of a role, as a maintenance command of the server does: nothing that runs in it can get back
@@ -18,12 +19,10 @@ pub fn as_role<T>(role: Oid, work: impl FnOnce() -> T) -> T {
 
 /// Whose rights are in force.
 pub fn caller() -> Oid {
-    // SAFETY: reads a variable of this process.
-    unsafe { pg_sys::GetUserId() }.to_u32()
+    roles::current().to_u32()
 }
 
 /// Whether a role can do whatever the other can.
 pub fn can_act_for(role: Oid, owner: Oid) -> bool {
-    // SAFETY: look-ups in the catalogs of roles.
-    unsafe { pg_sys::has_privs_of_role(role.into(), owner.into()) }
+    roles::has_rights_of(role.into(), owner.into())
 }

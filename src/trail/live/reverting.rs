@@ -13,6 +13,7 @@ use crate::pg::encoding::{from_server, message_to_server};
 use crate::pg::error::raise;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::rows;
+use crate::pg::trail::reading::table::TREE;
 use crate::pg::{run, search_path};
 use crate::text::hex::from_hex;
 use crate::text::quote_literal;
@@ -239,19 +240,16 @@ pub fn is_unique(subject: &Subject, key: &[ColumnId]) -> bool {
 fn triggers(table: Oid) -> (Vec<Trigger>, HashSet<String>) {
     let found = rows(
         None,
-        "WITH RECURSIVE tree AS (
-             SELECT $1::pg_catalog.oid AS oid
-             UNION ALL
-             SELECT i.inhrelid FROM tree
-             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
-             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
+        &format!(
+            "{TREE}
          SELECT t.tgname, pg_catalog.bool_or(t.tgtype & 4 <> 0), pg_catalog.bool_or(t.tgtype & 16 <> 0),
                 max(CASE WHEN t.tgfoid = pg_catalog.to_regprocedure('dbm.row_version()') AND t.tgtype & 16 <> 0
                          THEN pg_catalog.encode(t.tgargs, 'hex') END)
          FROM tree JOIN pg_catalog.pg_trigger t ON t.tgrelid = tree.oid
          -- BEFORE, for each row, of INSERT or UPDATE.
          WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
-         GROUP BY t.tgname ORDER BY t.tgname",
+         GROUP BY t.tgname ORDER BY t.tgname"
+        ),
         &[Some(table.to_string())],
     );
     let mut kept = HashSet::new();

@@ -157,18 +157,8 @@ mod tests {
     }
 
     fn dropped(kind: DroppedKind, is_there: bool) -> Case {
-        Case::new(Kind::Drop(DropObject {
-            kind,
-            name: "tr".into(),
-            is_there,
-            is_concurrent: false,
-            is_cascade: false,
-            constraint: None,
-            referenced: Vec::new(),
-            dependents: Vec::new(),
-            recent_uses: Vec::new(),
-        }))
-        .on(table("acct"), LockMode::AccessExclusive)
+        Case::new(Kind::Drop(DropObject { is_there, ..DropObject::new(kind, "tr") }))
+            .on(table("acct"), LockMode::AccessExclusive)
     }
 
     #[test]

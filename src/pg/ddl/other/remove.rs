@@ -100,15 +100,10 @@ pub unsafe fn dropped(statement: *const pg_sys::DropStmt, kind: DroppedKind, nam
     // SAFETY: as the caller vouches.
     unsafe {
         DropObject {
-            kind,
-            name,
             is_there: false,
             is_concurrent: (*statement).concurrent,
             is_cascade: (*statement).behavior == pg_sys::DropBehavior::DROP_CASCADE,
-            constraint: None,
-            referenced: Vec::new(),
-            dependents: Vec::new(),
-            recent_uses: Vec::new(),
+            ..DropObject::new(kind, &name)
         }
     }
 }

@@ -101,16 +101,10 @@ pub unsafe fn other(statement: *const pg_sys::DropStmt, object: *mut pg_sys::Nod
 pub unsafe fn database(statement: *mut pg_sys::DropdbStmt) -> Vec<Action> {
     // SAFETY: as the caller vouches.
     unsafe {
+        let name = quote_identifier(&text((*statement).dbname));
         let object = DropObject {
-            kind: DroppedKind::Database,
-            name: quote_identifier(&text((*statement).dbname)),
             is_there: pg_sys::get_database_oid((*statement).dbname, true) != pg_sys::InvalidOid,
-            is_concurrent: false,
-            is_cascade: false,
-            constraint: None,
-            referenced: Vec::new(),
-            dependents: Vec::new(),
-            recent_uses: Vec::new(),
+            ..DropObject::new(DroppedKind::Database, &name)
         };
         vec![without_relation(object, true)]
     }
@@ -134,15 +128,10 @@ pub unsafe fn owned(statement: *mut pg_sys::DropOwnedStmt) -> Vec<Action> {
                 let is_there = found != pg_sys::InvalidOid;
                 let (dependents, relations) = if is_there { owned_by(found) } else { Default::default() };
                 let object = DropObject {
-                    kind: DroppedKind::Owned,
-                    name: quote_identifier(&name),
                     is_there,
-                    is_concurrent: false,
                     is_cascade,
-                    constraint: None,
-                    referenced: Vec::new(),
                     dependents,
-                    recent_uses: Vec::new(),
+                    ..DropObject::new(DroppedKind::Owned, &quote_identifier(&name))
                 };
                 let mut action = without_relation(object, true);
                 also_lock_all(&mut action, &relations);

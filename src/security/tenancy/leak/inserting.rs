@@ -1,7 +1,7 @@
 //! Tries that write a row: for another tenant, or with the keys of one that is another's.
 
 use super::policy::constants;
-use super::probe::{Pair, Probe, Reading, equality};
+use super::probe::{Pair, Probe, Reading, equality, foreign};
 use super::values::{Cell, cells, listed, may_be, row};
 use crate::security::tenancy::facts::Table;
 use crate::text::{quote_identifier, quote_literal};
@@ -53,8 +53,7 @@ pub fn inserting(table: &Table, tenant_column: &str, me: &str, other: &str, has_
 /// him alone.
 pub fn of_constants(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Probe> {
     let Some(column) = table.column(tenant_column) else { return Vec::new() };
-    let (name, quoted, equals) =
-        (table.qualified(), quote_identifier(tenant_column), equality(table, tenant_column));
+    let name = table.qualified();
     let mut probes = Vec::new();
     for tenant in constants(table, |constant| may_be(column, constant)) {
         let me = if tenant == pair.own { &pair.other } else { &pair.own };
@@ -63,11 +62,7 @@ pub fn of_constants(table: &Table, tenant_column: &str, pair: &Pair) -> Vec<Prob
             check: "read",
             tenant: tenant.clone(),
             is_open: false,
-            sql: format!(
-                "SELECT (EXISTS (SELECT FROM {name} AS x WHERE (x.{quoted} {equals} {}::{}) IS NOT TRUE))::pg_catalog.text",
-                quote_literal(&tenant),
-                column.type_name
-            ),
+            sql: foreign(table, tenant_column, &tenant, &name),
             then: None,
             around: None,
             reading: Reading::NotTrue("reads rows of other tenants as the tenant that a policy names"),

@@ -145,11 +145,7 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
     };
     let me = &*pair.own;
     let equals = equality(table, tenant_column);
-    let foreign = |columns: &str| {
-        format!(
-            "SELECT (EXISTS (SELECT FROM {columns} AS x WHERE (x.{column} {equals} {own}) IS NOT TRUE))::pg_catalog.text"
-        )
-    };
+    let foreign = |from: &str| foreign(table, tenant_column, me, from);
     // One row is enough: nobody's table is to swell for a test.
     let one = |of: &str| one_row(table, tenant_column, of);
     let mut probes = vec![
@@ -291,6 +287,17 @@ pub fn equality<'a>(table: &'a Table, tenant_column: &str) -> &'a str {
         .column(tenant_column)
         .and_then(|column| column.equality.as_deref())
         .unwrap_or("OPERATOR(pg_catalog.=)")
+}
+
+/// Whether rows are seen that are not of that tenant. `from`: what is read, as SQL writes it.
+pub fn foreign(table: &Table, tenant_column: &str, tenant: &str, from: &str) -> String {
+    let type_name = table.column(tenant_column).map_or("text", |column| &column.type_name);
+    format!(
+        "SELECT (EXISTS (SELECT FROM {from} AS x WHERE (x.{} {} {}::{type_name}) IS NOT TRUE))::pg_catalog.text",
+        quote_identifier(tenant_column),
+        equality(table, tenant_column),
+        quote_literal(tenant)
+    )
 }
 
 /// One row of a tenant, called `x`. `of`: the tenant, as SQL writes him.
