@@ -107,6 +107,22 @@ like(events(), qr/^restored( restored)+$/, 'which is written down');
 is(said("SELECT count(*) FROM dbm.as_of('shop.a', clock_timestamp() - interval '1 second')") =~ /not all/ ? 1 : 0, 0, 'and leaves no doubt');
 is(sql('SELECT count(*), count(problem) FROM dbm.audit_triggers()'), '2|0', 'nothing is wrong');
 
+# Event triggers that are not in force, whatever they are called.
+sql('ALTER EVENT TRIGGER dbmastery_audit_trail_drop DISABLE; ALTER EVENT TRIGGER dbmastery_audit_trail ENABLE; ALTER EVENT TRIGGER dbmastery_audit_trail RENAME TO "my own"');
+my $mend = 'ALTER EVENT TRIGGER "my own" ENABLE ALWAYS; ALTER EVENT TRIGGER dbmastery_audit_trail_drop ENABLE ALWAYS';
+is(sql('SELECT count(*), min(problem), max(problem) FROM dbm.audit_triggers()'), join('|', 2, ("changes of the schema are not seen: $mend") x 2), 'event triggers out of force are a problem of all tables');
+sql($mend);
+is(sql('SELECT count(*), count(problem) FROM dbm.audit_triggers()'), '2|0', 'in force again nothing is wrong');
+sql('ALTER EVENT TRIGGER "my own" RENAME TO dbmastery_audit_trail');
+
+# What is no table.
+sql('CREATE VIEW glass AS SELECT 1 AS id');
+for my $reader (q{changes('glass')}, q{row_history('glass', '{"id": 1}')}, q{as_of('glass', now())}, q{rows_as_of(NULL::glass, now())}, q{revert_plan('glass', '{"id": 1}', now())})
+{
+	like(said("SELECT * FROM dbm.$reader"), qr/ERROR: .*public\.glass is not a table/, "dbm.$reader of a view");
+}
+sql('DROP VIEW glass');
+
 sql('ALTER SCHEMA shop RENAME TO store; CREATE TABLE store.b (id int PRIMARY KEY)');
 is(sql("SELECT string_agg(table_name, ' ') FROM dbm.audit_triggers()"), 'public.paper store.a store.b', 'a schema that gets another name stays watched');
 is(sql('SELECT schema_name FROM dbm.audit_schema'), 'store', 'by that');

@@ -238,11 +238,10 @@ impl Plan {
 fn is_plpgsql(sql: &str) -> bool {
     let words = words(sql);
     let is_block = words.first().is_some_and(|word| word.is("DO"));
-    let named = words.iter().position(|word| word.is("LANGUAGE")).and_then(|place| words.get(place + 1));
-    match named {
-        Some(language) => language.name().trim_matches('\'').eq_ignore_ascii_case("plpgsql"),
-        None => is_block,
-    }
+    // An argument may be called language, too.
+    let mut named = words.windows(2).filter(|pair| pair[0].is("LANGUAGE")).map(|pair| &pair[1]).peekable();
+    let is_default = is_block && named.peek().is_none();
+    is_default || named.any(|language| language.name().trim_matches('\'').eq_ignore_ascii_case("plpgsql"))
 }
 
 /// Whether a statement has to run at top level, outside a transaction block. Meant for what plans hold, not for any text.
@@ -275,6 +274,7 @@ mod tests {
             "do language plpgsql 'BEGIN END'",
             "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ LANGUAGE sql $$",
             "CREATE FUNCTION f() RETURNS void AS 'BEGIN END' LANGUAGE 'PLpgSQL'",
+            "CREATE FUNCTION f(language text) RETURNS void LANGUAGE plpgsql AS ''",
         ] {
             assert!(is_plpgsql(sql), "{sql}");
         }

@@ -230,12 +230,7 @@ impl Subject {
     pub fn new(book: &Book, target: Oid) -> Self {
         let mut tables = with_partitions(target);
         if tables.is_empty() {
-            raise(
-                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
-                &format!("table with OID {target} does not exist"),
-                "",
-                "",
-            );
+            raise_no_table(target);
         }
         let table = tables.remove(0);
         let watched = book.watched(Some(target));
@@ -262,16 +257,34 @@ impl Subject {
     }
 }
 
-/// What the caller may see of a table; an ERROR where that is nothing, or where it was never watched.
-pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
-    let name = || match with_partitions(target).first() {
-        Some(table) => table.qualified(),
+fn raise_no_table(target: Oid) -> ! {
+    let found = rows(
+        None,
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::pg_catalog.oid",
+        &[Some(target.to_string())],
+    );
+    match found.first().and_then(|row| text(row, 0)) {
+        Some(name) => raise(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            &format!("{name} is not a table"),
+            "The audit trail keeps the changes of tables and of partitioned tables.",
+            "",
+        ),
         None => raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
             &format!("table with OID {target} does not exist"),
             "",
             "",
         ),
+    }
+}
+
+/// What the caller may see of a table; an ERROR where that is nothing, or where it was never watched.
+pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
+    let name = || match with_partitions(target).first() {
+        Some(table) => table.qualified(),
+        None => raise_no_table(target),
     };
     let visible = book.visible(Some(target));
     if visible == Visible::Nothing {

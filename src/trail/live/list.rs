@@ -76,6 +76,7 @@ pub fn listed() -> Vec<Listed> {
         });
         (facts::survey("true"), missed)
     });
+    let unseen = blind();
     let missed = missed
         .into_iter()
         .filter_map(|(schema, table)| Some(Listed::missed(schema?.as_str(), table?.as_str())));
@@ -88,13 +89,37 @@ pub fn listed() -> Vec<Listed> {
             redacted: stored.names("redact").unwrap_or_default(),
             keeps_query: stored.keeps_query(),
             since: stored.installed_at,
-            problem: watched.problem(),
+            problem: joined(watched.problem(), unseen.as_deref()),
             mode: watched.mode,
             level: watched.level,
             store: stored.store,
         })
         .chain(missed)
         .collect()
+}
+
+/// What is wrong with the event triggers, by which the log learns what becomes of the tables themselves.
+fn blind() -> Option<String> {
+    let found = query::rows(
+        "SELECT CASE WHEN t.oid IS NULL THEN 'there is no event trigger for ' || n.event
+                     ELSE pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', t.evtname) END
+         FROM pg_catalog.unnest(ARRAY['ddl_command_start', 'ddl_command_end', 'sql_drop']) n (event)
+         LEFT JOIN pg_catalog.pg_event_trigger t
+             ON t.evtevent = n.event AND t.evtfoid = 'dbm.on_audit_trail_ddl()'::pg_catalog.regprocedure
+         WHERE t.oid IS NULL OR t.evtenabled <> 'A'
+         ORDER BY 1",
+        &[],
+        |row| row.get::<Text>(1),
+    );
+    let mends: Vec<String> = found.into_iter().flatten().map(Text::into_string).collect();
+    (!mends.is_empty()).then(|| format!("changes of the schema are not seen: {}", mends.join("; ")))
+}
+
+fn joined(problem: Option<String>, other: Option<&str>) -> Option<String> {
+    match (problem, other) {
+        (Some(problem), Some(other)) => Some(format!("{problem}; {other}")),
+        (problem, other) => problem.or_else(|| other.map(str::to_owned)),
+    }
 }
 
 /// The tables of schemas that are not watched, nor part of one that is; none of an extension's.
