@@ -18,6 +18,7 @@ pub mod guard;
 pub mod isolation;
 pub mod leaf_density;
 pub mod local_settings;
+pub mod lock;
 pub mod moment;
 pub mod partition;
 pub mod planner;

@@ -5,13 +5,13 @@ use pgrx::prelude::*;
 
 use super::live::{install, list};
 use super::watch::Asked;
-use crate::pg::error::raise;
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::trail;
-use crate::pg::value::{Document, RegClass, Text};
+use crate::pg::value::{Document, RegClass, Text, present, required};
 
-fn texts(list: Option<Vec<Option<Text>>>) -> Option<Vec<String>> {
-    list.map(|list| list.into_iter().flatten().map(Text::into_string).collect())
+fn texts(list: Option<Vec<Option<Text>>>, argument: &str) -> Option<Vec<String>> {
+    // A null that passed for no name would take back what was left out or redacted before.
+    present(list, argument).map(|list| list.into_iter().map(Text::into_string).collect())
 }
 
 fn array(list: Vec<String>) -> Vec<Option<Text>> {
@@ -30,11 +30,11 @@ fn install_audit_trigger(
     redact: default!(Option<Vec<Option<Text>>>, "NULL"),
     query: default!(Option<bool>, false),
 ) -> Text {
-    let Some(target) = target else { null_target("install_audit_trigger") };
+    let target = required(target, "target");
     let asked = Asked {
-        columns: texts(columns),
-        exclude: texts(exclude),
-        redact: texts(redact),
+        columns: texts(columns, "columns"),
+        exclude: texts(exclude, "exclude"),
+        redact: texts(redact, "redact"),
         mode: mode.map_or_else(|| "auto".to_owned(), Text::into_string),
         store: store.map_or_else(|| "diff".to_owned(), Text::into_string),
         query: query.unwrap_or(false),
@@ -42,29 +42,21 @@ fn install_audit_trigger(
     with_empty_search_path(|| install::install(target.oid().to_u32(), &asked)).into()
 }
 
-fn null_target(function: &str) -> ! {
-    raise(
-        PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-        &format!("target of dbm.{function}() must not be null"),
-        "",
-        &format!("SELECT dbm.{function}('orders');"),
-    )
-}
-
 /// `dbm.remove_audit_trigger()`: the table is watched no more; its history stays. False where it was not watched.
 #[pg_extern(volatile, parallel_unsafe)]
 fn remove_audit_trigger(target: Option<RegClass>) -> bool {
-    let Some(target) = target else { null_target("remove_audit_trigger") };
+    let target = required(target, "target");
     with_empty_search_path(|| install::remove(target.oid().to_u32()))
 }
 
 /// `dbm.install_audit_triggers()`: puts the tables of whole schemas under the audit trail, and those to come.
 #[pg_extern(volatile, parallel_unsafe)]
 fn install_audit_triggers(
-    schemas: Vec<Option<Text>>,
-    include_new: default!(bool, true),
+    schemas: Option<Vec<Option<Text>>>,
+    include_new: default!(Option<bool>, true),
 ) -> TableIterator<'static, (name!(table_name, Text), name!(result, Text))> {
-    let schemas = texts(Some(schemas)).unwrap_or_default();
+    let schemas = texts(Some(required(schemas, "schemas")), "schemas").unwrap_or_default();
+    let include_new = required(include_new, "include_new");
     let results = with_empty_search_path(|| list::install_all(&schemas, include_new));
     TableIterator::new(results.into_iter().map(|(table, result)| (table.into(), result.into())))
 }
@@ -105,14 +97,7 @@ fn audit_triggers() -> TableIterator<
 /// `dbm.set_context()`: says something of who acts, for the rest of the transaction; null takes it back.
 #[pg_extern(volatile, parallel_unsafe)]
 fn set_context(key: Option<Text>, value: Option<Text>) {
-    let Some(key) = key else {
-        raise(
-            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            "key of dbm.set_context() must not be null",
-            "",
-            "SELECT dbm.set_context('user', 'mira');",
-        )
-    };
+    let key = required(key, "key");
     trail::set_context(key.as_str(), value.as_ref().map(Text::as_str));
 }
 

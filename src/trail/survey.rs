@@ -23,7 +23,7 @@ pub struct Watched {
     pub silenced: Vec<String>,
     /// Partitions that lack the trigger for TRUNCATE.
     pub bare_partitions: i64,
-    /// Whether a crash empties it.
+    /// Whether a crash empties it, or a partition.
     pub is_unlogged: bool,
 }
 
@@ -78,7 +78,9 @@ impl Watched {
             ));
         }
         if self.is_unlogged {
-            problems.push("unlogged: a crash empties it, and the log does not know".to_owned());
+            problems.push(
+                "unlogged, or a partition is: a crash empties it, and the log does not know".to_owned(),
+            );
         }
         (!problems.is_empty()).then(|| problems.join("; "))
     }
@@ -106,7 +108,9 @@ pub fn query(condition: &str) -> String {
                   WHERE p.relid <> c.oid AND NOT EXISTS (SELECT FROM ours o
                       WHERE o.tgrelid = p.relid AND o.tgname = '{PREFIX}truncate'))
                  ELSE 0 END,
-             COALESCE(c.relpersistence = 'u', false), r.store, r.settings, r.installed_at
+             COALESCE(c.relpersistence = 'u' OR c.relkind = 'p' AND EXISTS (
+                 SELECT FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class d ON d.oid = p.relid
+                 WHERE d.relpersistence = 'u'), false), r.store, r.settings, r.installed_at
          FROM dbm_trail.relation r
          LEFT JOIN pg_catalog.pg_class c ON c.oid = {OID}
          LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

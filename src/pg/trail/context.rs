@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use serde_json::{Map, Value};
 
-use crate::pg::error::raise;
+use crate::pg::error::{raise, warn};
 
 /// The longest key, in bytes.
 const LONGEST_KEY: usize = 63;
@@ -48,6 +48,15 @@ pub fn set_context(key: &str, value: Option<&str>) {
             &format!("the key of a context must have 1 to {LONGEST_KEY} bytes"),
             &format!("This one has {}.", key.len()),
             "SELECT dbm.set_context('user', 'mira');",
+        );
+    }
+    // SAFETY: reads variables of this process. Within a function other statements of it may follow.
+    let is_lost = unsafe { !pg_sys::IsTransactionBlock() && pg_sys::error_context_stack.is_null() };
+    if is_lost && value.is_some() {
+        warn(
+            "the context is of this statement only: no transaction has been begun",
+            "What is said of who acts holds until the end of the transaction.",
+            "BEGIN first, and say it in the transaction that makes the changes.",
         );
     }
     let size = STATE.with_borrow(|state| {

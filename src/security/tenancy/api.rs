@@ -5,9 +5,8 @@ use pgrx::prelude::*;
 
 use super::leak;
 use super::plan;
-use crate::pg::error::raise;
 use crate::pg::tenancy::{self, FunctionCallInfo};
-use crate::pg::value::{RegClass, Text};
+use crate::pg::value::{RegClass, Text, present};
 
 /// `dbm.set_tenant()`: whose rows this transaction may see from now on.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -28,21 +27,6 @@ fn current_tenant() -> Option<Text> {
 fn current_tenant_typed(of_type: Option<AnyElement>, fcinfo: FunctionCallInfo) -> Option<AnyElement> {
     let _ = of_type;
     tenancy::current_typed(fcinfo)
-}
-
-fn present<T>(elements: Option<Vec<Option<T>>>, what: &str) -> Option<Vec<T>> {
-    let elements = elements?;
-    let count = elements.len();
-    let present: Vec<T> = elements.into_iter().flatten().collect();
-    if present.len() < count {
-        raise(
-            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            &format!("{what} must not contain nulls"),
-            "",
-            "",
-        );
-    }
-    Some(present)
 }
 
 /// `dbm.tenancy_plan()`: how tables in use become those of many tenants, as a plan that `dbm.apply()` runs; returns its

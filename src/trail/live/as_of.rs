@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
-use super::{doubts, parts};
+use super::{doubts, parts, retained};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
@@ -48,9 +48,9 @@ pub fn as_of_typed(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> 
     }))
 }
 
-/// Refuses a moment at which the table was not watched.
-pub fn must_be_watched(subject: &Subject, at: Moment) {
-    stretch(subject, at);
+/// Refuses a moment at which the table was not watched, of which the log is gone, or that has not come.
+pub fn must_be_watched(book: &Book, subject: &Subject, at: Moment) {
+    stretch(book, subject, at);
 }
 
 /// Rows as they were, and what the columns were called.
@@ -63,13 +63,26 @@ pub struct Then {
 
 /// A moment as people read it.
 pub fn when(at: Moment) -> String {
+    match at {
+        Moment::MAX => return "infinity".to_owned(),
+        Moment::MIN => return "-infinity".to_owned(),
+        _ => {}
+    }
     let found = pg::trail::reading::rows(None, &format!("SELECT {}", moment(1)), &[Some(at.to_string())]);
     found.first().and_then(|row| text(row, 0)).unwrap_or_default().to_owned()
 }
 
 /// The stretch of watching in which the moment lies, whose it is, and whether the table is watched now.
-fn stretch(subject: &Subject, at: Moment) -> (Watched, Stretch, bool) {
+fn stretch(book: &Book, subject: &Subject, at: Moment) -> (Watched, Stretch, bool) {
     let name = subject.table.qualified();
+    if at > pg::moment::now() {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("nobody knows yet what table {name} will be at {}", when(at)),
+            "",
+            "",
+        );
+    }
     let last = subject.watched.last().map(|each| each.id);
     let found = subject
         .watched
@@ -93,7 +106,19 @@ fn stretch(subject: &Subject, at: Moment) -> (Watched, Stretch, bool) {
             "",
         )
     };
-    (each.clone(), *found, each.is_watched && Some(each.id) == last)
+    let mut found = *found;
+    if let Some(since) = retained::cut(book, subject) {
+        if at < since {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("table {name} cannot be told as it was at {}", when(at)),
+                &format!("What was logged before {} is gone by retention.", when(since)),
+                "",
+            );
+        }
+        found.from = found.from.max(since);
+    }
+    (each.clone(), found, each.is_watched && Some(each.id) == last)
 }
 
 fn bar(name: &str, barred: Barred) -> ! {
@@ -117,7 +142,7 @@ fn bar(name: &str, barred: Barred) -> ! {
 
 /// The rows of a table as they were.
 pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
-    let (watched, stretch, lasts) = stretch(subject, at);
+    let (watched, stretch, lasts) = stretch(book, subject, at);
     let now = pg::moment::now();
     let lineage = Rc::new(subject.lineage.clone());
     let names = Rc::new(lineage.names_at(at, now).cloned().unwrap_or_default());
@@ -400,13 +425,14 @@ impl Way<'_> {
         }
         if replay.strangers > 0 {
             pgrx::warning!(
-                "{} rows of {} were there before it was watched, and only what changed of them is known",
+                "{} rows of {} were there before {}, and only what changed of them is known",
                 replay.strangers,
-                self.name()
+                self.name(),
+                when(self.from)
             );
         } else {
             pgrx::notice!(
-                "rows of {} that were there before it was watched ({}) and were not changed until then are not known",
+                "rows of {} that were there before {} and were not changed until then are not known",
                 self.name(),
                 when(self.from)
             );

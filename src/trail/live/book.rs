@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 
 use super::lineage::lineage_of;
+use super::partitions::kept_above;
 use super::parts;
 use crate::catalog::Oid;
 use crate::pg::error::raise;
@@ -12,7 +13,7 @@ use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{Visible, must_owner, sees_everything, visible};
 use crate::pg::trail::reading::table::{Table, with_partitions};
 use crate::pg::trail::reading::{Argument, Cursor, Rows, rows};
-use crate::text::quote_qualified;
+use crate::text::{quote_literal, quote_qualified};
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::members;
 use crate::trail::read::holders::Holder;
@@ -297,14 +298,19 @@ pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
     }
     if watched.is_empty() {
         let name = name();
+        let hint = match kept_above(target) {
+            Some(above) => {
+                format!("It is a partition: SELECT * FROM dbm.changes({});", quote_literal(&above))
+            }
+            None => {
+                format!("SELECT dbm.install_audit_trigger({}) watches it from now on.", quote_literal(&name))
+            }
+        };
         raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             &format!("table {name} is not in the audit log"),
             "",
-            &format!(
-                "SELECT dbm.install_audit_trigger({}) watches it from now on.",
-                crate::text::quote_literal(&name)
-            ),
+            &hint,
         );
     }
     visible

@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use pgrx::PgSqlErrorCode;
+
 use super::book::{
     Book, CHANGES, LoggedShape, Watched, list, micros, moment, must_be_told, number, seen_columns, text,
 };
 use super::lineage::lineage_of;
 use crate::catalog::{Moment, Oid};
+use crate::pg::error::raise;
 use crate::pg::local_settings::with_settings;
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::with_partitions;
@@ -151,6 +154,14 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
 
 /// The changes, the last first.
 pub fn changes(asked: &Asked) -> Box<dyn Iterator<Item = Entry>> {
+    if asked.max_rows.is_some_and(|count| count < 0) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE,
+            "max_rows must not be negative",
+            "",
+            "",
+        );
+    }
     let book = Book::open();
     let watched = book.watched(asked.target);
     if let Some(target) = asked.target {

@@ -5,6 +5,7 @@ use super::as_of::when;
 use super::book::{Book, Subject, list, micros, number, text};
 use crate::catalog::Moment;
 use crate::pg::error::warn;
+use crate::pg::trail::reading::rows;
 use crate::pg::trail::{ATTACHED, DETACHED, home};
 use crate::trail::stretch::gaps;
 use crate::trail::survey::{SILENT, last_known, short_of_triggers};
@@ -14,7 +15,14 @@ const NAMED: usize = 3;
 
 /// Says what is not known of what happened to a table after `from` and up to `until`.
 pub fn say(book: &Book, subject: &Subject, from: Moment, until: Moment) {
-    let doubts = doubts(book, subject, from, until);
+    say_with(book, subject, (from, until), None);
+}
+
+/// The same, and something more.
+pub fn say_with(book: &Book, subject: &Subject, (from, until): (Moment, Moment), more: Option<String>) {
+    let mut doubts = doubts(book, subject, from, until);
+    doubts.extend(more);
+    doubts.extend(lost_by_crashes(subject));
     if doubts.is_empty() {
         return;
     }
@@ -88,6 +96,21 @@ fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<St
         }
     }
     doubts
+}
+
+/// What a crash empties, of which no change tells.
+fn lost_by_crashes(subject: &Subject) -> Option<String> {
+    let found = rows(
+        None,
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relpersistence = 'u' AND (c.oid = $1::pg_catalog.oid
+             OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass) p))
+         ORDER BY 1 LIMIT 1",
+        &[Some(subject.table.oid.to_string())],
+    );
+    let name = found.first().and_then(|row| text(row, 0))?;
+    Some(format!("a crash of the server empties {name}, which is unlogged, and no change tells"))
 }
 
 /// Since when triggers of the table may be out of force of which no event tells: whoever reads writes none.

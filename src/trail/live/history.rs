@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::book::{Book, Subject, change_columns, cursor, list};
 use super::changes::{Entry, View, entry, select};
-use super::{doubts, keys, part_history};
+use super::{doubts, keys, part_history, retained};
 use crate::catalog::{Moment, Oid};
 use crate::pg::trail::reading::Argument;
 use crate::trail::read::change::{Change, Operation, settle};
@@ -38,7 +38,10 @@ pub fn row_history(target: Oid, key: &str) -> Vec<Entry> {
     let book = Book::open();
     let subject = Subject::new(&book, target);
     let told = entries(&book, &subject, key, Moment::MIN);
-    doubts::say(&book, &subject, Moment::MIN, Moment::MAX);
+    // Of a row that came since, nothing is gone.
+    let is_whole = told.first().is_some_and(|entry| entry.operation == Operation::Insert.name());
+    let gone = if is_whole { None } else { retained::cut(&book, &subject).map(retained::told) };
+    doubts::say_with(&book, &subject, (Moment::MIN, Moment::MAX), gone);
     told
 }
 

@@ -3,21 +3,21 @@
 //! What is asked is looked at with the caller's rights; then the extension's owner makes the triggers, since nobody else
 //! may call their function.
 
-use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::ddl::hand_over_below;
 use super::earlier::earlier;
 use super::facts::{self, Table};
-use super::silence;
+use super::{partitions, silence};
 use crate::pg::closed::close;
-use crate::pg::error::raise;
+use crate::pg::error::{raise, warn};
 use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
 use crate::pg::value::{Document, Text};
-use crate::pg::{guard, moment, query, roles};
-use crate::text::quote_identifier;
+use crate::pg::{guard, lock, moment, query, roles};
+use crate::text::{quote_identifier, quote_literal};
 use crate::trail::triggers::{self, Level};
 use crate::trail::watch::{self, Asked, Earlier, Refusal};
 use crate::trail::{log, survey};
@@ -76,7 +76,7 @@ fn check(table: &Table) {
             "",
         );
     }
-    if is_ours(&table.schema) || matches!(&*table.schema, "pg_catalog" | "information_schema" | "pg_toast") {
+    if is_of_server_or_ours(&table.schema) {
         raise(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             &format!("table {name} cannot have an audit trail"),
@@ -84,6 +84,13 @@ fn check(table: &Table) {
             "",
         );
     }
+}
+
+/// Whether nothing in a schema has a trail.
+pub fn is_of_server_or_ours(schema: &str) -> bool {
+    is_ours(schema)
+        || matches!(schema, "pg_catalog" | "information_schema" | "pg_toast")
+        || schema.starts_with("pg_temp_")
 }
 
 fn check_rights(table: &Table) {
@@ -102,7 +109,35 @@ pub fn install(relid: u32, asked: &Asked) -> String {
     let table = facts::table(relid);
     check(&table);
     check_rights(&table);
-    with_bounded_waits(|| watch(&table, asked, None))
+    with_bounded_waits(|| {
+        let table = locked(&table);
+        check(&table);
+        if let Some(above) = partitions::kept_above(relid) {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("{} is watched as a partition of {above}", table.quoted()),
+                "Whatever is changed in it is logged as the table above it is.",
+                &format!("SELECT dbm.install_audit_trigger({}, …); changes how.", quote_literal(&above)),
+            );
+        }
+        if table.persistence == 'u' {
+            warn(
+                &format!("{} is unlogged", table.quoted()),
+                "A crash of the server empties it, which no change tells.",
+                &format!("ALTER TABLE {} SET LOGGED;", table.quoted()),
+            );
+        }
+        watch(&table, asked, None)
+    })
+}
+
+/// The table as it is once nobody else writes to it or alters it; an ERROR where it is somebody else's by then. It is locked
+/// by its number: meanwhile something else may have got its name, to be locked with the rights of the extension's owner.
+fn locked(table: &Table) -> Table {
+    lock::tree(table.relid.into(), pg_sys::ShareRowExclusiveLock as _);
+    let now = facts::table(table.relid);
+    check_rights(&now);
+    now
 }
 
 /// Has a table watched, whoever asks. `above`: the number in the log of the table of which it was a partition.
@@ -118,7 +153,7 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
             unnoticed(|| {
                 make_log();
                 // Nobody writes between what is found out here and the triggers.
-                run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
+                lock::tree(table.relid.into(), pg_sys::ShareRowExclusiveLock as _);
                 let now = facts::table(table.relid);
                 let needed = if now.needs_rows { Level::Row } else { Level::Statement };
                 let level =
@@ -296,7 +331,21 @@ pub fn keep_back(table: &Table, above: i32) {
 pub fn remove(relid: u32) -> bool {
     let table = facts::table(relid);
     check_rights(&table);
-    with_bounded_waits(|| end(&table))
+    with_bounded_waits(|| {
+        let table = locked(&table);
+        if let Some(above) = partitions::kept_above(relid) {
+            raise(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &format!("{} is watched as a partition of {above}", table.quoted()),
+                "No partition of a watched table is left out of its history.",
+                &format!(
+                    "SELECT dbm.remove_audit_trigger({}); ends it for all of them.",
+                    quote_literal(&above)
+                ),
+            );
+        }
+        end(&table)
+    })
 }
 
 fn end(table: &Table) -> bool {
@@ -304,7 +353,6 @@ fn end(table: &Table) -> bool {
     as_extension(|| {
         guard::trusting(|| {
             unnoticed(|| {
-                run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted()));
                 let had_triggers = !facts::triggers(relid).is_empty();
                 if is_there() {
                     silence::tell_unseen(&format!("c.oid = {relid}"), true);

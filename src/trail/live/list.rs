@@ -4,14 +4,14 @@ use pgrx::PgSqlErrorCode;
 use pgrx::datum::TimestampWithTimeZone;
 
 use super::facts;
-use super::install::{install, run};
+use super::install::{install, is_of_server_or_ours, run};
 use crate::pg::error::raise;
 use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{home, is_there};
 use crate::pg::value::Text;
 use crate::pg::{query, roles};
-use crate::text::{quote_literal, quote_qualified};
+use crate::text::{quote_identifier, quote_literal, quote_qualified};
 use crate::trail::survey::OID;
 use crate::trail::watch::Asked;
 
@@ -155,6 +155,14 @@ pub fn install_all(schemas: &[String], include_new: bool) -> Vec<(String, String
 
 fn install_in(schemas: &[String], include_new: bool) -> Vec<(String, String)> {
     for schema in schemas {
+        if is_of_server_or_ours(schema) {
+            raise(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                &format!("tables of schema {} cannot have an audit trail", quote_identifier(schema)),
+                "It belongs to the server or to the trail itself.",
+                "",
+            );
+        }
         let found = query::rows(
             "SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = $1",
             &[Text::from(schema.as_str()).into()],

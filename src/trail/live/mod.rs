@@ -19,6 +19,7 @@ mod partitions;
 mod parts;
 pub mod range;
 mod relations;
+mod retained;
 pub mod reverting;
 mod rights;
 pub mod sealing;

@@ -29,6 +29,21 @@ pub fn in_the_way(coming: Partition) -> Option<(u32, u32)> {
     Some((partition, owner.oid().to_u32()))
 }
 
+/// The table above a partition by which it is watched, quoted.
+pub fn kept_above(relid: u32) -> Option<String> {
+    let sql = format!(
+        "WITH RECURSIVE above AS (
+             SELECT t.tgparentid FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {relid} AND t.tgparentid <> 0::pg_catalog.oid
+                 AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
+             UNION
+             SELECT p.tgparentid FROM above JOIN pg_catalog.pg_trigger p ON p.oid = above.tgparentid)
+         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM above
+         JOIN pg_catalog.pg_trigger t ON t.oid = above.tgparentid AND t.tgparentid = 0::pg_catalog.oid
+         JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    );
+    query::rows(&sql, &[], |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).next()
+}
+
 /// Whether the row trigger of a partitioned table above it is there.
 pub fn is_kept_above(relid: u32) -> bool {
     let sql = format!(

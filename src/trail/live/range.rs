@@ -33,7 +33,7 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
     let book = Book::open();
     let subject = Subject::new(&book, target);
     must_see_all(&subject);
-    must_be_watched(&subject, at);
+    must_be_watched(&book, &subject, at);
     let shapes = subject.shapes.clone();
     let changed = changed(&book, &shapes, at);
     let range = Range::new(&book, &subject, &changed, from, to);

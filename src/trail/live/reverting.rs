@@ -538,7 +538,7 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
     let book = Book::open();
     let subject = Subject::new(&book, target);
     must_see_all(&subject);
-    super::as_of::must_be_watched(&subject, at);
+    super::as_of::must_be_watched(&book, &subject, at);
     let name = subject.table.qualified();
     let changes = row_changes(&book, &subject, key, at, MOST + 1);
     if changes.len() > MOST {

@@ -8,6 +8,7 @@ use pgrx::PgSqlErrorCode;
 use super::book::{list, micros, number, text};
 use super::hashing::{columns, hashes};
 use super::relations;
+use super::retained::oldest;
 use crate::catalog::{Moment, Oid};
 use crate::pg::claim::{Claim, Class};
 use crate::pg::closed::close;
@@ -262,36 +263,6 @@ fn keep(owner: Oid, seal: &Seal, leaves: &[Vec<Leaf>; KINDS]) {
         arguments.extend([number(part.count), bytes(&part.root), bytes(&packed(&leaves[kind.place()]))]);
     }
     write(Some(owner), &format!("INSERT INTO dbm_trail.seal ({columns}) VALUES ({values})"), &arguments);
-}
-
-/// The moment from which on there are partitions of a table of the log: what was before went with its partition.
-fn oldest(owner: Oid, kind: Kind) -> Moment {
-    if !kind.is_partitioned() {
-        return Moment::MIN;
-    }
-    let found = rows(
-        Some(owner),
-        "SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid)
-         FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-         WHERE i.inhparent = $1::pg_catalog.regclass AND NOT i.inhdetachpending",
-        &[Some(format!("dbm_trail.{}", kind.name()))],
-    );
-    let bounds: Vec<String> = found
-        .iter()
-        .filter_map(|row| {
-            text(row, 0)?.strip_prefix("FOR VALUES FROM (")?.split_once(") TO").map(|(from, _)| from)
-        })
-        .map(str::to_owned)
-        .collect();
-    if bounds.iter().any(|bound| bound == "MINVALUE") || bounds.is_empty() {
-        return Moment::MIN;
-    }
-    let moments = bounds.iter().filter_map(|bound| {
-        let sql = format!("SELECT {}", micros("$1::pg_catalog.timestamptz"));
-        let found = rows(Some(owner), &sql, &[Some(bound.trim_matches('\'').to_owned())]);
-        found.first().and_then(|row| text(row, 0))?.parse().ok()
-    });
-    moments.min().unwrap_or(Moment::MIN)
 }
 
 /// Leaves of rows that all went with their partitions tell nothing any more; the roots stay.

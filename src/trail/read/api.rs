@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use crate::pg::moment::{from_timestamp, timestamp};
 use crate::pg::trail::reading::typed::{self, FunctionCallInfo};
-use crate::pg::value::{JsonText, RegClass, Text};
+use crate::pg::value::{JsonText, RegClass, Text, required};
 use crate::trail::live::{self, Asked, Entry};
 
 type Row = (
@@ -76,8 +76,8 @@ fn changes(
 /// `dbm.row_history()`: what became of one row, the first change first.
 #[pg_extern(stable, parallel_unsafe)]
 fn row_history(
-    target: RegClass,
-    key: JsonText,
+    target: Option<RegClass>,
+    key: Option<JsonText>,
 ) -> TableIterator<
     'static,
     (
@@ -93,13 +93,15 @@ fn row_history(
         name!(context, Option<JsonText>),
     ),
 > {
+    let (target, key) = (required(target, "target"), required(key, "key"));
     let entries = live::row_history(target.oid().to_u32(), &key.into_string());
     TableIterator::new(entries.into_iter().map(row))
 }
 
 /// `dbm.as_of()`: the rows of a table as they were at a moment, each as JSON by the names that its columns had then.
 #[pg_extern(stable, parallel_unsafe)]
-fn as_of(target: RegClass, at: TimestampWithTimeZone) -> SetOfIterator<'static, JsonText> {
+fn as_of(target: Option<RegClass>, at: Option<TimestampWithTimeZone>) -> SetOfIterator<'static, JsonText> {
+    let (target, at) = (required(target, "target"), required(at, "at"));
     SetOfIterator::new(live::as_of(target.oid().to_u32(), moment(at)).map(JsonText::from))
 }
 
@@ -111,7 +113,7 @@ fn rows_as_of(
     fcinfo: FunctionCallInfo,
 ) -> SetOfIterator<'static, AnyElement> {
     let _ = row;
-    let Some(at) = at else { return SetOfIterator::empty() };
+    let at = required(at, "at");
     let (row_type, table) = typed::row_type(fcinfo);
     let rows = live::as_of_typed(table, moment(at));
     SetOfIterator::new(rows.map(move |text| typed::row(row_type, table, &text)))
