@@ -31,6 +31,17 @@ pub fn is_member(role: pg_sys::Oid) -> bool {
     has_rights_of(current(), role)
 }
 
+/// Whether whoever calls has the rights of a relation's owner, by what is committed now, whatever the snapshot.
+pub fn owns(relation: pg_sys::Oid) -> bool {
+    // SAFETY: look-ups in the system caches, which an ERROR ends where the relation is gone.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        return pg_sys::pg_class_ownercheck(relation, current());
+        #[cfg(not(feature = "pg15"))]
+        return pg_sys::object_ownercheck(pg_sys::RelationRelationId, relation, current());
+    }
+}
+
 /// Whether a role has the rights of another.
 pub fn has_rights_of(role: pg_sys::Oid, other: pg_sys::Oid) -> bool {
     // SAFETY: a look-up in the catalogs of roles.

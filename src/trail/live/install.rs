@@ -15,6 +15,7 @@ use crate::pg::error::{raise, warn};
 use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
+use crate::pg::upkeep::name_of;
 use crate::pg::value::{Document, Text};
 use crate::pg::{guard, lock, moment, query, roles};
 use crate::text::{quote_identifier, quote_literal};
@@ -94,7 +95,7 @@ pub fn is_of_server_or_ours(schema: &str) -> bool {
 }
 
 fn check_rights(table: &Table) {
-    if !roles::is_member(table.owner.into()) {
+    if !roles::owns(table.relid.into()) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             &format!("must be owner of table {}", table.quoted()),
@@ -135,8 +136,16 @@ pub fn install(relid: u32, asked: &Asked) -> String {
 /// by its number: meanwhile something else may have got its name, to be locked with the rights of the extension's owner.
 fn locked(table: &Table) -> Table {
     lock::tree(table.relid.into(), pg_sys::ShareRowExclusiveLock as _);
+    check_rights(table);
     let now = facts::table(table.relid);
-    check_rights(&now);
+    if name_of(table.relid).as_ref() != Some(&now.quoted()) {
+        raise(
+            PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            &format!("table {} was altered meanwhile", now.quoted()),
+            "",
+            "Do it again in another transaction.",
+        );
+    }
     now
 }
 
