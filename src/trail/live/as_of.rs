@@ -1,5 +1,6 @@
 //! `dbm.as_of()`: a table as it was.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use super::{doubts, parts};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
+use crate::pg::progress::{self, Progress};
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::Column;
 use crate::trail::read::document::{NULL, input, object};
@@ -22,8 +24,9 @@ use crate::trail::stretch::Stretch;
 /// The rows of a table as they were, each as JSON by the names that its columns had then.
 pub fn as_of(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
     let book = Book::open();
+    let told = Told::begin();
     let subject = Subject::new(&book, target);
-    let Then { names, rows } = rows_at(&book, &subject, at);
+    let Then { names, rows } = rows_at(&book, &subject, at, told);
     Box::new(rows.map(move |row| object(row.members(&names))))
 }
 
@@ -31,8 +34,9 @@ pub fn as_of(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
 /// out. Each as the text that the type's input function reads.
 pub fn as_of_typed(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
     let book = Book::open();
+    let told = Told::begin();
     let subject = Subject::new(&book, target);
-    let Then { names, rows } = rows_at(&book, &subject, at);
+    let Then { names, rows } = rows_at(&book, &subject, at, told);
     let live = subject.lineage.names(LIVE).cloned().unwrap_or_default();
     let columns: Vec<(ColumnId, bool)> = live
         .columns
@@ -54,11 +58,43 @@ pub fn must_be_watched(subject: &Subject, at: Moment) {
 }
 
 /// Rows as they were, and what the columns were called.
-pub struct Then {
+struct Then {
     /// The names.
-    pub names: Rc<Names>,
+    names: Rc<Names>,
     /// The rows; what the caller may not see is unknown.
-    pub rows: Box<dyn Iterator<Item = Row>>,
+    rows: Box<dyn Iterator<Item = Row>>,
+}
+
+/// How far it has come, for whoever looks from outside; under way until the last row is told or nobody asks for more.
+struct Told {
+    progress: Progress,
+    changes: Cell<usize>,
+    rows: Cell<usize>,
+}
+
+impl Told {
+    /// Others are told after so many changes or rows.
+    const AFTER: usize = 1_000;
+
+    fn begin() -> Rc<Self> {
+        let progress = Progress::begin(&progress::AS_OF);
+        Rc::new(Self { progress, changes: Cell::new(0), rows: Cell::new(0) })
+    }
+
+    fn one_more(&self, step: &str, count: &Cell<usize>) {
+        if count.get().is_multiple_of(Self::AFTER) {
+            self.progress.report(step, count.get(), 0);
+        }
+        count.set(count.get() + 1);
+    }
+
+    fn change(&self) {
+        self.one_more(progress::READING_CHANGES, &self.changes);
+    }
+
+    fn row(&self) {
+        self.one_more(progress::READING_TABLE, &self.rows);
+    }
 }
 
 /// A moment as people read it.
@@ -116,7 +152,7 @@ fn bar(name: &str, barred: Barred) -> ! {
 }
 
 /// The rows of a table as they were.
-pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
+fn rows_at(book: &Book, subject: &Subject, at: Moment, told: Rc<Told>) -> Then {
     let (watched, stretch, lasts) = stretch(subject, at);
     let now = pg::moment::now();
     let lineage = Rc::new(subject.lineage.clone());
@@ -125,7 +161,7 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         let of_it = book.shapes(std::slice::from_ref(&watched));
         of_it.iter().map(|found| found.shape.id).collect()
     };
-    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at };
+    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at, told: &told };
     if way.lineage.is_held() {
         parts::must_be_seen(way.subject);
     }
@@ -151,6 +187,7 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         }
     };
     let rows = rows.map(move |mut row| {
+        told.row();
         for &column in &unseen {
             row.forget(column);
         }
@@ -178,6 +215,7 @@ struct Way<'a> {
     /// nobody watched.
     from: Moment,
     at: Moment,
+    told: &'a Told,
 }
 
 impl Way<'_> {
@@ -218,6 +256,7 @@ impl Way<'_> {
             moment(2)
         );
         for change in cursor(self.book, &sql, &[list(shapes), Some(self.at.to_string())]) {
+            self.told.change();
             rewind.undo(&change)?;
         }
         Ok(rewind)
@@ -386,6 +425,7 @@ impl Way<'_> {
             Some(self.from.to_string()),
         ];
         for change in cursor(self.book, &sql, &arguments) {
+            self.told.change();
             replay.apply(&change)?;
         }
         replay.end(self.at);

@@ -19,11 +19,14 @@ mod partitions;
 mod parts;
 pub mod range;
 mod relations;
+mod retiring;
 pub mod reverting;
 mod rights;
 pub mod sealing;
+mod seals;
 mod silence;
 mod targets;
+pub mod verifying;
 
 pub use as_of::{as_of, as_of_typed};
 pub use changes::{Asked, Entry, changes};
