@@ -57,11 +57,11 @@ is(sql('SELECT count(*), bool_and(digest = ' . digest_of_seal() . ') FROM dbm_tr
 my @slow = map { Session->new($node, 'postgres') } 1 .. 3;
 for my $round (1 .. 6)
 {
-	$slow[ $round % 3 ]->must('BEGIN') if $round <= 3;
+	$slow[ $round - 1 ]->must('BEGIN') if $round <= 3;
 	for my $step (1 .. 5)
 	{
 		sql("UPDATE account SET balance = balance + 1 WHERE id = $round * 5 + $step");
-		$slow[$_]->must("UPDATE account SET balance = balance + 1 WHERE id = 40 + $_ * 3 + $step % 3") for grep { $round > $_ } 0 .. 2;
+		$slow[$_]->must("UPDATE account SET balance = balance + 1 WHERE id = 40 + $_ * 3 + $step % 3") for grep { $_ < $round && $round <= $_ + 4 } 0 .. 2;
 	}
 	sql("INSERT INTO other SELECT 100 * $round + i, 0 FROM generate_series(1, 20) i");
 	seal();
@@ -124,7 +124,7 @@ is(found(), '', 'until it goes');
 
 {
 	my $session = Session->new($node, 'postgres');
-	$session->must('BEGIN; ALTER TABLE dbm_trail.seal DROP COLUMN target');
+	$session->must('SET dbm.ddl_guard = off; BEGIN; ALTER TABLE dbm_trail.seal DROP COLUMN target');
 	is($session->must('SELECT count(*) FROM dbm.verify_audit_log()'), 0, 'of an older log all is as it was');
 	is($session->must('SELECT count(*) > 0 FROM dbm.audit_log_digests()'), 't', 'its digests are told');
 	$session->must('COMMIT');
@@ -158,7 +158,7 @@ my $until = sql('SELECT max(until) FROM dbm_trail.seal');
 hold($before + 4);
 sql(q{SELECT dbm.schedule('seal', '1 hour')});
 my $worker = wait_for_held();
-my ($pid, $act, $step, $is_known) = split /\|/, sql('SELECT pid, act, step, total > 0 FROM dbm.progress');
+my ($pid, $act, $step) = split /\|/, sql('SELECT pid, act, step FROM dbm.progress');
 is("$pid $act", "$worker seal_audit_log", 'what the worker is at is seen');
 like($step, qr/^sealing (changes|events|activities|shapes)$/, 'and what of it');
 is(sql("SELECT count(*), count(target), max(until) = $until FROM dbm_trail.seal WHERE seal_id > $before"), '3|3|t', 'three seals are made, which do not say that they are all');
@@ -253,9 +253,8 @@ sub seen_while
 my $transaction = transaction('UPDATE account SET balance = balance + 1000');
 my $then = sql('SELECT clock_timestamp()');
 sql('UPDATE other SET balance = balance + 1');
-my $numbers = sql('SELECT sum(changes) FROM dbm_trail.seal');
 seen_while('dbm_trail.change', 'SELECT count(*) FROM dbm.seal_audit_log()', qr/^seal_audit_log\|sealing \w+\|/, 'sealing');
-$numbers = sql('SELECT sum(changes) FROM dbm_trail.seal');
+my $numbers = sql('SELECT sum(changes) FROM dbm_trail.seal');
 seen_while('dbm_trail.change', 'SELECT count(*) FROM dbm.verify_audit_log()', qr/^verify_audit_log\|verifying changes\|0\|$numbers$/, 'verifying');
 seen_while('dbm_trail.change', "SELECT count(*) FROM dbm.as_of('other', '$then')", qr/^as_of\|reading changes\|0\|0$/, 'a table as it was');
 seen_while('dbm_trail.change', "SELECT count(*) FROM dbm.rows_as_of(NULL::other, '$then')", qr/^as_of\|reading changes\|0\|0$/, 'its rows');
@@ -277,10 +276,6 @@ seen_while('dbm_trail.change', qq{SELECT dbm.revert_plan('other', '{"id": 1}', '
 	is(progress(), '', 'or all is rolled back');
 	$session->must("SELECT count(*) FROM (SELECT dbm.as_of('other', '$then') LIMIT 1) x");
 	is(progress(), '', 'or no more are wanted');
-	$session->begin('SELECT count(*) FROM dbm.verify_audit_log(), pg_sleep(60);');
-	$session->quit if 0;
-	sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ 'verify_audit_log\(\), pg_sleep'  AND pid <> pg_backend_pid()});
-	$session->run('');
 	$session->quit;
 }
 
@@ -296,7 +291,8 @@ CREATE POLICY p ON slow USING (tenant_id = dbm.current_tenant() AND public.waits
 SQL
 my $leaks = q{SELECT target, check_name, status, detail FROM dbm.tenant_leak_test('{quick,slow}')};
 my $leaks_then = sql($leaks);
-like($leaks_then, qr/^quick\|.*^slow\|/ms, 'the leak test looks at both tables');
+like($leaks_then, qr/quick\|/, 'the leak test looks at one table');
+like($leaks_then, qr/slow\|/, 'and at another');
 {
 	my $session = Session->new($node, 'postgres');
 	$session->must('SET search_path = public');

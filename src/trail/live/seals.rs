@@ -4,7 +4,7 @@ use super::book::{micros, number, text};
 use crate::catalog::Oid;
 use crate::pg::trail::reading::access::must_owner;
 use crate::pg::trail::reading::{rows, write};
-use crate::text::hex::{from_hex, hex};
+use crate::text::hex::{bytea, from_hex, hex};
 use crate::trail::seal::leaves::{Leaf, SIZE, number_of, packed, unpacked};
 use crate::trail::seal::merkle::Hash;
 use crate::trail::seal::record::{KINDS, Kind, Numbers, Part, Seal};
@@ -200,7 +200,7 @@ pub fn hex_digest(seal: &Seal) -> String {
 
 /// Keeps a seal with its leaves.
 pub fn keep(owner: Oid, seal: &Seal, target: Option<i64>, leaves: &[Vec<Leaf>; KINDS]) {
-    let bytes = |bytes: &[u8]| Some(format!("\\x{}", hex(bytes)));
+    let bytes = |bytes: &[u8]| Some(bytea(bytes));
     let number = |number: i64| Some(number.to_string());
     let mut columns =
         "seal_id, sealed_at, home, until, next, change_number, event_number, previous, digest, target"
