@@ -1,17 +1,16 @@
 //! `dbm.as_of()`: a table as it was.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::told::Told;
 use super::{doubts, parts};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
 use crate::pg::error::raise;
-use crate::pg::progress::{self, Progress};
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::table::Column;
 use crate::trail::read::document::{NULL, input, object};
@@ -63,38 +62,6 @@ struct Then {
     names: Rc<Names>,
     /// The rows; what the caller may not see is unknown.
     rows: Box<dyn Iterator<Item = Row>>,
-}
-
-/// How far it has come, for whoever looks from outside; under way until the last row is told or nobody asks for more.
-struct Told {
-    progress: Progress,
-    changes: Cell<usize>,
-    rows: Cell<usize>,
-}
-
-impl Told {
-    /// Others are told after so many changes or rows.
-    const AFTER: usize = 1_000;
-
-    fn begin() -> Rc<Self> {
-        let progress = Progress::begin(&progress::AS_OF);
-        Rc::new(Self { progress, changes: Cell::new(0), rows: Cell::new(0) })
-    }
-
-    fn one_more(&self, step: &str, count: &Cell<usize>) {
-        if count.get().is_multiple_of(Self::AFTER) {
-            self.progress.report(step, count.get(), 0);
-        }
-        count.set(count.get() + 1);
-    }
-
-    fn change(&self) {
-        self.one_more(progress::READING_CHANGES, &self.changes);
-    }
-
-    fn row(&self) {
-        self.one_more(progress::READING_TABLE, &self.rows);
-    }
 }
 
 /// A moment as people read it.

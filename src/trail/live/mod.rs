@@ -26,6 +26,7 @@ pub mod sealing;
 mod seals;
 mod silence;
 mod targets;
+mod told;
 pub mod verifying;
 
 pub use as_of::{as_of, as_of_typed};

@@ -7,7 +7,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::book::number;
 use super::hashing::{columns, hashes};
 use super::retiring::forget_retired;
-use super::seals::{self, Kept, NumbersOf, has_seals, has_target, keep, kept, present, ranges};
+use super::seals::{self, NumbersOf, has_seals, has_target, keep, kept, present, ranges};
 use crate::catalog::Oid;
 use crate::pg::claim::{Claim, Class};
 use crate::pg::closed::close;
@@ -26,6 +26,7 @@ use crate::trail::seal::layout;
 use crate::trail::seal::leaves::{Leaf, root_of};
 use crate::trail::seal::record::{KINDS, Kind, Numbers, Part, Seal};
 use crate::trail::seal::sealed::Sealed;
+use crate::trail::seal::sweep::Sweep;
 use crate::trail::seal::windows::Windows;
 
 pub use seals::{hex_digest, seals};
@@ -129,7 +130,7 @@ fn sweep_by_snapshot(owner: Oid, most: usize, progress: &Progress) -> Swept {
     let now = position(owner);
     let plan = Sweep::of(&kept, &home, now.until);
     let rows = settings::rows_per_seal();
-    let mut waiting = Kind::ALL.map(|kind| plan.unsealed(owner, kind, now.numbers, rows).peekable());
+    let mut waiting = Kind::ALL.map(|kind| unsealed(owner, kind, &plan, now.numbers, rows).peekable());
     let is_empty =
         |waiting: &mut [Peekable<Unsealed>; KINDS]| waiting.iter_mut().all(|rows| rows.peek().is_none());
     let was_begun = !plan.begun.is_empty();
@@ -140,7 +141,9 @@ fn sweep_by_snapshot(owner: Oid, most: usize, progress: &Progress) -> Swept {
     while !is_through && sealed.len() < most {
         let parts: [Vec<Leaf>; KINDS] =
             Kind::ALL.map(|kind| batch(&mut waiting[kind.place()], rows, progress));
-        is_through = is_empty(&mut waiting);
+        // Whoever may make no more of them does not read on to see whether there is more: that is for who comes next.
+        let is_full = parts.iter().any(|part| part.len() == rows);
+        is_through = !(is_full && sealed.len() + 1 == most) && is_empty(&mut waiting);
         id += 1;
         let seal = Seal {
             id,
@@ -178,71 +181,34 @@ fn batch(waiting: &mut Peekable<Unsealed>, rows: usize, progress: &Progress) -> 
 /// So many rows lie between two reports of progress.
 const REPORTED: usize = 1_000;
 
-/// What a sweep is to seal.
-struct Sweep<'a> {
-    /// The seals of it that are made.
-    begun: &'a [Kept],
-    /// All transactions below this were sealed before it: a row of theirs that no seal has is none that they wrote.
-    before: i64,
-    /// All below this are to be.
-    target: i64,
-    /// Whether transactions count as they did at the seal before it. In another cluster they count anew: whatever is there when
-    /// it is sealed first has come with the dump.
-    is_home: bool,
-    /// The seal from whose numbers on rows of transactions can be that are not below `before`.
-    mark: Option<&'a Seal>,
-}
-
-impl<'a> Sweep<'a> {
-    /// With these seals, here, where all transactions below a number are over.
-    fn of(kept: &'a [Kept], home: &str, over: i64) -> Self {
-        let is_of_it = |each: &Kept, target: i64| each.seal.home == home && each.target == Some(target);
-        let begun = kept
-            .last()
-            .and_then(|last| last.target)
-            .map_or(0, |target| kept.iter().rev().take_while(|each| is_of_it(each, target)).count());
-        let (done, begun) = kept.split_at(kept.len() - begun);
-        let target = begun.last().and_then(|last| last.target).map_or(over, |target| target.min(over));
-        let last = done.last().map(|last| &last.seal);
-        let here = last.filter(|last| last.home == home);
-        let before = here.map_or(0, |last| last.until);
-        // Rows of transactions that were not over at the last seal have higher numbers than there were before the first of
-        // these began.
-        let mark = here.and_then(|_| {
-            kept.iter().rev().map(|each| &each.seal).find(|seal| seal.home == home && seal.next <= before)
-        });
-        Self { begun, before, target, is_home: here.is_some() || last.is_none(), mark }
-    }
-
-    /// The rows of a table of the log that it has to seal and no seal has.
-    fn unsealed(&self, owner: Oid, kind: Kind, numbers: Numbers, rows: usize) -> Unsealed {
-        let number_in = |seal: &Seal| seal.numbers.of(kind).unwrap_or(0);
-        let from = self.mark.map_or(0, number_in);
-        let ranges = ranges(owner, kind, from);
-        let is_begun = |seal: i64| self.begun.iter().any(|each| each.seal.id == seal);
-        let reached = ranges.iter().filter(|range| is_begun(range.seal)).map(|range| range.last).max();
-        let from = reached.map_or(from, |reached| reached.max(from));
-        let above = ranges.iter().filter(|range| range.last > from);
-        let seals = above.map(|range| (range.first, range.seal)).collect();
-        let (_, _, transaction) = columns(kind);
-        let condition = match transaction.filter(|_| self.is_home) {
-            Some(transaction) => {
-                format!("r.{transaction} >= {} AND r.{transaction} < {}", self.before, self.target)
-            }
-            None => "true".to_owned(),
-        };
-        let end = numbers.of(kind);
-        Unsealed {
-            owner,
-            kind,
-            condition,
-            windows: Windows::new(from, end, rows),
-            from,
-            end,
-            open: None,
-            found: 0,
-            sealed: Sealed::new(seals, Box::new(move |seal| NumbersOf::new(owner, kind, seal))),
+/// The rows of a table of the log that a sweep has to seal and no seal has.
+fn unsealed(owner: Oid, kind: Kind, sweep: &Sweep<'_>, numbers: Numbers, rows: usize) -> Unsealed {
+    let number_in = |seal: &Seal| seal.numbers.of(kind).unwrap_or(0);
+    let from = sweep.mark.map_or(0, number_in);
+    let ranges = ranges(owner, kind, from);
+    let is_begun = |seal: i64| sweep.begun.iter().any(|each| each.seal.id == seal);
+    let reached = ranges.iter().filter(|range| is_begun(range.seal)).map(|range| range.last).max();
+    let from = reached.map_or(from, |reached| reached.max(from));
+    let above = ranges.iter().filter(|range| range.last > from);
+    let seals = above.map(|range| (range.first, range.seal)).collect();
+    let (_, _, transaction) = columns(kind);
+    let condition = match transaction.filter(|_| sweep.is_home) {
+        Some(transaction) => {
+            format!("r.{transaction} >= {} AND r.{transaction} < {}", sweep.before, sweep.target)
         }
+        None => "true".to_owned(),
+    };
+    let end = numbers.of(kind);
+    Unsealed {
+        owner,
+        kind,
+        condition,
+        windows: Windows::new(from, end, rows),
+        from,
+        end,
+        open: None,
+        found: 0,
+        sealed: Sealed::new(seals, Box::new(move |seal| NumbersOf::new(owner, kind, seal))),
     }
 }
 

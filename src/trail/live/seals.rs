@@ -8,6 +8,7 @@ use crate::text::hex::{bytea, from_hex, hex};
 use crate::trail::seal::leaves::{Leaf, SIZE, number_of, packed, unpacked};
 use crate::trail::seal::merkle::Hash;
 use crate::trail::seal::record::{KINDS, Kind, Numbers, Part, Seal};
+use crate::trail::seal::sweep::Kept;
 use crate::trail::seal::verify::Present;
 
 fn hash(bytes: Option<&str>) -> Hash {
@@ -44,16 +45,6 @@ pub fn has_target(owner: Oid) -> bool {
         &[],
     );
     !found.is_empty()
-}
-
-/// A seal as it is kept.
-pub struct Kept {
-    /// The seal.
-    pub seal: Seal,
-    /// The digest that is kept with it.
-    pub digest: Hash,
-    /// Where others follow that together with it seal all transactions below a number: that number.
-    pub target: Option<i64>,
 }
 
 /// All seals, the first first.

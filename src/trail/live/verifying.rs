@@ -9,7 +9,7 @@ use super::book::{list, number, text};
 use super::hashing::hashes;
 use super::relations;
 use super::retiring::{is_forgotten, oldest};
-use super::seals::{Kept, kept, leaves, present, ranges};
+use super::seals::{kept, leaves, present, ranges};
 use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
 use crate::pg::progress::{self, Progress};
@@ -20,6 +20,7 @@ use crate::pg::trail::reading::{Cursor, rows};
 use crate::text::quote_qualified;
 use crate::trail::seal::merkle::Hash;
 use crate::trail::seal::record::{Kind, Seal};
+use crate::trail::seal::sweep::known;
 use crate::trail::seal::verify::{Found, Known, Pass, chain};
 
 /// The digests that were exported: an array of objects with seal_id and digest, or one object of digests by seal.
@@ -55,22 +56,6 @@ fn exported(document: &str) -> Vec<(i64, String)> {
     }
 }
 
-/// What is known of the transactions here, by the seals that were made here.
-fn known(kept: &[Kept], home: &str, kind: Kind) -> Known {
-    let last = kept.last().map(|last| &last.seal).filter(|last| last.home == home);
-    // In another cluster than that of the last seal nothing is known of the transactions that came since; nor is it where the
-    // first seals that are made after a move are not all there yet.
-    let is_settled = |last: &Seal| last.until > 0 || kept.iter().all(|each| each.seal.home == home);
-    let until = last.filter(|last| is_settled(last)).map(|last| last.until);
-    let here = kept.iter().map(|each| &each.seal).filter(|seal| seal.home == home && until.is_some());
-    Known {
-        until,
-        // The snapshot is older: whatever is seen is of a lower number.
-        next: until.map(|_| next_transaction()),
-        marks: here.filter_map(|seal| Some((seal.numbers.of(kind)?, seal.next))).collect(),
-    }
-}
-
 /// What is wrong, and of which table the row is.
 pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
     let owner = must_owner();
@@ -83,7 +68,9 @@ pub fn verify(digests: Option<String>) -> Vec<(Found, Option<String>)> {
     let home = home();
     let (mut intact, mut unsealed, mut retired) = (0, 0, 0);
     for kind in Kind::ALL {
-        let pass = pass(owner, kind, &seals, known(&kept, &home, kind), &progress);
+        // The snapshot is older than the number: whatever is seen is of a lower one.
+        let known = known(&kept, &home, kind, next_transaction());
+        let pass = pass(owner, kind, &seals, known, &progress);
         intact += pass.intact;
         unsealed += pass.unsealed;
         retired += pass.retired;

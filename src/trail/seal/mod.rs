@@ -17,5 +17,6 @@ pub mod merkle;
 pub mod record;
 pub mod relation;
 pub mod sealed;
+pub mod sweep;
 pub mod verify;
 pub mod windows;
