@@ -151,7 +151,7 @@ sql('CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN R
 
 sub work { return sql(q{UPDATE account SET balance = balance + 1; INSERT INTO other SELECT (SELECT max(id) FROM other) + i, 0 FROM generate_series(1, 20) i}) }
 work();
-sql(q{BEGIN; UPDATE account SET balance = 0 WHERE id = 1; PREPARE TRANSACTION 'left'});
+sql(q{BEGIN; UPDATE other SET balance = 1 WHERE id = 1; PREPARE TRANSACTION 'left'});
 work();
 my $before = sql('SELECT max(seal_id) FROM dbm_trail.seal');
 my $until = sql('SELECT max(until) FROM dbm_trail.seal');
@@ -166,7 +166,7 @@ is(found(), '', 'meanwhile all is as it was');
 like(($node->psql('postgres', 'SELECT * FROM dbm.seal_audit_log()'))[2], qr/is being sealed by another process/, 'nobody else seals between two of its seals');
 sql("SELECT pg_cancel_backend($worker)");
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dbm.job_run WHERE job = 'seal' AND outcome = 'failed'}) or die 'the job does not end';
-is(sql(q{SELECT error ~ 'canceling statement' FROM dbm.job_run WHERE job = 'seal'}), 't', 'the job hears a cancel');
+is(sql(q{SELECT message ~ 'canceling statement' FROM dbm.job_run WHERE job = 'seal'}), 't', 'the job hears a cancel');
 is(sql('SELECT count(*) FROM dbm.progress'), 0, 'and is not seen any more');
 is(sql("SELECT count(*), count(target) FROM dbm_trail.seal WHERE seal_id > $before"), '3|3', 'three seals stay');
 is(found(), '', 'and all is as it was');
@@ -179,7 +179,7 @@ sql(q{SELECT dbm.unschedule('seal')});
 
 sql(q{COMMIT PREPARED 'left'});
 work();
-sql(q{BEGIN; UPDATE account SET balance = 0 WHERE id = 2; PREPARE TRANSACTION 'left'});
+sql(q{BEGIN; UPDATE other SET balance = 1 WHERE id = 2; PREPARE TRANSACTION 'left'});
 work();
 $before = sql('SELECT max(seal_id) FROM dbm_trail.seal');
 hold($before + 5);
