@@ -18,7 +18,7 @@ use Test::More;
 use Trail qw(found sql start tampered transaction);
 
 my $node = start('sealing',
-	"max_prepared_transactions = 2\nrestart_after_crash = on\nshared_preload_libraries = 'dbmastery'\ndbm.discovery_interval = 1s\ndbm.rows_per_seal = 7");
+	"max_prepared_transactions = 2\nrestart_after_crash = on\nshared_preload_libraries = 'dbmastery'\ndbm.discovery_interval = 1s\ndbm.rows_per_seal = 7\ndbm.ddl_guard = off");
 
 # The numbers of the changes that are sealed, and by which seal.
 my $sealed = q{(SELECT s.seal_id, ('x' || encode(substr(s.change_leaves, (48 * i + 1)::int, 8), 'hex'))::bit(64)::bigint AS id
@@ -124,7 +124,7 @@ is(found(), '', 'until it goes');
 
 {
 	my $session = Session->new($node, 'postgres');
-	$session->must('SET dbm.ddl_guard = off; BEGIN; ALTER TABLE dbm_trail.seal DROP COLUMN target');
+	$session->must('BEGIN; ALTER TABLE dbm_trail.seal DROP COLUMN target');
 	is($session->must('SELECT count(*) FROM dbm.verify_audit_log()'), 0, 'of an older log all is as it was');
 	is($session->must('SELECT count(*) > 0 FROM dbm.audit_log_digests()'), 't', 'its digests are told');
 	$session->must('COMMIT');

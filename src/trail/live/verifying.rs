@@ -101,8 +101,9 @@ fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known, progress: &Progres
     let oldest = oldest(owner, kind);
     let mut pass = Pass::new(kind, oldest, known);
     // Seals by the first row that each has.
-    let firsts: HashMap<i64, i64> =
-        ranges(owner, kind, i64::MIN).into_iter().map(|range| (range.seal, range.first)).collect();
+    // Without any there need not be a table of them.
+    let ranges = if seals.is_empty() { Vec::new() } else { ranges(owner, kind, i64::MIN) };
+    let firsts: HashMap<i64, i64> = ranges.into_iter().map(|range| (range.seal, range.first)).collect();
     let mut coming: Vec<(i64, usize)> = Vec::new();
     for (at, seal) in seals.iter().enumerate() {
         if seal.part(kind).count == 0 {
