@@ -118,7 +118,7 @@ COMMENT ON FUNCTION dbm.capture_reset() IS
 
 COMMENT ON FUNCTION dbm.progress() IS
     'What the view dbm.progress shows: the long acts of dbmastery that sessions are at now.
-act: the function. step: the part of it under way. done, total: how many things of this step; share: done out of total, 0 to 1, null where nobody knows the total. Only sessions that the caller may watch, as in pg_stat_activity; as of the first look in the transaction. Shows nothing of sessions with track_activities off.';
+act: the function: audit (score as well), advise_workload, apply, undo, backfill, partition_copy (partition_drain as well), seal_audit_log (also the worker''s job), verify_audit_log, as_of (rows_as_of as well), revert_plan, tenant_leak_test. step: the part of it under way. done, total: how many things of this step; share: done out of total, 0 to 1, null where nobody knows the total. Only sessions that the caller may watch, as in pg_stat_activity; as of the first look in the transaction. Shows nothing of sessions with track_activities off.';
 
 COMMENT ON FUNCTION dbm.why_no_index(text) IS
     'Why a query reads a table without an index, or finds by one many more rows than it keeps. One row a scan, the dearest first; the partitions of one table are one scan. Never runs the query, which may have $1 and the like.
@@ -394,7 +394,7 @@ COMMENT ON FUNCTION dbm.revert_plan(regclass, jsonb, jsonb, timestamp with time 
 Raises 22023 for an empty range; 55000 where nothing changed since, where it takes more than 10,000 changes, after TRUNCATE, for a table without a key, and where the table was not watched then.';
 
 COMMENT ON FUNCTION dbm.seal_audit_log() IS
-    'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal; none where nothing is new. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.
+    'Seals what transactions that are over have left in the log of the audit trail, and is seen by none that writes: the hash of each row, a Merkle root over them, and the digest of the seal before. One row for each seal, of 200,000 rows of a table at most; none where nothing is new. All of them in one transaction; the worker commits each. To be run on schedule: dbm.schedule(''seal'', ''15 minutes''). Not granted to anybody.
 Digests are worth most outside: see dbm.audit_log_digests().';
 
 COMMENT ON FUNCTION dbm.verify_audit_log(jsonb) IS

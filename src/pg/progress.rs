@@ -102,6 +102,49 @@ pub static COPY: Act = Act {
     ],
 };
 
+/// The steps of [`SEAL`], in the order of [`crate::trail::seal::record::Kind::ALL`].
+pub const SEAL_ROWS: [&str; 4] =
+    ["sealing shapes", "sealing activities", "sealing changes", "sealing events"];
+
+/// `dbm.seal_audit_log()`, and the worker's job of it. What is done of a step is the numbers of the log that were passed, out of
+/// those that were given out.
+pub static SEAL: Act = Act { number: 9, name: "seal_audit_log", steps: &SEAL_ROWS };
+
+/// The steps of [`VERIFY`], in the same order.
+pub const VERIFY_ROWS: [&str; 4] =
+    ["verifying shapes", "verifying activities", "verifying changes", "verifying events"];
+/// As above.
+pub const VERIFY_RELATIONS: &str = "verifying relations";
+
+/// `dbm.verify_audit_log()`. What is done of a step is the rows that are as they were, out of those that are sealed.
+pub static VERIFY: Act = Act {
+    number: 10,
+    name: "verify_audit_log",
+    steps: &[VERIFY_ROWS[0], VERIFY_ROWS[1], VERIFY_ROWS[2], VERIFY_ROWS[3], VERIFY_RELATIONS],
+};
+
+/// The steps of [`AS_OF`] and [`REVERT`].
+pub const READING_CHANGES: &str = "reading changes";
+/// As above.
+pub const READING_TABLE: &str = "reading the table";
+/// As above.
+pub const LATER_CHANGES: &str = "looking for later changes";
+/// As above.
+pub const WRITING_PLAN: &str = "writing the plan";
+
+/// `dbm.as_of()` and `dbm.rows_as_of()`: what is done of a step is changes, or rows, that were read.
+pub static AS_OF: Act = Act { number: 11, name: "as_of", steps: &[READING_CHANGES, READING_TABLE] };
+
+/// `dbm.revert_plan()`: what is done of a step is changes.
+pub static REVERT: Act =
+    Act { number: 12, name: "revert_plan", steps: &[READING_CHANGES, LATER_CHANGES, WRITING_PLAN] };
+
+/// The step of [`LEAK_TEST`].
+pub const TESTING_TABLES: &str = "testing tables";
+
+/// `dbm.tenant_leak_test()`.
+pub static LEAK_TEST: Act = Act { number: 13, name: "tenant_leak_test", steps: &[TESTING_TABLES] };
+
 /// `dbm.apply()`: the steps are the phases of a plan.
 pub static APPLY: Act = Act { number: 3, name: "apply", steps: &PHASES };
 
@@ -112,7 +155,8 @@ pub static UNDO: Act = Act { number: 4, name: "undo", steps: &PHASES };
 const PHASES: [&str; 7] = ["prepare", "expand", "sync", "backfill", "validate", "switch", "contract"];
 
 /// Every act, so that a reader can say what a number means.
-static ACTS: [&Act; 6] = [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL, &COPY];
+static ACTS: [&Act; 11] =
+    [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL, &COPY, &SEAL, &VERIFY, &AS_OF, &REVERT, &LEAK_TEST];
 
 #[derive(Clone, Copy)]
 struct State {

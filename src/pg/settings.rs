@@ -96,6 +96,9 @@ static UPKEEP_LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(200);
 /// In days. A quarter: long enough to see what the last monthly run did.
 static UPKEEP_LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90);
 
+/// The leaves of a seal are one value: two of ten megabytes, of changes and of activities.
+static ROWS_PER_SEAL: GucSetting<i32> = GucSetting::<i32>::new(200_000);
+
 /// Whose rows a transaction may see. Empty for nobody's.
 static TENANT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
@@ -130,6 +133,16 @@ pub fn register() {
     register_apply();
     register_worker();
     register_upkeep();
+    GucRegistry::define_int_guc(
+        c"dbm.rows_per_seal",
+        c"How many rows of a table of the audit log one seal has at most.",
+        c"For tests of seals.",
+        &ROWS_PER_SEAL,
+        1,
+        1_000_000,
+        GucContext::Suset,
+        GucFlags::NO_SHOW_ALL,
+    );
     GucRegistry::define_string_guc(
         c"dbm.tenant",
         c"Whose rows this transaction may see, where policies stand on dbm.current_tenant().",
@@ -460,4 +473,9 @@ pub fn upkeep_lock_timeout() -> Duration {
 /// How many days the log of upkeep is kept; 0 for ever.
 pub fn upkeep_log_retention() -> i32 {
     UPKEEP_LOG_RETENTION.get()
+}
+
+/// How many rows of a kind one seal has at most.
+pub fn rows_per_seal() -> usize {
+    usize::try_from(ROWS_PER_SEAL.get()).unwrap_or(1)
 }

@@ -2,9 +2,20 @@
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// The digits of bytes. There may be megabytes of them: they are not formatted one by one.
+/// The digits of bytes.
 pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
+    after("", bytes)
+}
+
+/// The same as the server writes and reads it as a value.
+pub fn bytea(bytes: &[u8]) -> String {
+    after("\\x", bytes)
+}
+
+/// There may be megabytes of them: they are not formatted one by one, nor copied.
+fn after(prefix: &str, bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(prefix.len() + 2 * bytes.len());
+    text.push_str(prefix);
     for &byte in bytes {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
@@ -42,6 +53,7 @@ mod tests {
     fn there_and_back() {
         assert_eq!(from_hex("\\x00ff1A"), Some(vec![0, 255, 26]));
         assert_eq!(hex(&[0, 255, 26]), "00ff1a");
+        assert_eq!(bytea(&[0, 255]), "\\x00ff");
         assert_eq!(from_hex("\\x0"), None);
         assert_eq!(from_hex("zz"), None);
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::told::Told;
 use super::{doubts, parts, retained};
 use crate::catalog::{Moment, Oid};
 use crate::pg;
@@ -22,8 +23,9 @@ use crate::trail::stretch::Stretch;
 /// The rows of a table as they were, each as JSON by the names that its columns had then.
 pub fn as_of(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
     let book = Book::open();
+    let told = Told::begin();
     let subject = Subject::new(&book, target);
-    let Then { names, rows } = rows_at(&book, &subject, at);
+    let Then { names, rows } = rows_at(&book, &subject, at, told);
     Box::new(rows.map(move |row| object(row.members(&names))))
 }
 
@@ -31,8 +33,9 @@ pub fn as_of(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
 /// out. Each as the text that the type's input function reads.
 pub fn as_of_typed(target: Oid, at: Moment) -> Box<dyn Iterator<Item = String>> {
     let book = Book::open();
+    let told = Told::begin();
     let subject = Subject::new(&book, target);
-    let Then { names, rows } = rows_at(&book, &subject, at);
+    let Then { names, rows } = rows_at(&book, &subject, at, told);
     let live = subject.lineage.names(LIVE).cloned().unwrap_or_default();
     let columns: Vec<(ColumnId, bool)> = live
         .columns
@@ -54,11 +57,11 @@ pub fn must_be_watched(book: &Book, subject: &Subject, at: Moment) {
 }
 
 /// Rows as they were, and what the columns were called.
-pub struct Then {
+struct Then {
     /// The names.
-    pub names: Rc<Names>,
+    names: Rc<Names>,
     /// The rows; what the caller may not see is unknown.
-    pub rows: Box<dyn Iterator<Item = Row>>,
+    rows: Box<dyn Iterator<Item = Row>>,
 }
 
 /// A moment as people read it.
@@ -141,7 +144,7 @@ fn bar(name: &str, barred: Barred) -> ! {
 }
 
 /// The rows of a table as they were.
-pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
+fn rows_at(book: &Book, subject: &Subject, at: Moment, told: Rc<Told>) -> Then {
     let (watched, stretch, lasts) = stretch(book, subject, at);
     let now = pg::moment::now();
     let lineage = Rc::new(subject.lineage.clone());
@@ -150,7 +153,7 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         let of_it = book.shapes(std::slice::from_ref(&watched));
         of_it.iter().map(|found| found.shape.id).collect()
     };
-    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at };
+    let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at, told: &told };
     if way.lineage.is_held() {
         parts::must_be_seen(way.subject);
     }
@@ -176,6 +179,7 @@ pub fn rows_at(book: &Book, subject: &Subject, at: Moment) -> Then {
         }
     };
     let rows = rows.map(move |mut row| {
+        told.row();
         for &column in &unseen {
             row.forget(column);
         }
@@ -203,6 +207,7 @@ struct Way<'a> {
     /// nobody watched.
     from: Moment,
     at: Moment,
+    told: &'a Told,
 }
 
 impl Way<'_> {
@@ -243,6 +248,7 @@ impl Way<'_> {
             moment(2)
         );
         for change in cursor(self.book, &sql, &[list(shapes), Some(self.at.to_string())]) {
+            self.told.change();
             rewind.undo(&change)?;
         }
         Ok(rewind)
@@ -411,6 +417,7 @@ impl Way<'_> {
             Some(self.from.to_string()),
         ];
         for change in cursor(self.book, &sql, &arguments) {
+            self.told.change();
             replay.apply(&change)?;
         }
         replay.end(self.at);

@@ -20,11 +20,15 @@ mod parts;
 pub mod range;
 mod relations;
 mod retained;
+mod retiring;
 pub mod reverting;
 mod rights;
 pub mod sealing;
+mod seals;
 mod silence;
 mod targets;
+mod told;
+pub mod verifying;
 
 pub use as_of::{as_of, as_of_typed};
 pub use changes::{Asked, Entry, changes};

@@ -8,11 +8,12 @@ use super::as_of::{must_be_watched, when};
 use super::book::{Book, CHANGES, PLACE, Subject, change_columns, cursor, list, moment, number};
 use super::doubts;
 use super::history::key_values;
-use super::reverting::{MOST, must_see_all, refuse, store};
+use super::reverting::{MOST, REPORTED, must_see_all, refuse, store};
 use super::targets::Targets;
 use crate::catalog::trail::layout::FLAG_KEY_CHANGED;
 use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
+use crate::pg::progress::{self, Progress};
 use crate::pg::trail::reading::table::{Column, owner, within};
 use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation};
@@ -31,6 +32,7 @@ const ASKED: usize = 2_000;
 /// Plans to make all rows with keys from one to another what they were; returns the number of the plan.
 pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
     let book = Book::open();
+    let progress = Progress::begin(&progress::REVERT);
     let subject = Subject::new(&book, target);
     must_see_all(&subject);
     must_be_watched(&book, &subject, at);
@@ -40,7 +42,7 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
     doubts::say(&book, &subject, at, Moment::MAX);
     let name = subject.table.qualified();
     let targets = Targets::of(subject, &changed);
-    let changes = changes(&book, (&targets, &shapes, &name), &range, at);
+    let changes = changes(&book, (&targets, &shapes, &name), &range, at, &progress);
     if changes.is_empty() {
         refuse(
             &format!("no row of {name} in this range was changed since, as far as the log tells"),
@@ -61,6 +63,7 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
         quote_literal(to),
         quote_literal(&when)
     );
+    progress.report(progress::WRITING_PLAN, 0, 0);
     store(
         format!("make rows {from} to {to} of {name} what they were at {when}"),
         call,
@@ -250,6 +253,7 @@ fn changes(
     (targets, shapes, name): (&Targets, &[i32], &str),
     range: &Range,
     at: Moment,
+    progress: &Progress,
 ) -> Vec<Change> {
     let arguments = [list(shapes), Some(at.to_string())];
     let since = format!("c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {}", moment(2));
@@ -279,7 +283,10 @@ fn changes(
         "SELECT {} FROM {CHANGES} WHERE {since} ORDER BY {PLACE}, c.statement_no, c.change_id",
         change_columns()
     );
-    for change in cursor(book, &sql, &arguments) {
+    for (read, change) in cursor(book, &sql, &arguments).enumerate() {
+        if read.is_multiple_of(REPORTED) {
+            progress.report(progress::READING_CHANGES, read, 0);
+        }
         sieve.add(change);
     }
     sieve.ask();

@@ -11,6 +11,7 @@ use super::targets::Targets;
 use crate::catalog::{Moment, Oid};
 use crate::pg::encoding::{from_server, message_to_server};
 use crate::pg::error::raise;
+use crate::pg::progress::{self, Progress};
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::rows;
 use crate::pg::trail::reading::table::TREE;
@@ -28,6 +29,9 @@ use crate::trail::revert::{
 
 /// How many changes one plan takes back at most: each is a statement of it.
 pub const MOST: usize = 10_000;
+
+/// So many changes lie between two reports of progress.
+pub const REPORTED: usize = 1_000;
 
 /// How many changes a refusal names.
 const NAMED: usize = 10;
@@ -382,6 +386,7 @@ pub fn must_see_all(subject: &Subject) {
 /// Plans to take a transaction back; returns the number of the plan.
 pub fn of_transaction(transaction: i64) -> i64 {
     let book = Book::open();
+    let progress = Progress::begin(&progress::REVERT);
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
          WHERE c.transaction_id = $1::pg_catalog.int8
@@ -415,8 +420,9 @@ pub fn of_transaction(transaction: i64) -> i64 {
         (targets.place(change), table.images(change).0.key(&table.key))
     });
     let undone: Vec<Undone> = changes.iter().map(|change| targets.undone(change)).collect();
-    refuse_later(&book, transaction, &changes, &targets);
+    refuse_later(&book, transaction, &changes, &targets, &progress);
     let title = format!("take back transaction {transaction}");
+    progress.report(progress::WRITING_PLAN, 0, 0);
     store(title, format!("dbm.revert_plan({transaction})"), targets.tables, &undone)
 }
 
@@ -456,7 +462,7 @@ fn no_such(transaction: i64) -> ! {
 }
 
 /// Refuses where rows that the transaction changed were changed since, and says by which changes.
-fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Targets) {
+fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Targets, progress: &Progress) {
     let tables = &targets.tables;
     // The first change of each row, and of each table: from then on nobody else could change it until the transaction
     // was over. What others did before that they did not lose.
@@ -486,6 +492,7 @@ fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Tar
     let since = changes.iter().map(|change| change.at).min().unwrap_or(0) - 1_000_000;
     let arguments =
         [list(every_shape), Some(first.to_string()), Some(transaction.to_string()), Some(since.to_string())];
+    progress.report(progress::LATER_CHANGES, 0, 0);
     let mut later = Vec::new();
     let mut count = 0_usize;
     // The partitions of a table are truncated with it.
@@ -493,7 +500,10 @@ fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Tar
         tables[place].subject.lineage.names(change.shape).is_some()
             && is_after(first_of_table.get(&place), change.id)
     };
-    for change in cursor(book, &sql, &arguments) {
+    for (read, change) in cursor(book, &sql, &arguments).enumerate() {
+        if read.is_multiple_of(REPORTED) {
+            progress.report(progress::LATER_CHANGES, read, 0);
+        }
         let is_truncate = change.operation == Operation::Truncate;
         let mut places = 0..tables.len();
         let place = if is_truncate {
@@ -536,6 +546,7 @@ fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Tar
 /// Plans to make one row what it was; returns the number of the plan.
 pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
     let book = Book::open();
+    let progress = Progress::begin(&progress::REVERT);
     let subject = Subject::new(&book, target);
     must_see_all(&subject);
     super::as_of::must_be_watched(&book, &subject, at);
@@ -572,5 +583,6 @@ pub fn of_row(target: Oid, key: &str, at: Moment) -> i64 {
         quote_literal(key),
         quote_literal(&when)
     );
+    progress.report(progress::WRITING_PLAN, 0, 0);
     store(format!("make row {key} of {name} what it was at {when}"), call, targets.tables, &undone)
 }

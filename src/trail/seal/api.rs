@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use crate::pg::moment::timestamp;
 use crate::pg::value::{JsonText, Text};
-use crate::trail::live::sealing;
+use crate::trail::live::{sealing, verifying};
 use crate::trail::seal::record::{Kind, Seal};
 
 fn counts(seal: &Seal) -> [i64; 3] {
@@ -47,7 +47,7 @@ fn verify_audit_log(
         name!(message, Text),
     ),
 > {
-    let found = sealing::verify(digests.map(JsonText::into_string));
+    let found = verifying::verify(digests.map(JsonText::into_string));
     TableIterator::new(found.into_iter().map(|(found, table)| {
         (
             found.problem.name().into(),

@@ -17,6 +17,16 @@ fn meanings(kind: Kind) -> [(String, String); 3] {
     ]
 }
 
+/// The statements that add what the table did not always have.
+pub fn with_target() -> [String; 2] {
+    [
+        "ALTER TABLE dbm_trail.seal ADD COLUMN target bigint".to_owned(),
+        "COMMENT ON COLUMN dbm_trail.seal.target IS 'Where others follow that together with it seal all transactions below \
+         a number: that number. In no digest: it tells where to go on, and proves nothing.'"
+            .to_owned(),
+    ]
+}
+
 /// The statements that make it, to be run by the log's owner.
 pub fn statements() -> Vec<String> {
     let columns: String = Kind::ALL
@@ -29,6 +39,7 @@ pub fn statements() -> Vec<String> {
         .concat();
     let external =
         Kind::ALL.map(|kind| format!("ALTER COLUMN {}_leaves SET STORAGE EXTERNAL", kind.name())).join(", ");
+    let [_, meaning_of_target] = with_target();
     let mut statements = vec![
         format!(
             "CREATE TABLE dbm_trail.seal (
@@ -41,6 +52,7 @@ pub fn statements() -> Vec<String> {
     event_number bigint NOT NULL,
 {columns}    previous bytea NOT NULL,
     digest bytea NOT NULL,
+    target bigint,
     CONSTRAINT seal_pkey PRIMARY KEY (seal_id)
 )"
         ),
@@ -50,6 +62,7 @@ pub fn statements() -> Vec<String> {
         "COMMENT ON TABLE dbm_trail.seal IS 'Seals over the log of the audit trail, each holding the digest of the one \
          before. Written by dbm.seal_audit_log() alone, read by dbm.verify_audit_log().'"
             .to_owned(),
+        meaning_of_target,
     ];
     let comment =
         |column: &str, meaning: &str| format!("COMMENT ON COLUMN dbm_trail.seal.{column} IS '{meaning}'");

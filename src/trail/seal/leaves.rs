@@ -13,7 +13,8 @@ pub struct Leaf {
     pub hash: Hash,
 }
 
-const SIZE: usize = 48;
+/// How many bytes a leaf has.
+pub const SIZE: usize = 48;
 
 /// As bytes.
 pub fn packed(leaves: &[Leaf]) -> Vec<u8> {
@@ -26,16 +27,19 @@ pub fn packed(leaves: &[Leaf]) -> Vec<u8> {
     bytes
 }
 
+/// The number in the first eight bytes of a leaf.
+pub fn number_of(bytes: &[u8]) -> i64 {
+    bytes.iter().take(8).fold(0_u64, |number, &byte| (number << 8) | u64::from(byte)) as i64
+}
+
 /// From bytes; what does not fill a leaf is lost, and then the root is another.
 pub fn unpacked(bytes: &[u8]) -> Vec<Leaf> {
-    let number =
-        |bytes: &[u8]| bytes.iter().fold(0_u64, |number, &byte| (number << 8) | u64::from(byte)) as i64;
     bytes
         .chunks_exact(SIZE)
         .map(|chunk| {
             let mut hash = [0; 32];
             hash.copy_from_slice(&chunk[16..]);
-            Leaf { id: number(&chunk[..8]), at: number(&chunk[8..16]), hash }
+            Leaf { id: number_of(chunk), at: number_of(&chunk[8..]), hash }
         })
         .collect()
 }

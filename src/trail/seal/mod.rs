@@ -16,4 +16,7 @@ pub mod leaves;
 pub mod merkle;
 pub mod record;
 pub mod relation;
+pub mod sealed;
+pub mod sweep;
 pub mod verify;
+pub mod windows;

@@ -5,6 +5,7 @@ use pgrx::PgSqlErrorCode;
 use crate::catalog::Oid;
 use crate::pg::error::raise;
 use crate::pg::planner::Refusal;
+use crate::pg::progress::{self, Progress};
 use crate::pg::roles;
 use crate::pg::surroundings::{read, surroundings as table};
 use crate::pg::tenancy::{self, As};
@@ -23,13 +24,16 @@ pub fn test(targets: Option<&[Oid]>, tenant_column: &str, names: Option<&[String
         Some(targets) => targets.to_vec(),
         None => tenancy::tables_with(tenant_column),
     };
+    let progress = Progress::begin(&progress::LEAK_TEST);
     let mut lines: Vec<(String, Line)> = targets
         .iter()
-        .flat_map(|&target| {
+        .enumerate()
+        .flat_map(|(place, &target)| {
+            progress.report(progress::TESTING_TABLES, place, targets.len());
             let table = table(target, tenant_column);
             refuse_others(&table);
             let name = table.qualified();
-            tested(&table, tenant_column, names).into_iter().map(move |line| (name.clone(), line))
+            tested(&table, tenant_column, names, &progress).into_iter().map(move |line| (name.clone(), line))
         })
         .collect();
     lines.sort_by_key(|(_, line)| line.status);
@@ -47,10 +51,10 @@ fn refuse_others(table: &Table) {
     }
 }
 
-fn tested(table: &Table, tenant_column: &str, names: Option<&[String]>) -> Vec<Line> {
+fn tested(table: &Table, tenant_column: &str, names: Option<&[String]>, progress: &Progress) -> Vec<Line> {
     let roles = roles_of(table, names);
     let mut lines = judge(table, &roles, tenant_column);
-    lines.extend(tried(table, tenant_column, &roles));
+    lines.extend(tried(table, tenant_column, &roles, progress));
     worst(lines)
 }
 
@@ -100,7 +104,7 @@ fn role_of(table: &Table, name: &str) -> Role {
     role
 }
 
-fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
+fn tried(table: &Table, tenant_column: &str, roles: &[Role], progress: &Progress) -> Vec<Line> {
     if table.column(tenant_column).is_none() {
         return untried(table, "it has no tenant column");
     }
@@ -133,6 +137,8 @@ fn tried(table: &Table, tenant_column: &str, roles: &[Role]) -> Vec<Line> {
                 }
                 let path = role.search_path.as_deref().unwrap_or(&path_of_server);
                 let tried = |probe: &Probe| {
+                    // What was tried before was rolled back.
+                    progress.again();
                     let who = As::Role { role: role.oid, is_open: probe.is_open, search_path: path };
                     probe::read(probe, &role.name, &answer(probe, who, table.owner_oid))
                 };
