@@ -149,6 +149,29 @@ for my $case ([ 'a smaller scale', 'numeric(12, 4)', 'numeric(12, 2)', '1.5', '2
 }
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/gave columns values of their own: [^\n]*held\.v/, 'and no trigger is taken for its author');
 
+# A value for which the column has no digits any more is refused, and it is said whose.
+for my $with_trigger (0, 1)
+{
+	my $what = $with_trigger ? 'with a trigger' : 'without triggers';
+	sql(q{DROP TABLE IF EXISTS digits; CREATE TABLE digits (id int PRIMARY KEY, n numeric(8, 2), l numeric(8, 2)[], touched timestamptz); SELECT dbm.install_audit_trigger('digits')});
+	sql('CREATE TRIGGER touched BEFORE INSERT OR UPDATE ON digits FOR EACH ROW EXECUTE FUNCTION touched()') if $with_trigger;
+	sql(q{INSERT INTO digits VALUES (1, 12345.67, NULL), (2, 54321, NULL), (3, 999.999, NULL), (4, 1, '{12345}')});
+	my %of = (deleted => transaction('DELETE FROM digits WHERE id = 1'), updated => transaction('UPDATE digits SET n = 1 WHERE id = 2'),
+		'of an array' => transaction(q{UPDATE digits SET l = '{1}' WHERE id = 4}));
+	sql('UPDATE digits SET n = 5 WHERE id = 3; ALTER TABLE digits ALTER n TYPE numeric(5, 2), ALTER l TYPE numeric(5, 2)[]');
+	my $fits = transaction('UPDATE digits SET n = 999.99 WHERE id = 3');
+	sql('SELECT dbm.install_audit_trigger(\'digits\')');
+	my $before = sql('SELECT id, n, l FROM digits ORDER BY id');
+	for my $kind (sort keys %of)
+	{
+		my $plan = plan_of($of{$kind});
+		my $column = $kind eq 'of an array' ? 'l' : 'n';
+		like(refused("CALL dbm.apply($plan)"), qr/change \d+ of public\.digits cannot be taken back: column $column has no place for its value/, "$what: a value that is too large, $kind");
+	}
+	is(sql('SELECT id, n, l FROM digits ORDER BY id'), $before, "$what: nothing is changed");
+	is(apply(plan_of($fits)), 'done', "$what: what fits is taken back");
+}
+
 # Computed columns are computed, stored or not, in the log or not.
 {
 	my @kinds = ('STORED', $node->pg_version >= 18 ? 'VIRTUAL' : ());

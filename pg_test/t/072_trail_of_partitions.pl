@@ -298,6 +298,32 @@ is($node->safe_psql($database, "SELECT * FROM dbm.as_of('narrow', '$without')", 
 is(rows('narrow', $without), '', 'who may read all is');
 sql('DROP TABLE narrow'); events();
 
+# A column that came when another of its name was gone, and so was the partition that had that one.
+for my $rights ('SELECT (id, k, secret)', 'SELECT')
+{
+	sql(<<"SQL");
+CREATE TABLE named (id int, k int, secret text, note text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE named_1 PARTITION OF named FOR VALUES IN (1);
+SELECT dbm.install_audit_trigger('named');
+INSERT INTO named VALUES (1, 1, 'hush', 'hush');
+SQL
+	my $then = now();
+	sql(<<"SQL");
+DROP TABLE named_1;
+ALTER TABLE named DROP secret; ALTER TABLE named RENAME note TO other; ALTER TABLE named ADD secret text;
+CREATE TABLE named_2 PARTITION OF named FOR VALUES IN (2);
+INSERT INTO named VALUES (2, 2, 'other', 'told');
+GRANT $rights ON named TO reader;
+SQL
+	my @reader = (extra_params => [ '-U', 'reader' ]);
+	my $told = $node->safe_psql($database, q{SELECT string_agg((new - 'note' - 'other')::text, ' ' ORDER BY new->>'id') FROM dbm.changes('named')}, @reader);
+	is($told, '{"k": 1, "id": 1} {"k": 2, "id": 2, "secret": "told"}', "$rights: what a column of its name had that is gone is not told");
+	is($node->safe_psql($database, "SELECT d - 'note' FROM dbm.as_of('named', '$then') d", @reader), '{"k": 1, "id": 1}', "$rights: nor in the table as it was");
+	is($node->safe_psql($database, q{SELECT new - 'note' FROM dbm.row_history('named', '{"id": 1, "k": 1}')}, @reader), '{"k": 1, "id": 1}', "$rights: nor of the row");
+	is(sql(q{SELECT new FROM dbm.row_history('named', '{"id": 1, "k": 1}')}), '{"k": 1, "id": 1, "note": "hush", "secret": "hush"}', "$rights: who sees everything does");
+	sql('DROP TABLE named'); events();
+}
+
 # --- Keys that tell rows apart within each partition alone
 
 sql(<<'SQL');

@@ -142,4 +142,27 @@ for my $case ([ 'identity', q{exclude => '{b}'} ], [ 'uniquely', q{columns => '{
 	unlike($written, qr/471[12]/, 'and nowhere what it was');
 }
 
+# A key whose type got another length or scale is the same one.
+for my $case ([ 'char(5)', 'char(9)', 'ab', 'cd' ], [ 'char(9)', 'char(5)', 'ab', 'cd' ], [ 'numeric(10, 2)', 'numeric(12, 4)', '1.5', '20' ],
+	[ 'numeric', 'numeric(12, 2)', '1.5', '20' ], [ 'numeric(12, 2)', 'numeric', '1.5', '20' ], [ 'int', 'numeric(12, 2)', '7', '20' ])
+{
+	my ($first, $then, $one, $two) = @$case;
+	my $what = "$first, then $then";
+	sql("CREATE TABLE typed (a $first PRIMARY KEY, v text); SELECT dbm.install_audit_trigger('typed'); INSERT INTO typed VALUES ('$one', '1'), ('$two', '1'); UPDATE typed SET v = '2' WHERE a = '$one'");
+	my $at = sql('SELECT clock_timestamp()');
+	my $transaction = (split /\n/, sql("BEGIN; UPDATE typed SET v = '3' WHERE a = '$one'; SELECT pg_current_xact_id(); COMMIT"))[-1];
+	sql("DELETE FROM typed WHERE a = '$two'; ALTER TABLE typed ALTER a TYPE $then; UPDATE typed SET v = '4' WHERE a = '$one'");
+	is(sql(qq{SELECT string_agg(operation || (new->>'v'), ' ') FROM dbm.row_history('typed', '{"a": "$one"}')}), 'INSERT1 UPDATE2 UPDATE3 UPDATE4', "$what: the history of a row has all of it");
+	is(sql(qq{SELECT string_agg(operation, ' ') FROM dbm.row_history('typed', '{"a": "$two"}')}), 'INSERT DELETE', "$what: also of one that is gone");
+	my ($code, $out, $error) = $node->psql('postgres', "SELECT string_agg(v, ' ' ORDER BY a) FROM dbm.rows_as_of(NULL::typed, '$at')");
+	is("$out$error", '2 1', "$what: the table is what it was");
+	is(sql("SELECT count(*) FROM dbm.as_of('typed', '$at') d WHERE d->>'v' IN ('2', '1')"), 2, "$what: also as JSON");
+	($code, $out, $error) = $node->psql('postgres', "SELECT dbm.revert_plan($transaction)");
+	like($error, qr/transaction $transaction cannot be taken back: 1 later changes would be lost/, "$what: what came later is seen");
+	# From nothing on.
+	sql('TRUNCATE typed');
+	is(sql("SELECT string_agg(v, ' ' ORDER BY a) FROM dbm.rows_as_of(NULL::typed, '$at')"), '2 1', "$what: also before a TRUNCATE");
+	sql('DROP TABLE typed');
+}
+
 done_testing();

@@ -89,24 +89,22 @@ impl Watched {
 /// The query for what is known of watched tables: of all, or of those that `condition` on `r` and `c` picks.
 pub fn query(condition: &str) -> String {
     format!(
-        "WITH ours AS (
-             SELECT t.tgrelid, t.tgname, t.tgenabled, {IS_WHOLE} AS is_whole FROM pg_catalog.pg_trigger t
-             WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure)
-         SELECT r.relation_id, COALESCE(c.oid, 0::pg_catalog.oid), COALESCE(n.nspname, r.schema_name)::pg_catalog.text,
+        "SELECT r.relation_id, COALESCE(c.oid, 0::pg_catalog.oid), COALESCE(n.nspname, r.schema_name)::pg_catalog.text,
              COALESCE(c.relname, r.table_name)::pg_catalog.text, r.mode, r.level, COALESCE({NEEDS_ROWS}, false),
-             ARRAY(SELECT pg_catalog.substr(o.tgname, {after_prefix}) FROM ours o WHERE o.tgrelid = c.oid
-                   AND pg_catalog.starts_with(o.tgname, '{PREFIX}') ORDER BY o.tgname)::pg_catalog.text[],
-             ARRAY(SELECT pg_catalog.format('%s on %s: %s', o.tgname, o.tgrelid::pg_catalog.regclass,
-                          CASE WHEN o.tgenabled = 'D' THEN 'disabled' WHEN o.tgenabled = 'R' THEN 'for replication alone'
-                               WHEN o.tgenabled <> 'A' THEN 'not for replication' ELSE 'not as it was made' END)
-                   FROM ours o WHERE (o.tgenabled <> 'A' OR NOT o.is_whole)
-                       AND (o.tgrelid = c.oid OR o.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) p))
+             ARRAY(SELECT pg_catalog.substr(t.tgname, {after_prefix}) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid
+                   AND {OURS} AND pg_catalog.starts_with(t.tgname, '{PREFIX}') ORDER BY t.tgname)::pg_catalog.text[],
+             ARRAY(SELECT pg_catalog.format('%s on %s: %s', t.tgname, t.tgrelid::pg_catalog.regclass,
+                          CASE WHEN t.tgenabled = 'D' THEN 'disabled' WHEN t.tgenabled = 'R' THEN 'for replication alone'
+                               WHEN t.tgenabled <> 'A' THEN 'not for replication' ELSE 'not as it was made' END)
+                   FROM pg_catalog.pg_trigger t
+                   WHERE t.tgrelid = ANY ({tree}) AND {OURS} AND (t.tgenabled <> 'A' OR NOT {IS_WHOLE})
                    ORDER BY 1)::pg_catalog.text[],
              CASE WHEN c.relkind = 'p' THEN
                  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_partition_tree(c.oid) p
                   JOIN pg_catalog.pg_class d ON d.oid = p.relid AND d.relkind IN ('r', 'p')
-                  WHERE p.relid <> c.oid AND NOT EXISTS (SELECT FROM ours o
-                      WHERE o.tgrelid = p.relid AND o.tgname = '{PREFIX}truncate'))
+                  -- OFFSET: looked up by the index, table by table.
+                  WHERE p.relid <> c.oid AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                      WHERE t.tgrelid = p.relid AND t.tgname = '{PREFIX}truncate' AND {OURS} OFFSET 0))
                  ELSE 0 END,
              COALESCE(c.relpersistence = 'u' OR c.relkind = 'p' AND EXISTS (
                  SELECT FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class d ON d.oid = p.relid
@@ -117,24 +115,32 @@ pub fn query(condition: &str) -> String {
          WHERE r.removed_at IS NULL AND ({condition})
          ORDER BY 3, 4",
         after_prefix = PREFIX.len() + 1,
+        tree = tree("c.oid"),
+    )
+}
+
+/// Whether a trigger `t` is one of ours.
+const OURS: &str = "t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure";
+
+/// A table and all below it, as an array: triggers of theirs are looked up by it in the index.
+fn tree(relid: &str) -> String {
+    format!(
+        "pg_catalog.array_append(ARRAY(
+             SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p), {relid})"
     )
 }
 
 /// Whether a trigger `t` is one of ours that is in force for everybody and every change.
 fn in_force() -> String {
-    format!(
-        "t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgenabled = 'A' AND {IS_WHOLE}"
-    )
+    format!("{OURS} AND t.tgenabled = 'A' AND {IS_WHOLE}")
 }
 
 /// Whether the table `relid` or a partition of it has a trigger of ours that is not in force.
 fn is_hushed(relid: &str) -> String {
     format!(
         "EXISTS (SELECT FROM pg_catalog.pg_trigger t
-             WHERE t.tgrelid = ANY (pg_catalog.array_append(ARRAY(
-                     SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p), {relid}))
-               AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
-               AND (t.tgenabled <> 'A' OR NOT {IS_WHOLE}))"
+             WHERE t.tgrelid = ANY ({}) AND {OURS} AND (t.tgenabled <> 'A' OR NOT {IS_WHOLE}))",
+        tree(relid)
     )
 }
 
@@ -146,8 +152,7 @@ pub fn short_of_triggers(condition: &str) -> String {
         "SELECT r.relation_id FROM dbm_trail.relation r JOIN pg_catalog.pg_class c ON c.oid = r.relid
          WHERE r.home = $1 AND r.removed_at IS NULL AND ({condition})
            AND ((SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A'
-                AND t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
-                AND pg_catalog.starts_with(t.tgname, '{PREFIX}'))
+                AND {OURS} AND pg_catalog.starts_with(t.tgname, '{PREFIX}'))
                < CASE r.level WHEN '{}' THEN {} ELSE {} END
              OR {hushed})",
         Level::Row.name(),

@@ -84,7 +84,7 @@ pub static SHAPE: Table = Table {
         required(
             "attributes",
             "jsonb",
-            "Its columns: number, name, type, type_schema, typmod, collation, not_null, generated, identity, logged (yes, no or redacted).",
+            "Its columns: number, name, type, type_schema, typmod, collation, not_null, generated, identity, logged (yes, no or redacted); of a partition above: the number in the table that is watched.",
         ),
         optional("key", "text[]", "The columns of its key; null: the whole row is the key."),
         required("fingerprint", "bigint", "By which a shape is found again."),

@@ -142,14 +142,11 @@ impl Drop for Open {
 }
 
 /// Which rows are looked for.
-pub struct Key {
+pub struct Key<'a> {
     /// The index, which may be gone.
     pub index: &'static str,
-    /// The column, from 1.
-    pub attribute: pg_sys::AttrNumber,
-    /// What tells that values are equal.
-    pub equality: u32,
-    pub value: pg_sys::Datum,
+    /// Of its columns, the first first: the number in the table, what tells that values are equal, and the value.
+    pub columns: &'a [(pg_sys::AttrNumber, u32, pg_sys::Datum)],
 }
 
 impl Open {
@@ -181,29 +178,31 @@ impl Open {
     ///
     /// # Safety
     /// `see` reads the columns as what they are.
-    pub unsafe fn scan(&self, key: Option<Key>, mut see: impl FnMut(&[Value])) {
+    pub unsafe fn scan(&self, key: Option<Key<'_>>, mut see: impl FnMut(&[Value])) {
         // SAFETY: the relation is open; the key is copied by the scan.
         unsafe {
-            let mut keys = [pg_sys::ScanKeyData::default()];
+            let mut keys: Vec<pg_sys::ScanKeyData> = Vec::new();
             let mut index = pg_sys::InvalidOid;
-            let mut wanted = 0;
             if let Some(key) = key {
-                pg_sys::ScanKeyInit(
-                    &raw mut keys[0],
-                    key.attribute,
-                    pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
-                    pg_sys::Oid::from(key.equality),
-                    key.value,
-                );
+                for &(attribute, equality, value) in key.columns {
+                    let mut wanted = pg_sys::ScanKeyData::default();
+                    pg_sys::ScanKeyInit(
+                        &raw mut wanted,
+                        attribute,
+                        pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
+                        pg_sys::Oid::from(equality),
+                        value,
+                    );
+                    keys.push(wanted);
+                }
                 index = find(key.index);
-                wanted = 1;
             }
             let scan = pg_sys::systable_beginscan(
                 self.relation,
                 index,
                 index != pg_sys::InvalidOid,
                 null_mut(),
-                wanted,
+                keys.len() as i32,
                 keys.as_mut_ptr(),
             );
             let descriptor = (*self.relation).rd_att;

@@ -30,8 +30,8 @@ pub use context::{context, set_context};
 pub use event::{install_handler, unnoticed};
 pub use log::{is_ours, is_there};
 pub use note::{
-    ATTACHED, CAME, DETACHED, DROPPED, NAMED, WENT, note, note_change, note_of_part, note_partition,
-    note_since,
+    ATTACHED, CAME, DETACHED, DROPPED, Happened, NAMED, WENT, note, note_change, note_changes, note_of_part,
+    note_partitions, note_since,
 };
 pub use numbers::are_new;
 pub use registry::{adopt, home};

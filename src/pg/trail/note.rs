@@ -26,14 +26,53 @@ pub fn note(relation: i32, kind: &str, detail: &str) {
     write(relation, kind, detail, &Rest::default());
 }
 
-/// Writes down that a partition of a watched table came or went.
-pub fn note_partition(relation: i32, kind: &str, detail: &str, partition: u32) {
-    write(
-        relation,
-        kind,
-        detail,
-        &Rest { relid: &format!("{partition}::pg_catalog.oid"), ..Rest::default() },
+/// What happened to one of many: the number of the table in the log, the kind of event, what exactly, and of a partition its OID.
+pub struct Happened {
+    /// The number of the table in the log.
+    pub relation: i32,
+    /// The kind of event.
+    pub kind: &'static str,
+    /// What exactly.
+    pub detail: String,
+    /// The partition; 0 for none.
+    pub partition: u32,
+}
+
+/// Writes down that partitions of watched tables came or went, or are called otherwise, in that order.
+pub fn note_partitions(happened: &[Happened]) {
+    write_all(happened, "NULL");
+}
+
+/// As [`note_change`], of many.
+pub fn note_changes(happened: &[Happened]) {
+    let state = format!(
+        "(SELECT {} FROM dbm_trail.relation r WHERE r.relation_id = e.relation_id)",
+        state::of_relation()
     );
+    write_all(happened, &state);
+}
+
+fn write_all(happened: &[Happened], state: &str) {
+    if happened.is_empty() {
+        return;
+    }
+    let partitions: Vec<String> = happened.iter().map(|each| each.partition.to_string()).collect();
+    let sql = format!(
+        "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, \
+         detail, relid, state)
+         SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), t.id, session_user, e.relation_id, \
+         e.kind, e.detail, NULLIF(e.partition, 0::pg_catalog.oid), {state}
+         FROM (SELECT {THIS_TRANSACTION} AS id OFFSET 0) t
+         CROSS JOIN ROWS FROM (pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.text[]),
+             pg_catalog.unnest($3::pg_catalog.text[]), pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]))
+             WITH ORDINALITY AS e (relation_id, kind, detail, partition, place)
+         ORDER BY e.place",
+        partitions.join(", ")
+    );
+    let texts = |text: fn(&Happened) -> &str| happened.iter().map(|each| Text::from(text(each))).collect();
+    let (kinds, details): (Vec<Text>, Vec<Text>) = (texts(|each| each.kind), texts(|each| &each.detail));
+    let relations: Vec<i32> = happened.iter().map(|each| each.relation).collect();
+    query::write(&sql, &[relations.into(), kinds.into(), details.into()]);
 }
 
 /// Writes down what nobody saw happen. `since`: the moment after which it did, in SQL; $1 is the number of the relation.
@@ -52,25 +91,24 @@ pub fn note_change(relation: i32, kind: &str, detail: &str) {
 /// The columns that few events have, in SQL.
 struct Rest<'a> {
     since: &'a str,
-    relid: &'a str,
     state: &'a str,
 }
 
 impl Default for Rest<'_> {
     fn default() -> Self {
-        Self { since: "NULL", relid: "NULL", state: "NULL" }
+        Self { since: "NULL", state: "NULL" }
     }
 }
 
 /// The transaction has its number before the event takes its own: seals know events by that.
 fn write(relation: i32, kind: &str, detail: &str, rest: &Rest<'_>) {
-    let Rest { since, relid, state } = rest;
+    let Rest { since, state } = rest;
     query::write(
         &format!(
             "INSERT INTO dbm_trail.event (event_id, happened_at, transaction_id, session_user_name, relation_id, kind, \
-             detail, since, relid, state)
+             detail, since, state)
              SELECT pg_catalog.nextval('dbm_trail.event_id'), pg_catalog.clock_timestamp(), t.id, session_user, $1, $2, \
-             $3, {since}, {relid}, {state} FROM (SELECT {THIS_TRANSACTION} AS id OFFSET 0) t"
+             $3, {since}, {state} FROM (SELECT {THIS_TRANSACTION} AS id OFFSET 0) t"
         ),
         &[relation.into(), Text::from(kind).into(), Text::from(detail).into()],
     );

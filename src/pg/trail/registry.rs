@@ -97,8 +97,7 @@ pub fn find(relid: pg_sys::Oid) -> Option<Registered> {
     let open = Open::if_there("relation", pg_sys::AccessShareLock as pg_sys::LOCKMODE)?;
     let home = home();
     let mut found = None;
-    let key =
-        Key { index: "idx_relation_relid", attribute: 2, equality: pg_sys::F_OIDEQ, value: relid.into() };
+    let key = Key { index: "idx_relation_relid", columns: &[(2, pg_sys::F_OIDEQ, relid.into())] };
     // SAFETY: reads the columns as what they are.
     unsafe {
         open.scan(Some(key), |row| {

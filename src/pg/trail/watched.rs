@@ -73,6 +73,8 @@ thread_local! {
     static WATCHED: RefCell<FxHashMap<pg_sys::Oid, Rc<Watched>>> = RefCell::default();
     /// Grows when something may have become stale.
     static CHANGES: Cell<u64> = const { Cell::new(0) };
+    /// Whether some shape may have been written in this transaction: a session knows thousands of tables.
+    static HAS_FRESH: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A table changed; 0: any may have.
@@ -89,6 +91,9 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// A transaction ended, or a subtransaction was rolled back: what it wrote is there, or gone.
 pub fn settle(is_committed: bool) {
+    if !HAS_FRESH.replace(false) {
+        return;
+    }
     WATCHED.with_borrow(|watched| {
         for watched in watched.values().filter(|watched| watched.is_fresh.get()) {
             watched.is_fresh.set(false);
@@ -129,31 +134,34 @@ fn schema_of(namespace: pg_sys::Oid) -> String {
     unsafe { text_of_c_string(pg_sys::get_namespace_name(namespace)) }.map_or_else(String::new, String::from)
 }
 
-/// The relation itself, or the partitioned table above it that is watched, and whether it is that.
+/// The relation itself, or the partitioned table above it that is watched, and that one's number.
 ///
 /// # Safety
 /// The relation is open.
-unsafe fn registered(relation: pg_sys::Relation, schema: &str, table: &str) -> Option<(Registered, bool)> {
+unsafe fn registered(
+    relation: pg_sys::Relation,
+    schema: &str,
+    table: &str,
+) -> Option<(Registered, Option<pg_sys::Oid>)> {
     // SAFETY: as the caller vouches.
     unsafe {
         let oid = (*relation).rd_id;
-        let itself = |found| Some((found, false));
-        let above = |found| Some((found, true));
+        let itself = |found| Some((found, None));
         if let Some(found) = registry::find(oid) {
             return itself(found);
         }
         let ancestors = ancestors(relation);
-        if let Some(found) = ancestors.iter().find_map(|&ancestor| registry::find(ancestor)) {
-            return above(found);
+        let found = |&ancestor: &pg_sys::Oid| Some((registry::find(ancestor)?, Some(ancestor)));
+        if let Some(found) = ancestors.iter().find_map(found) {
+            return Some(found);
         }
         // Restored elsewhere?
         registry::find_by_name(oid, schema, table).and_then(itself).or_else(|| {
-            let found = ancestors.iter().find_map(|&ancestor| {
+            ancestors.iter().find_map(|&ancestor| {
                 let name = text_of_c_string(pg_sys::get_rel_name(ancestor))?;
                 let schema = schema_of(pg_sys::get_rel_namespace(ancestor));
-                registry::find_by_name(ancestor, &schema, &name)
-            });
-            found.and_then(above)
+                Some((registry::find_by_name(ancestor, &schema, &name)?, Some(ancestor)))
+            })
         })
     }
 }
@@ -192,7 +200,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
     unsafe {
         let class = &*(*relation).rd_rel;
         let (schema, table) = (schema_of(class.relnamespace), text_of(&class.relname));
-        let Some((registered, is_part)) = registered(relation, &schema, &table) else {
+        let Some((registered, above)) = registered(relation, &schema, &table) else {
             raise(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 &format!(
@@ -241,7 +249,13 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
                 column.is_redacted |= !is_logged;
                 key.push(column);
             }
-            attributes.push(described(attribute, place + 1, &name, is_logged, is_redacted));
+            let mut described = described(attribute, place + 1, &name, is_logged, is_redacted);
+            if let Some(above) = above {
+                // By it a column of a partition that is gone is known.
+                described["above"] =
+                    pg_sys::get_attnum(above, (&raw const attribute.attname.data).cast()).into();
+            }
+            attributes.push(described);
         }
         let columns = Logged::new(columns);
         let key_names: Option<Vec<String>> = key_numbers.map(|numbers| {
@@ -267,7 +281,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             keeps_query: registered.keeps_query,
             needs_pinning,
             width,
-            is_part,
+            is_part: above.is_some(),
             relation_id: registered.relation_id,
             relid,
             schema,
@@ -406,25 +420,23 @@ impl Watched {
 
     fn find_shape(&self) -> Option<i32> {
         let open = Open::by_name(SHAPE.name, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        let key = Key {
-            index: "idx_shape_relation_id",
-            attribute: 2,
-            equality: pg_sys::F_INT4EQ,
-            value: pg_sys::Datum::from(self.relation_id),
-        };
+        // Each of thousands of partitions has a shape of the same relation.
+        let columns = [
+            (2, pg_sys::F_INT4EQ, pg_sys::Datum::from(self.relation_id)),
+            (8, pg_sys::F_INT8EQ, pg_sys::Datum::from(self.fingerprint)),
+        ];
+        let key = Key { index: "idx_shape_relation_id", columns: &columns };
         let mut found = None;
         // SAFETY: reads the columns as what they are.
         unsafe {
             open.scan(Some(key), |row| {
-                let number =
-                    |place: usize| row.get(place).copied().flatten().map(|datum| datum.value() as i64);
-                if number(7) == Some(self.fingerprint) && self.is_described(row) {
-                    found = number(0).map(|number| number as i32);
+                if self.is_described(row) {
+                    found = row.first().copied().flatten().map(|datum| datum.value() as i32);
                 }
             });
         }
         // Written by this transaction, it may be rolled back with it; by which is not looked at.
-        self.is_fresh.set(true);
+        self.be_fresh();
         found
     }
 
@@ -472,8 +484,13 @@ impl Watched {
         ];
         // SAFETY: values of the types of the columns.
         unsafe { write_one(&SHAPE, at, &row) };
-        self.is_fresh.set(true);
+        self.be_fresh();
         shape
+    }
+
+    fn be_fresh(&self) {
+        self.is_fresh.set(true);
+        HAS_FRESH.set(true);
     }
 }
 

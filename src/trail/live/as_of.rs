@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 
-use super::book::{Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::book::{
+    Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, of_shapes, text,
+};
 use super::told::Told;
 use super::{doubts, parts, retained};
 use crate::catalog::{Moment, Oid};
@@ -175,13 +177,17 @@ fn rows_at(book: &Book, subject: &Subject, at: Moment, told: Rc<Told>) -> Then {
             let live = lineage.names(LIVE).cloned().unwrap_or_default();
             let seen = subject.seen_columns(LIVE).unwrap_or_default();
             let is_seen = |id| live.attribute(id).is_some_and(|attribute| seen.contains(&attribute.name));
-            (0..lineage.width).filter(|&id| !is_seen(id)).collect()
+            (0..lineage.columns.len()).filter(|&id| !is_seen(id)).collect()
         }
     };
+    let sees_all = matches!(subject.visible, Visible::All);
     let rows = rows.map(move |mut row| {
         told.row();
         for &column in &unseen {
             row.forget(column);
+        }
+        if let Some(holder) = row.holder.filter(|_| !sees_all) {
+            lineage.guessed(holder).for_each(|column| row.forget(column));
         }
         row
     });
@@ -242,9 +248,10 @@ impl Way<'_> {
         let mut rewind = Rewind::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
-             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {} 
+             WHERE {} AND c.changed_at > {}
              ORDER BY {PLACE} DESC, c.statement_no DESC, c.change_id DESC",
             change_columns(),
+            of_shapes(shapes.len(), 1),
             moment(2)
         );
         for change in cursor(self.book, &sql, &[list(shapes), Some(self.at.to_string())]) {
@@ -331,7 +338,7 @@ impl Way<'_> {
                 Err(barred) => bar(&self.name(), barred),
             })
             .flatten();
-        let width = self.lineage.width;
+        let all = Rc::clone(&self.lineage.columns);
         let mut restored = rewind.finish().into_iter();
         let mut gone = self.gone();
         let mut of_gone = Vec::new().into_iter();
@@ -352,7 +359,7 @@ impl Way<'_> {
                     }
                     break;
                 };
-                let mut row = Row::unknown(width);
+                let mut row = Row::unknown(&all);
                 if let Some(holders) = &holders {
                     row.holder = holders.of(values.last().and_then(Option::as_deref));
                 }
@@ -397,7 +404,7 @@ impl Way<'_> {
         let mut replay = Replay::new(self.lineage);
         let sql = format!(
             "SELECT {} FROM {CHANGES}
-             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at <= {}
+             WHERE {} AND c.changed_at <= {}
                AND c.changed_at >= {}
                AND c.change_id >= coalesce((
                    SELECT max(t.change_id) FROM dbm_trail.change t
@@ -405,6 +412,7 @@ impl Way<'_> {
                      AND t.changed_at <= {}), 0)
              ORDER BY {PLACE}, c.statement_no, c.change_id",
             change_columns(),
+            of_shapes(shapes.len(), 1),
             moment(2),
             moment(4),
             moment(2)

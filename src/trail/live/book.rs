@@ -69,6 +69,16 @@ pub fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> Argum
     Some(format!("{{{}}}", numbers.join(",")))
 }
 
+/// So many shapes are looked for in the index of changes at most.
+const MOST_IN_INDEX: usize = 32;
+
+/// The condition that a change is of one of these shapes, which are the parameter. For many the index is not asked: it would be
+/// gone through once for each, and thousands of partitions have one each.
+pub fn of_shapes(count: usize, parameter: usize) -> String {
+    let shape = if count > MOST_IN_INDEX { "c.shape_id + 0" } else { "c.shape_id" };
+    format!("{shape} = ANY (${parameter}::pg_catalog.int4[])")
+}
+
 /// Microseconds of a moment in SQL. Infinities are at the ends: nobody writes one but who tampers with the log, and that is
 /// to be told, not to fail.
 pub fn micros(expression: &str) -> String {
@@ -335,7 +345,8 @@ pub fn seen_columns(lineage: &Lineage, visible: &Visible, shape: i32) -> Option<
         names
             .columns
             .iter()
-            .filter(|(id, _)| is_seen(*id))
+            // What a column of a table that is gone was nobody has granted, where its name alone tells.
+            .filter(|(id, attribute)| !attribute.is_guessed && is_seen(*id))
             .map(|(_, attribute)| attribute.name.clone())
             .collect(),
     )

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 
 use super::book::{
-    Book, CHANGES, LoggedShape, Watched, list, micros, moment, must_be_told, number, seen_columns, text,
+    Book, CHANGES, LoggedShape, Watched, list, micros, moment, must_be_told, number, of_shapes, seen_columns,
+    text,
 };
 use super::lineage::lineage_of;
 use crate::catalog::{Moment, Oid};
@@ -169,7 +170,7 @@ pub fn changes(asked: &Asked) -> Box<dyn Iterator<Item = Entry>> {
         must_be_told(&book, target, &watched);
     }
     let views = views(&book, &watched);
-    let mut condition = "c.shape_id = ANY ($1::pg_catalog.int4[])".to_owned();
+    let mut condition = of_shapes(views.len(), 1);
     let mut arguments: Vec<Argument> = vec![list(views.keys())];
     if let Some(actor) = &asked.actor {
         arguments.push(Some(actor.clone()));

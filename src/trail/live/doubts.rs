@@ -20,14 +20,16 @@ pub fn say(book: &Book, subject: &Subject, from: Moment, until: Moment) {
 
 /// The same, and something more.
 pub fn say_with(book: &Book, subject: &Subject, (from, until): (Moment, Moment), more: Option<String>) {
-    let mut doubts = doubts(book, subject, from, until);
-    doubts.extend(more);
-    doubts.extend(lost_by_crashes(subject));
-    if doubts.is_empty() {
+    let mut doubts = Doubts::default();
+    for told in more.into_iter().chain(lost_by_crashes(subject)) {
+        doubts.add(|| told);
+    }
+    add_silences(book, subject, (from, until), &mut doubts);
+    if doubts.count == 0 {
         return;
     }
-    let more = doubts.len().saturating_sub(NAMED);
-    let mut detail = doubts[..doubts.len().min(NAMED)].join("; ");
+    let more = doubts.count.saturating_sub(NAMED);
+    let mut detail = doubts.named.join("; ");
     if more > 0 {
         detail.push_str(&format!("; and {more} more"));
     }
@@ -38,9 +40,25 @@ pub fn say_with(book: &Book, subject: &Subject, (from, until): (Moment, Moment),
     );
 }
 
-fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<String> {
+/// What is not known, as far as it is named: of thousands of partitions the moments are not asked for.
+#[derive(Default)]
+struct Doubts {
+    count: usize,
+    named: Vec<String>,
+}
+
+impl Doubts {
+    fn add(&mut self, told: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.named.len() < NAMED {
+            self.named.push(told());
+        }
+    }
+}
+
+fn add_silences(book: &Book, subject: &Subject, (from, until): (Moment, Moment), doubts: &mut Doubts) {
     if !book.has_events() {
-        return Vec::new();
+        return;
     }
     let sql = format!(
         "SELECT {}, kind, detail, {} FROM dbm_trail.event
@@ -51,12 +69,11 @@ fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<St
         micros("since")
     );
     let events = book.rows(&sql, &[list(subject.watched.iter().map(|each| each.id))]);
-    let mut doubts = Vec::new();
     let mut silent: Option<Moment> = None;
-    let end_of_silence = |silent: &mut Option<Moment>, at: Option<Moment>, doubts: &mut Vec<String>| {
+    let end_of_silence = |silent: &mut Option<Moment>, at: Option<Moment>, doubts: &mut Doubts| {
         let Some(since) = silent.take() else { return };
         if since <= until && at.is_none_or(|at| at > from) {
-            doubts.push(match at {
+            doubts.add(|| match at {
                 Some(at) => format!("its triggers were out of force from {} to {}", when(since), when(at)),
                 None => format!("its triggers are out of force since {}", when(since)),
             });
@@ -71,31 +88,28 @@ fn doubts(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Vec<St
             // Nobody saw when.
             "missing" => silent = silent.or(text(event, 3).and_then(|since| since.parse().ok())).or(Some(at)),
             ATTACHED if is_between => {
-                doubts.push(format!(
-                    "rows came with partition {detail} at {}, which no change tells",
-                    when(at)
-                ));
+                doubts.add(|| {
+                    format!("rows came with partition {detail} at {}, which no change tells", when(at))
+                });
             }
             DETACHED if is_between => {
-                doubts.push(format!(
-                    "rows went with partition {detail} at {}, which no change tells",
-                    when(at)
-                ));
+                doubts.add(|| {
+                    format!("rows went with partition {detail} at {}, which no change tells", when(at))
+                });
             }
             ATTACHED | DETACHED => {}
-            _ => end_of_silence(&mut silent, Some(at), &mut doubts),
+            _ => end_of_silence(&mut silent, Some(at), doubts),
         }
     }
     if silent.is_none() {
         silent = unseen(book, subject);
     }
-    end_of_silence(&mut silent, None, &mut doubts);
+    end_of_silence(&mut silent, None, doubts);
     for (gone, back) in subject.watched.iter().flat_map(|each| gaps(&each.stretches)) {
         if gone <= until && back > from {
-            doubts.push(format!("it was not watched from {} to {}", when(gone), when(back)));
+            doubts.add(|| format!("it was not watched from {} to {}", when(gone), when(back)));
         }
     }
-    doubts
 }
 
 /// What a crash empties, of which no change tells.

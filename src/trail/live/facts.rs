@@ -1,5 +1,7 @@
 //! What the catalogs and the log say of a table.
 
+use std::collections::HashMap;
+
 use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 use pgrx::spi::{SpiError, SpiHeapTupleData};
@@ -13,6 +15,13 @@ use crate::trail::survey::{self, NEEDS_ROWS, Watched};
 use crate::trail::triggers::PREFIX;
 use crate::trail::watch::Column;
 
+/// A table by its number and its names.
+pub struct Name {
+    pub relid: u32,
+    pub schema: String,
+    pub table: String,
+}
+
 /// A table that may be watched.
 pub struct Table {
     pub relid: u32,
@@ -25,6 +34,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// By its number and its names alone.
+    pub fn name(&self) -> Name {
+        Name { relid: self.relid, schema: self.schema.clone(), table: self.name.clone() }
+    }
+
     /// Its name as SQL takes it.
     pub fn quoted(&self) -> String {
         quote_qualified(&self.schema, &self.name)
@@ -65,19 +79,32 @@ pub fn table(relid: u32) -> Table {
 
 /// The columns of a table.
 pub fn columns(relid: u32) -> Vec<Column> {
+    columns_of(&[relid]).remove(&relid).unwrap_or_default()
+}
+
+/// The columns of tables, by these.
+pub fn columns_of(relids: &[u32]) -> HashMap<u32, Vec<Column>> {
+    let relids: Vec<String> = relids.iter().map(u32::to_string).collect();
     let sql = format!(
-        "SELECT a.attnum::pg_catalog.int8, a.attname::pg_catalog.text, EXISTS (SELECT FROM pg_catalog.pg_index i \
+        "SELECT a.attrelid, a.attnum::pg_catalog.int8, a.attname::pg_catalog.text, EXISTS (SELECT FROM pg_catalog.pg_index i \
              WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)) \
-         FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relid} AND a.attnum > 0 AND NOT a.attisdropped \
-         ORDER BY a.attnum"
+         FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ('{{{}}}'::pg_catalog.oid[]) AND a.attnum > 0 \
+             AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum",
+        relids.join(", ")
     );
-    query::rows(&sql, &[], |row| {
-        Ok(Column {
-            number: row.get::<i64>(1)?.unwrap_or(0),
-            name: text(row, 2)?,
-            is_key: row.get::<bool>(3)?.unwrap_or(false),
-        })
-    })
+    let found = query::rows(&sql, &[], |row| {
+        let column = Column {
+            number: row.get::<i64>(2)?.unwrap_or(0),
+            name: text(row, 3)?,
+            is_key: row.get::<bool>(4)?.unwrap_or(false),
+        };
+        Ok((row.get::<RegClass>(1)?.map_or(0, |relid| relid.oid().to_u32()), column))
+    });
+    let mut columns: HashMap<u32, Vec<Column>> = HashMap::new();
+    for (relid, column) in found {
+        columns.entry(relid).or_default().push(column);
+    }
+    columns
 }
 
 /// Names of relations, quoted, that a query returns as schema and name.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::book::{Book, Subject, change_columns, cursor, list};
+use super::book::{Book, Subject, change_columns, cursor, list, of_shapes};
 use super::changes::{Entry, View, entry, select};
 use super::{doubts, keys, part_history, retained};
 use crate::catalog::{Moment, Oid};
@@ -28,6 +28,104 @@ pub struct Teller<'a> {
     pub is_among_others: bool,
     /// The truncations of the table and its partitions.
     pub truncates: Vec<Entry>,
+    /// What was read before.
+    pub read: Rc<Read>,
+}
+
+/// What the log has of some shapes under a key, by them; of one of which it has nothing, that.
+type OfShapes = HashMap<i32, Vec<Entry>>;
+
+/// What the log has under a key that is asked for in many partitions: read once for all of them.
+#[derive(Default)]
+pub struct Read {
+    /// What the caller sees of the shapes.
+    pub views: Rc<HashMap<i32, View>>,
+    /// By the key, and whether that is found among others.
+    under: HashMap<(String, bool), OfShapes>,
+    /// Changes that gave rows that key.
+    arrivals: HashMap<String, OfShapes>,
+    /// The truncations.
+    truncates: OfShapes,
+}
+
+/// What is found of some shapes in what was read; `None` where it was not.
+fn read(read: Option<&OfShapes>, shapes: &[i32]) -> Option<Vec<Entry>> {
+    let of_each: Option<Vec<&Vec<Entry>>> = shapes.iter().map(|shape| read?.get(shape)).collect();
+    Some(of_each?.into_iter().flatten().cloned().collect())
+}
+
+impl Read {
+    /// Reads for a table: keys, whether they are found among others, and the shapes that call them so.
+    pub fn of(book: &Book, subject: &Subject, keys: HashMap<(String, bool), Vec<i32>>) -> Self {
+        let shapes: Vec<i32> = subject.lineage.logged().map(|(shape, _)| shape).collect();
+        let views = Rc::new(views(subject));
+        let by_shape = |shapes: &[i32], entries: Vec<Entry>| {
+            let mut of: OfShapes = shapes.iter().map(|&shape| (shape, Vec::new())).collect();
+            for entry in entries {
+                of.entry(entry.shape).or_default().push(entry);
+            }
+            of
+        };
+        let all = |condition: &str, shapes: &[i32], arguments: &[Argument]| {
+            by_shape(shapes, found(book, &views, condition, shapes, arguments))
+        };
+        let mut read = Self { truncates: all(TRUNCATES, &shapes, &[]), ..Self::default() };
+        for ((key, is_among_others), shapes) in keys {
+            if !is_among_others {
+                let arrivals = all(&arrives("true"), &shapes, &[Some(key.clone())]);
+                read.arrivals.insert(key.clone(), arrivals);
+            }
+            let under = all(is_under(is_among_others), &shapes, &[Some(key.clone())]);
+            read.under.insert((key, is_among_others), under);
+        }
+        Self { views, ..read }
+    }
+
+    /// Whether something was found of one of these shapes.
+    pub fn has(&self, shapes: &[i32]) -> bool {
+        let mut of_all = self.under.values().chain(self.arrivals.values());
+        of_all.any(|of| shapes.iter().any(|shape| of.get(shape).is_some_and(|of| !of.is_empty())))
+    }
+}
+
+/// What the caller sees of the shapes of a table.
+fn views(subject: &Subject) -> HashMap<i32, View> {
+    let view = |shape| View { table: subject.table.qualified(), columns: subject.seen_columns(shape) };
+    subject.lineage.logged().map(|(shape, _)| (shape, view(shape))).collect()
+}
+
+const TRUNCATES: &str = "c.operation = 'T' AND c.key_hash IS NULL";
+
+/// That a change found the row under the key `$2`.
+fn is_under(is_among_others: bool) -> &'static str {
+    if is_among_others {
+        "(c.key @> $2::pg_catalog.jsonb OR c.flags & 4 <> 0 AND c.key || c.new @> $2::pg_catalog.jsonb)"
+    } else {
+        "c.key_hash = pg_catalog.jsonb_hash_extended($2::pg_catalog.jsonb, 0) AND c.key = $2::pg_catalog.jsonb"
+    }
+}
+
+/// That a change gave a row the key `$2`.
+fn arrives(condition: &str) -> String {
+    format!(
+        "c.flags & 4 <> 0 AND c.operation = 'U' AND c.key || c.new @> $2::pg_catalog.jsonb
+         AND NOT c.key @> $2::pg_catalog.jsonb AND {condition}"
+    )
+}
+
+/// Changes of the shapes that meet a condition, `$1` being these.
+fn found(
+    book: &Book,
+    views: &HashMap<i32, View>,
+    condition: &str,
+    shapes: &[i32],
+    arguments: &[Argument],
+) -> Vec<Entry> {
+    let mut all: Vec<Argument> = vec![list(shapes)];
+    all.extend_from_slice(arguments);
+    let of_shapes = of_shapes(shapes.len(), 1);
+    let sql = format!("{} WHERE {of_shapes} AND {condition} ORDER BY c.change_id", select());
+    book.rows(&sql, &all).iter().filter_map(|row| entry(row, views)).collect()
 }
 
 /// What tells the row apart: a value for each column.
@@ -82,76 +180,81 @@ pub fn of_table(book: &Book, subject: &Subject, key: &str) -> Vec<Entry> {
         return Vec::new();
     }
     let (asked, values) = keys::asked(subject, &keys, key);
+    let read = Read { views: Rc::new(views(subject)), ..Read::default() };
+    by_keys(book, subject, key, (&keys, asked, &values), &Rc::new(read))
+}
+
+/// The same by the keys that the table had, by that which is asked for and its values.
+pub fn by_keys(
+    book: &Book,
+    subject: &Subject,
+    key: &str,
+    (keys, asked, values): (&[keys::Keyed], &keys::Keyed, &Values),
+    read: &Rc<Read>,
+) -> Vec<Entry> {
     // Of a partition, with those in which the table above it was truncated.
     let shapes: Vec<i32> = subject.lineage.logged().map(|(shape, _)| shape).collect();
-    let views = shapes
-        .iter()
-        .map(|&shape| {
-            let view = View { table: subject.table.qualified(), columns: subject.seen_columns(shape) };
-            (shape, view)
-        })
-        .collect();
     let mut teller = Teller {
         book,
         subject,
-        views: Rc::new(views),
+        views: Rc::clone(&read.views),
         shapes: asked.shapes.clone(),
         columns: values.iter().map(|&(id, _)| id).collect(),
         is_among_others: asked.is_whole_row,
         truncates: Vec::new(),
+        read: Rc::clone(read),
     };
-    teller.truncates = teller.entries("c.operation = 'T' AND c.key_hash IS NULL", &shapes, &[]);
-    let told = teller.tell(&values, i64::MAX);
-    keys::with_others(&teller, &keys, asked, &values, key, told)
+    teller.truncates =
+        self::read(Some(&read.truncates), &shapes).unwrap_or_else(|| teller.entries(TRUNCATES, &shapes, &[]));
+    teller.truncates.sort_by_key(|entry| entry.id);
+    let told = teller.tell(values, i64::MAX);
+    keys::with_others(&teller, keys, asked, values, key, told)
+}
+
+/// The key as these shapes of a table call it: each way, and the shapes that have it.
+pub fn documents(subject: &Subject, shapes: &[i32], values: &Values) -> Vec<(String, Vec<i32>)> {
+    let mut documents: Vec<(String, Vec<i32>)> = Vec::new();
+    for &shape in shapes {
+        let Some(names) = subject.lineage.names(shape) else { continue };
+        // As the log has them in that shape, whatever length the type has by now.
+        let named: Option<Vec<(&str, String)>> = values
+            .iter()
+            .map(|(id, value)| {
+                names.attribute(*id).map(|attribute| (&*attribute.name, attribute.filled(value)))
+            })
+            .collect();
+        let Some(named) = named else { continue };
+        let key = object(named.iter().map(|(name, value)| (*name, &**value)));
+        match documents.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, shapes)) => shapes.push(shape),
+            None => documents.push((key, vec![shape])),
+        }
+    }
+    documents
 }
 
 impl Teller<'_> {
     /// Changes that meet a condition, `$1` being the shapes.
-    pub fn entries(&self, condition: &str, shapes: &[i32], arguments: &[Argument]) -> Vec<Entry> {
-        let mut all: Vec<Argument> = vec![list(shapes)];
-        all.extend_from_slice(arguments);
-        let sql = format!(
-            "{} WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND {condition} ORDER BY c.change_id",
-            select()
-        );
-        self.book.rows(&sql, &all).iter().filter_map(|row| entry(row, &self.views)).collect()
+    fn entries(&self, condition: &str, shapes: &[i32], arguments: &[Argument]) -> Vec<Entry> {
+        found(self.book, &self.views, condition, shapes, arguments)
     }
 
     /// The key as the shapes call it: each way, and the shapes that have it.
     fn keys(&self, values: &Values) -> Vec<(String, Vec<i32>)> {
-        let mut keys: Vec<(String, Vec<i32>)> = Vec::new();
-        for &shape in &self.shapes {
-            let Some(names) = self.subject.lineage.names(shape) else { continue };
-            let named: Option<Vec<(&str, &str)>> = values
-                .iter()
-                .map(|(id, value)| names.attribute(*id).map(|attribute| (&*attribute.name, &**value)))
-                .collect();
-            let Some(named) = named else { continue };
-            let key = object(named);
-            match keys.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, shapes)) => shapes.push(shape),
-                None => keys.push((key, vec![shape])),
-            }
-        }
-        keys
+        documents(self.subject, &self.shapes, values)
     }
 
     /// The changes that found the row under this key.
     fn under(&self, values: &Values, before: i64) -> Vec<Entry> {
-        let condition = if self.is_among_others {
-            "(c.key @> $2::pg_catalog.jsonb OR c.flags & 4 <> 0 AND c.key || c.new @> $2::pg_catalog.jsonb)
-             AND c.change_id < $3::pg_catalog.int8"
-        } else {
-            "c.key_hash = pg_catalog.jsonb_hash_extended($2::pg_catalog.jsonb, 0)
-             AND c.key = $2::pg_catalog.jsonb AND c.change_id < $3::pg_catalog.int8"
-        };
-        let mut found: Vec<Entry> = self
-            .keys(values)
-            .into_iter()
-            .flat_map(|(key, shapes)| {
-                self.entries(condition, &shapes, &[Some(key), Some(before.to_string())])
-            })
-            .collect();
+        let condition = format!("{} AND c.change_id < $3::pg_catalog.int8", is_under(self.is_among_others));
+        let mut found: Vec<Entry> = Vec::new();
+        for (key, shapes) in self.keys(values) {
+            let known = self.read.under.get(&(key.clone(), self.is_among_others));
+            found.extend(read(known, &shapes).unwrap_or_else(|| {
+                self.entries(&condition, &shapes, &[Some(key), Some(before.to_string())])
+            }));
+        }
+        found.retain(|entry| entry.id < before);
         found.sort_by_key(|entry| entry.id);
         settle(&mut found, |entry| ((entry.transaction, entry.began), entry.statement, entry.id));
         found
@@ -159,19 +262,16 @@ impl Teller<'_> {
 
     /// The last change that gave a row this key, between two changes.
     fn arrival(&self, values: &Values, after: i64, before: i64) -> Option<Entry> {
-        let condition = "c.flags & 4 <> 0 AND c.operation = 'U' AND c.key || c.new @> $2::pg_catalog.jsonb
-                         AND NOT c.key @> $2::pg_catalog.jsonb
-                         AND c.change_id > $3::pg_catalog.int8 AND c.change_id < $4::pg_catalog.int8";
-        let mut found: Vec<Entry> = self
-            .keys(values)
-            .into_iter()
-            .flat_map(|(key, shapes)| {
+        let condition = arrives("c.change_id > $3::pg_catalog.int8 AND c.change_id < $4::pg_catalog.int8");
+        let mut found: Vec<Entry> = Vec::new();
+        for (key, shapes) in self.keys(values) {
+            let known = self.read.arrivals.get(&key);
+            found.extend(read(known, &shapes).unwrap_or_else(|| {
                 let arguments = [Some(key), Some(after.to_string()), Some(before.to_string())];
-                self.entries(condition, &shapes, &arguments)
-            })
-            .collect();
-        found.sort_by_key(|entry| entry.id);
-        found.pop()
+                self.entries(&condition, &shapes, &arguments)
+            }));
+        }
+        found.into_iter().filter(|entry| after < entry.id && entry.id < before).max_by_key(|entry| entry.id)
     }
 
     /// The values of the key that a change found.
@@ -181,7 +281,7 @@ impl Teller<'_> {
         let value = |&id: &ColumnId| {
             let name = &names.attribute(id)?.name;
             let (_, value) = key.iter().find(|(found, _)| found == name)?;
-            Some((id, value.clone()))
+            Some((id, self.subject.lineage.told(id, value)))
         };
         self.columns.iter().map(value).collect()
     }

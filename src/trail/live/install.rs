@@ -3,22 +3,24 @@
 //! What is asked is looked at with the caller's rights; then the extension's owner makes the triggers, since nobody else
 //! may call their function.
 
+use std::collections::HashMap;
+
 use pgrx::datum::DatumWithOid;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::ddl::hand_over_below;
-use super::earlier::earlier;
-use super::facts::{self, Table};
+use super::earlier::{Memory, earlier};
+use super::facts::{self, Name, Table};
 use super::{partitions, silence};
 use crate::pg::closed::close;
 use crate::pg::error::{raise, warn};
 use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{are_new, home, is_ours, is_there, note_change, unnoticed};
+use crate::pg::trail::{Happened, are_new, home, is_ours, is_there, note_change, note_changes, unnoticed};
 use crate::pg::upkeep::name_of;
-use crate::pg::value::{Document, Text};
+use crate::pg::value::{Document, RegClass, Text};
 use crate::pg::{guard, lock, moment, query, roles};
-use crate::text::{quote_identifier, quote_literal};
+use crate::text::{quote_identifier, quote_literal, quote_qualified};
 use crate::trail::triggers::{self, Level};
 use crate::trail::watch::{self, Asked, Earlier, Refusal};
 use crate::trail::{log, survey};
@@ -291,49 +293,85 @@ fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Va
     numbers.into_iter().flatten().next().unwrap_or(0)
 }
 
-/// Remembers what is kept back of a table that was part of a watched one, whose number in the log is `above`: as of one that
-/// was watched, though it never was.
-pub fn keep_back(table: &Table, above: i32) {
-    let own = format!(
-        "SELECT r.removed_at IS NULL FROM dbm_trail.relation r WHERE {} = {}",
-        survey::OID,
-        table.relid
+/// What is kept back of a table, as the registry has it.
+struct KeptBack<'a> {
+    table: &'a Name,
+    settings: String,
+    told: String,
+}
+
+/// Remembers what is kept back of tables that were part of a watched one, whose number in the log is `above`: as of ones that
+/// were watched, though they never were.
+pub fn keep_back(tables: &[Name], above: i32) {
+    let memory = Memory::of(&tables.iter().collect::<Vec<_>>(), Some(above));
+    let columns = facts::columns_of(&tables.iter().map(|table| table.relid).collect::<Vec<_>>());
+    let (mut new, mut known) = (Vec::new(), Vec::new());
+    for table in tables {
+        let is_watched = memory.is_watched(table.relid);
+        let columns = columns.get(&table.relid).map_or(&[][..], Vec::as_slice);
+        if is_watched == Some(true) {
+            continue;
+        }
+        let kept = memory.earlier(table, columns);
+        if kept == Earlier::default() {
+            continue;
+        }
+        let (asked, told) = watch::continued(&Asked::as_before(), &kept, columns);
+        let Ok(settings) = watch::settings(&asked, columns) else { continue };
+        let kept = KeptBack { table, settings: settings.to_string(), told };
+        if is_watched.is_none() { new.push(kept) } else { known.push(kept) }
+    }
+    write_kept_back(
+        &new,
+        "INSERT INTO dbm_trail.relation (relation_id, home, relid, schema_name, table_name, mode, level, store, \
+             settings, installed_at, removed_at) \
+         SELECT pg_catalog.nextval('dbm_trail.relation_id')::pg_catalog.int4, $1, k.relid, k.schema_name, k.table_name, \
+             'auto', 'row', 'diff', k.settings::pg_catalog.jsonb, t.now, t.now \
+         FROM (SELECT pg_catalog.clock_timestamp() AS now OFFSET 0) t CROSS JOIN {kept} k ORDER BY k.place \
+         RETURNING relation_id, relid",
     );
-    let is_watched = query::rows(&own, &[Text::from(home()).into()], |row| row.get::<bool>(1));
-    if is_watched.contains(&Some(true)) {
+    write_kept_back(
+        &known,
+        "UPDATE dbm_trail.relation r SET schema_name = k.schema_name, table_name = k.table_name, \
+             settings = k.settings::pg_catalog.jsonb \
+         FROM {kept} k WHERE r.home = $1 AND r.relid = k.relid AND r.removed_at IS NOT NULL \
+         RETURNING r.relation_id, r.relid",
+    );
+}
+
+/// Runs a statement with these as `{kept}`, and writes down what it says it wrote.
+fn write_kept_back(kept: &[KeptBack<'_>], sql: &str) {
+    if kept.is_empty() {
         return;
     }
-    let columns = facts::columns(table.relid);
-    let kept = earlier(table, &columns, Some(above));
-    if kept == Earlier::default() {
-        return;
-    }
-    let (asked, told) = watch::continued(&Asked::as_before(), &kept, &columns);
-    let Ok(settings) = watch::settings(&asked, &columns) else { return };
-    let relid = table.relid;
-    let sql = if is_watched.is_empty() {
-        format!(
-            "INSERT INTO dbm_trail.relation (relation_id, home, relid, schema_name, table_name, mode, level, store, \
-                 settings, installed_at, removed_at) \
-             SELECT pg_catalog.nextval('dbm_trail.relation_id')::pg_catalog.int4, $1, {relid}, $2, $3, 'auto', 'row', \
-                 'diff', $4, t.now, t.now FROM (SELECT pg_catalog.clock_timestamp() AS now OFFSET 0) t \
-             RETURNING relation_id"
-        )
-    } else {
-        format!(
-            "UPDATE dbm_trail.relation SET schema_name = $2, table_name = $3, settings = $4 \
-             WHERE home = $1 AND relid = {relid} AND removed_at IS NOT NULL RETURNING relation_id"
-        )
+    let relids: Vec<String> = kept.iter().map(|kept| kept.table.relid.to_string()).collect();
+    let those = format!(
+        "(SELECT * FROM ROWS FROM (pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]), \
+             pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]), \
+             pg_catalog.unnest($4::pg_catalog.text[])) \
+             WITH ORDINALITY AS k (relid, schema_name, table_name, settings, place))",
+        relids.join(", ")
+    );
+    let texts = |text: for<'a> fn(&'a KeptBack<'a>) -> &'a str| -> Vec<Text> {
+        kept.iter().map(|kept| Text::from(text(kept))).collect()
     };
-    let arguments: [DatumWithOid<'static>; 4] = [
+    let arguments = [
         Text::from(home()).into(),
-        Text::from(table.schema.as_str()).into(),
-        Text::from(table.name.as_str()).into(),
-        Document::from(settings).into(),
+        texts(|kept| &kept.table.schema).into(),
+        texts(|kept| &kept.table.table).into(),
+        texts(|kept| &kept.settings).into(),
     ];
-    for relation in query::rows_mutable(&sql, &arguments, |row| row.get::<i32>(1)).into_iter().flatten() {
-        note_change(relation, "kept", &format!("{}{told}", table.quoted()));
-    }
+    let written = query::rows_mutable(&sql.replace("{kept}", &those), &arguments, |row| {
+        Ok((row.get::<i32>(1)?, row.get::<RegClass>(2)?))
+    });
+    let of_table: HashMap<u32, &KeptBack<'_>> = kept.iter().map(|kept| (kept.table.relid, kept)).collect();
+    let happened = written.into_iter().filter_map(|(relation, relid)| {
+        let kept = of_table.get(&relid?.oid().to_u32())?;
+        let name = quote_qualified(&kept.table.schema, &kept.table.table);
+        let detail = format!("{name}{}", kept.told);
+        Some(Happened { relation: relation?, kind: "kept", detail, partition: 0 })
+    });
+    note_changes(&happened.collect::<Vec<_>>());
 }
 
 /// `dbm.remove_audit_trigger()`: whether it was watched.

@@ -20,7 +20,7 @@ use crate::trail::read::lives::{Deed, Told, of_row};
 /// What tells the rows of some shapes apart.
 pub struct Keyed {
     /// The columns.
-    columns: Vec<ColumnId>,
+    pub columns: Vec<ColumnId>,
     /// Whether that is the whole row, for want of a key.
     pub is_whole_row: bool,
     /// The shapes.
@@ -81,7 +81,7 @@ fn named(subject: &Subject, keyed: &Keyed) -> Vec<(ColumnId, String)> {
 }
 
 /// Which of the keys, that of now or one that the table had, has these members.
-fn found<'a>(subject: &Subject, keys: &'a [Keyed], given: &Members) -> Option<&'a Keyed> {
+pub fn found<'a>(subject: &Subject, keys: &'a [Keyed], given: &Members) -> Option<&'a Keyed> {
     let is_given = |name: &String| given.iter().any(|(given, _)| given == name);
     let is_asked = |place: usize, keyed: &Keyed| {
         let names = named(subject, keyed);
@@ -96,11 +96,6 @@ fn found<'a>(subject: &Subject, keys: &'a [Keyed], given: &Members) -> Option<&'
         }
     };
     keys.iter().enumerate().find(|&(place, keyed)| is_asked(place, keyed)).map(|(_, keyed)| keyed)
-}
-
-/// Whether a row can be asked for by that.
-pub fn is_key(subject: &Subject, key: &str) -> bool {
-    found(subject, &all(subject), &members(key).unwrap_or_default()).is_some()
 }
 
 /// By which key the caller asks for a row, that of now or one that the table had, and the values that tell the row apart, as
@@ -131,8 +126,15 @@ pub fn asked<'a>(subject: &Subject, keys: &'a [Keyed], key: &str) -> (&'a Keyed,
     }
     let plain: Vec<&Column> = columns.iter().map(|&(_, column)| column).collect();
     let logged = subject.table.as_logged(&plain, key);
-    let values = columns.iter().zip(logged).map(|(&(id, _), value)| (id, value.unwrap_or_default()));
+    let told =
+        |id: ColumnId, value: Option<String>| (id, subject.lineage.told(id, &value.unwrap_or_default()));
+    let values = columns.iter().zip(logged).map(|(&(id, _), value)| told(id, value));
     (asked, values.collect())
+}
+
+/// The keys beside the one that was asked for, of which the log has shapes.
+pub fn others<'a>(keys: &'a [Keyed], asked: &Keyed) -> Vec<&'a Keyed> {
+    keys.iter().filter(|other| !std::ptr::eq(*other, asked) && !other.shapes.is_empty()).collect()
 }
 
 /// What is told of a row by the key that was asked for, with what the log has of it by the other keys that the table had.
@@ -144,8 +146,7 @@ pub fn with_others(
     document: &str,
     mut told: Vec<Entry>,
 ) -> Vec<Entry> {
-    let others: Vec<&Keyed> =
-        keys.iter().filter(|other| !std::ptr::eq(*other, asked) && !other.shapes.is_empty()).collect();
+    let others = others(keys, asked);
     if others.is_empty() {
         return told;
     }
@@ -197,6 +198,7 @@ fn copy<'a>(teller: &Teller<'a>) -> Teller<'a> {
         columns: teller.columns.clone(),
         is_among_others: false,
         truncates: teller.truncates.clone(),
+        read: Rc::clone(&teller.read),
     }
 }
 
@@ -232,7 +234,10 @@ fn live_row(
     let by: Vec<&Column> = values.iter().filter_map(|&(id, _)| column(id)).collect();
     let plain: Vec<&Column> = wanted.iter().map(|&(_, column)| column).collect();
     let row = subject.table.find(&by, document, &plain)?;
-    Some(wanted.iter().zip(row).filter_map(|(&(id, _), value)| Some((id, value?))).collect())
+    let told = |(&(id, _), value): (&(ColumnId, &Column), Option<String>)| {
+        Some((id, subject.lineage.told(id, &value?)))
+    };
+    Some(wanted.iter().zip(row).filter_map(told).collect())
 }
 
 /// What the log has of the row by another key; `None` where nobody knows what that was.
@@ -297,7 +302,10 @@ fn image(subject: &Subject, entry: &Entry, documents: &[Option<&str>]) -> Values
     let mut values: HashMap<ColumnId, String> = HashMap::new();
     for document in documents.iter().flatten() {
         let members = members(document).unwrap_or_default();
-        values.extend(members.into_iter().filter_map(|(name, value)| Some((names.id(&name)?, value))));
+        let told = |(name, value): (String, String)| {
+            names.id(&name).map(|id| (id, subject.lineage.told(id, &value)))
+        };
+        values.extend(members.into_iter().filter_map(told));
     }
     values.into_iter().collect()
 }

@@ -37,6 +37,9 @@ pub fn lineage_of(
                 generated: column.is_generated,
                 // As the last shape of the log has it.
                 logged: Logged::default(),
+                type_name: Some(column.type_name.clone()),
+                above: None,
+                is_guessed: false,
             })
             .collect(),
         key: of.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect(),

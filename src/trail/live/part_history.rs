@@ -1,14 +1,15 @@
 //! The history of a row whose key other partitions may have as well: each partition is asked by itself, and rows are followed
 //! from one to another.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 
 use super::as_of::when;
-use super::book::{Book, Subject, list, number};
+use super::book::{Book, Subject, list, number, of_shapes};
 use super::changes::{Entry, View, entry, select};
-use super::history::{Values, key_values, of_table};
+use super::history::{Read, Values, by_keys, documents, of_table};
 use super::{keys, parts};
 use crate::catalog::Moment;
 use crate::pg::error::{raise, warn};
@@ -16,7 +17,7 @@ use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::{Members, input, member, members, object, string};
 use crate::trail::read::held::{Step, are_together};
-use crate::trail::read::lineage::LIVE;
+use crate::trail::read::lineage::{ColumnId, LIVE};
 
 /// What a key calls the partition, as the server calls that column of every row.
 const TABLEOID: &str = "tableoid";
@@ -43,15 +44,7 @@ pub fn entries(book: &Book, subject: &Subject, key: &str, since: Moment) -> Vec<
         parts::named(subject, &partition)
     });
     let holders = asked.map_or_else(|| subject.lineage.holders(), |holder| vec![holder]);
-    let mut of_parts: Vec<OfPart> = Vec::new();
-    for holder in holders {
-        let part = parts::alone(subject, holder);
-        // Another partition may have another key.
-        if keys::is_key(&part, &key) || asked.is_some() {
-            let values = key_values(&part, &key);
-            of_parts.push(OfPart { holder, values, told: of_table(book, &part, &key) });
-        }
-    }
+    let of_parts = of_parts(book, subject, holders, asked.is_some(), &key);
     if of_parts.is_empty() {
         return of_table(book, subject, &key);
     }
@@ -87,6 +80,58 @@ pub fn entries(book: &Book, subject: &Subject, key: &str, since: Moment) -> Vec<
     told
 }
 
+/// What the log has of the row in each of these partitions that can have one of that key; all, where that `is_asked`. The log is
+/// asked once for all of them, but where one had other keys.
+fn of_parts(book: &Book, subject: &Subject, holders: Vec<usize>, is_asked: bool, key: &str) -> Vec<OfPart> {
+    let given = members(key).unwrap_or_default();
+    let mut of_columns: HashMap<(Vec<ColumnId>, bool), Values> = HashMap::new();
+    let mut wanted: HashMap<(String, bool), Vec<i32>> = HashMap::new();
+    let mut has_others: HashSet<usize> = HashSet::new();
+    let mut of_parts: Vec<OfPart> = Vec::new();
+    for holder in holders {
+        let part = parts::alone(subject, holder);
+        let keys = keys::all(&part);
+        let mut values = Values::new();
+        match keys::found(&part, &keys, &given) {
+            // Another partition may have another key.
+            None if !is_asked => continue,
+            None if keys.is_empty() => {}
+            found => {
+                let columns = found.map(|found| (found.columns.clone(), found.is_whole_row));
+                let known = columns.as_ref().and_then(|columns| of_columns.get(columns));
+                let (asked, given) = match (found, known) {
+                    (Some(found), Some(known)) => (found, known.clone()),
+                    _ => keys::asked(&part, &keys, key),
+                };
+                if !keys::others(&keys, asked).is_empty() {
+                    has_others.insert(holder);
+                }
+                for (document, shapes) in documents(&part, &asked.shapes, &given) {
+                    wanted.entry((document, asked.is_whole_row)).or_default().extend(shapes);
+                }
+                of_columns
+                    .entry((asked.columns.clone(), asked.is_whole_row))
+                    .or_insert_with(|| given.clone());
+                values = given;
+            }
+        }
+        of_parts.push(OfPart { holder, values, told: Vec::new() });
+    }
+    let read = Rc::new(Read::of(book, subject, wanted));
+    for OfPart { holder, values, told } in &mut of_parts {
+        let shapes: Vec<i32> = subject.lineage.shapes_of(*holder).collect();
+        if !has_others.contains(holder) && !read.has(&shapes) {
+            continue;
+        }
+        let part = parts::alone(subject, *holder);
+        let keys = keys::all(&part);
+        if let Some(asked) = keys::found(&part, &keys, &given) {
+            *told = by_keys(book, &part, key, (&keys, asked, values), &read);
+        }
+    }
+    of_parts
+}
+
 fn written(members: &Members) -> String {
     object(members.iter().map(|(name, value)| (&**name, &**value)))
 }
@@ -99,7 +144,7 @@ fn step(subject: &Subject, holder: usize, entry: &Entry, values: &Values) -> Ste
         values.iter().all(|(id, value)| {
             let name = names.and_then(|names| names.attribute(*id)).map(|attribute| &*attribute.name);
             let found = name.and_then(|name| documents.iter().find_map(|document| member(document, name)));
-            found == Some(&**value)
+            found.is_some_and(|found| subject.lineage.told(*id, found) == *value)
         })
     };
     let (key, old, new) = (entry.key.as_deref(), entry.old.as_deref(), entry.new.as_deref());
@@ -162,10 +207,11 @@ fn before_it_moved(book: &Book, subject: &Subject, came: &Entry) -> Vec<Entry> {
     let view = View { table: subject.table.qualified(), columns: None };
     let views = shapes.iter().map(|&shape| (shape, view.clone())).collect();
     let sql = format!(
-        "{} WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.transaction_id = $2::pg_catalog.int8
+        "{} WHERE {} AND c.transaction_id = $2::pg_catalog.int8
            AND c.statement_no = $3::pg_catalog.int4 AND c.change_id < $4::pg_catalog.int8 AND c.operation = 'D'
          ORDER BY c.change_id DESC",
-        select()
+        select(),
+        of_shapes(shapes.len(), 1)
     );
     let arguments = [
         list(shapes),
@@ -182,7 +228,7 @@ fn before_it_moved(book: &Book, subject: &Subject, came: &Entry) -> Vec<Entry> {
     let Some(holder) = holder(went.shape) else { return Vec::new() };
     let part = parts::alone(subject, holder);
     let key = written(&key);
-    if !keys::is_key(&part, &key) {
+    if keys::found(&part, &keys::all(&part), &members(&key).unwrap_or_default()).is_none() {
         return Vec::new();
     }
     let mut told = of_table(book, &part, &key);
@@ -211,10 +257,13 @@ pub fn refuse_halves(book: &Book, subject: &Subject, changes: &[Change]) {
             continue;
         }
         let elsewhere = subject.shapes.iter().filter(|&&shape| holder(shape) != holder(change.shape));
-        let sql = "SELECT c.shape_id FROM dbm_trail.change c
-             WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.transaction_id = $2::pg_catalog.int8
+        let sql = format!(
+            "SELECT c.shape_id FROM dbm_trail.change c
+             WHERE {} AND c.transaction_id = $2::pg_catalog.int8
                AND c.statement_no = $3::pg_catalog.int4 AND c.operation = $4
-               AND pg_catalog.sign((c.change_id - $5::pg_catalog.int8)::pg_catalog.float8) = $6::pg_catalog.float8 LIMIT 1";
+               AND pg_catalog.sign((c.change_id - $5::pg_catalog.int8)::pg_catalog.float8) = $6::pg_catalog.float8 LIMIT 1",
+            of_shapes(subject.shapes.len(), 1)
+        );
         let is_delete = change.operation == Operation::Delete;
         let arguments = [
             list(elsewhere),
@@ -224,7 +273,7 @@ pub fn refuse_halves(book: &Book, subject: &Subject, changes: &[Change]) {
             Some(change.id.to_string()),
             Some(if is_delete { "1" } else { "-1" }.to_owned()),
         ];
-        let found = book.rows(sql, &arguments);
+        let found = book.rows(&sql, &arguments);
         let Some(shape) = found.first().map(|row| number::<i32>(row, 0)) else {
             continue;
         };

@@ -1,10 +1,14 @@
 //! Partitions of watched tables: their triggers, and rows that come and go with them, which no change tells.
 
+use std::collections::HashSet;
+
 use super::ddl::truncate_trigger;
-use super::facts;
+use super::facts::{self, Name};
 use super::install::{self, run};
 use crate::pg::query;
-use crate::pg::trail::{self, ATTACHED, CAME, DETACHED, DROPPED, NAMED, Partition, WENT, home};
+use crate::pg::trail::{
+    ATTACHED, CAME, DETACHED, DROPPED, Happened, NAMED, Partition, WENT, home, note_partitions,
+};
 use crate::pg::value::{RegClass, Text};
 use crate::text::quote_qualified;
 use crate::trail::survey::OID;
@@ -69,15 +73,22 @@ pub fn bare(relid: u32) -> Vec<String> {
 /// refuse it.
 pub fn release_detached() {
     let sql = format!(
-        "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
-         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+        "WITH watched AS MATERIALIZED (
+             SELECT {OID} AS oid, CASE WHEN r.home = $1 THEN r.relid END AS relid
+             FROM dbm_trail.relation r WHERE r.removed_at IS NULL),
+         alone AS MATERIALIZED (
+             SELECT t.tgrelid AS oid FROM pg_catalog.pg_trigger t
+             WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgname = '{PREFIX}truncate'
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE o.tgrelid = t.tgrelid AND o.tgfoid = t.tgfoid
+                   AND o.oid <> t.oid)),
+         below AS MATERIALIZED (
+             SELECT a.oid FROM alone a CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(a.oid) p
+             JOIN watched w ON w.relid = p.relid::pg_catalog.oid)
+         SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
+         FROM alone a JOIN pg_catalog.pg_class c ON c.oid = a.oid
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure AND t.tgname = '{PREFIX}truncate'
-             AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger o WHERE o.tgrelid = t.tgrelid AND o.tgfoid = t.tgfoid
-                 AND o.oid <> t.oid)
-             AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL
-                 AND ({OID} = c.oid OR r.home = $1 AND r.relid IN (
-                     SELECT a.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors(c.oid) a)))"
+         WHERE NOT EXISTS (SELECT FROM watched w WHERE w.oid = a.oid)
+           AND NOT EXISTS (SELECT FROM below b WHERE b.oid = a.oid)"
     );
     for table in facts::names(&sql, &[Text::from(home()).into()]) {
         for statement in triggers::drop(&table, &[truncate_trigger()]) {
@@ -111,50 +122,74 @@ fn known_above(relid: u32) -> Option<i32> {
 /// A table that came or went with a partition: that itself, or one below it.
 struct Part {
     relid: u32,
-    name: String,
-    is_partitioned: bool,
+    schema: String,
+    table: String,
+    kind: char,
     /// Whether the log has changes of it.
     is_known: bool,
     /// The last that was written down of it.
     last: Option<String>,
 }
 
+impl Part {
+    fn name(&self) -> String {
+        quote_qualified(&self.schema, &self.table)
+    }
+
+    /// Whether it went, by what was written down last; `None` where nothing was.
+    fn has_gone(&self) -> Option<bool> {
+        self.last.as_deref().map(|kind| kind == DETACHED || kind == WENT)
+    }
+}
+
 /// The kinds of events that tell when partitions came and went.
 const PASSAGES: [&str; 4] = [ATTACHED, DETACHED, CAME, WENT];
 
-/// The number of the last event of a table, the number of which in the log is `relation` in SQL, that is of another database:
-/// what was there by some OID is here another.
-fn last_of_elsewhere(relation: &str) -> String {
+/// A list of those kinds for `IN (…)`.
+fn passages() -> String {
+    format!("'{}'", PASSAGES.join("', '"))
+}
+
+/// What was written down last of each table by its OID: `told`, for a query to go on with, of the events of some kinds that
+/// meet a condition on `e`. What was there by some OID in another database, `$1` being this one, is here another: so only what
+/// came after the last event from elsewhere counts.
+fn told(kinds: &str, condition: &str) -> String {
     format!(
-        "COALESCE((SELECT pg_catalog.max(w.event_id) FROM dbm_trail.event w WHERE w.relation_id = {relation}
-             AND w.state IS NOT NULL AND w.state->>'home' <> $1), 0)"
+        "elsewhere AS MATERIALIZED (
+             SELECT w.relation_id, pg_catalog.max(w.event_id) AS last FROM dbm_trail.event w
+             WHERE w.state IS NOT NULL AND w.state->>'home' <> $1 GROUP BY 1),
+         told AS MATERIALIZED (
+             SELECT DISTINCT ON (e.relation_id, e.relid) e.relation_id, e.relid, e.event_id, e.kind, e.happened_at, e.detail
+             FROM dbm_trail.event e LEFT JOIN elsewhere w ON w.relation_id = e.relation_id
+             WHERE e.kind IN ({kinds}) AND e.event_id > COALESCE(w.last, 0) AND {condition}
+             ORDER BY e.relation_id, e.relid, e.event_id DESC)"
     )
 }
 
 /// The partition and all below it, itself first.
 fn parts(relation: i32, root: u32) -> Vec<Part> {
     let sql = format!(
-        "WITH told AS MATERIALIZED (
-             SELECT DISTINCT ON (e.relid) e.relid, e.kind FROM dbm_trail.event e
-             WHERE e.relation_id = $2 AND e.kind IN ('{}') AND e.event_id > {}
-             ORDER BY e.relid, e.event_id DESC)
-         SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind = 'p',
+        "WITH {},
+         tree AS MATERIALIZED (
+             SELECT {root}::pg_catalog.oid AS oid
+             UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({root}) p)
+         SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
              c.oid IN (SELECT s.relid FROM dbm_trail.shape s WHERE s.relation_id = $2 AND s.home = $1), t.kind
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN told t ON t.relid = c.oid
-         WHERE c.relkind IN ('r', 'p', 'f') AND (c.oid = {root}
-             OR c.oid IN (SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({root}) p))
+         WHERE c.relkind IN ('r', 'p', 'f')
          ORDER BY c.oid <> {root}, 2, 3",
-        PASSAGES.join("', '"),
-        last_of_elsewhere("$2")
+        told(&passages(), "e.relation_id = $2")
     );
     query::rows(&sql, &[Text::from(home()).into(), relation.into()], |row| {
         let text =
             |place| row.get::<Text>(place).map(|text| text.map_or_else(String::new, Text::into_string));
         Ok(Part {
             relid: row.get::<RegClass>(1)?.map_or(0, |oid| oid.oid().to_u32()),
-            name: quote_qualified(&text(2)?, &text(3)?),
-            is_partitioned: row.get::<bool>(4)?.unwrap_or(false),
+            schema: text(2)?,
+            table: text(3)?,
+            kind: text(4)?.chars().next().unwrap_or('\0'),
             is_known: row.get::<bool>(5)?.unwrap_or(false),
             last: row.get::<Text>(6)?.map(Text::into_string),
         })
@@ -165,14 +200,18 @@ fn parts(relation: i32, root: u32) -> Vec<Part> {
 /// knows already, since another may get its name and its keys.
 pub fn note(partition: Partition) {
     let Some(relation) = watched_above(partition.parent) else { return };
-    for part in parts(relation, partition.partition) {
-        let has_gone = part.last.as_deref().map(|kind| kind == DETACHED || kind == WENT);
-        // One that is detached concurrently went when the statement began.
-        if !partition.comes && has_gone == Some(true) {
-            continue;
-        }
+    let parts = parts(relation, partition.partition);
+    // One that is detached concurrently went when the statement began.
+    let is_told = |part: &Part| !partition.comes && part.has_gone() == Some(true);
+    if parts.iter().all(is_told) {
+        return;
+    }
+    let with_rows = with_rows(&parts);
+    let mut happened = Vec::new();
+    for part in parts.iter().filter(|part| !is_told(part)) {
         let is_root = part.relid == partition.partition;
-        let has_rows = (is_root || !part.is_partitioned) && has_rows(part.relid);
+        let has_rows = if is_root { !with_rows.is_empty() } else { with_rows.contains(&part.relid) };
+        let has_gone = part.has_gone();
         let is_known =
             if partition.comes { has_gone == Some(true) } else { has_gone.is_some() || part.is_known };
         if !has_rows && !is_known {
@@ -184,22 +223,16 @@ pub fn note(partition: Partition) {
             (true, false) => CAME,
             (false, false) => WENT,
         };
-        trail::note_partition(relation, kind, &part.name, part.relid);
+        happened.push(Happened { relation, kind, detail: part.name(), partition: part.relid });
     }
+    note_partitions(&happened);
 }
 
 /// Writes down of partitions of which the log has changes that they are called otherwise than it has it: after a restore they are
 /// known by that.
 pub fn note_names() {
     let sql = format!(
-        "WITH elsewhere AS MATERIALIZED (
-             SELECT w.relation_id, pg_catalog.max(w.event_id) AS last FROM dbm_trail.event w
-             WHERE w.state IS NOT NULL AND w.state->>'home' <> $1 GROUP BY 1),
-         named AS MATERIALIZED (
-             SELECT DISTINCT ON (e.relation_id, e.relid) e.relation_id, e.relid, e.happened_at, e.detail
-             FROM dbm_trail.event e LEFT JOIN elsewhere w ON w.relation_id = e.relation_id
-             WHERE e.kind = '{NAMED}' AND e.event_id > COALESCE(w.last, 0)
-             ORDER BY e.relation_id, e.relid, e.event_id DESC),
+        "WITH {},
          shaped AS MATERIALIZED (
              SELECT DISTINCT ON (s.relation_id, s.relid) s.relation_id, s.relid, s.seen_at, s.schema_name, s.table_name
              FROM dbm_trail.shape s WHERE s.home = $1 ORDER BY s.relation_id, s.relid, s.shape_id DESC)
@@ -209,9 +242,10 @@ pub fn note_names() {
          JOIN dbm_trail.relation r ON r.relation_id = s.relation_id AND r.home = $1 AND r.removed_at IS NULL
          JOIN pg_catalog.pg_class c ON c.oid = s.relid AND c.relispartition AND c.oid <> r.relid
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         LEFT JOIN named t ON t.relation_id = s.relation_id AND t.relid = s.relid AND t.happened_at > s.seen_at
+         LEFT JOIN told t ON t.relation_id = s.relation_id AND t.relid = s.relid AND t.happened_at > s.seen_at
          WHERE t.detail IS NOT NULL OR n.nspname <> s.schema_name OR c.relname <> s.table_name
-         ORDER BY 1, 2"
+         ORDER BY 1, 2",
+        told(&format!("'{NAMED}'"), "true")
     );
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| {
         let text =
@@ -223,25 +257,24 @@ pub fn note_names() {
         };
         Ok((row.get::<i32>(1)?, row.get::<RegClass>(2)?, name, known))
     });
-    for (relation, partition, name, known) in found {
-        if let (Some(relation), Some(partition)) = (relation, partition)
-            && name != known
-        {
-            trail::note_partition(relation, NAMED, &name, partition.oid().to_u32());
-        }
-    }
+    let happened: Vec<Happened> = found
+        .into_iter()
+        .filter_map(|(relation, partition, name, known)| {
+            let (relation, partition) = (relation?, partition?.oid().to_u32());
+            (name != known).then_some(Happened { relation, kind: NAMED, detail: name, partition })
+        })
+        .collect();
+    note_partitions(&happened);
 }
 
 /// What is kept back of a partition is so of the table that it is now, and of those below it: whoever has one watched, be it
 /// after a restore or with columns of other names, is not to have that logged.
 pub fn keep_back(partition: Partition) {
     let Some(above) = known_above(partition.parent) else { return };
-    for part in parts(above, partition.partition) {
-        let table = facts::table(part.relid);
-        if matches!(table.kind, 'r' | 'p') {
-            install::keep_back(&table, above);
-        }
-    }
+    let parts = parts(above, partition.partition).into_iter().filter(|part| matches!(part.kind, 'r' | 'p'));
+    let tables: Vec<Name> =
+        parts.map(|Part { relid, schema, table, .. }| Name { relid, schema, table }).collect();
+    install::keep_back(&tables, above);
 }
 
 /// A table that was watched on its own until it came under a watched one is so again, as it was.
@@ -271,22 +304,26 @@ pub fn let_go(partition: Partition) {
     }
 }
 
-/// Whether a table, or one below it, has rows. What is elsewhere is not asked, and counts as having some: by whatever it is
-/// reached, that would be with the rights of the extension's owner.
-fn has_rows(relid: u32) -> bool {
-    let leaves = |kind: char| {
-        format!(
-            "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind = '{kind}' AND (c.oid = {relid}
-                 OR c.oid IN (SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p))
-             ORDER BY 1, 2"
-        )
-    };
-    !facts::names(&leaves('f'), &[]).is_empty()
-        || facts::names(&leaves('r'), &[]).iter().any(|leaf| {
-            !query::rows(&format!("SELECT 1 FROM ONLY {leaf} LIMIT 1"), &[], |_| Ok(())).is_empty()
-        })
+/// So many tables are asked at once whether they have rows.
+const ASKED: usize = 100;
+
+/// Those that have rows. What is elsewhere is not asked, and counts as having some: by whatever it is reached, that would be
+/// with the rights of the extension's owner.
+fn with_rows(parts: &[Part]) -> HashSet<u32> {
+    let of_kind = |kind: char| parts.iter().filter(move |part| part.kind == kind);
+    let mut found: HashSet<u32> = of_kind('f').map(|part| part.relid).collect();
+    let leaves: Vec<&Part> = of_kind('r').collect();
+    for leaves in leaves.chunks(ASKED) {
+        let asked: Vec<String> =
+            leaves.iter().map(|leaf| format!("EXISTS (SELECT FROM ONLY {})", leaf.name())).collect();
+        let sql = format!("SELECT ARRAY[{}]", asked.join(", "));
+        let told = query::rows(&sql, &[], |row| row.get::<Vec<Option<bool>>>(1));
+        let told = told.into_iter().flatten().flatten();
+        found.extend(
+            leaves.iter().zip(told).filter(|(_, told)| *told == Some(true)).map(|(leaf, _)| leaf.relid),
+        );
+    }
+    found
 }
 
 /// Writes down of tables that were dropped that rows went with them, where they were partitions of watched ones: those
@@ -302,25 +339,36 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
         return;
     }
     let sql = format!(
-        "SELECT DISTINCT r.relation_id, t.quoted, t.relid
-         FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
-             pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]))
-             AS t (schema_name, table_name, quoted, relid)
-         JOIN dbm_trail.shape s ON s.home = $1 AND s.relid = t.relid
-             OR s.home <> $1 AND s.schema_name = t.schema_name AND s.table_name = t.table_name
-         JOIN dbm_trail.relation r ON r.relation_id = s.relation_id
+        "WITH {},
+         gone AS MATERIALIZED (
+             SELECT * FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
+                 pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]))
+                 AS t (schema_name, table_name, quoted, relid)),
+         known AS MATERIALIZED (
+             SELECT s.relation_id, g.relid, g.quoted, false AS by_name
+             FROM gone g JOIN dbm_trail.shape s ON s.home = $1 AND s.relid = g.relid
+             UNION
+             SELECT s.relation_id, g.relid, g.quoted, true
+             FROM gone g JOIN dbm_trail.shape s
+                 ON s.home <> $1 AND s.schema_name = g.schema_name AND s.table_name = g.table_name),
+         named AS MATERIALIZED (
+             SELECT DISTINCT ON (e.relation_id, e.detail) e.relation_id, e.detail, e.event_id, e.kind
+             FROM dbm_trail.event e WHERE e.kind IN ({passages})
+             ORDER BY e.relation_id, e.detail, e.event_id DESC)
+         SELECT DISTINCT k.relation_id, k.quoted, k.relid
+         FROM known k
+         JOIN dbm_trail.relation r ON r.relation_id = k.relation_id
          JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
-         WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid <> t.relid
-           AND COALESCE((SELECT e.kind FROM dbm_trail.event e
-                         WHERE e.relation_id = r.relation_id AND e.kind IN ('{}')
-                           AND (e.relid = t.relid AND e.event_id > {} OR s.home <> $1 AND e.detail = t.quoted)
-                         ORDER BY e.event_id DESC LIMIT 1), '') NOT IN ('{DETACHED}', '{WENT}')
-           AND r.relid <> ALL ('{{{}}}'::pg_catalog.oid[])
+         LEFT JOIN told t ON t.relation_id = k.relation_id AND t.relid = k.relid
+         LEFT JOIN named n ON k.by_name AND n.relation_id = k.relation_id AND n.detail = k.quoted
+         WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid <> k.relid
+           AND r.relid NOT IN (SELECT g.relid FROM gone g)
+           AND COALESCE(CASE WHEN COALESCE(n.event_id, 0) > COALESCE(t.event_id, 0) THEN n.kind ELSE t.kind END, '')
+               NOT IN ('{DETACHED}', '{WENT}')
          ORDER BY 2, 1",
+        told(&passages(), "true"),
         gone.join(", "),
-        PASSAGES.join("', '"),
-        last_of_elsewhere("r.relation_id"),
-        gone.join(", ")
+        passages = passages(),
     );
     let texts = |text: fn(&(u32, String, String)) -> String| {
         tables.iter().map(|table| Text::from(text(table))).collect::<Vec<Text>>()
@@ -334,10 +382,17 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
     let found = query::rows(&sql, &arguments, |row| {
         Ok((row.get::<i32>(1)?, row.get::<Text>(2)?, row.get::<RegClass>(3)?))
     });
-    for (relation, name, partition) in found {
-        if let (Some(relation), Some(name), Some(partition)) = (relation, name, partition) {
-            let told = format!("{}{DROPPED}", name.as_str());
-            trail::note_partition(relation, DETACHED, &told, partition.oid().to_u32());
-        }
-    }
+    let happened: Vec<Happened> = found
+        .into_iter()
+        .filter_map(|(relation, name, partition)| {
+            let detail = format!("{}{DROPPED}", name?.as_str());
+            Some(Happened {
+                relation: relation?,
+                kind: DETACHED,
+                detail,
+                partition: partition?.oid().to_u32(),
+            })
+        })
+        .collect();
+    note_partitions(&happened);
 }

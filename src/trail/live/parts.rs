@@ -72,8 +72,8 @@ pub fn alone(subject: &Subject, holder: usize) -> Subject {
 
 /// The partition, unless it is gone.
 pub fn live(subject: &Subject, holder: usize) -> Option<&Table> {
-    let is_it = |place: i32| subject.lineage.names(LIVE - place).is_some_and(|names| names.holder == holder);
-    (1..).zip(&subject.partitions).find(|&(place, _)| is_it(place)).map(|(_, partition)| partition)
+    let place = LIVE - subject.lineage.live_shape(holder)?;
+    subject.partitions.get(usize::try_from(place).ok()?.checked_sub(1)?)
 }
 
 /// What a partition is called, or was called last.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 
 use super::as_of::{must_be_watched, when};
-use super::book::{Book, CHANGES, PLACE, Subject, change_columns, cursor, list, moment, number};
+use super::book::{Book, CHANGES, PLACE, Subject, change_columns, cursor, list, moment, number, of_shapes};
 use super::doubts;
 use super::history::key_values;
 use super::reverting::{MOST, REPORTED, must_see_all, refuse, store};
@@ -19,7 +19,7 @@ use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::NULL;
 use crate::trail::read::lineage::{ColumnId, LIVE};
-use crate::trail::read::row::{Identity, Key, Row, key_columns};
+use crate::trail::read::row::{Identity, Key, Row, images, key_columns};
 use crate::trail::revert::Undone;
 use crate::trail::revert::range::{Way, of_rows_with};
 
@@ -76,7 +76,8 @@ pub fn of_range(target: Oid, from: &str, to: &str, at: Moment) -> i64 {
 fn changed(book: &Book, shapes: &[i32], at: Moment) -> HashSet<i32> {
     let sql = format!(
         "SELECT DISTINCT c.shape_id FROM dbm_trail.change c
-         WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {}",
+         WHERE {} AND c.changed_at > {}",
+        of_shapes(shapes.len(), 1),
         moment(2)
     );
     book.rows(&sql, &[list(shapes), Some(at.to_string())]).iter().map(|row| number(row, 0)).collect()
@@ -163,21 +164,23 @@ struct Sieve<'a> {
 
 impl Sieve<'_> {
     fn way(&self, change: &Change) -> (Way, [Row; 2]) {
-        let (place, table) = (self.targets.place(change), self.targets.table(change));
-        let names = table.subject.lineage.names(change.shape);
+        let (place, lineage, key) = self.targets.past(change);
+        let Some(names) = lineage.names(change.shape) else {
+            refuse(&format!("change {} of {} cannot be read", change.id, self.name), "", "");
+        };
         let is_in_order = |key: &[ColumnId]| {
             key.len() == self.range.order.len() && key.iter().all(|column| self.range.order.contains(column))
         };
-        if names.is_some_and(|names| key_columns(names) != table.key) || !is_in_order(&table.key) {
+        if key_columns(names) != key || !is_in_order(key) {
             refuse(
                 &format!("rows of {} cannot be taken back by a range of keys", self.name),
                 &format!("At change {} its rows were told apart by other columns than now.", change.id),
                 "",
             );
         }
-        let (before, after) = table.images(change);
+        let (before, after) = images(change, names, &lineage.columns);
         // Rows of several partitions may have the same key.
-        let identity = Identity { columns: table.key.clone(), holder: Some(place) };
+        let identity = Identity { columns: key.to_vec(), holder: Some(place) };
         let way = Way {
             from: (change.operation != Operation::Insert).then(|| identity.key(&before)),
             to: (change.operation != Operation::Delete).then(|| identity.key(&after)),
@@ -256,7 +259,7 @@ fn changes(
     progress: &Progress,
 ) -> Vec<Change> {
     let arguments = [list(shapes), Some(at.to_string())];
-    let since = format!("c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.changed_at > {}", moment(2));
+    let since = format!("{} AND c.changed_at > {}", of_shapes(shapes.len(), 1), moment(2));
     let mut sieve = Sieve {
         targets,
         name,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use pgrx::PgSqlErrorCode;
 
-use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, text};
+use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, of_shapes, text};
 use super::history::row_changes;
 use super::part_history::refuse_halves;
 use super::targets::Targets;
@@ -142,7 +142,7 @@ impl Revertible {
         let Some(names) = self.subject.lineage.names(change.shape) else {
             refuse(&format!("change {} of {} cannot be read", change.id, self.table.name), "", "");
         };
-        images(change, names, self.subject.lineage.width)
+        images(change, names, &self.subject.lineage.columns)
     }
 
     /// A change to be taken back, as the table of that place.
@@ -331,10 +331,9 @@ pub fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
          ORDER BY k.oid, place",
         &[list(tables.iter().map(|table| table.subject.table.oid))],
     );
-    let place_of = |oid: Option<&str>| {
-        let oid: Oid = oid?.parse().ok()?;
-        tables.iter().position(|table| table.subject.table.oid == oid)
-    };
+    let places: HashMap<Oid, usize> =
+        tables.iter().enumerate().rev().map(|(place, table)| (table.subject.table.oid, place)).collect();
+    let place_of = |oid: Option<&str>| places.get(&oid?.parse::<Oid>().ok()?).copied();
     let mut keys: Vec<(String, ForeignKey)> = Vec::new();
     for row in &found {
         let part = |place| text(row, place).unwrap_or_default().to_owned();
@@ -481,36 +480,35 @@ fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Tar
     let first = changes.iter().map(|change| change.id).min().unwrap_or(0);
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
-         WHERE c.shape_id = ANY ($1::pg_catalog.int4[]) AND c.change_id > $2::pg_catalog.int8
+         WHERE {} AND c.change_id > $2::pg_catalog.int8
            AND c.transaction_id <> $3::pg_catalog.int8 AND c.changed_at >= {}
          ORDER BY c.change_id",
         change_columns(),
+        of_shapes(targets.shapes().count(), 1),
         moment(4)
     );
-    let every_shape = tables.iter().flat_map(|table| table.subject.lineage.logged()).map(|(shape, _)| shape);
     // A moment before the first change: clocks may differ by what a transaction takes.
     let since = changes.iter().map(|change| change.at).min().unwrap_or(0) - 1_000_000;
-    let arguments =
-        [list(every_shape), Some(first.to_string()), Some(transaction.to_string()), Some(since.to_string())];
+    let arguments = [
+        list(targets.shapes()),
+        Some(first.to_string()),
+        Some(transaction.to_string()),
+        Some(since.to_string()),
+    ];
     progress.report(progress::LATER_CHANGES, 0, 0);
     let mut later = Vec::new();
     let mut count = 0_usize;
     // The partitions of a table are truncated with it.
-    let is_truncated = |place: usize, change: &Change| {
-        tables[place].subject.lineage.names(change.shape).is_some()
-            && is_after(first_of_table.get(&place), change.id)
+    let truncated = |change: &Change| {
+        let mut places = targets.with_past(change.shape).iter().copied();
+        places.find(|place| is_after(first_of_table.get(place), change.id))
     };
     for (read, change) in cursor(book, &sql, &arguments).enumerate() {
         if read.is_multiple_of(REPORTED) {
             progress.report(progress::LATER_CHANGES, read, 0);
         }
         let is_truncate = change.operation == Operation::Truncate;
-        let mut places = 0..tables.len();
-        let place = if is_truncate {
-            places.find(|&place| is_truncated(place, &change))
-        } else {
-            places.find(|&place| tables[place].subject.shapes.contains(&change.shape))
-        };
+        let place = if is_truncate { truncated(&change) } else { targets.place_of_shape(change.shape) };
         let Some(place) = place else { continue };
         let table = &tables[place];
         let is_later = is_truncate || {

@@ -2,12 +2,13 @@
 //! whole table apart.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::book::Subject;
 use super::parts;
 use super::reverting::{Revertible, is_unique, refuse, refuse_truncate};
 use crate::trail::read::change::{Change, Operation};
-use crate::trail::read::lineage::Names;
+use crate::trail::read::lineage::{ColumnId, Lineage, Names};
 use crate::trail::read::row::key_columns;
 use crate::trail::revert::Undone;
 
@@ -17,8 +18,28 @@ pub struct Targets {
     /// The tables.
     pub tables: Vec<Revertible>,
     places: HashMap<i32, usize>,
-    /// Shapes of which there is no table any more: the table above it, and the partition, where it is one.
-    gone: HashMap<i32, (String, Option<String>)>,
+    /// The tables in the past of which each shape is: that of a table is in those of all its partitions.
+    pasts: HashMap<i32, Vec<usize>>,
+    /// Shapes of which there is no table any more.
+    gone: HashMap<i32, Rc<Gone>>,
+}
+
+/// What there is no table of any more.
+struct Gone {
+    /// The table above it.
+    table: String,
+    /// The partition, where it is one.
+    partition: Option<Partition>,
+}
+
+/// A partition that is gone.
+struct Partition {
+    name: String,
+    /// No place of a table, and no other's.
+    place: usize,
+    /// Its columns through time, and the key that told its rows apart in the end.
+    lineage: Lineage,
+    key: Vec<ColumnId>,
 }
 
 impl Targets {
@@ -33,25 +54,56 @@ impl Targets {
     pub fn add(&mut self, subject: Subject, shapes: &HashSet<i32>) {
         if !are_apart(&subject, shapes) {
             self.places.extend(subject.shapes.iter().map(|&shape| (shape, self.tables.len())));
-            self.tables.push(Revertible::new(subject));
+            self.push(subject);
             return;
         }
         let name = subject.table.qualified();
-        self.gone.extend(subject.shapes.iter().map(|&shape| (shape, (name.clone(), None))));
+        let table = Rc::new(Gone { table: name.clone(), partition: None });
+        self.gone.extend(subject.shapes.iter().map(|&shape| (shape, Rc::clone(&table))));
         for holder in subject.lineage.holders() {
             let own: Vec<i32> = subject.lineage.shapes_of(holder).collect();
             if !own.iter().any(|shape| shapes.contains(shape)) {
                 continue;
             }
             let Some(partition) = parts::live(&subject, holder) else {
-                let gone = (name.clone(), Some(parts::name(&subject, holder)));
-                self.gone.extend(own.into_iter().map(|shape| (shape, gone.clone())));
+                let lineage = parts::alone(&subject, holder).lineage;
+                let last = own.last().and_then(|&shape| lineage.names(shape));
+                let partition = Partition {
+                    name: parts::name(&subject, holder),
+                    place: usize::MAX - holder,
+                    key: last.map(key_columns).unwrap_or_default(),
+                    lineage,
+                };
+                let gone = Rc::new(Gone { table: name.clone(), partition: Some(partition) });
+                self.gone.extend(own.into_iter().map(|shape| (shape, Rc::clone(&gone))));
                 continue;
             };
             let part = Subject { table: partition.clone(), ..parts::alone(&subject, holder) };
             self.places.extend(own.into_iter().map(|shape| (shape, self.tables.len())));
-            self.tables.push(Revertible::new(part));
+            self.push(part);
         }
+    }
+
+    fn push(&mut self, subject: Subject) {
+        for (shape, _) in subject.lineage.logged() {
+            self.pasts.entry(shape).or_default().push(self.tables.len());
+        }
+        self.tables.push(Revertible::new(subject));
+    }
+
+    /// The place of the table to which rows of that shape belong.
+    pub fn place_of_shape(&self, shape: i32) -> Option<usize> {
+        self.places.get(&shape).copied()
+    }
+
+    /// The places of the tables in the past of which that shape is.
+    pub fn with_past(&self, shape: i32) -> &[usize] {
+        self.pasts.get(&shape).map_or(&[], Vec::as_slice)
+    }
+
+    /// All shapes in the past of any of the tables.
+    pub fn shapes(&self) -> impl Iterator<Item = i32> + '_ {
+        self.pasts.keys().copied()
     }
 
     /// The place of the table of a change; an ERROR where there is none.
@@ -59,9 +111,10 @@ impl Targets {
         if let Some(&place) = self.places.get(&change.shape) {
             return place;
         }
-        let Some((table, partition)) = self.gone.get(&change.shape) else {
+        let Some(gone) = self.gone.get(&change.shape) else {
             refuse(&format!("change {} cannot be read", change.id), "Its row of dbm_trail.shape is gone.", "")
         };
+        let Gone { table, partition } = &**gone;
         if change.operation == Operation::Truncate {
             refuse_truncate(table);
         }
@@ -69,7 +122,7 @@ impl Targets {
         match partition {
             Some(partition) => refuse(
                 &message,
-                &format!("It changed a row of {partition}, which is no partition of it any more."),
+                &format!("It changed a row of {}, which is no partition of it any more.", partition.name),
                 "",
             ),
             None => refuse(
@@ -77,6 +130,20 @@ impl Targets {
                 "Rows were told apart by other columns then, so that others could be changed.",
                 "",
             ),
+        }
+    }
+
+    /// Where a change found its row, as a number, the columns there through time, and the key that tells rows apart there: also in
+    /// a partition that is gone. An ERROR where nobody knows.
+    pub fn past(&self, change: &Change) -> (usize, &Lineage, &[ColumnId]) {
+        match self.gone.get(&change.shape).and_then(|gone| gone.partition.as_ref()) {
+            Some(partition) if !self.places.contains_key(&change.shape) => {
+                (partition.place, &partition.lineage, &partition.key)
+            }
+            _ => {
+                let (place, table) = (self.place(change), self.table(change));
+                (place, &table.subject.lineage, &table.key)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! here and one that was inserted there, and so is followed.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::lineage::{ColumnId, FIRST_LIVE, LIVE, Lineage, Names};
 use super::row::Identity;
@@ -33,34 +34,40 @@ impl Lineage {
     /// The partitions of which the log has rows, the one first of which it has a shape first.
     pub fn holders(&self) -> Vec<usize> {
         let own = self.shapes.get(&LIVE).map(|names| names.holder);
-        let mut holders: Vec<usize> = Vec::new();
-        for (_, names) in self.logged() {
-            if Some(names.holder) != own && !holders.contains(&names.holder) {
-                holders.push(names.holder);
-            }
-        }
-        holders
+        let mut known: HashSet<usize> = own.into_iter().collect();
+        self.logged().map(|(_, names)| names.holder).filter(|&holder| known.insert(holder)).collect()
     }
 
     /// The partitions of which no two rows of the table have the same key, as the log told them apart last: one that is held
     /// tells them apart with the partition.
     pub fn with_keys(&self) -> HashSet<usize> {
         let has_own = self.shapes.get(&LIVE).is_some_and(|names| !names.is_whole_row);
-        let last = |holder| self.logged().rfind(|(_, names)| names.holder == holder);
-        let has_key = |&holder: &usize| has_own || last(holder).is_some_and(|(_, names)| !names.is_whole_row);
+        let last = |holder| self.shapes_of(holder).next_back().and_then(|shape| self.names(shape));
+        let has_key = |&holder: &usize| has_own || last(holder).is_some_and(|names| !names.is_whole_row);
         self.holders().into_iter().filter(has_key).collect()
     }
 
     /// The shapes of a partition in the log.
-    pub fn shapes_of(&self, holder: usize) -> impl DoubleEndedIterator<Item = i32> {
-        self.logged().filter(move |(_, names)| names.holder == holder).map(|(id, _)| id)
+    pub fn shapes_of(&self, holder: usize) -> impl DoubleEndedIterator<Item = i32> + '_ {
+        self.logged_of.get(&holder).into_iter().flatten().copied()
+    }
+
+    /// The shape that a partition has now, unless it is gone.
+    pub fn live_shape(&self, holder: usize) -> Option<i32> {
+        self.live_of.get(&holder).copied()
     }
 
     /// The same of one partition alone, as if it were the table. What was done to the table as a whole was done to it, too.
     pub fn of_holder(&self, holder: usize) -> Self {
         let own = self.shapes.get(&LIVE).map(|names| names.holder);
-        let mut of_it = self.clone();
-        of_it.shapes.retain(|&id, names| id == LIVE || names.holder == holder || Some(names.holder) == own);
+        let of_both = own.into_iter().chain([holder]).flat_map(|holder| self.shapes_of(holder));
+        let wanted = of_both.chain(self.live_shape(holder)).chain([LIVE]);
+        let mut of_it = Self {
+            shapes: wanted.filter_map(|shape| Some((shape, self.names(shape)?.clone()))).collect(),
+            fates: Rc::clone(&self.fates),
+            columns: Rc::clone(&self.columns),
+            ..Self::default()
+        };
         let is_its = |names: &&Names| names.holder == holder;
         let now = of_it.shapes.values().rfind(is_its).map(|names| (names.key.clone(), names.is_whole_row));
         for names in of_it.shapes.values_mut() {
@@ -70,6 +77,7 @@ impl Lineage {
             // The columns stay those of the table: rights are rights on these.
             (live.key, live.is_whole_row) = (key, is_whole_row);
         }
+        of_it.index();
         of_it
     }
 }
@@ -124,12 +132,12 @@ pub struct Step {
 
 /// Whether rows were there in two partitions at once, after a moment; of the changes the first first.
 pub fn are_together(steps: &[Step], since: i64) -> bool {
-    let first = |holder: usize| steps.iter().find(|step| step.holder == holder);
+    let mut met: HashSet<usize> = HashSet::new();
     // What was there when the log has the first change of it.
     let mut there: HashSet<usize> = steps
         .iter()
+        .filter(|step| met.insert(step.holder) && step.comes != Some(true))
         .map(|step| step.holder)
-        .filter(|&holder| first(holder).is_some_and(|step| step.comes != Some(true)))
         .collect();
     for command in steps.chunk_by(|one, next| one.statement == next.statement) {
         let is_since = command.iter().any(|step| step.at > since);
@@ -283,7 +291,7 @@ mod tests {
         let live: Vec<Row> = [(LIVE - 2, 0), (LIVE - 3, 1), (LIVE - 4, 2)]
             .iter()
             .map(|&(shape, place): &(i32, usize)| {
-                Row::of(lineage.width, lineage.names(shape).unwrap(), &of(&then(12)[place]))
+                Row::of(&lineage.columns, lineage.names(shape).unwrap(), &of(&then(12)[place]))
             })
             .collect();
         for until in [0, 2, 5, 8, 12] {
@@ -345,7 +353,7 @@ mod tests {
         }
         // What is there now is no row of another partition.
         let live =
-            |shape| Row::of(lineage.width, lineage.names(shape).unwrap(), &members(&row("2")).unwrap());
+            |shape| Row::of(&lineage.columns, lineage.names(shape).unwrap(), &members(&row("2")).unwrap());
         let found = |until, shape| {
             let found = replay(until).rows_like(&live(shape)).cloned().collect();
             texts(&lineage, 1, found)
@@ -363,7 +371,7 @@ mod tests {
         rewind.undo(&update).unwrap();
         rewind.finish();
         let now = of(r#"{"id": 1, "k": 5, "v": "y"}"#);
-        let row = Row::of(lineage.width, lineage.names(LIVE - 2).unwrap(), &now);
+        let row = Row::of(&lineage.columns, lineage.names(LIVE - 2).unwrap(), &now);
         let was = rewind.was(row).into_iter().collect();
         assert_eq!(texts(&lineage, 1, was), [r#"{"id": 1, "k": 5, "v": "x"}"#]);
     }

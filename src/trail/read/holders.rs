@@ -5,7 +5,8 @@
 //! than before, in the same; from then on each is the one that had its name when the dump was made, unless that was none of
 //! the table's any more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use super::lineage::{FIRST_LIVE, Shape};
 
@@ -55,8 +56,11 @@ pub struct Passages {
     /// Each OID that the partitioned table had, and since when.
     making: Vec<(i64, String, u32)>,
     passages: Vec<Passage>,
-    /// What tables were called last, and since when, by where they are and their OIDs.
-    names: HashMap<(String, u32), (i64, String)>,
+    /// The places of those of each OID, and of each name: a table may have thousands of partitions.
+    of_relid: HashMap<u32, Vec<usize>>,
+    of_name: HashMap<String, Vec<usize>>,
+    /// What tables were called last, and since when, by their OIDs and where they are.
+    names: HashMap<u32, HashMap<String, (i64, String)>>,
 }
 
 impl Passages {
@@ -68,7 +72,10 @@ impl Passages {
                 Event::Itself(home, relid) => all.is_there(at, home, relid),
                 Event::Came(relid, name) => all.pass(at, relid, name, true),
                 Event::Went(relid, name) => all.pass(at, relid, name, false),
-                Event::Named(relid, name) => drop(all.names.insert((all.home(), relid), (at, name))),
+                Event::Named(relid, name) => {
+                    let home = all.home();
+                    all.names.entry(relid).or_default().insert(home, (at, name));
+                }
             }
         }
         all
@@ -84,6 +91,9 @@ impl Passages {
 
     /// A partition came or went where the partitioned table was last.
     pub fn pass(&mut self, at: i64, relid: u32, name: String, comes: bool) {
+        let place = self.passages.len();
+        self.of_relid.entry(relid).or_default().push(place);
+        self.of_name.entry(name.clone()).or_default().push(place);
         self.passages.push(Passage { home: self.home(), relid, name, at, comes });
     }
 
@@ -95,34 +105,38 @@ impl Passages {
     /// What a table was called in the end that had this shape last.
     fn name<'a>(&'a self, last: &'a Shape) -> &'a str {
         let Holder { home, relid, name } = &last.holder;
-        match self.names.get(&(home.clone(), *relid)) {
+        match self.names.get(relid).and_then(|names| names.get(home)) {
             Some((at, renamed)) if *at > last.seen_at => renamed,
             _ => name,
         }
     }
 
-    /// How often the partitioned table had been made by then.
-    fn making(&self, at: i64) -> usize {
+    /// How often the partitioned table had been made by then: by a restore it is made once more, and its columns have other numbers.
+    pub fn making(&self, at: i64) -> usize {
         self.making.partition_point(|(since, _, _)| *since <= at)
     }
 
-    fn of<'a>(&'a self, holder: &'a Holder) -> impl Iterator<Item = &'a Passage> {
-        self.passages.iter().filter(|passage| passage.relid == holder.relid && passage.home == holder.home)
+    fn at<'a>(&'a self, places: Option<&'a Vec<usize>>) -> impl DoubleEndedIterator<Item = &'a Passage> {
+        places.into_iter().flatten().map(|&place| &self.passages[place])
+    }
+
+    fn of<'a>(&'a self, holder: &'a Holder) -> impl DoubleEndedIterator<Item = &'a Passage> {
+        self.at(self.of_relid.get(&holder.relid)).filter(|passage| passage.home == holder.home)
     }
 
     fn has_gone(&self, holder: &Holder) -> bool {
-        self.of(holder).last().is_some_and(|last| !last.comes)
+        self.of(holder).next_back().is_some_and(|last| !last.comes)
     }
 
     /// What became of the table that a restore made of the one that had this shape last, where it has none of its own.
     fn of_heir(&self, last: &Shape, known: &HashSet<(String, u32)>) -> Vec<(i64, bool)> {
         let (making, name) = (self.making(last.seen_at), self.name(last));
         let is_heir = |passage: &&Passage| {
-            passage.name == name
-                && (passage.home != last.holder.home || self.making(passage.at) > making)
+            (passage.home != last.holder.home || self.making(passage.at) > making)
                 && !known.contains(&(passage.home.clone(), passage.relid))
         };
-        self.passages.iter().filter(is_heir).map(|passage| (passage.at, passage.comes)).collect()
+        let of_name = self.at(self.of_name.get(name));
+        of_name.filter(is_heir).map(|passage| (passage.at, passage.comes)).collect()
     }
 
     /// What became of the table that held the rows of these shapes, the last first. `known`: those that have shapes.
@@ -234,36 +248,54 @@ pub fn chains(shapes: Vec<Shape>, passages: &Passages) -> Vec<Vec<Shape>> {
         let key = (holder.home.clone(), passages.making(shape.seen_at), passages.name(shape).to_owned());
         passages.has_gone(holder) || last.get(&key).is_some_and(|&(_, relid)| relid != holder.relid)
     };
+    let mut firsts = Firsts::new();
+    for (place, chain) in chains.iter().enumerate() {
+        put_first(&mut firsts, chain, place);
+    }
     // Each goes to the one that follows on it, the one after which nothing followed first.
-    let mut place = 0;
-    while place < chains.len() {
+    for place in 0..chains.len() {
         let later = chains[place]
             .first()
             .filter(|shape| shape.id < FIRST_LIVE && !is_followed(shape))
-            .and_then(|shape| next(shape, &chains, passages))
+            .and_then(|shape| next(shape, &firsts, &chains, passages))
             .filter(|&later| later != place);
-        match later {
-            Some(later) => {
-                let earlier = chains.remove(place);
-                chains[later - usize::from(later > place)].extend(earlier);
-            }
-            None => place += 1,
+        if let Some(later) = later {
+            let earlier = std::mem::take(&mut chains[place]);
+            take_first(&mut firsts, &chains[later]);
+            put_first(&mut firsts, &earlier, later);
+            chains[later].extend(earlier);
         }
     }
+    chains.retain(|chain| !chain.is_empty());
     chains
 }
 
+/// The places of chains by what they were called first, and the numbers of the shapes that they had first: each of
+/// thousands is looked for.
+type Firsts = HashMap<String, BTreeMap<i32, usize>>;
+
+fn put_first(firsts: &mut Firsts, chain: &[Shape], place: usize) {
+    if let Some(first) = chain.last() {
+        firsts.entry(first.holder.name.clone()).or_default().insert(first.id, place);
+    }
+}
+
+fn take_first(firsts: &mut Firsts, chain: &[Shape]) {
+    if let Some(first) = chain.last()
+        && let Some(places) = firsts.get_mut(&first.holder.name)
+    {
+        places.remove(&first.id);
+    }
+}
+
 /// The table that a restore made of the one that had this shape last.
-fn next(last: &Shape, chains: &[Vec<Shape>], passages: &Passages) -> Option<usize> {
+fn next(last: &Shape, firsts: &Firsts, chains: &[Vec<Shape>], passages: &Passages) -> Option<usize> {
     let is_restored = |first: &Shape| {
-        last.id < first.id
-            && passages.name(last) == first.holder.name
-            && (last.holder.home != first.holder.home
-                || passages.making(last.seen_at) < passages.making(first.seen_at))
+        last.holder.home != first.holder.home
+            || passages.making(last.seen_at) < passages.making(first.seen_at)
     };
-    let firsts =
-        chains.iter().enumerate().filter_map(|(place, chain)| chain.last().map(|first| (place, first)));
-    firsts.filter(|(_, first)| is_restored(first)).min_by_key(|(_, first)| first.id).map(|(place, _)| place)
+    let later = firsts.get(passages.name(last))?.range((Excluded(last.id), Unbounded));
+    later.map(|(_, &place)| place).find(|&place| chains[place].last().is_some_and(is_restored))
 }
 
 #[cfg(test)]
@@ -394,5 +426,20 @@ mod tests {
         assert!(!heir.fate(&[of("a", 7, "q", 1)], &HashSet::new()).is_gone());
         let came = fate(&[live], &[(50, passage(7, true))]);
         assert_eq!([49, 50].map(|at| came.at(at)), [Presence::Absent, Presence::Lasting]);
+    }
+
+    #[test]
+    fn thousands_are_restored() {
+        let count = 20_000;
+        let name = |number: u32| format!("p{number}");
+        let mut events = vec![(0, itself("a", 5))];
+        events.extend((0..count).map(|number| (1, Event::Came(100 + number, name(number)))));
+        events.push((i64::from(count) * 10 + 5, itself("b", 5)));
+        let here = (0..count).map(|number| of("a", 100 + number, &name(number), number as i32 + 1));
+        let there = (0..count)
+            .map(|number| of("b", 900_000 + count - number, &name(number), LIVE - 1 - number as i32));
+        let found = told(here.chain(there).collect(), &Passages::new(events));
+        assert_eq!(found.len(), count as usize);
+        assert!((0..).zip(&found).all(|(place, chain)| *chain == [LIVE - 1 - place, place + 1]));
     }
 }

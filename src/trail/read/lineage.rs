@@ -7,42 +7,16 @@
 //! is called now, and one that is gone from what others called theirs when it was changed last.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::rc::Rc;
 
-use serde::Deserialize;
-
+use super::document::{input, string};
 use super::holders::{Fate, Holder, Passages, Presence, chains};
+use super::identify::Builder;
+
+pub use super::attribute::{Attribute, Logged, Telling};
 
 /// A column of a table, as long as it lives.
 pub type ColumnId = usize;
-
-/// Whether the values of a column are in the log.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Logged {
-    /// As they are.
-    #[default]
-    Yes,
-    /// Left out.
-    No,
-    /// Something else in their place.
-    Redacted,
-}
-
-/// A column as one shape has it.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct Attribute {
-    /// Its number.
-    pub number: i32,
-    /// Its name.
-    pub name: String,
-    /// Whether it is computed from others.
-    #[serde(default)]
-    pub generated: bool,
-    /// Whether its values are logged.
-    #[serde(default)]
-    pub logged: Logged,
-}
 
 /// A table as changes found it.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +52,8 @@ pub struct Names {
     pub is_held: bool,
     /// Which table held the rows: one of the holders of the lineage.
     pub holder: usize,
-    seen_at: i64,
+    /// When it was seen first.
+    pub seen_at: i64,
 }
 
 impl Names {
@@ -97,10 +72,13 @@ impl Names {
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
     pub(super) shapes: BTreeMap<i32, Names>,
+    /// The shapes in the log of each table that held rows, the first first, and the one that each has now.
+    pub(super) logged_of: HashMap<usize, Vec<i32>>,
+    pub(super) live_of: HashMap<usize, i32>,
     /// What became of the tables that held the rows.
-    fates: Vec<Fate>,
-    /// How many columns there ever were.
-    pub width: usize,
+    pub(super) fates: Rc<[Fate]>,
+    /// Of each column that there ever was, by its number, what tells its values apart.
+    pub columns: Rc<[Telling]>,
 }
 
 impl Lineage {
@@ -113,10 +91,16 @@ impl Lineage {
         let known = shapes.iter().map(|shape| (shape.holder.home.clone(), shape.holder.relid)).collect();
         for (holder, chain) in chains(shapes, passages).into_iter().enumerate() {
             fates.push(passages.fate(&chain, &known));
-            builder.follow(holder, chain);
+            builder.follow(holder, chain, passages);
         }
-        let mut lineage = Self { shapes: builder.shapes, fates, width: builder.width };
+        let mut lineage = Self {
+            shapes: builder.shapes,
+            fates: fates.into(),
+            columns: builder.columns.into(),
+            ..Self::default()
+        };
         lineage.log_as_before();
+        lineage.index();
         lineage
     }
 
@@ -130,6 +114,17 @@ impl Lineage {
         for (_, names) in self.shapes.range_mut(FIRST_LIVE..) {
             for (id, attribute) in &mut names.columns {
                 attribute.logged = logged.get(id).copied().unwrap_or_default();
+            }
+        }
+    }
+
+    /// Which shapes are of which table.
+    pub(super) fn index(&mut self) {
+        for (&id, names) in &self.shapes {
+            if id < FIRST_LIVE {
+                self.logged_of.entry(names.holder).or_default().push(id);
+            } else {
+                self.live_of.insert(names.holder, id);
             }
         }
     }
@@ -200,110 +195,27 @@ impl Lineage {
         self.fates.iter().filter_map(|fate| fate.came_after(at)).collect()
     }
 
+    /// The columns of a table that is gone of which it is not certain which of those of now they were.
+    pub fn guessed(&self, holder: usize) -> impl Iterator<Item = ColumnId> + '_ {
+        let shapes = self.logged_of.get(&holder).into_iter().flatten().filter_map(|&shape| self.names(shape));
+        let columns = shapes.flat_map(|names| &names.columns);
+        columns.filter(|(_, attribute)| attribute.is_guessed).map(|(id, _)| *id)
+    }
+
+    /// A value of a column, as JSON, without what does not tell it apart.
+    pub fn told(&self, column: ColumnId, value: &str) -> String {
+        let telling = self.columns.get(column).copied().unwrap_or_default();
+        match (telling, input(value)) {
+            (Telling::Unpadded, Some(text)) if value.starts_with('"') => string(telling.told(&text)),
+            (Telling::Unscaled, _) if !value.starts_with('"') => telling.told(value).to_owned(),
+            _ => value.to_owned(),
+        }
+    }
+
     /// What the table calls them now, or called them last.
     pub fn last(&self) -> Option<&Names> {
         self.shapes.values().next_back()
     }
-}
-
-/// Gives columns their ids, from now back to the first shape.
-#[derive(Default)]
-struct Builder {
-    shapes: BTreeMap<i32, Names>,
-    width: usize,
-    /// The columns by the names that they have at the end, and those that were gone before it: by name, the last first.
-    last: HashMap<String, ColumnId>,
-    gone: HashMap<(String, usize), ColumnId>,
-}
-
-impl Builder {
-    fn new_column(&mut self) -> ColumnId {
-        self.width += 1;
-        self.width - 1
-    }
-
-    /// What columns of these names were when a shape was seen that is the last of a table which is gone: as of the shape next to
-    /// it that has the same.
-    fn beside(&self, last: &Shape) -> HashMap<String, ColumnId> {
-        let is_same = |names: &&Names| {
-            names.columns.len() == last.attributes.len()
-                && last.attributes.iter().all(|attribute| names.id(&attribute.name).is_some())
-        };
-        let logged = |from, to| self.shapes.range((from, to)).map(|(_, names)| names);
-        let before = logged(Unbounded, Excluded(last.id)).rfind(is_same);
-        let after = logged(Excluded(last.id), Excluded(FIRST_LIVE)).find(is_same);
-        before.or(after).map_or_else(HashMap::new, |names| {
-            names.columns.iter().map(|(id, attribute)| (attribute.name.clone(), *id)).collect()
-        })
-    }
-
-    /// The shapes of one table, the last first.
-    fn follow(&mut self, holder: usize, chain: Vec<Shape>) {
-        let mut later: Option<Vec<(ColumnId, Attribute)>> = None;
-        let beside = match chain.first() {
-            Some(last) if last.id < FIRST_LIVE => self.beside(last),
-            _ => HashMap::new(),
-        };
-        let mut gone_here: HashMap<String, usize> = HashMap::new();
-        for shape in chain {
-            let is_restored = later.as_ref().is_some_and(|later| is_restored(&shape.attributes, later));
-            let mut columns = Vec::with_capacity(shape.attributes.len());
-            for attribute in shape.attributes {
-                let id = match &later {
-                    None => beside
-                        .get(&attribute.name)
-                        .or(self.last.get(&attribute.name))
-                        .copied()
-                        .unwrap_or_else(|| {
-                            let id = self.new_column();
-                            self.last.insert(attribute.name.clone(), id);
-                            id
-                        }),
-                    Some(later) => {
-                        let same = later.iter().find(|(_, new)| {
-                            if is_restored {
-                                new.name == attribute.name
-                            } else {
-                                new.number == attribute.number
-                            }
-                        });
-                        match same {
-                            Some(&(id, _)) => id,
-                            None => {
-                                let nth = gone_here.entry(attribute.name.clone()).or_default();
-                                *nth += 1;
-                                let name = (attribute.name.clone(), *nth);
-                                self.gone.get(&name).copied().unwrap_or_else(|| {
-                                    let id = self.new_column();
-                                    self.gone.insert(name, id);
-                                    id
-                                })
-                            }
-                        }
-                    }
-                };
-                columns.push((id, attribute));
-            }
-            later = Some(columns.clone());
-            let is_whole_row = shape.key.is_empty();
-            let names = Names { columns, is_whole_row, holder, seen_at: shape.seen_at, ..Names::default() };
-            let mut key: Vec<ColumnId> = if shape.key.is_empty() {
-                names.columns.iter().map(|&(id, _)| id).collect()
-            } else {
-                shape.key.iter().filter_map(|name| names.id(name)).collect()
-            };
-            key.sort_unstable();
-            self.shapes.insert(shape.id, Names { key, ..names });
-        }
-    }
-}
-
-/// Whether the table was made anew between two shapes: the later has a number that the earlier had passed over.
-fn is_restored(earlier: &[Attribute], later: &[(ColumnId, Attribute)]) -> bool {
-    let highest = earlier.iter().map(|attribute| attribute.number).max().unwrap_or(0);
-    later.iter().any(|(_, attribute)| {
-        attribute.number < highest && earlier.iter().all(|old| old.number != attribute.number)
-    })
 }
 
 #[cfg(test)]
@@ -321,6 +233,9 @@ pub mod sample {
                 name: name.to_owned(),
                 generated: false,
                 logged: Logged::Yes,
+                type_name: None,
+                above: None,
+                is_guessed: false,
             })
             .collect::<Vec<_>>();
         let key = columns.first().map(|&(_, name)| name.to_owned()).into_iter().collect();
@@ -334,121 +249,4 @@ pub mod sample {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::sample::{holder, shape};
-    use super::*;
-
-    fn new(shapes: Vec<Shape>) -> Lineage {
-        Lineage::new(shapes, &Passages::default())
-    }
-
-    fn id(lineage: &Lineage, shape: i32, name: &str) -> ColumnId {
-        lineage.names(shape).unwrap().id(name).unwrap()
-    }
-
-    #[test]
-    fn a_renamed_column_is_the_same_one() {
-        let lineage = new(vec![
-            shape(2, 20, &[(1, "id"), (2, "label"), (4, "name")]),
-            shape(1, 10, &[(1, "id"), (2, "name"), (3, "gone")]),
-        ]);
-        assert_eq!(id(&lineage, 1, "name"), id(&lineage, 2, "label"));
-        assert_ne!(id(&lineage, 1, "name"), id(&lineage, 2, "name"));
-        assert_eq!(lineage.width, 4);
-        assert_eq!(lineage.names_at(15, 99).unwrap().id("label"), None);
-        assert!(lineage.names_at(25, 99).unwrap().id("label").is_some());
-        assert!(lineage.names_at(5, 99).unwrap().id("gone").is_some());
-    }
-
-    #[test]
-    fn a_renamed_column_is_logged_as_before() {
-        let mut last = shape(1, 10, &[(1, "id"), (2, "secret"), (3, "note")]);
-        last.attributes[1].logged = Logged::Redacted;
-        let live = shape(LIVE, 20, &[(1, "id"), (2, "note"), (3, "text"), (4, "secret")]);
-        let lineage = new(vec![last, live]);
-        let logged = |name| {
-            let names = lineage.names(LIVE).unwrap();
-            names.attribute(names.id(name).unwrap()).unwrap().logged
-        };
-        assert_eq!(["note", "text", "secret"].map(logged), [Logged::Redacted, Logged::Yes, Logged::Yes]);
-    }
-
-    #[test]
-    fn a_restored_table_counts_anew() {
-        let lineage = new(vec![
-            shape(1, 10, &[(1, "id"), (3, "a"), (5, "b")]),
-            shape(LIVE, 20, &[(1, "id"), (2, "a"), (3, "b")]),
-        ]);
-        for name in ["id", "a", "b"] {
-            assert_eq!(id(&lineage, 1, name), id(&lineage, LIVE, name), "{name}");
-        }
-        assert_eq!(lineage.width, 3);
-    }
-
-    #[test]
-    fn partitions_count_each_for_itself() {
-        let of = |name: &str, shape: Shape| Shape { holder: holder(name), ..shape };
-        let lineage = new(vec![
-            of("a", shape(1, 10, &[(1, "id"), (2, "name"), (3, "size")])),
-            of("b", shape(2, 20, &[(2, "id"), (1, "size"), (4, "label")])),
-            of("t", shape(LIVE, 99, &[(1, "id"), (2, "label")])),
-            of("a", shape(LIVE - 1, 99, &[(1, "id"), (2, "label")])),
-            of("b", shape(LIVE - 2, 99, &[(2, "id"), (4, "label")])),
-        ]);
-        assert_eq!(id(&lineage, 1, "name"), id(&lineage, LIVE, "label"));
-        assert_eq!(id(&lineage, 2, "label"), id(&lineage, LIVE, "label"));
-        assert_eq!(id(&lineage, 1, "size"), id(&lineage, 2, "size"));
-        assert_eq!(lineage.width, 3);
-    }
-
-    #[test]
-    fn a_partition_is_itself_by_any_name() {
-        let of = |home: &str, relid, name: &str, shape: Shape| Shape {
-            holder: Holder { home: home.to_owned(), relid, name: name.to_owned() },
-            ..shape
-        };
-        let lineage = new(vec![
-            of("old", 7, "p1", shape(1, 10, &[(1, "id"), (3, "name")])),
-            of("new", 8, "p1", shape(2, 20, &[(1, "id"), (2, "name")])),
-            of("new", 8, "q1", shape(3, 30, &[(1, "id"), (2, "label")])),
-            of("new", 5, "t", shape(LIVE, 99, &[(1, "id"), (2, "text")])),
-            of("new", 8, "r1", shape(LIVE - 1, 99, &[(1, "id"), (2, "text")])),
-            // Another that is called as the one was.
-            of("new", 9, "p1", shape(LIVE - 2, 99, &[(1, "id"), (2, "text")])),
-        ]);
-        for (shape, name) in [(1, "name"), (2, "name"), (3, "label")] {
-            assert_eq!(id(&lineage, shape, name), id(&lineage, LIVE, "text"), "{shape}");
-            assert!(lineage.is_same_holder(shape, LIVE - 1), "{shape}");
-        }
-        assert!(!lineage.is_same_holder(1, LIVE - 2));
-        assert!(!lineage.is_whole_table(3));
-    }
-
-    #[test]
-    fn a_partition_that_is_gone_had_the_names_of_then() {
-        let of = |relid, shape: Shape| Shape {
-            holder: Holder { home: "a".to_owned(), relid, name: "p".to_owned() },
-            ..shape
-        };
-        let lineage = new(vec![
-            of(7, shape(1, 10, &[(1, "id"), (2, "name"), (3, "note")])),
-            of(8, shape(2, 20, &[(1, "id"), (2, "name"), (3, "note")])),
-            // Since, what was a name is a label, and a note the name; then one came that has them in another order.
-            of(8, shape(3, 30, &[(1, "id"), (2, "label"), (3, "name")])),
-            of(5, shape(LIVE, 99, &[(1, "id"), (2, "label"), (3, "name")])),
-            of(9, shape(LIVE - 1, 99, &[(1, "id"), (2, "name"), (3, "label")])),
-            of(8, shape(LIVE - 2, 99, &[(1, "id"), (2, "label"), (3, "name")])),
-        ]);
-        for (name, now) in [("name", "label"), ("note", "name")] {
-            assert_eq!(id(&lineage, 1, name), id(&lineage, LIVE, now), "{name}");
-            assert_eq!(id(&lineage, 2, name), id(&lineage, LIVE - 1, now), "{name}");
-        }
-        assert_eq!(lineage.width, 3);
-    }
-
-    #[test]
-    fn a_new_column_is_another_one() {
-        let lineage = new(vec![shape(1, 10, &[(1, "id"), (2, "a")]), shape(2, 20, &[(1, "id"), (3, "a")])]);
-        assert_ne!(id(&lineage, 1, "a"), id(&lineage, 2, "a"));
-    }
-}
+mod tests;

@@ -3,10 +3,12 @@
 
 #[cfg(feature = "postgres")]
 pub mod api;
+pub mod attribute;
 pub mod change;
 pub mod document;
 pub mod held;
 pub mod holders;
+mod identify;
 pub mod lineage;
 pub mod lives;
 pub mod rewind;

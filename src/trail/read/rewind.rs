@@ -5,12 +5,12 @@
 //! the TRUNCATE before or from the beginning, and [`Replay::strangers`] tells of rows that the log met without knowing
 //! where they came from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::change::{Change, Operation};
 use super::held::Identities;
-use super::lineage::{ColumnId, LIVE, Lineage, Names};
+use super::lineage::{ColumnId, LIVE, Lineage, Names, Telling};
 use super::row::{Identity, Key, Row, images};
 
 /// Why a table cannot be told as it was.
@@ -63,9 +63,9 @@ struct Stage {
 }
 
 impl Stage {
-    fn take(&mut self, key: Key, width: usize) -> Source {
+    fn take(&mut self, key: Key, columns: &Rc<[Telling]>) -> Source {
         let found = self.reached.get_mut(&key).and_then(Vec::pop);
-        found.unwrap_or_else(|| Source::Live(key, Row::unknown(width)))
+        found.unwrap_or_else(|| Source::Live(key, Row::unknown(columns)))
     }
 
     fn put(&mut self, key: Key, source: Source) {
@@ -135,21 +135,21 @@ impl Rewind {
         if change.operation == Operation::Truncate {
             return Err(Barred::Truncate(change.at));
         }
-        let width = self.lineage.width;
         let lineage = Rc::clone(&self.lineage);
+        let columns = &lineage.columns;
         let names = lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
         let identity = Identity::of(names);
-        let (before, after) = images(change, names, width);
+        let (before, after) = images(change, names, columns);
         let (old_key, new_key) = (identity.key(&before), identity.key(&after));
         let stage = self.stage(names, &identity, change)?;
         match change.operation {
             Operation::Insert => {
-                if let Source::Live(live, _) = stage.take(new_key, width) {
+                if let Source::Live(live, _) = stage.take(new_key, columns) {
                     stage.fates.entry(live).or_default().push(Fate::Gone);
                 }
             }
             Operation::Update => {
-                let source = match stage.take(new_key, width) {
+                let source = match stage.take(new_key, columns) {
                     Source::Live(live, mut values) => {
                         values.overlay_row(&before);
                         Source::Live(live, values)
@@ -214,6 +214,8 @@ pub struct Replay {
     lineage: Rc<Lineage>,
     /// The rows by key.
     rows: BTreeMap<Key, Vec<Held>>,
+    /// The keys of the rows of each table or partition; it may have none of some of them any more.
+    keys_of: HashMap<usize, BTreeSet<Key>>,
     /// What tells rows apart, by the table or partition that holds them; and how often that changed.
     keys: Identities,
     key_changes: HashMap<usize, usize>,
@@ -228,6 +230,7 @@ impl Replay {
         Self {
             lineage: Rc::clone(lineage),
             rows: BTreeMap::new(),
+            keys_of: HashMap::new(),
             keys: Identities::default(),
             key_changes: HashMap::new(),
             strangers: 0,
@@ -251,23 +254,35 @@ impl Replay {
         if *changes == MOST_STAGES {
             return Err(Barred::OtherKey(change.id));
         }
-        let mut rows: BTreeMap<Key, Vec<Held>> = BTreeMap::new();
-        for (old, of_it) in std::mem::take(&mut self.rows) {
-            for held in of_it {
-                let place = if held.row.holder != Some(names.holder) {
-                    old.clone()
-                } else if names.is_whole_row
-                    || key.columns.iter().all(|&column| held.row.get(column).is_some())
-                {
-                    key.key(&held.row)
-                } else {
-                    return Err(Barred::OtherKey(change.id));
-                };
-                rows.entry(place).or_default().push(held);
+        for held in self.take_all(names.holder) {
+            if !names.is_whole_row && key.columns.iter().any(|&column| held.row.get(column).is_none()) {
+                return Err(Barred::OtherKey(change.id));
+            }
+            self.put(key.key(&held.row), held);
+        }
+        Ok(key)
+    }
+
+    fn put(&mut self, key: Key, held: Held) {
+        if let Some(holder) = held.row.holder {
+            self.keys_of.entry(holder).or_default().insert(key.clone());
+        }
+        self.rows.entry(key).or_default().push(held);
+    }
+
+    /// The rows that one holds, taken out: of thousands, others are not looked at.
+    fn take_all(&mut self, holder: usize) -> Vec<Held> {
+        let mut taken = Vec::new();
+        for key in self.keys_of.remove(&holder).unwrap_or_default() {
+            let Some(rows) = self.rows.remove(&key) else { continue };
+            let (own, others): (Vec<Held>, Vec<Held>) =
+                rows.into_iter().partition(|held| held.row.holder == Some(holder));
+            taken.extend(own);
+            if !others.is_empty() {
+                self.rows.insert(key, others);
             }
         }
-        self.rows = rows;
-        Ok(key)
+        taken
     }
 
     /// The row that a change found: one of its own partition, if the log knows where it was.
@@ -280,7 +295,7 @@ impl Replay {
         });
         found.map(|held| held.row).unwrap_or_else(|| {
             self.strangers += 1;
-            Row::unknown(self.lineage.width)
+            Row::unknown(&self.lineage.columns)
         })
     }
 
@@ -297,23 +312,21 @@ impl Replay {
         if change.operation == Operation::Truncate {
             if self.lineage.is_whole_table(change.shape) {
                 self.rows.clear();
+                self.keys_of.clear();
                 self.strangers = 0;
                 self.begins_empty = true;
-            } else {
-                let holder = self.lineage.names(change.shape).map(|names| names.holder);
-                for rows in self.rows.values_mut() {
-                    rows.retain(|held| held.row.holder != holder);
-                }
+            } else if let Some(holder) = self.lineage.names(change.shape).map(|names| names.holder) {
+                drop(self.take_all(holder));
             }
             return Ok(());
         }
         let lineage = Rc::clone(&self.lineage);
         let names = lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
         let key = self.key(change, names)?;
-        let (before, after) = images(change, names, lineage.width);
+        let (before, after) = images(change, names, &lineage.columns);
         match change.operation {
             Operation::Insert => {
-                self.rows.entry(key.key(&after)).or_default().push(Held::of(after, change));
+                self.put(key.key(&after), Held::of(after, change));
             }
             Operation::Update => {
                 let mut row = self.take(&key.key(&before), change);
@@ -321,7 +334,7 @@ impl Replay {
                 row.complete(&before);
                 row.overlay_row(&after);
                 row.holder = after.holder;
-                self.rows.entry(key.key(&after)).or_default().push(Held::of(row, change));
+                self.put(key.key(&after), Held::of(row, change));
             }
             Operation::Delete => drop(self.take(&key.key(&before), change)),
             Operation::Truncate => {}

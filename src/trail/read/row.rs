@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use super::change::Change;
 use super::document::{Members, NULL, input};
-use super::lineage::{ColumnId, Logged, Names};
+use super::lineage::{ColumnId, Logged, Names, Telling};
 
 /// A row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// What tells values of each column apart.
+    columns: Rc<[Telling]>,
     /// Its values by column: JSON text, `None` where nobody knows.
     values: Vec<Option<Rc<str>>>,
     /// The table or partition that holds it; `None` where nobody knows.
@@ -17,13 +19,13 @@ pub struct Row {
 
 impl Row {
     /// Of which nothing is known.
-    pub fn unknown(width: usize) -> Self {
-        Self { values: vec![None; width], holder: None }
+    pub fn unknown(columns: &Rc<[Telling]>) -> Self {
+        Self { columns: Rc::clone(columns), values: vec![None; columns.len()], holder: None }
     }
 
     /// From what a shape calls the columns.
-    pub fn of(width: usize, names: &Names, members: &Members) -> Self {
-        let mut row = Self { holder: Some(names.holder), ..Self::unknown(width) };
+    pub fn of(columns: &Rc<[Telling]>, names: &Names, members: &Members) -> Self {
+        let mut row = Self { holder: Some(names.holder), ..Self::unknown(columns) };
         row.overlay(names, members);
         row
     }
@@ -88,6 +90,7 @@ impl Row {
                 NULL => text.push('n'),
                 value => {
                     let value = input(value).unwrap_or_default();
+                    let value = self.columns.get(column).copied().unwrap_or_default().told(&value);
                     text.push_str(&format!("{}:{value}", value.len()));
                 }
             }
@@ -150,8 +153,8 @@ pub fn key_columns(names: &Names) -> Vec<ColumnId> {
 }
 
 /// A change's row before and after it.
-pub fn images(change: &Change, names: &Names, width: usize) -> (Row, Row) {
-    let key = Row::of(width, names, &change.key);
+pub fn images(change: &Change, names: &Names, columns: &Rc<[Telling]>) -> (Row, Row) {
+    let key = Row::of(columns, names, &change.key);
     let (mut before, mut after) = (key.clone(), key);
     before.overlay(names, &change.old);
     after.overlay(names, &change.new);

@@ -1,7 +1,7 @@
 //! In which order changes are taken back: the last first, but a row before those that refer to it comes back, and after
 //! them goes. A cascade is logged after what set it off, and its rows need that back first.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::{Done, Undone, Values};
 
@@ -42,16 +42,29 @@ pub fn order(keys: &[ForeignKey], undone: &[Undone]) -> Vec<usize> {
     let count = undone.len();
     let mut followers: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waits_for = vec![0_usize; count];
+    let mut known: HashSet<(usize, usize)> = HashSet::new();
     let mut edge = |first: usize, then: usize| {
-        if first != then && !followers[first].contains(&then) {
+        if first != then && known.insert((first, then)) {
             followers[first].push(then);
             waits_for[then] += 1;
         }
     };
-    let refers_to_itself = |table: usize| keys.iter().any(|key| key.child == table && key.parent == table);
+    let to_themselves: HashSet<usize> =
+        keys.iter().filter(|key| key.child == key.parent).map(|key| key.child).collect();
+    // Of thousands of partitions each has its own.
+    let mut of_table: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (place, each) in undone.iter().enumerate() {
+        of_table.entry(each.table).or_default().push(place);
+    }
+    let of_table = |table: usize| {
+        let places = of_table.get(&table).map_or(&[][..], Vec::as_slice);
+        places.iter().map(|&place| (place, &undone[place]))
+    };
     // The rows of a table in turn, the last first. A table that refers to itself has no such order.
     let mut last_of: HashMap<usize, usize> = HashMap::new();
-    for (place, each) in undone.iter().enumerate().rev().filter(|(_, each)| !refers_to_itself(each.table)) {
+    for (place, each) in
+        undone.iter().enumerate().rev().filter(|(_, each)| !to_themselves.contains(&each.table))
+    {
         if let Some(later) = last_of.insert(each.table, place) {
             edge(later, place);
         }
@@ -61,7 +74,7 @@ pub fn order(keys: &[ForeignKey], undone: &[Undone]) -> Vec<usize> {
         let theirs: Vec<&String> = key.columns.iter().map(|(_, parent)| parent).collect();
         let mut comes: HashMap<Vec<&str>, Vec<usize>> = HashMap::new();
         let mut goes: HashMap<Vec<&str>, Vec<usize>> = HashMap::new();
-        for (place, each) in undone.iter().enumerate().filter(|(_, each)| each.table == key.parent) {
+        for (place, each) in of_table(key.parent) {
             let (given, taken) = moved(each, &theirs);
             if let Some(given) = given {
                 comes.entry(given).or_default().push(place);
@@ -72,7 +85,7 @@ pub fn order(keys: &[ForeignKey], undone: &[Undone]) -> Vec<usize> {
                 goes.entry(taken).or_default().push(place);
             }
         }
-        for (place, each) in undone.iter().enumerate().filter(|(_, each)| each.table == key.child) {
+        for (place, each) in of_table(key.child) {
             let (given, taken) = moved(each, &ours);
             // Of several parents that had the key the nearest counts: the one that was taken from the row last.
             if let Some(parent) = given.and_then(|given| comes.get(&given)).and_then(|places| places.first())
@@ -88,7 +101,11 @@ pub fn order(keys: &[ForeignKey], undone: &[Undone]) -> Vec<usize> {
     let mut ordered = Vec::with_capacity(count);
     let mut is_done = vec![false; count];
     // In a ring nothing is ready: then the last goes first, as without foreign keys.
-    while let Some(place) = ready.pop().or_else(|| (0..count).rev().find(|&place| !is_done[place])) {
+    let mut rest = count;
+    while let Some(place) = ready.pop().or_else(|| {
+        rest = (0..rest).rev().find(|&place| !is_done[place])?;
+        Some(rest)
+    }) {
         if std::mem::replace(&mut is_done[place], true) {
             continue;
         }

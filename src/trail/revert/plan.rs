@@ -25,11 +25,13 @@ pub fn plan(asked: Asked, tables: &[Table], keys: &[ForeignKey], undone: &[Undon
     let pinned = format!("{PINNED}{noted}) s(name, setting)");
     let mut sql = vec![pinned.clone()];
     let (of, rows) = rows(tables, undone);
+    let children: HashSet<usize> = keys.iter().map(|key| key.child).collect();
+    let led: HashSet<usize> = keys.iter().filter(|key| leads(tables, key)).map(|key| key.child).collect();
     let known = |row: &Row, goes: bool, found: &Values| Known {
         goes,
         found: found.clone(),
-        may_be_set: keys.iter().any(|key| key.child == row.table),
-        may_be_led: may_be_led(tables, keys, row.table),
+        may_be_set: children.contains(&row.table),
+        may_be_led: led.contains(&row.table),
         ..Known::default()
     };
     let mut known_back: Vec<Known> = rows.iter().map(|row| known(row, row.came, &row.after)).collect();
@@ -98,12 +100,11 @@ fn names_of_triggers(table: &Table) -> Option<String> {
     }
 }
 
-/// Whether rows of the table may have gone after others by a foreign key: where there is no key, by any.
-fn may_be_led(tables: &[Table], keys: &[ForeignKey], place: usize) -> bool {
-    let Some(table) = tables.get(place) else { return false };
-    keys.iter()
-        .filter(|key| key.child == place)
-        .any(|key| table.key.is_empty() || key.columns.iter().any(|(column, _)| table.key.contains(column)))
+/// Whether rows may have gone after others by this foreign key: where their table has no key, by any.
+fn leads(tables: &[Table], key: &ForeignKey) -> bool {
+    tables.get(key.child).is_some_and(|table| {
+        table.key.is_empty() || key.columns.iter().any(|(column, _)| table.key.contains(column))
+    })
 }
 
 /// What is true once all is taken back: what the changes of each row found.

@@ -38,10 +38,11 @@ pub fn of_rows_with(ways: &[Way], is_wanted: impl Fn(&Key) -> bool) -> Vec<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trail::read::lineage::Telling;
     use crate::trail::read::row::Row;
 
     fn key(value: u32) -> Key {
-        let mut row = Row::unknown(1);
+        let mut row = Row::unknown(&vec![Telling::Whole].into());
         row.set(0, &value.to_string());
         row.key(&[0])
     }

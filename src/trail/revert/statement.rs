@@ -183,6 +183,55 @@ pub fn block(declarations: &str, body: &str) -> String {
     format!("DO ${tag}$\n{declarations}BEGIN\n{body}END\n${tag}$")
 }
 
+/// Whether the digits of a value before the point may be more than such a column has place for.
+fn may_overflow(held_as: &str, text: &str) -> bool {
+    let Some((precision, rest)) = held_as.strip_prefix("numeric(").and_then(|rest| rest.split_once(','))
+    else {
+        return false;
+    };
+    let Some(scale) = rest.strip_suffix(')') else { return true };
+    let (Ok(precision), Ok(scale)) = (precision.parse::<i64>(), scale.trim().parse::<i64>()) else {
+        return true;
+    };
+    let text = input(text).unwrap_or_default();
+    if text == "NaN" {
+        return false;
+    }
+    let digits = text.trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = whole.trim_start_matches('0');
+    let is_number = whole.chars().chain(fraction.chars()).all(|digit| digit.is_ascii_digit());
+    let is_cut = fraction.len() as i64 > scale;
+    // What is cut off may be rounded up to a digit more.
+    !is_number || whole.len() as i64 + i64::from(is_cut) > precision - scale
+}
+
+/// Statements as one that takes a change back, or makes it again: where values are told of which a column has no place for
+/// the digits, the server's ERROR would not say which.
+pub fn guarded(table: &Table, change: i64, values: &[&Values], declarations: &str, body: &str) -> String {
+    let mut known: HashSet<(&str, &str)> = HashSet::new();
+    let mut tried = String::new();
+    for (column, text) in values.iter().flat_map(|values| table.known(values)) {
+        let Some(held_as) = column.held_as.as_ref().filter(|held_as| may_overflow(held_as, text)) else {
+            continue;
+        };
+        if text == NULL || !known.insert((&column.name, text)) {
+            continue;
+        }
+        let what = format!("column {} has no place for its value", quote_identifier(&column.name));
+        tried.push_str(&format!(
+            "  BEGIN\n    PERFORM {}::{held_as};\n  EXCEPTION WHEN numeric_value_out_of_range THEN\n  {}  END;\n",
+            value(column, text),
+            raise(change, &table.name, &what)
+        ));
+    }
+    if tried.is_empty() {
+        return block(declarations, body);
+    }
+    // What else may be out of range is somebody else's, and stays as it was said.
+    block(declarations, &format!("{body}EXCEPTION WHEN numeric_value_out_of_range THEN\n{tried}  RAISE;\n"))
+}
+
 /// A line that refuses a change with `because`, an expression of type text.
 pub fn raise_because(change: i64, table: &str, because: &str) -> String {
     let message = literal(&format!("change {change} of {table} cannot be taken back: "));
@@ -239,7 +288,7 @@ pub fn back(table: &Table, undone: &Undone, row: &mut Known) -> String {
                 undone.after.clone()
             };
             body.push_str(&format!("  {};\n{}", table.delete(&known), or_else(table, change, OTHERWISE)));
-            block("", &body)
+            guarded(table, change, &[&undone.after, &known], "", &body)
         }
         Done::Updated => moved(table, undone, &undone.after, &undone.before, row),
         Done::Deleted => put(table, undone, &undone.before, row),
@@ -289,7 +338,8 @@ fn put(table: &Table, undone: &Undone, values: &Values, row: &mut Known) -> Stri
     }
     let nothing = "the table did not take the row";
     let rounded = or_rounded(table, undone.change, &table.known(values));
-    block("", &format!("  {};\n{}{rounded}", table.insert(values), or_else(table, undone.change, nothing)))
+    let body = format!("  {};\n{}{rounded}", table.insert(values), or_else(table, undone.change, nothing));
+    guarded(table, undone.change, &[values], "", &body)
 }
 
 /// A row removed once more. It may have gone with one to which it referred.
@@ -306,7 +356,7 @@ fn removed(table: &Table, undone: &Undone, row: &Known) -> String {
         (false, _) => still_there(table, change, &key),
     };
     let known = if is_theirs { &key } else { values };
-    block("", &format!("  {};\n{otherwise}", table.delete(known)))
+    guarded(table, change, &[known], "", &format!("  {};\n{otherwise}", table.delete(known)))
 }
 
 /// Refuses where the statement before removed nothing, and the row is there.
@@ -335,5 +385,5 @@ fn moved(table: &Table, undone: &Undone, from: &Values, to: &Values, row: &mut K
         table.one(from),
         or_rounded(table, undone.change, &table.set(from, to))
     );
-    block("", &body)
+    guarded(table, undone.change, &[from, to], "", &body)
 }

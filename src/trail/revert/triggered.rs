@@ -8,7 +8,7 @@
 
 use super::rows::add;
 use super::statement::{
-    Known, OTHERWISE, block, held, literal, or_rounded, raise, raise_because, still_there,
+    Known, OTHERWISE, block, guarded, held, literal, or_rounded, raise, raise_because, still_there,
 };
 use super::{Column, Table, Values};
 use crate::text::quote_identifier;
@@ -93,7 +93,7 @@ pub fn put(table: &Table, change: i64, values: &Values) -> String {
         or_rounded(table, change, &table.known(values)),
         came_out(table, change, values)
     );
-    block(DECLARATIONS, &body)
+    guarded(table, change, &[values], DECLARATIONS, &body)
 }
 
 fn refused(table: &Table, change: i64) -> String {
@@ -115,7 +115,7 @@ pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, row: &Known
             came_out(table, change, to),
             or_rounded(table, change, &table.set(from, to))
         );
-        return block(DECLARATIONS, &body);
+        return guarded(table, change, &[from, to], DECLARATIONS, &body);
     }
     let tried = |values: &Values| {
         let condition = table.condition(&table.key_of(values));
@@ -156,7 +156,7 @@ pub fn moved(table: &Table, change: i64, from: &Values, to: &Values, row: &Known
     }
     body.push_str(&or_rounded(table, change, &table.set(from, to)));
     body.push_str(&came_out(table, change, to));
-    block(DECLARATIONS, &body)
+    guarded(table, change, &[from, &row.found, to], DECLARATIONS, &body)
 }
 
 /// A row removed once more that was put in when the change was taken back. What the table's triggers make of such a row is
@@ -182,7 +182,7 @@ pub fn removed(table: &Table, change: i64, values: &Values) -> String {
         table.insert(values),
         where_any(lost.collect(), &refused(table, change))
     );
-    block(DECLARATIONS, &body)
+    guarded(table, change, &[values], DECLARATIONS, &body)
 }
 
 /// Tells which columns were left to triggers.

@@ -61,7 +61,7 @@ fn live(lineage: &Lineage) -> Vec<Row> {
     let names = lineage.names(LIVE).unwrap();
     [r#"{"id": 1, "label": "z", "price": 6}"#, r#"{"id": 3, "label": "c", "price": null}"#]
         .iter()
-        .map(|text| Row::of(lineage.width, names, &of(text)))
+        .map(|text| Row::of(&lineage.columns, names, &of(text)))
         .collect()
 }
 
@@ -196,7 +196,7 @@ fn rows_are_followed_through_keys() {
             rewind.undo(change).unwrap();
         }
         let mut rows = rewind.finish();
-        rows.extend(live.iter().filter_map(|text| rewind.was(Row::of(lineage.width, names, &of(text)))));
+        rows.extend(live.iter().filter_map(|text| rewind.was(Row::of(&lineage.columns, names, &of(text)))));
         assert_eq!(rewind.missing(), 0);
         let mut replay = Replay::new(&lineage);
         for change in changes.iter().filter(|change| change.id <= until) {
@@ -205,7 +205,7 @@ fn rows_are_followed_through_keys() {
         assert_eq!(replay.strangers, 0);
         let mut expected: Vec<Row> = expected
             .iter()
-            .map(|text| Row::of(lineage.width, lineage.names(shape).unwrap(), &of(text)))
+            .map(|text| Row::of(&lineage.columns, lineage.names(shape).unwrap(), &of(text)))
             .collect();
         let order = |rows: &mut Vec<Row>| rows.sort_by_key(|row| texts(&lineage, shape, vec![row.clone()]));
         let mut forward: Vec<Row> = replay.rows().cloned().collect();
@@ -256,7 +256,7 @@ fn equal_rows_without_a_key_are_as_many_as_they_were() {
     let mut rewind = Rewind::new(&lineage);
     rewind.undo(&insert(2)).unwrap();
     assert!(rewind.finish().is_empty());
-    let row = || Row::of(lineage.width, names, &of(r#"{"a": 1, "b": 2}"#));
+    let row = || Row::of(&lineage.columns, names, &of(r#"{"a": 1, "b": 2}"#));
     let rows: Vec<Row> = [row(), row()].into_iter().filter_map(|row| rewind.was(row)).collect();
     assert_eq!((rows.len(), rewind.missing()), (1, 0));
 }
