@@ -106,7 +106,18 @@ like((call($node, 'quiet', q{SELECT dbm.tenancy_plan('{shop.orders,shop.lines,sh
 	qr/ERROR:  of which type tenant_id is to be is not known/, 'a type has to be known');
 my $number = plan_tenancy($node, 'quiet');
 is(schema_of($node, 'quiet', '--exclude-table=public.wide'), $before, 'a plan changes nothing');
-is(carry($node, 'quiet', $number, 'apply'), '', 'applied');
+# Each time that it waits for people.
+my @waits;
+while (@waits < 5 && (call($node, 'quiet', "CALL dbm.apply($number)"))[0] =~ /waits: step (\d+) has to be done by hand: (.*)/)
+{
+	push @waits, $2;
+	call($node, 'quiet', "SELECT dbm.confirm_step($number, $1)");
+}
+is(plan_row($node, 'quiet', $number)->{status}, 'done', 'applied');
+like($waits[0], qr/^let the application call dbm\.set_tenant/, 'it waits for the application');
+like($waits[1], qr/^what the leak test could not try with the rights of whoever made the plan has to be tried by somebody who may, a superuser: SELECT \* FROM dbm\.tenant_leak_test\(/,
+	'and since alice may not try as app, for somebody who may');
+is(scalar @waits, 2, 'and for nobody else');
 is(tenants_agree($node, 'quiet'), '0', 'every row has its tenant');
 is($node->safe_psql('quiet', q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname LIKE '%dbm%' AND relnamespace = 'shop'::regnamespace}),
 	'', 'nothing is called by a name for the time between');

@@ -172,4 +172,149 @@ is(one(q{SELECT count(*) FROM shop.live_documents}), '3', 'which are gone');
 is(one(q{SELECT string_agg(path::text, ' ') FROM shop.documents WHERE deleted_at IS NOT NULL}), 'a.b2', 'and there');
 is(carry($node, 'shop', $keyed, 'undo'), '', 'and back');
 
+# What would be done half, or not mean what it says, is told before anything is done. Each with its SQLSTATE.
+sub refused
+{
+	my (undef, $out, $error) = $node->psql('shop', "\\set VERBOSITY verbose\n$_[0]", extra_params => [ '-U', 'alice' ]);
+	return $error =~ /ERROR:  (\w{5}: [^\n]*)/ ? $1 : $out . $error;
+}
+$node->safe_psql('shop', <<'SQL');
+CREATE EXTENSION btree_gist SCHEMA types;
+SET ROLE alice;
+SET search_path = shop, types;
+CREATE TABLE shop.rooms (id int PRIMARY KEY, room int, during tsrange, CONSTRAINT rooms_during EXCLUDE USING gist (room WITH =, during WITH &&));
+CREATE TABLE shop.born (id int PRIMARY KEY, deleted_at timestamptz DEFAULT now());
+CREATE TABLE shop.made (id int PRIMARY KEY, at timestamp, deleted_at timestamptz GENERATED ALWAYS AS (timezone('UTC', at)) STORED);
+CREATE TABLE shop.counted (id int PRIMARY KEY, row_version bigint GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE shop.parent (id int PRIMARY KEY);
+CREATE TABLE shop.child (note text) INHERITS (shop.parent);
+SQL
+for my $case ([ q{soft_delete_plan('shop.orders', NULL)}, '22004: deleted_at_column must not be null' ],
+	[ q{soft_delete_plan('shop.orders', '')}, '42602: deleted_at_column must not be empty' ],
+	[ q{soft_delete_plan('shop.orders', repeat('d', 64))}, '42622: deleted_at_column is longer than a name may be' ],
+	[ q{soft_delete_plan('shop.orders', view_name => '')}, '42602: view_name must not be empty' ],
+	[ q{soft_delete_plan('shop.orders', view_name => repeat('ü', 32))}, '42622: view_name is longer than a name may be' ],
+	[ q{soft_delete_plan('shop.orders', accept => NULL)}, '22004: accept must not be null' ],
+	[ q{soft_delete_plan('shop.orders', accept => '{NULL}')}, '22004: accept must not contain nulls' ],
+	[ q{soft_delete_plan(NULL)}, '22004: target must not be null' ],
+	[ q{row_versioning_plan(NULL)}, '22004: target must not be null' ],
+	[ q{row_versioning_plan('shop.orders', repeat('v', 64))}, '42622: version_column is longer than a name may be' ],
+	[ q{row_versioning_plan('shop.orders', NULL, repeat('v', 64))}, '42622: updated_at_column is longer than a name may be' ],
+	[ q{soft_delete_plan('shop.rooms')}, '0A000: exclusion constraint rooms_during of shop.rooms would go on keeping out what is in the way of deleted rows' ],
+	[ q{soft_delete_plan('shop.born')}, '0A000: deleted_at of shop.born is there and is not NULL by itself in a new row' ],
+	[ q{soft_delete_plan('shop.made')}, '0A000: deleted_at of shop.made is there and is not NULL by itself in a new row' ],
+	[ q{row_versioning_plan('shop.counted')}, '0A000: row_version of shop.counted is there and is no plain column of type bigint' ],
+	[ q{soft_delete_plan('shop.parent')}, '0A000: shop.child inherits from shop.parent, and no key is one of both' ],
+	[ q{row_versioning_plan('shop.parent')}, '0A000: shop.child inherits from shop.parent, and its rows would have no versions' ])
+{
+	my ($what, $error) = @$case;
+	is(refused("SELECT dbm.$what"), $error, $what);
+}
+like(refused(q{CREATE TEMPORARY TABLE mine (id int PRIMARY KEY); SELECT dbm.soft_delete_plan('mine')}), qr/^0A000: pg_temp_\d+\.mine is a temporary table, which no plan reaches$/, 'a temporary table');
+like(refused(q{CREATE TEMPORARY TABLE mine (id int PRIMARY KEY); SELECT dbm.row_versioning_plan('mine')}), qr/^0A000: pg_temp_\d+\.mine is a temporary table, which no plan reaches$/, 'for versions neither');
+$node->safe_psql('shop', 'REVOKE EXECUTE ON FUNCTION dbm.row_version FROM alice');
+like(one(q{SELECT dbm.row_versioning_plan('shop.lines')}), qr/^ERROR:  permission denied for function dbm\.row_version\nDETAIL:  .*\nHINT:  GRANT EXECUTE ON FUNCTION dbm\.row_version TO alice\.$/, 'who may not make the trigger is told before columns are there');
+$node->safe_psql('shop', 'GRANT EXECUTE ON FUNCTION dbm.row_version TO alice');
+# Whoever makes a partition makes its trigger, also where somebody else has made the plan.
+$node->safe_psql('shop', 'REVOKE EXECUTE ON FUNCTION dbm.row_version FROM alice; CREATE ROLE deputy LOGIN; GRANT alice TO deputy');
+(undef, undef, $error) = $node->psql('shop', q{SELECT dbm.row_versioning_plan('shop.events')});
+like($error, qr/ERROR:  permission denied for function dbm\.row_version\nDETAIL:  What the plan does needs it to be granted to role "alice"\.\nHINT:  GRANT EXECUTE ON FUNCTION dbm\.row_version TO alice\./, 'who makes partitions is told of');
+like($node->safe_psql('shop', q{SELECT dbm.row_versioning_plan('shop.lines')}), qr/^\d+$/, 'without partitions he needs nothing');
+$node->safe_psql('shop', 'GRANT EXECUTE ON FUNCTION dbm.row_version TO alice');
+# What a plan makes belongs to whom the table does, whoever makes it.
+my $by_superuser = $node->safe_psql('shop', q{GRANT SELECT ON shop.lines TO deputy; SELECT dbm.soft_delete_plan('shop.lines')});
+like($node->safe_psql('shop', "SELECT array_to_string(requires, E'\\n') FROM dbm.plan WHERE plan = $by_superuser"),
+	qr/^who uses the view is granted it, and UPDATE \(deleted_at\) on shop\.lines where he deletes: deputy have rights on shop\.lines and none on the view$/m, 'who has to be granted the view is named');
+$node->safe_psql('shop', "SET client_min_messages = warning; CALL dbm.apply($by_superuser)");
+is(one(q{SELECT relowner::regrole || ' ' || (SELECT proowner::regrole FROM pg_proc WHERE proname = 'live_lines_delete') FROM pg_class WHERE relname = 'live_lines'}), 'alice alice', 'a superuser makes a view of the owner of the table');
+$node->safe_psql('shop', "SET client_min_messages = warning; CALL dbm.undo($by_superuser); REVOKE ALL ON shop.lines FROM deputy");
+# Whoever repeats the call that a plan tells gets the same plan.
+my $does = "SELECT string_agg(array_to_string(sql, ';') || array_to_string(undo, ';'), E'\\n' ORDER BY step) FROM dbm.plan_step WHERE plan =";
+for my $call (q{dbm.row_versioning_plan('shop.lines', 'it''s', NULL)}, q{dbm.row_versioning_plan('shop.lines', updated_at_column => 'when')}, q{dbm.row_versioning_plan('shop.lines')},
+	q{dbm.soft_delete_plan('shop.orders', 'gone', 'those that are there', '{unique}')}, q{dbm.soft_delete_plan('shop.lines')})
+{
+	my $number = planned($call);
+	my $again = planned($node->safe_psql('shop', "SELECT change FROM dbm.plan WHERE plan = $number"));
+	is($node->safe_psql('shop', "$does $again"), $node->safe_psql('shop', "$does $number"), "repeated: $call");
+}
+
+# What the hint of an exclusion constraint says, and then a slot that was given up is free.
+my ($hint) = one(q{SELECT dbm.soft_delete_plan('shop.rooms')}) =~ /HINT:  (.*) first, at a time when all may wait\./;
+like($hint, qr/^ALTER TABLE shop\.rooms ADD COLUMN deleted_at timestamp with time zone, DROP CONSTRAINT rooms_during, ADD CONSTRAINT rooms_during … WHERE \(deleted_at IS NULL\)$/, 'it is said how') or $hint = 'SELECT 1';
+$hint =~ s/…/EXCLUDE USING gist (room WITH =, during WITH &&)/;
+is(one("SET client_min_messages = error; SET search_path = shop, types; $hint"), '', 'as it says');
+my $rooms = planned(q{dbm.soft_delete_plan('shop.rooms')});
+is(carry($node, 'shop', $rooms, 'apply'), '', 'and then there is a plan');
+one(q{INSERT INTO shop.live_rooms VALUES (1, 1, '[2026-01-01,2026-01-03)')});
+like(one(q{INSERT INTO shop.live_rooms VALUES (2, 1, '[2026-01-02,2026-01-04)')}), qr/conflicting key value violates exclusion constraint "rooms_during"/, 'a slot is taken');
+is(one(q{DELETE FROM shop.live_rooms WHERE id = 1; INSERT INTO shop.live_rooms VALUES (2, 1, '[2026-01-02,2026-01-04)') RETURNING id}), '2', 'and free when it is given up');
+is(carry($node, 'shop', $rooms, 'undo'), '', 'taken back');
+
+# A unique index that is of live rows already is left as it is.
+one(q{CREATE TABLE shop.codes (id int PRIMARY KEY, code text, hidden_deleted_at date, deleted_at timestamptz);
+	CREATE UNIQUE INDEX codes_live ON shop.codes (code) WHERE deleted_at IS NULL;
+	CREATE UNIQUE INDEX codes_other ON shop.codes (lower(code)) WHERE hidden_deleted_at IS NULL;
+	CREATE UNIQUE INDEX codes_either ON shop.codes (upper(code)) WHERE deleted_at IS NULL OR id > 5});
+like(one(q{SELECT dbm.soft_delete_plan('shop.codes')}), qr/DETAIL:  unique index codes_either, unique index codes_other become partial/, 'those that are not are named');
+my $codes = planned(q{dbm.soft_delete_plan('shop.codes', accept => '{unique}')});
+is(carry($node, 'shop', $codes, 'apply'), '', 'and become so');
+is(one(q{SELECT string_agg(regexp_replace(pg_get_indexdef(indexrelid), '^.* USING', ''), '; ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'shop.codes'::regclass AND indisunique AND NOT indisprimary}),
+	q{ btree (upper(code)) WHERE (((deleted_at IS NULL) OR (id > 5)) AND (deleted_at IS NULL));  btree (code) WHERE (deleted_at IS NULL);  btree (lower(code)) WHERE ((hidden_deleted_at IS NULL) AND (deleted_at IS NULL))},
+	'each of them');
+is(carry($node, 'shop', $codes, 'undo'), '', 'taken back');
+
+# Triggers of the table find what they find when a row is deleted there; and every way to write through the view.
+$node->safe_psql('shop', <<'SQL');
+SET ROLE alice;
+CREATE TABLE shop.diary (what text);
+CREATE TABLE shop.parcels (id int PRIMARY KEY, code text UNIQUE, note text DEFAULT 'none', size int CHECK (size > 0));
+CREATE FUNCTION shop.note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO diary VALUES (TG_OP || ' ' || OLD.id); RETURN coalesce(NEW, OLD); END$$;
+CREATE TRIGGER note BEFORE UPDATE OR DELETE ON shop.parcels FOR EACH ROW EXECUTE FUNCTION shop.note();
+INSERT INTO shop.parcels SELECT i, 'c' || i FROM generate_series(1, 9) AS i;
+SQL
+$node->safe_psql('shop', q{SELECT dbm.install_audit_trigger('shop.parcels')});
+my $parcels = planned(q{dbm.soft_delete_plan('shop.parcels', accept => '{unique}')});
+is(carry($node, 'shop', $parcels, 'apply'), '', 'a table with a trigger that names tables without their schema');
+is(one(q{SET search_path = shop; DELETE FROM live_parcels WHERE id = 1 RETURNING id, code, note}), '1|c1|none', 'rows of it are deleted');
+is(one('TABLE shop.diary'), 'UPDATE 1', 'and it was called');
+is($node->safe_psql('shop', q{SELECT operation, key ->> 'id', old ->> 'deleted_at', (new ->> 'deleted_at')::timestamptz <= clock_timestamp() FROM dbm.changes('shop.parcels')}), 'UPDATE|1||t', 'the trail tells it as what it is');
+# Whose operators are found first changes nothing.
+is(one(q{CREATE SCHEMA mine; CREATE FUNCTION mine.never(int, int) RETURNS bool LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR mine.= (LEFTARG = int, RIGHTARG = int, FUNCTION = mine.never);
+	SET search_path = mine, pg_catalog, shop; DELETE FROM live_parcels WHERE id OPERATOR(pg_catalog.=) 2; SELECT count(*) FROM shop.parcels WHERE deleted_at IS NOT NULL}), '2', 'nor whose operators are found first');
+one('DROP TRIGGER note ON shop.parcels');
+is(one(q{INSERT INTO shop.live_parcels (id, code) VALUES (11, 'c1') RETURNING id, code, note}), '11|c1|none', 'RETURNING and defaults of a row through the view');
+is(one(q{INSERT INTO shop.live_parcels (id, code) VALUES (12, 'c11') ON CONFLICT DO NOTHING RETURNING id}), '12', 'ON CONFLICT DO NOTHING');
+is(one(q{INSERT INTO shop.live_parcels (id, code) VALUES (13, 'c11') ON CONFLICT DO NOTHING RETURNING id}), '', 'of a value that is there');
+is(one(q{INSERT INTO shop.live_parcels (id, code) VALUES (12, 'c12') ON CONFLICT (id) DO UPDATE SET code = excluded.code RETURNING code}), 'c12', 'ON CONFLICT with the primary key');
+like(one(q{INSERT INTO shop.live_parcels (id, code) VALUES (14, 'c12') ON CONFLICT (code) DO NOTHING}), qr/no unique or exclusion constraint matching/, 'with a key of live rows only on the table itself');
+like(one(q{INSERT INTO shop.live_parcels (id, code) VALUES (1, 'again')}), qr/duplicate key value violates unique constraint "parcels_pkey"/, 'the primary key of a deleted row stays its own');
+like(one(q{COPY shop.live_parcels FROM STDIN}), qr/cannot copy to view/, 'COPY goes to the table');
+is(one(q{UPDATE shop.live_parcels SET size = 4 WHERE id > 11 RETURNING id, size}), '12|4', 'an UPDATE');
+is(one(q{MERGE INTO shop.parcels p USING (VALUES (12)) v(id) ON p.id = v.id WHEN MATCHED THEN UPDATE SET note = 'merged'; SELECT note FROM shop.live_parcels WHERE id = 12}), 'merged', 'and MERGE on the table');
+# Rows that point to deleted ones.
+one(q{CREATE TABLE shop.labels (parcel int REFERENCES shop.parcels ON DELETE CASCADE)});
+is(one(q{INSERT INTO shop.labels VALUES (3); DELETE FROM shop.live_parcels WHERE id = 3; SELECT count(*) FROM shop.labels}), '1', 'a row that points to a deleted row stays');
+is(one(q{INSERT INTO shop.labels VALUES (3) RETURNING parcel}), '3', 'and another may point there');
+# A column that comes later.
+one(q{ALTER TABLE shop.parcels ADD COLUMN late int});
+is(one(q{UPDATE shop.parcels SET late = 1 WHERE id = 4; DELETE FROM shop.live_parcels WHERE id = 4 RETURNING id}), '4', 'a column that was added later is in nobody\'s way');
+# Both kinds on one table: a deleted row is a version.
+my $both = planned(q{dbm.row_versioning_plan('shop.parcels')});
+is(carry($node, 'shop', $both, 'apply'), '', 'versions of rows that are deleted so');
+is(one(q{DELETE FROM shop.live_parcels WHERE id = 5; SELECT row_version FROM shop.parcels WHERE id = 5}), '2', 'each is one');
+one('DELETE FROM shop.parcels WHERE deleted_at IS NOT NULL');
+is(carry($node, 'shop', $_, 'undo'), '', 'and both are taken back') for $both, $parcels;
+
+# Names that are as long as they may be, of which those of the plan differ.
+my $long = 'n' x 63;
+one(qq{CREATE TABLE shop.$long (id int PRIMARY KEY, code text, CONSTRAINT u${\ ('n' x 62)} UNIQUE (code)); CREATE UNIQUE INDEX v${\ ('n' x 62)} ON shop.$long (lower(code)); INSERT INTO shop.$long VALUES (1, 'a'), (2, 'b')});
+my $before_long = schema_of($node, 'shop', '-t', "shop.$long");
+for my $call (qq{dbm.soft_delete_plan('shop.$long', '${\ ('d' x 63)}', accept => '{unique}')}, qq{dbm.row_versioning_plan('shop.$long', '${\ ('v' x 63)}', '${\ ('w' x 63)}')})
+{
+	my $number = planned($call);
+	is(carry($node, 'shop', $number, 'apply'), '', 'names of 63 bytes');
+	is(carry($node, 'shop', $number, 'undo'), '', 'there and back');
+	is(schema_of($node, 'shop', '-t', "shop.$long"), $before_long, 'to where it was');
+}
+
 done_testing();

@@ -37,6 +37,7 @@ CREATE TABLE dbm.plan_step (
     verify         text,
     leftover_query text,
     leftover_sql   text,
+    asks_if        text,
     search_path    text,
     note           text                     NOT NULL DEFAULT '',
     status         text                     NOT NULL DEFAULT 'pending',
@@ -126,6 +127,8 @@ COMMENT ON COLUMN dbm.plan_step.leftover_query IS
     'A query that is true if an interrupted attempt left something behind.';
 COMMENT ON COLUMN dbm.plan_step.leftover_sql IS
     'The statement that removes it.';
+COMMENT ON COLUMN dbm.plan_step.asks_if IS
+    'Of a step at which people only look at something: a query that is true where there is something to look at; else the step is skipped. Null: they are asked.';
 COMMENT ON COLUMN dbm.plan_step.search_path IS
     'The search_path with which it is run, for triggers of tables whose rows it changes; null for the plan''s.';
 COMMENT ON COLUMN dbm.plan_step.note IS

@@ -264,6 +264,8 @@ pub struct Policy {
     pub is_for_all: bool,
     /// Those for whom it is.
     pub roles: Vec<Oid>,
+    /// Whether it is for the table's owner, as one of them or by being in one of them.
+    pub is_for_owner: bool,
     /// Which rows it is about.
     pub using: Option<String>,
     /// Which rows may be written.

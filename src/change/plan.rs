@@ -106,6 +106,9 @@ pub struct Step {
     pub verify: Option<String>,
     /// What an interrupted attempt leaves behind: a query that is true if there is such a thing, and what removes it.
     pub leftover: Option<(String, String)>,
+    /// Of a step at which people only look at something: a query that is true where there is something to look at. Where there
+    /// is nothing the step is skipped, their word is all that is asked for, and nothing of it has to be taken back.
+    pub asks_if: Option<String>,
     /// The search_path with which it is run, where that is not the plan's: of a step that changes rows of users' tables,
     /// whose triggers look names up in it.
     pub search_path: Option<String>,
@@ -124,6 +127,7 @@ impl Step {
             undo: Vec::new(),
             verify: None,
             leftover: None,
+            asks_if: None,
             search_path: None,
             note: String::new(),
         }
@@ -166,6 +170,12 @@ impl Step {
     /// With what an interrupted attempt leaves behind: how it is seen, and what removes it.
     pub fn leftover(mut self, query: impl Into<String>, removal: impl Into<String>) -> Self {
         self.leftover = Some((query.into(), removal.into()));
+        self
+    }
+
+    /// Asking people only where this query is true.
+    pub fn asks_if(mut self, query: impl Into<String>) -> Self {
+        self.asks_if = Some(query.into());
         self
     }
 

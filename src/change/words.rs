@@ -45,16 +45,26 @@ pub fn all_of(queries: &[String]) -> String {
     format!("SELECT {}", parts.join(" AND "))
 }
 
-/// What follows the table in CREATE INDEX with one more condition: `USING btree (a) WHERE (b)` as `… WHERE ((b) AND c)`.
-pub fn with_condition(tail: &str, condition: &str) -> Option<String> {
+/// The place of the WHERE of what follows the table in CREATE INDEX, where it has one; `None` where it is none of that.
+fn filter(tail: &str) -> Option<Option<usize>> {
     let tokens = words(tail);
     let open = tokens.iter().position(|token| token.is_sign("("))?;
     let end = tokens.get(closing(&tokens, open)?)?.end();
     let filter = tokens.iter().find(|token| token.start >= end && token.is("WHERE"));
-    match filter {
+    Some(filter.map(|token| token.end()))
+}
+
+/// The condition of what follows the table in CREATE INDEX.
+pub fn condition(tail: &str) -> Option<&str> {
+    tail.get(filter(tail)??..).map(str::trim)
+}
+
+/// What follows the table in CREATE INDEX with one more condition: `USING btree (a) WHERE (b)` as `… WHERE ((b) AND c)`.
+pub fn with_condition(tail: &str, condition: &str) -> Option<String> {
+    match filter(tail)? {
         None => Some(format!("{tail} WHERE {condition}")),
-        Some(token) => {
-            let (before, after) = tail.split_at_checked(token.end())?;
+        Some(end) => {
+            let (before, after) = tail.split_at_checked(end)?;
             Some(format!("{before} ({} AND {condition})", after.trim()))
         }
     }
@@ -95,6 +105,8 @@ mod tests {
                 .as_deref(),
             Some("USING btree (a) INCLUDE (b) WITH (fillfactor='60') WHERE ((c > 0) AND d IS NULL)")
         );
+        assert_eq!(condition("USING btree (lower(a)) WHERE (c > 0)"), Some("(c > 0)"));
+        assert_eq!(condition("USING btree (lower('WHERE (c)'))"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The server: everything unsafe and version-dependent. Nothing here judges.
 
+pub mod argument;
 pub mod backends;
 pub mod backfill;
 pub mod background;

@@ -5,30 +5,9 @@ use pgrx::datum::{Datum, UnboxDatum};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{AnyNumeric, FromDatum, IntoDatum, JsonB, PgSqlErrorCode, pg_sys};
+use pgrx::{AnyNumeric, FromDatum, IntoDatum, JsonB, pg_sys};
 
 use super::encoding;
-use super::error::raise;
-
-/// The value of an argument that must be given.
-pub fn required<T>(value: Option<T>, argument: &str) -> T {
-    value.unwrap_or_else(|| refuse_null(&format!("{argument} must not be null")))
-}
-
-/// The elements of an array that must not contain nulls.
-pub fn present<T>(elements: Option<Vec<Option<T>>>, argument: &str) -> Option<Vec<T>> {
-    let elements = elements?;
-    let count = elements.len();
-    let present: Vec<T> = elements.into_iter().flatten().collect();
-    if present.len() < count {
-        refuse_null(&format!("{argument} must not contain nulls"));
-    }
-    Some(present)
-}
-
-fn refuse_null(message: &str) -> ! {
-    raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, message, "", "")
-}
 
 /// Text that may hold names of the database.
 pub struct Text(String);

@@ -5,13 +5,14 @@ use pgrx::prelude::*;
 
 use super::live::{install, list};
 use super::watch::Asked;
+use crate::pg::argument::{elements, given};
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::trail;
-use crate::pg::value::{Document, RegClass, Text, present, required};
+use crate::pg::value::{Document, RegClass, Text};
 
 fn texts(list: Option<Vec<Option<Text>>>, argument: &str) -> Option<Vec<String>> {
     // A null that passed for no name would take back what was left out or redacted before.
-    present(list, argument).map(|list| list.into_iter().map(Text::into_string).collect())
+    list.map(|list| elements(list, argument).into_iter().map(Text::into_string).collect())
 }
 
 fn array(list: Vec<String>) -> Vec<Option<Text>> {
@@ -30,7 +31,7 @@ fn install_audit_trigger(
     redact: default!(Option<Vec<Option<Text>>>, "NULL"),
     query: default!(Option<bool>, false),
 ) -> Text {
-    let target = required(target, "target");
+    let target = given(target, "target");
     let asked = Asked {
         columns: texts(columns, "columns"),
         exclude: texts(exclude, "exclude"),
@@ -45,7 +46,7 @@ fn install_audit_trigger(
 /// `dbm.remove_audit_trigger()`: the table is watched no more; its history stays. False where it was not watched.
 #[pg_extern(volatile, parallel_unsafe)]
 fn remove_audit_trigger(target: Option<RegClass>) -> bool {
-    let target = required(target, "target");
+    let target = given(target, "target");
     with_empty_search_path(|| install::remove(target.oid().to_u32()))
 }
 
@@ -55,8 +56,8 @@ fn install_audit_triggers(
     schemas: Option<Vec<Option<Text>>>,
     include_new: default!(Option<bool>, true),
 ) -> TableIterator<'static, (name!(table_name, Text), name!(result, Text))> {
-    let schemas = texts(Some(required(schemas, "schemas")), "schemas").unwrap_or_default();
-    let include_new = required(include_new, "include_new");
+    let schemas = texts(Some(given(schemas, "schemas")), "schemas").unwrap_or_default();
+    let include_new = given(include_new, "include_new");
     let results = with_empty_search_path(|| list::install_all(&schemas, include_new));
     TableIterator::new(results.into_iter().map(|(table, result)| (table.into(), result.into())))
 }
@@ -97,7 +98,7 @@ fn audit_triggers() -> TableIterator<
 /// `dbm.set_context()`: says something of who acts, for the rest of the transaction; null takes it back.
 #[pg_extern(volatile, parallel_unsafe)]
 fn set_context(key: Option<Text>, value: Option<Text>) {
-    let key = required(key, "key");
+    let key = given(key, "key");
     trail::set_context(key.as_str(), value.as_ref().map(Text::as_str));
 }
 

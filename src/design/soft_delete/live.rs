@@ -1,16 +1,16 @@
 //! Soft delete planned on the running server.
 
-use pgrx::PgSqlErrorCode;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::{Wish, plan, refusal};
 use crate::catalog::Oid;
 use crate::pg::error::raise;
-use crate::pg::run;
 use crate::pg::surroundings::surroundings;
+use crate::pg::{roles, run};
 use crate::text::quote_literal;
 
 /// Plans it and returns the number of the plan.
-pub fn soft_delete(target: Oid, column: String, view: Option<String>, accept: &[String]) -> i64 {
+pub fn soft_delete(target: Oid, column: String, view: Option<&str>, accept: &[String]) -> i64 {
     let table = surroundings(target, "");
     let name = table.qualified();
     if !table.is_own {
@@ -30,18 +30,22 @@ pub fn soft_delete(target: Oid, column: String, view: Option<String>, accept: &[
         );
     }
     let accepts_unique = !accept.is_empty();
+    let named = view.map_or_else(String::new, |view| format!(", {}", quote_literal(view)));
+    let accepted = if accepts_unique { ", accept => ARRAY['unique']" } else { "" };
+    let (caller, owner) = (roles::current(), pg_sys::Oid::from(table.owner_oid));
     let wish = Wish {
-        view: view.unwrap_or_else(|| {
-            crate::text::identifier::unused_name(&["live", &table.name], |name| table.is_taken(name))
-        }),
+        view: view.map_or_else(
+            || crate::text::identifier::unused_name(&["live", &table.name], |name| table.is_taken(name)),
+            str::to_owned,
+        ),
         asked: format!(
-            "dbm.soft_delete_plan({}, {}{})",
+            "dbm.soft_delete_plan({}, {}{named}{accepted})",
             quote_literal(&name),
-            quote_literal(&column),
-            if accepts_unique { ", accept => ARRAY['unique']" } else { "" }
+            quote_literal(&column)
         ),
         column,
         accepts_unique,
+        is_of_another: caller != owner && roles::can_become(caller, owner),
     };
     if let Some(refused) = refusal(&table, &wish) {
         let code = if refused.is_to_be_accepted {

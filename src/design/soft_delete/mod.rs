@@ -6,11 +6,16 @@ pub mod api;
 #[cfg(feature = "postgres")]
 mod live;
 
+use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
+
 use crate::catalog::LockMode;
 use crate::catalog::surroundings::{Index, Table};
 use crate::change::plan::{Phase, Plan, Risk, Step};
 use crate::change::proof;
-use crate::change::words::{alter, concurrently, list, with_condition};
+use crate::change::words::{alter, concurrently, condition, list, with_condition};
 use crate::text::identifier::{between, unused_name};
 use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
 
@@ -23,6 +28,8 @@ pub struct Wish {
     pub view: String,
     /// Whether unique keys may become those of rows that are not deleted.
     pub accepts_unique: bool,
+    /// Whether the table is somebody else's than whoever asks, to whom the view and its function are given.
+    pub is_of_another: bool,
     /// The call as it was made.
     pub asked: String,
 }
@@ -41,8 +48,43 @@ pub struct Refused {
 }
 
 /// Unique constraints and indexes that are to ignore deleted rows. A primary key names a row, deleted or not.
-fn unique(table: &Table) -> impl Iterator<Item = &Index> {
-    table.indexes.iter().filter(|index| index.is_unique && index.constraint_kind != Some('p'))
+fn unique<'a>(table: &'a Table, column: &str) -> impl Iterator<Item = &'a Index> {
+    table
+        .indexes
+        .iter()
+        .filter(|index| index.is_unique && index.constraint_kind != Some('p'))
+        .filter(move |index| !is_of_live_rows(index, column))
+}
+
+/// Whether an index is one of rows that are not deleted already: its condition says so, perhaps AND something else.
+fn is_of_live_rows(index: &Index, column: &str) -> bool {
+    let condition = condition(&index.tail);
+    condition.is_some_and(|condition| says_is_null(condition, column))
+}
+
+/// Bytes of a longer condition are not read: whoever walks a parse tree has a stack as deep as a chain of operators is long.
+const LONGEST: usize = 16_384;
+
+/// Whether a condition, as the server writes it, holds for no row in which the column is not NULL.
+fn says_is_null(condition: &str, column: &str) -> bool {
+    if condition.len() > LONGEST {
+        return false;
+    }
+    fn holds(expression: &Expr, column: &str) -> bool {
+        match expression {
+            Expr::Nested(inner) => holds(inner, column),
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                holds(left, column) || holds(right, column)
+            }
+            Expr::IsNull(inner) => matches!(&**inner, Expr::Identifier(name) if name.value == column),
+            _ => false,
+        }
+    }
+    let dialect = PostgreSqlDialect {};
+    let Ok(mut parser) = Parser::new(&dialect).try_with_sql(condition) else { return false };
+    parser
+        .parse_expr()
+        .is_ok_and(|expression| parser.peek_token().token == Token::EOF && holds(&expression, column))
 }
 
 fn primary_key(table: &Table) -> Option<&Vec<String>> {
@@ -68,6 +110,12 @@ pub fn refusal(table: &Table, wish: &Wish) -> Option<Refused> {
     if table.extension {
         return no(format!("{name} belongs to an extension"), "");
     }
+    if table.persistence == 't' {
+        return no(format!("{name} is a temporary table, which no plan reaches"), "");
+    }
+    if let Some(child) = table.partitions.first() {
+        return no(format!("{} inherits from {name}, and no key is one of both", child.name), "");
+    }
     if primary_key(table).is_none() {
         return no(
             format!("{name} has no primary key by which a row could be named"),
@@ -85,13 +133,48 @@ pub fn refusal(table: &Table, wish: &Wish) -> Option<Refused> {
             "Choose another name, or change it first.",
         );
     }
+    if let Some(there) = table.column(&wish.column)
+        && (there.is_generated || there.has_default)
+    {
+        return no(
+            format!(
+                "{} of {name} is there and is not NULL by itself in a new row",
+                quote_identifier(&there.name)
+            ),
+            "Choose another name, or ALTER COLUMN … DROP DEFAULT or DROP EXPRESSION first.",
+        );
+    }
+    if let Some(index) =
+        table.indexes.iter().find(|index| index.is_exclusion && !is_of_live_rows(index, &wish.column))
+    {
+        return Some(Refused {
+            is_to_be_accepted: false,
+            message: format!(
+                "{} of {name} would go on keeping out what is in the way of deleted rows",
+                index.described()
+            ),
+            detail: "No exclusion constraint can be built beside writers, so the plan does not make it anew."
+                .to_owned(),
+            hint: format!(
+                "ALTER TABLE {name}{} DROP CONSTRAINT {constraint}, ADD CONSTRAINT {constraint} … WHERE ({column} IS NULL) first, \
+                 at a time when all may wait.",
+                match table.column(&wish.column) {
+                    Some(_) => String::new(),
+                    None =>
+                        format!(" ADD COLUMN {} timestamp with time zone,", quote_identifier(&wish.column)),
+                },
+                constraint = quote_identifier(index.constraint.as_ref().unwrap_or(&index.name)),
+                column = quote_identifier(&wish.column)
+            ),
+        });
+    }
     if table.taken.contains(&wish.view) {
         return no(
             format!("{} is there already", quote_qualified(&table.schema, &wish.view)),
             "Choose another name for the view.",
         );
     }
-    for index in unique(table) {
+    for index in unique(table, &wish.column) {
         let is_pointed_to = index.columns.as_ref().is_some_and(|columns| {
             table.incoming.iter().any(|incoming| same(&incoming.referenced_columns, columns))
         });
@@ -117,7 +200,7 @@ pub fn refusal(table: &Table, wish: &Wish) -> Option<Refused> {
             );
         }
     }
-    let gains: Vec<String> = unique(table).map(Index::described).collect();
+    let gains: Vec<String> = unique(table, &wish.column).map(Index::described).collect();
     if !wish.accepts_unique && !gains.is_empty() {
         return Some(Refused {
             is_to_be_accepted: true,
@@ -160,7 +243,7 @@ pub fn plan(table: &Table, wish: &Wish) -> Plan {
         false,
         &format!("({column}) WHERE {column} IS NOT NULL"),
     ));
-    for index in unique(table) {
+    for index in unique(table, &wish.column) {
         steps.extend(partial(table, index, &column));
     }
     steps.push(view(table, wish));
@@ -182,11 +265,16 @@ fn partial(table: &Table, index: &Index, column: &str) -> Vec<Step> {
     let Some(tail) = with_condition(&index.tail, &format!("({column} IS NULL)")) else { return Vec::new() };
     let new = between(&index.name, "live", |name| table.is_taken(name));
     let (old, own) = (index.qualified(), quote_qualified(&table.schema, &new));
+    // As the server writes what was added to its condition.
+    let (whole, end) = (format!("({column} IS NULL)"), format!(" AND ({column} IS NULL))"));
     let is_partial = format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass({}) AND indisvalid \
-         AND pg_catalog.strpos(pg_catalog.pg_get_expr(indpred, indrelid), {}) > 0)",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_index, pg_catalog.pg_get_expr(indpred, indrelid) AS condition \
+         WHERE indexrelid = pg_catalog.to_regclass({}) AND indisvalid \
+         AND (condition = {} OR pg_catalog.right(condition, {}) = {}))",
         quote_literal(&old),
-        quote_literal(&format!("{column} IS NULL"))
+        quote_literal(&whole),
+        end.chars().count(),
+        quote_literal(&end)
     );
     let build = concurrently(&table.schema, &name, &new, true, &tail)
         .verify(format!("SELECT ({}) OR ({is_partial})", proof::has_valid_index(&own)));
@@ -237,8 +325,9 @@ fn view(table: &Table, wish: &Wish) -> Step {
         .map(|key| {
             key.iter()
                 .map(|name| {
-                    // That of the type: in the search_path of the function it may not be found by its name.
-                    let equals = table.column(name).map_or("=", |column| column.equals());
+                    // That of the type, qualified: in whatever search_path it is deleted.
+                    let equality = table.column(name).and_then(|column| column.equality.as_deref());
+                    let equals = equality.unwrap_or("OPERATOR(pg_catalog.=)");
                     format!("dbm_row.{0} {equals} OLD.{0}", quote_identifier(name))
                 })
                 .collect()
@@ -249,6 +338,7 @@ fn view(table: &Table, wish: &Wish) -> Step {
             columns.iter().map(|column| format!("{of}.{}", quote_identifier(column))).collect();
         format!("ROW({})", columns.join(", "))
     };
+    // Triggers of the table look names up in it as they do when a row is deleted there: the function has no search_path of its own.
     // A DELETE of a table waits for who changes the row and looks again whether it is still meant. What was meant is not known
     // here: a row that is not as it was seen is not taken for it. By its image, since not every type has an equality.
     let key = key.join(" AND ");
@@ -265,7 +355,7 @@ fn view(table: &Table, wish: &Wish) -> Step {
         row("OLD"),
         quote_literal(&format!("a row of {name} is not the one that was to be deleted"))
     );
-    Step::new(
+    let step = Step::new(
         Phase::Switch,
         format!(
             "CREATE VIEW {own} WITH (security_invoker = true) AS SELECT {} FROM {name} WHERE {column} IS NULL",
@@ -273,7 +363,7 @@ fn view(table: &Table, wish: &Wish) -> Step {
         ),
     )
     .and(format!(
-        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {}",
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {}",
         dollar_quoted(&body)
     ))
     .and(format!(
@@ -282,10 +372,16 @@ fn view(table: &Table, wish: &Wish) -> Step {
     .and(format!(
         "COMMENT ON VIEW {own} IS {}",
         quote_literal(&format!("Rows of {} that are not deleted. DELETE marks a row as deleted.", table.name))
-    ))
-    .undo(format!("DROP VIEW IF EXISTS {own};\nDROP FUNCTION IF EXISTS {function}()"))
-    .verify(proof::is_view(&own))
-    .note("who uses it needs rights on the table too; INSERT and UPDATE go through it as to the table")
+    ));
+    let step = if wish.is_of_another {
+        step.and(format!("ALTER VIEW {own} OWNER TO {}", table.owner))
+            .and(format!("ALTER FUNCTION {function}() OWNER TO {}", table.owner))
+    } else {
+        step
+    };
+    step.undo(format!("DROP VIEW IF EXISTS {own};\nDROP FUNCTION IF EXISTS {function}()"))
+        .verify(proof::is_view(&own))
+        .note("who uses it needs rights on the table too; INSERT and UPDATE go through it as to the table")
 }
 
 fn requires(table: &Table, wish: &Wish) -> Vec<String> {
@@ -294,6 +390,13 @@ fn requires(table: &Table, wish: &Wish) -> Vec<String> {
         "the application reads and deletes through {}, or says {column} IS NULL itself; DELETE FROM {name} goes on deleting for good",
         quote_qualified(&table.schema, &wish.view)
     )];
+    let users: Vec<&str> = table.grants.iter().map(|grant| &*grant.name).collect();
+    if !users.is_empty() {
+        requires.push(format!(
+            "who uses the view is granted it, and UPDATE ({column}) on {name} where he deletes: {} have rights on {name} and none on the view",
+            users.join(", ")
+        ));
+    }
     for incoming in &table.incoming {
         requires.push(format!(
             "{} points to {name} by {}: its rows stay, and go on pointing to rows that are deleted",

@@ -1,7 +1,7 @@
 //! Plans for hand-made tables.
 
 use super::*;
-use crate::catalog::surroundings::{Column, Incoming};
+use crate::catalog::surroundings::{Column, Incoming, Partition};
 
 fn index(name: &str, kind: Option<char>, tail: &str, columns: &[&str]) -> Index {
     Index {
@@ -44,6 +44,7 @@ fn wish() -> Wish {
         column: "deleted_at".to_owned(),
         view: "live_orders".to_owned(),
         accepts_unique: true,
+        is_of_another: false,
         asked: String::new(),
     }
 }
@@ -58,7 +59,7 @@ fn the_steps_of_a_plan() {
         "CREATE UNIQUE INDEX CONCURRENTLY orders_code_key_dbm_live ON shop.orders USING btree (code) WHERE (deleted_at IS NULL)",
         "ALTER TABLE shop.orders DROP CONSTRAINT orders_code_key",
         "CREATE VIEW shop.live_orders WITH (security_invoker = true) AS SELECT id, code FROM shop.orders WHERE deleted_at IS NULL",
-        "WHERE dbm_row.id = OLD.id AND dbm_row.deleted_at IS NULL",
+        "WHERE dbm_row.id OPERATOR(pg_catalog.=) OLD.id AND dbm_row.deleted_at IS NULL",
         "AND pg_catalog.record_image_eq(ROW(dbm_row.id, dbm_row.code), ROW(OLD.id, OLD.code))",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
@@ -83,4 +84,64 @@ fn what_there_is_no_way_for() {
     assert_eq!(refused(&|table, _| drop(table.indexes.remove(0))), Some(false));
     assert_eq!(refused(&|table, _| table.taken.push("live_orders".to_owned())), Some(false));
     assert_eq!(refused(&|_, wish| "code".clone_into(&mut wish.column)), Some(false));
+    assert_eq!(refused(&|table, _| table.persistence = 't'), Some(false));
+    assert_eq!(refused(&|table, _| table.partitions.push(Partition::default())), Some(false));
+    let there = |default: bool, generated: bool| Column {
+        name: "deleted_at".to_owned(),
+        type_name: "timestamp with time zone".to_owned(),
+        has_default: default,
+        is_generated: generated,
+        ..Column::default()
+    };
+    assert_eq!(refused(&|table, _| table.columns.push(there(false, false))), None);
+    assert_eq!(refused(&|table, _| table.columns.push(there(true, false))), Some(false));
+    assert_eq!(refused(&|table, _| table.columns.push(there(true, true))), Some(false));
+}
+
+#[test]
+fn what_keeps_deleted_rows_in_the_way() {
+    let excluding = |tail: &str| Index {
+        is_unique: false,
+        is_exclusion: true,
+        ..index("orders_during", Some('x'), tail, &["during"])
+    };
+    let refused = |tail: &str| {
+        let mut table = table();
+        table.indexes.push(excluding(tail));
+        refusal(&table, &wish())
+    };
+    let why = refused("USING gist (during)").unwrap();
+    assert!(
+        why.message.starts_with("exclusion constraint orders_during of shop.orders would go on"),
+        "{why:?}"
+    );
+    assert_eq!(
+        why.hint,
+        "ALTER TABLE shop.orders ADD COLUMN deleted_at timestamp with time zone, DROP CONSTRAINT orders_during, ADD CONSTRAINT \
+         orders_during … WHERE (deleted_at IS NULL) first, at a time when all may wait."
+    );
+    for tail in [
+        "USING gist (during) WHERE (deleted_at IS NULL)",
+        "USING gist (during) WHERE ((state = 'x'::text) AND (deleted_at IS NULL))",
+    ] {
+        assert_eq!(refused(tail), None, "{tail}");
+    }
+    for tail in [
+        "USING gist (during) WHERE ((deleted_at IS NULL) OR (state = 'x'::text))",
+        "USING gist (during) WHERE (deleted_at IS NOT NULL)",
+        "USING gist (during) WHERE (not_deleted_at IS NULL)",
+        "USING gist (during) WHERE (state = '(deleted_at IS NULL)'::text)",
+    ] {
+        assert!(refused(tail).is_some(), "{tail}");
+    }
+}
+
+#[test]
+fn what_is_of_live_rows_already_stays_as_it_is() {
+    let mut table = table();
+    table.indexes[1] =
+        index("orders_code_key", None, "USING btree (code) WHERE (deleted_at IS NULL)", &["code"]);
+    assert_eq!(refusal(&table, &Wish { accepts_unique: false, ..wish() }), None);
+    let plan = plan(&table, &wish());
+    assert!(plan.steps.iter().all(|step| step.sql.iter().all(|sql| !sql.contains("orders_code_key"))));
 }

@@ -5,8 +5,8 @@ use pgrx::PgSqlErrorCode;
 use super::{Wish, plan, refusal};
 use crate::catalog::Oid;
 use crate::pg::error::raise;
-use crate::pg::run;
 use crate::pg::surroundings::surroundings;
+use crate::pg::{roles, run};
 use crate::text::quote_literal;
 
 /// Plans it and returns the number of the plan.
@@ -20,14 +20,26 @@ pub fn row_versioning(target: Oid, version: Option<String>, time: Option<String>
             "",
         );
     }
-    let named = |column: Option<String>| column.filter(|column| !column.is_empty());
+    let written =
+        |column: &Option<String>| column.as_deref().map_or_else(|| "NULL".to_owned(), quote_literal);
     let wish = Wish {
-        version: named(version),
-        time: named(time),
-        asked: format!("dbm.row_versioning_plan({})", quote_literal(&table.qualified())),
+        asked: format!(
+            "dbm.row_versioning_plan({}, {}, {})",
+            quote_literal(&table.qualified()),
+            written(&version),
+            written(&time)
+        ),
+        version,
+        time,
     };
     if let Some((message, hint)) = refusal(&table, &wish) {
         raise(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, &message, "", &hint);
     }
+    let mut makers = vec![roles::current()];
+    if table.kind == 'p' {
+        // Whoever makes a partition makes its trigger.
+        makers.push(table.owner_oid.into());
+    }
+    run::refuse_without("function", "row_version", &makers);
     run::store(&plan(&table, &wish))
 }

@@ -36,6 +36,16 @@ pub fn refusal(table: &Table, wish: &Wish) -> Option<(String, String)> {
     if table.extension {
         return Some((format!("{name} belongs to an extension"), String::new()));
     }
+    if table.persistence == 't' {
+        return Some((format!("{name} is a temporary table, which no plan reaches"), String::new()));
+    }
+    // A trigger for each row of a table with children is for its own rows alone.
+    if let Some(child) = table.partitions.iter().find(|child| !child.is_partition) {
+        return Some((
+            format!("{} inherits from {name}, and its rows would have no versions", child.name),
+            String::new(),
+        ));
+    }
     if wish.version.is_none() && wish.time.is_none() {
         return Some((
             "neither a column for the version nor one for the time is wanted".to_owned(),
@@ -47,7 +57,9 @@ pub fn refusal(table: &Table, wish: &Wish) -> Option<(String, String)> {
     }
     for (column, wanted) in [(&wish.version, "bigint"), (&wish.time, "timestamp with time zone")] {
         let Some(there) = column.as_ref().and_then(|column| table.column(column)) else { continue };
-        if there.type_name != wanted || there.is_generated {
+        // An identity is given by the server alone, and cannot be said to be what was read.
+        let is_identity = there.has_default && there.default.is_none();
+        if there.type_name != wanted || there.is_generated || is_identity {
             return Some((
                 format!(
                     "{} of {name} is there and is no plain column of type {wanted}",
@@ -104,11 +116,11 @@ pub fn plan(table: &Table, wish: &Wish) -> Plan {
         .verify(proof::has_trigger(&name, &trigger))
         .note("from here on each change of a row makes a version, and an UPDATE that says another version than the row has is refused"),
     );
-    let mut requires = vec!["whoever applies it may EXECUTE dbm.row_version()".to_owned()];
+    let mut requires = Vec::new();
     if let Some(version) = &wish.version {
         requires.push(format!(
-            "the application writes {} = the version that it has read, and reads the row again at SQLSTATE 40001",
-            quote_identifier(version)
+            "the application writes {version} = the version that it has read, and not the next one, and reads the row again at SQLSTATE 40001",
+            version = quote_identifier(version)
         ));
     }
     Plan {
@@ -126,7 +138,7 @@ pub fn plan(table: &Table, wish: &Wish) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::surroundings::Column;
+    use crate::catalog::surroundings::{Column, Partition};
 
     fn table() -> Table {
         Table { schema: "shop".to_owned(), name: "orders".to_owned(), kind: 'r', ..Table::default() }
@@ -170,6 +182,16 @@ mod tests {
         assert!(!refused(&|_, _| ()));
         assert!(refused(&|table, _| table.kind = 'v'));
         assert!(refused(&|table, _| table.is_partition = true));
+        assert!(refused(&|table, _| table.persistence = 't'));
+        assert!(refused(&|table, _| table.partitions.push(Partition::default())));
+        let part = || Partition { is_partition: true, ..Partition::default() };
+        assert!(!refused(&|table, _| table.partitions.push(part())));
+        assert!(refused(&|table, _| table.columns.push(Column {
+            name: "row_version".to_owned(),
+            type_name: "bigint".to_owned(),
+            has_default: true,
+            ..Column::default()
+        })));
         assert!(refused(&|_, wish| (wish.version, wish.time) = (None, None)));
         assert!(refused(&|_, wish| wish.time.clone_from(&wish.version)));
         assert!(refused(&|table, _| table.columns.push(Column {

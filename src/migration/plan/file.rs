@@ -107,6 +107,9 @@ fn up(text: &mut String, plan: &Plan) {
             comment(text, "   ", &format!("if it was interrupted and this is true: {query};"));
             comment(text, "   ", &format!("remove what it left: {removal};"));
         }
+        if let Some(query) = &step.asks_if {
+            comment(text, "   ", &format!("only where this is true: {query};"));
+        }
         if let Some(query) = &step.verify {
             comment(text, "   ", &format!("done when true: {query};"));
         }

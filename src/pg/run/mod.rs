@@ -4,6 +4,7 @@
 //! A worker and not the session, because CREATE INDEX CONCURRENTLY and its kind need to be no part of anything: no
 //! function, no transaction. The session that waits for it holds no snapshot, for which they would wait in turn.
 
+mod calls;
 mod claim;
 pub mod owner;
 mod plan;
@@ -15,6 +16,7 @@ pub mod transaction;
 mod undo;
 mod worker;
 
+pub use calls::refuse_without;
 pub use claim::runner_of;
 pub use plan::{confirm, may_schedule, seen};
 pub use start::{apply_in_background, apply_scheduled, run_and_wait};

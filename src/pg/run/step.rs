@@ -137,10 +137,14 @@ fn not_so(step: &Step, message: &str) -> Failure {
 
 /// What the check says, and whether there is a leftover.
 pub fn look(step: &Step) -> Result<(Option<bool>, bool), Failure> {
-    if step.verify.is_none() && step.leftover.is_none() {
+    if step.verify.is_none() && step.leftover.is_none() && step.asks_if.is_none() {
         return Ok((None, false));
     }
     transaction(|| {
+        // There is nothing to look at.
+        if step.asks_if.as_ref().is_some_and(|query| !is_true(query)) {
+            return (Some(true), false);
+        }
         let verified = step.verify.as_ref().map(|query| is_true(query));
         let has_leftover = || step.leftover.as_ref().is_some_and(|(query, _)| is_true(query));
         (verified, verified != Some(true) && has_leftover())

@@ -118,9 +118,9 @@ pub fn store(plan: &Plan) -> i64 {
             let optional = |text: Option<&String>| text.map(|text| Text::from(&**text));
             query::write(
                 "INSERT INTO dbm.plan_step
-                     (plan, step, phase, runs, sql, lock_mode, undo, verify, leftover_query, leftover_sql, search_path,
-                      note)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                     (plan, step, phase, runs, sql, lock_mode, undo, verify, leftover_query, leftover_sql, asks_if,
+                      search_path, note)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
                 &[
                     number.into(),
                     i32::try_from(position + 1).unwrap_or(i32::MAX).into(),
@@ -132,6 +132,7 @@ pub fn store(plan: &Plan) -> i64 {
                     optional(step.verify.as_ref()).into(),
                     optional(step.leftover.as_ref().map(|(query, _)| query)).into(),
                     optional(step.leftover.as_ref().map(|(_, sql)| sql)).into(),
+                    optional(step.asks_if.as_ref()).into(),
                     optional(step.search_path.as_ref()).into(),
                     Text::from(&*step.note).into(),
                 ],
@@ -161,7 +162,7 @@ pub fn load(number: i64) -> Option<StoredPlan> {
         plan.steps = query::rows(
             "SELECT s.step, s.phase, s.runs, s.sql, s.lock_mode, s.undo, s.verify, s.leftover_query, s.leftover_sql, s.note,
                     s.status, s.attempts, s.undo_done, s.started_at, s.finished_at, s.sqlstate, s.error,
-                    s.search_path
+                    s.search_path, s.asks_if
              FROM dbm.plan_step s WHERE s.plan = $1 ORDER BY s.step",
             &[number.into()],
             step_of,
@@ -221,6 +222,7 @@ fn step_of(row: &SpiHeapTupleData<'_>) -> Result<StoredStep, SpiError> {
             undo: texts(row, 6)?,
             verify: text(row, 7)?,
             leftover: text(row, 8)?.zip(text(row, 9)?),
+            asks_if: text(row, 19)?,
             search_path: text(row, 18)?,
             note: required(10)?,
         },

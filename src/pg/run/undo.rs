@@ -47,7 +47,13 @@ fn attempt(
         && !matches!(stored.status, StepStatus::Done | StepStatus::Undoing | StepStatus::UndoWaiting);
     let (verified, leftover) = if is_interrupted { look(step)? } else { (None, false) };
     let has_undo = !step.undo.is_empty();
-    match back(step.phase, step.runs, *status, has_undo, verified, leftover) {
+    let way = if step.asks_if.is_some() {
+        // Somebody looked at something.
+        Back::Nothing
+    } else {
+        back(step.phase, step.runs, *status, has_undo, verified, leftover)
+    };
+    match way {
         Back::Nothing => {}
         Back::Clean => {
             if let Some((_, removal)) = &step.leftover {

@@ -172,6 +172,8 @@ SELECT json_build_object(
                    'command', p.polcmd,
                    'is_for_all', 0 = ANY (p.polroles),
                    'roles', (SELECT coalesce(json_agg(u.role::int8), '[]') FROM unnest(p.polroles) u(role)),
+                   'is_for_owner', EXISTS (SELECT FROM unnest(p.polroles) u(role)
+                                            WHERE CASE u.role WHEN 0 THEN true ELSE pg_has_role(c.relowner, u.role, 'USAGE') END),
                    'using', pg_get_expr(p.polqual, p.polrelid),
                    'check', pg_get_expr(p.polwithcheck, p.polrelid))
                    ORDER BY p.polname), '[]')

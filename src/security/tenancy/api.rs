@@ -5,8 +5,10 @@ use pgrx::prelude::*;
 
 use super::leak;
 use super::plan;
+use crate::catalog::Oid;
+use crate::pg::argument::{elements, given, identifier};
 use crate::pg::tenancy::{self, FunctionCallInfo};
-use crate::pg::value::{RegClass, Text, present};
+use crate::pg::value::{RegClass, Text};
 
 /// `dbm.set_tenant()`: whose rows this transaction may see from now on.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -29,32 +31,32 @@ fn current_tenant_typed(of_type: Option<AnyElement>, fcinfo: FunctionCallInfo) -
     tenancy::current_typed(fcinfo)
 }
 
+fn tables(targets: Vec<Option<RegClass>>) -> Vec<Oid> {
+    elements(targets, "targets").iter().map(|target| target.oid().to_u32()).collect()
+}
+
+fn texts(array: Vec<Option<Text>>, name: &str) -> Vec<String> {
+    elements(array, name).into_iter().map(Text::into_string).collect()
+}
+
 /// `dbm.tenancy_plan()`: how tables in use become those of many tenants, as a plan that `dbm.apply()` runs; returns its
 /// number.
 #[pg_extern(volatile, parallel_unsafe)]
 fn tenancy_plan(
-    targets: Vec<Option<RegClass>>,
-    tenant_column: default!(Text, "'tenant_id'"),
+    targets: Option<Vec<Option<RegClass>>>,
+    tenant_column: default!(Option<Text>, "'tenant_id'"),
     tenant_type: default!(Option<Text>, "NULL"),
     source: default!(Option<pgrx::JsonB>, "NULL"),
     tenants: default!(Option<RegClass>, "NULL"),
-    accept: default!(Vec<Option<Text>>, "'{}'"),
+    accept: default!(Option<Vec<Option<Text>>>, "'{}'"),
 ) -> i64 {
     plan::live::tenancy(&plan::live::Request {
-        targets: present(Some(targets), "targets")
-            .unwrap_or_default()
-            .iter()
-            .map(|target| target.oid().to_u32())
-            .collect(),
-        column: tenant_column.into_string(),
+        targets: tables(given(targets, "targets")),
+        column: identifier(tenant_column, "tenant_column"),
         type_name: tenant_type.map(Text::into_string),
         source: source.map(|source| source.0),
         tenants: tenants.map(|tenants| tenants.oid().to_u32()),
-        accept: present(Some(accept), "accept")
-            .unwrap_or_default()
-            .into_iter()
-            .map(Text::into_string)
-            .collect(),
+        accept: texts(given(accept, "accept"), "accept"),
     })
 }
 
@@ -62,17 +64,16 @@ fn tenancy_plan(
 #[pg_extern(volatile, parallel_unsafe)]
 fn tenant_leak_test(
     targets: default!(Option<Vec<Option<RegClass>>>, "NULL"),
-    tenant_column: default!(Text, "'tenant_id'"),
+    tenant_column: default!(Option<Text>, "'tenant_id'"),
     roles: default!(Option<Vec<Option<Text>>>, "NULL"),
 ) -> TableIterator<
     'static,
     (name!(target, Text), name!(check_name, Text), name!(status, Text), name!(detail, Text)),
 > {
-    let targets = present(targets, "targets")
-        .map(|targets| targets.iter().map(|target| target.oid().to_u32()).collect::<Vec<_>>());
-    let roles =
-        present(roles, "roles").map(|roles| roles.into_iter().map(Text::into_string).collect::<Vec<_>>());
-    let lines = leak::live::test(targets.as_deref(), &tenant_column.into_string(), roles.as_deref());
+    let targets = targets.map(tables);
+    let roles = roles.map(|roles| texts(roles, "roles"));
+    let tenant_column = given(tenant_column, "tenant_column").into_string();
+    let lines = leak::live::test(targets.as_deref(), &tenant_column, roles.as_deref());
     TableIterator::new(lines.into_iter().map(|(target, line)| {
         (target.into(), line.check.into(), line.status.name().into(), line.detail.into())
     }))

@@ -3,9 +3,10 @@
 use pgrx::AnyElement;
 use pgrx::prelude::*;
 
+use crate::pg::argument::given;
 use crate::pg::moment::{from_timestamp, timestamp};
 use crate::pg::trail::reading::typed::{self, FunctionCallInfo};
-use crate::pg::value::{JsonText, RegClass, Text, required};
+use crate::pg::value::{JsonText, RegClass, Text};
 use crate::trail::live::{self, Asked, Entry};
 
 type Row = (
@@ -93,7 +94,7 @@ fn row_history(
         name!(context, Option<JsonText>),
     ),
 > {
-    let (target, key) = (required(target, "target"), required(key, "key"));
+    let (target, key) = (given(target, "target"), given(key, "key"));
     let entries = live::row_history(target.oid().to_u32(), &key.into_string());
     TableIterator::new(entries.into_iter().map(row))
 }
@@ -101,7 +102,7 @@ fn row_history(
 /// `dbm.as_of()`: the rows of a table as they were at a moment, each as JSON by the names that its columns had then.
 #[pg_extern(stable, parallel_unsafe)]
 fn as_of(target: Option<RegClass>, at: Option<TimestampWithTimeZone>) -> SetOfIterator<'static, JsonText> {
-    let (target, at) = (required(target, "target"), required(at, "at"));
+    let (target, at) = (given(target, "target"), given(at, "at"));
     SetOfIterator::new(live::as_of(target.oid().to_u32(), moment(at)).map(JsonText::from))
 }
 
@@ -113,7 +114,7 @@ fn rows_as_of(
     fcinfo: FunctionCallInfo,
 ) -> SetOfIterator<'static, AnyElement> {
     let _ = row;
-    let at = required(at, "at");
+    let at = given(at, "at");
     let (row_type, table) = typed::row_type(fcinfo);
     let rows = live::as_of_typed(table, moment(at));
     SetOfIterator::new(rows.map(move |text| typed::row(row_type, table, &text)))

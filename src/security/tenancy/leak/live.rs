@@ -20,10 +20,12 @@ use crate::text::{quote_identifier, quote_literal};
 
 /// Tests these tables, or all that have the tenant column; each line with its table. Leaks come first.
 pub fn test(targets: Option<&[Oid]>, tenant_column: &str, names: Option<&[String]>) -> Vec<(String, Line)> {
+    let is_of_all = targets.is_none();
     let targets = match targets {
         Some(targets) => targets.to_vec(),
         None => tenancy::tables_with(tenant_column),
     };
+    refuse_nothing(&targets, tenant_column, is_of_all);
     let progress = Progress::begin(&progress::LEAK_TEST);
     let mut lines: Vec<(String, Line)> = targets
         .iter()
@@ -38,6 +40,27 @@ pub fn test(targets: Option<&[Oid]>, tenant_column: &str, names: Option<&[String
         .collect();
     lines.sort_by_key(|(_, line)| line.status);
     lines
+}
+
+/// No line would say that nothing leaks.
+fn refuse_nothing(targets: &[Oid], tenant_column: &str, is_of_all: bool) {
+    if !targets.is_empty() {
+        return;
+    }
+    if is_of_all {
+        raise(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+            &format!("no table has a column \"{tenant_column}\""),
+            "There is nothing to test.",
+            "",
+        );
+    }
+    raise(
+        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        "no table is named",
+        "There is nothing to test.",
+        "",
+    );
 }
 
 fn refuse_others(table: &Table) {

@@ -84,6 +84,11 @@ fn names_tenant(expression: Option<&String>) -> bool {
     expression.is_some_and(|text| text.contains("dbm.current_tenant("))
 }
 
+/// Whether a policy says nothing but that rows are the tenant's.
+pub fn is_of_tenant(policy: &Policy, tenant: &Column) -> bool {
+    [&policy.using, &policy.check].into_iter().flatten().all(|text| stands_on_tenant(text, tenant))
+}
+
 /// Whether a policy confines every statement of everybody to the tenant's rows.
 fn confines(policy: &Policy, tenant: &Column) -> bool {
     !policy.is_permissive

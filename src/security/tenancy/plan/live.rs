@@ -6,7 +6,7 @@ use crate::catalog::Oid;
 use crate::change::words::without_modifier;
 use crate::pg::error::raise;
 use crate::pg::surroundings::surroundings as table;
-use crate::pg::{run, search_path, tenancy};
+use crate::pg::{roles, run, search_path, tenancy};
 use crate::security::tenancy::facts::Table;
 use crate::security::tenancy::plan::{Accept, Given, Kind, Refused, Source, Wish, plan, refusal, targets};
 use crate::text::{quote_identifier, quote_literal};
@@ -79,7 +79,7 @@ pub fn tenancy(request: &Request) -> i64 {
         ));
     }
     let find = |oid: Oid| given.iter().find(|(table, _)| *table == oid).map(|(_, given)| given.clone());
-    let asked = asked(request, &tables);
+    let asked = asked(request, &tables, tenants.as_ref().map(|(name, _, _)| &**name));
     let targets = targets(tables, &request.column, find).unwrap_or_else(|why| refuse(&why));
     let wish = Wish {
         targets,
@@ -99,6 +99,11 @@ pub fn tenancy(request: &Request) -> i64 {
             check(&wish, &target.table, expression);
         }
     }
+    let caller = [roles::current()];
+    if wish.targets.iter().any(|target| target.source != Source::There) {
+        run::refuse_without("procedure", "backfill", &caller);
+    }
+    run::refuse_without("function", "tenant_leak_test", &caller);
     run::store(&plan(&wish))
 }
 
@@ -194,16 +199,22 @@ fn type_name(request: &Request, tables: &[Table], of_tenants: Option<&str>) -> S
     }
 }
 
-fn asked(request: &Request, tables: &[Table]) -> String {
+/// The call as it was made, whole: whoever repeats it gets the same plan.
+fn asked(request: &Request, tables: &[Table], tenants: Option<&str>) -> String {
     let table = |oid: &Oid| tables.iter().find(|table| table.oid == *oid);
     let names: Vec<String> =
         request.targets.iter().filter_map(table).map(|table| quote_literal(&table.qualified())).collect();
     let accept: Vec<String> = request.accept.iter().map(|word| quote_literal(word)).collect();
-    let accept =
-        if accept.is_empty() { String::new() } else { format!(", accept => ARRAY[{}]", accept.join(", ")) };
-    format!(
-        "dbm.tenancy_plan(ARRAY[{}]::regclass[], {}{accept})",
-        names.join(", "),
-        quote_literal(&request.column)
-    )
+    let mut arguments =
+        vec![format!("ARRAY[{}]::regclass[]", names.join(", ")), quote_literal(&request.column)];
+    let source = request.source.as_ref().map(ToString::to_string);
+    let named =
+        [("tenant_type", request.type_name.as_deref()), ("source", source.as_deref()), ("tenants", tenants)];
+    for (name, value) in named {
+        arguments.extend(value.map(|value| format!("{name} => {}", quote_literal(value))));
+    }
+    if !accept.is_empty() {
+        arguments.push(format!("accept => ARRAY[{}]", accept.join(", ")));
+    }
+    format!("dbm.tenancy_plan({})", arguments.join(", "))
 }

@@ -7,8 +7,58 @@ use super::source::Target;
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Step};
 use crate::change::words::alter;
-use crate::security::tenancy::facts::{Table, View};
+use crate::security::tenancy::facts::{Policy, Table, View};
+use crate::security::tenancy::leak::policy::is_of_tenant;
 use crate::text::{quote_identifier, quote_literal};
+
+/// Who sees and writes rows only until row level security is on and forced, if no policy lets him in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shut {
+    /// Nobody: what is in force lets in whom it did before.
+    Nobody,
+    /// The owner, for whom no policy was in force.
+    Owner,
+    /// Everybody, for whom none was.
+    Everybody,
+}
+
+fn shut(table: &Table) -> Shut {
+    let is_true = |text: &String| matches!(&**text, "true" | "(true)");
+    // Any other one lets in fewer, or for less.
+    let mut open = table.policies.iter().filter(|policy| {
+        policy.is_permissive
+            && policy.command == '*'
+            && policy.using.as_ref().is_some_and(is_true)
+            && policy.check.as_ref().is_none_or(is_true)
+    });
+    if !table.has_row_security {
+        return if open.any(|policy| policy.is_for_all) { Shut::Nobody } else { Shut::Everybody };
+    }
+    let is_let_in = table.forces_row_security || table.owner_passes || open.any(|policy| policy.is_for_owner);
+    if is_let_in { Shut::Nobody } else { Shut::Owner }
+}
+
+/// Restrictive policies that narrow from the switch on what somebody sees or writes whom they did not narrow before, and say
+/// something else than that rows are the tenant's; in words.
+pub fn narrowing(wish: &Wish, table: &Table) -> Vec<String> {
+    let name = table.qualified();
+    let column = table.column(&wish.column);
+    let narrows = |policy: &&Policy| {
+        !policy.is_permissive && !column.is_some_and(|column| is_of_tenant(policy, column))
+    };
+    let said = |policy: &Policy, what: &str| {
+        format!("restrictive policy {} of {name} {what}", quote_identifier(&policy.name))
+    };
+    let policies = table.policies.iter().filter(narrows);
+    if !table.has_row_security {
+        return policies.map(|policy| said(policy, "comes into force")).collect();
+    }
+    if table.forces_row_security || table.owner_passes {
+        return Vec::new();
+    }
+    let applies = format!("applies to its owner {} too", table.owner);
+    policies.filter(|policy| policy.is_for_owner).map(|policy| said(policy, &applies)).collect()
+}
 
 fn unused(table: &Table, name: &str) -> String {
     crate::text::identifier::unused_name(&[name], |name| {
@@ -32,8 +82,13 @@ pub fn step(wish: &Wish, target: &Target) -> Step {
         ),
     );
     undo.push(format!("DROP POLICY IF EXISTS {confines} ON {name}"));
-    if !table.policies.iter().any(|policy| policy.is_permissive) {
-        step = step.and(format!("CREATE POLICY {admits} ON {name} USING (true) WITH CHECK (true)"));
+    let to = match shut(table) {
+        Shut::Nobody => None,
+        Shut::Owner => Some(format!(" TO {}", table.owner)),
+        Shut::Everybody => Some(String::new()),
+    };
+    if let Some(to) = to {
+        step = step.and(format!("CREATE POLICY {admits} ON {name}{to} USING (true) WITH CHECK (true)"));
         undo.push(format!("DROP POLICY IF EXISTS {admits} ON {name}"));
     }
     step = step.and(alter(&name, "ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"));
@@ -142,6 +197,9 @@ pub fn requires(wish: &Wish) -> Vec<String> {
         "the role as which the application connects may call dbm.set_tenant(): GRANT USAGE ON SCHEMA dbm, and EXECUTE ON FUNCTION dbm.set_tenant"
             .to_owned(),
         "COPY FROM is refused where policies apply: load by INSERT, or as a role with BYPASSRLS; pg_dump needs such a role too".to_owned(),
+        "the leak test at the end is made with the rights of whoever makes the plan: where he may not act as a role that uses the tables, \
+         the plan waits for somebody who may"
+            .to_owned(),
     ];
     for target in &wish.targets {
         let table = &target.table;
@@ -152,6 +210,8 @@ pub fn requires(wish: &Wish) -> Vec<String> {
                 table.owner
             ));
         }
+        requires.extend(of_policies(table));
+        requires.extend(narrowing(wish, table));
         requires.extend(privileges::of_others(&name, &table.beyond));
         for partition in &table.partitions {
             requires.extend(privileges::of_others(&partition.name, &partition.beyond));
@@ -176,4 +236,29 @@ pub fn requires(wish: &Wish) -> Vec<String> {
         }
     }
     requires
+}
+
+/// What becomes of policies that nobody asked before.
+fn of_policies(table: &Table) -> Vec<String> {
+    let name = table.qualified();
+    let admits = quote_identifier(&unused(table, "tenant_access"));
+    match shut(table) {
+        Shut::Nobody => Vec::new(),
+        Shut::Owner => vec![format!(
+            "policies of {name} are forced upon its owner {} too: {admits} is for that role alone",
+            table.owner
+        )],
+        Shut::Everybody => table
+            .policies
+            .iter()
+            .filter(|policy| policy.is_permissive)
+            .map(|policy| {
+                format!(
+                    "policy {} of {name} narrows nothing: row level security was off, and {admits} lets through whatever is the \
+                     tenant's; where it is to narrow, DROP POLICY {admits} ON {name} afterwards",
+                    quote_identifier(&policy.name)
+                )
+            })
+            .collect(),
+    }
 }

@@ -62,11 +62,13 @@ pub struct Accept {
     pub materialized_views: bool,
     /// Functions that run with rights past the policies stay.
     pub functions: bool,
+    /// Restrictive policies narrow whom they did not narrow before.
+    pub policies: bool,
 }
 
 impl Accept {
-    const WORDS: [&'static str; 6] =
-        ["primary_key", "unique", "foreign_keys", "views", "materialized_views", "functions"];
+    const WORDS: [&'static str; 7] =
+        ["primary_key", "unique", "foreign_keys", "views", "materialized_views", "functions", "policies"];
 
     /// From the words of the call.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, Refused> {
@@ -79,6 +81,7 @@ impl Accept {
                 "views" => &mut accept.views,
                 "materialized_views" => &mut accept.materialized_views,
                 "functions" => &mut accept.functions,
+                "policies" => &mut accept.policies,
                 _ => {
                     return Err(Refused::new(
                         Kind::Invalid,
@@ -320,6 +323,9 @@ fn not_accepted(wish: &Wish) -> Option<Refused> {
             for view in table.views.iter().filter(|view| view.kind == 'm' && !view.grants.is_empty()) {
                 lines.push(("materialized_views", format!("{} is closed to all but its owner", view.name)));
             }
+        }
+        if !accept.policies {
+            lines.extend(policies::narrowing(wish, table).into_iter().map(|line| ("policies", line)));
         }
         if !accept.functions {
             for function in

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::change::plan::{Runs, runs_alone};
-use crate::security::tenancy::facts::{Column, ForeignKey, Function, Held, Incoming, Index, Partition, View};
+use crate::security::tenancy::facts::{
+    Column, ForeignKey, Function, Held, Incoming, Index, Partition, Policy, View,
+};
 
 fn column(name: &str, type_name: &str) -> Column {
     Column { name: name.to_owned(), type_name: type_name.to_owned(), is_not_null: true, ..Column::default() }
@@ -93,6 +95,7 @@ const ALL: Accept = Accept {
     views: true,
     materialized_views: true,
     functions: true,
+    policies: true,
 };
 
 fn given(oid: u32) -> Option<Given> {
@@ -168,7 +171,9 @@ fn the_steps_of_a_plan() {
         assert!(!changes_promises || place > by_hand, "{step:?}");
         assert_eq!(step.runs == Runs::Alone, step.sql.first().is_some_and(|sql| runs_alone(sql)), "{step:?}");
     }
-    assert!(plan.steps.last().is_some_and(|step| step.sql[0].contains("dbm.tenant_leak_test")));
+    let [.., tests, looks] = &plan.steps[..] else { panic!("{text}") };
+    assert!(tests.sql[0].contains("dbm.tenant_leak_test"));
+    assert!(looks.runs == Runs::ByHand && looks.asks_if.is_some(), "{looks:?}");
 }
 
 #[test]
@@ -288,4 +293,75 @@ fn no_cast_cuts_a_tenant() {
     assert_eq!(wish("character varying(8)").current(), "dbm.current_tenant(NULL::text)");
     assert_eq!(wish("character(8)").current(), "dbm.current_tenant(NULL::pg_catalog.bpchar)");
     assert_eq!(wish("uuid").current(), "dbm.current_tenant(NULL::uuid)");
+}
+
+fn policy(name: &str, is_permissive: bool, command: char, using: &str) -> Policy {
+    Policy {
+        name: name.to_owned(),
+        is_permissive,
+        command,
+        is_for_all: true,
+        is_for_owner: true,
+        using: Some(using.to_owned()),
+        ..Policy::default()
+    }
+}
+
+#[test]
+fn who_saw_rows_before_goes_on_seeing_them() {
+    let admitted = |change: &dyn Fn(&mut Table)| {
+        let mut table = orders();
+        change(&mut table);
+        let text = text(&plan(&wish(vec![table, lines()], ALL)));
+        let rest =
+            |line: &str| line.strip_prefix("CREATE POLICY tenant_access ON shop.orders").map(str::to_owned);
+        text.lines().find_map(rest)
+    };
+    let everybody = Some(" USING (true) WITH CHECK (true)".to_owned());
+    let owner = Some(" TO alice USING (true) WITH CHECK (true)".to_owned());
+    assert_eq!(admitted(&|_| ()), everybody);
+    // Nobody asked them as long as row level security was off.
+    for asleep in [policy("p", true, 'r', "true"), policy("p", true, '*', "(id < 5)")] {
+        assert_eq!(admitted(&|table| table.policies.push(asleep.clone())), everybody);
+    }
+    let for_one = Policy { is_for_all: false, ..policy("p", true, '*', "true") };
+    assert_eq!(admitted(&|table| table.policies.push(for_one.clone())), everybody);
+    let of_all = policy("p", true, '*', "true");
+    assert_eq!(admitted(&|table| table.policies.push(of_all.clone())), None);
+    // They were asked, but not of the owner.
+    assert_eq!(admitted(&|table| table.has_row_security = true), owner);
+    assert_eq!(
+        admitted(&|table| {
+            table.has_row_security = true;
+            table.policies.push(of_all.clone());
+        }),
+        None
+    );
+    assert_eq!(admitted(&|table| (table.has_row_security, table.owner_passes) = (true, true)), None);
+}
+
+#[test]
+fn what_narrows_anew_is_accepted_first() {
+    let narrowed = |policy: Policy, change: &dyn Fn(&mut Table)| {
+        let mut table = orders();
+        table.columns.push(column("tenant_id", "bigint"));
+        table.policies.push(policy);
+        change(&mut table);
+        refusal(&wish(vec![table, lines()], Accept { policies: false, ..ALL })).map(|why| why.detail)
+    };
+    let off = |_: &mut Table| ();
+    let on = |table: &mut Table| table.has_row_security = true;
+    let hides = || policy("p", false, '*', "(NOT hidden)");
+    assert_eq!(
+        narrowed(hides(), &off).as_deref(),
+        Some("restrictive policy p of shop.orders comes into force.")
+    );
+    assert_eq!(
+        narrowed(hides(), &on).as_deref(),
+        Some("restrictive policy p of shop.orders applies to its owner alice too.")
+    );
+    assert_eq!(narrowed(Policy { is_for_owner: false, ..hides() }, &on), None);
+    assert_eq!(narrowed(policy("p", true, '*', "(NOT hidden)"), &off), None);
+    let own = policy("p", false, '*', "(tenant_id = dbm.current_tenant(NULL::bigint))");
+    assert_eq!(narrowed(own, &off), None);
 }
