@@ -12,7 +12,7 @@ use Audit qw(rows utf8_locale);
 use Partitions qw(keep maintain partitions statuses_of);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Server qw(wait_for_restart wait_for_server);
+use Server qw(fault_at wait_for_restart wait_for_server);
 use Session;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -35,15 +35,7 @@ SQL
 
 sub sql { return $node->safe_psql('postgres', @_) }
 
-sub fault
-{
-	my ($place) = @_;
-	$node->append_conf('postgresql.conf', "dbm.fault_in_step = '$place'");
-	$node->reload;
-	# Sessions begin with what the server has read by then.
-	$node->poll_query_until('postgres', "SELECT current_setting('dbm.fault_in_step', true) = '$place'") or die 'the settings are not read';
-	return;
-}
+sub fault { return fault_at($node, @_) }
 
 # What dbm.partition_drain() says.
 sub drain

@@ -10,7 +10,7 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
-our @EXPORT_OK = qw(killed_in start_loop stop_loop wait_for_restart wait_for_server);
+our @EXPORT_OK = qw(fault_at killed_in start_loop stop_loop wait_for_restart wait_for_server);
 
 # Returns once it answers, in that database. Not by poll_query_until, which writes to a psql that may be gone already.
 sub wait_for_server
@@ -35,12 +35,23 @@ sub wait_for_restart
 	return wait_for_server($node, $database);
 }
 
+# Has processes kill themselves (-9) where they get to a place of a copy; '' for nowhere.
+sub fault_at
+{
+	my ($node, $place) = @_;
+	$node->append_conf('postgresql.conf', "dbm.fault_in_step = '$place'");
+	$node->reload;
+	# Sessions begin with what the server has read by then.
+	$node->poll_query_until('postgres', "SELECT current_setting('dbm.fault_in_step', true) = '$place'") or die 'the settings are not read';
+	return;
+}
+
 # Runs statements, kills their process (-9) after so many microseconds of them, and waits until the server is there again;
 # whether it was hit in the middle of them.
 sub killed_in
 {
-	my ($node, $statements, $after) = @_;
-	my @psql = ($node->installed_command('psql'), '-X', '-q', '-d', $node->connstr('postgres'));
+	my ($node, $statements, $after, $database) = @_;
+	my @psql = ($node->installed_command('psql'), '-X', '-q', '-d', $node->connstr($database // 'postgres'));
 	my $run = IPC::Run::start([ @psql, '-c', "SET application_name = 'victim'", '-c', $statements ], '<', \undef, '>', \my $out, '2>', \my $error);
 	my $victim = '';
 	for (1 .. 200)

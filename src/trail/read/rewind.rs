@@ -60,6 +60,41 @@ struct Stage {
     fates: HashMap<Key, Vec<Fate>>,
     /// Rows that came back and are not in the table, or not so.
     restored: Vec<Row>,
+    left: Left,
+}
+
+/// What is left of a key of which columns are gone by now tells rows apart as long as the changes are of one row for each of what
+/// is left: where two rows were alike in it at the same time, nobody knows which of them is the one that is there.
+#[derive(Default)]
+struct Left {
+    /// The columns of the whole key.
+    of: Vec<ColumnId>,
+    /// The whole keys of the rows that are being followed, by what is left of them.
+    whole: HashMap<Key, Key>,
+}
+
+impl Left {
+    /// Takes one change back; whether its row is the one that was followed until here.
+    fn undo(
+        &mut self,
+        whole: &Identity,
+        left: &Identity,
+        change: Operation,
+        before: &Row,
+        after: &Row,
+    ) -> bool {
+        if self.of != whole.columns {
+            self.of.clone_from(&whole.columns);
+            self.whole.clear();
+        }
+        let found = if change == Operation::Delete { before } else { after };
+        let (place, key) = (left.key(found), whole.key(found));
+        let is_it = self.whole.remove(&place).is_none_or(|known| known == key);
+        if change != Operation::Insert {
+            self.whole.insert(left.key(before), whole.key(before));
+        }
+        is_it
+    }
 }
 
 impl Stage {
@@ -104,6 +139,21 @@ impl Rewind {
         Self { lineage: Rc::clone(lineage), stages: vec![Stage::default()] }
     }
 
+    /// What tells rows of a shape apart in the table of now: its key, or what is left of that, if what tells rows apart later is
+    /// among it.
+    fn left_of(&self, whole: &Identity, names: &Names) -> Identity {
+        let Some(live) = self.lineage.names(LIVE) else { return whole.clone() };
+        let columns: Vec<ColumnId> =
+            whole.columns.iter().copied().filter(|&column| live.attribute(column).is_some()).collect();
+        let known = self.stages.last().and_then(|stage| stage.keys.of(names.holder));
+        let later = known.map_or(&live.key, |identity| &identity.columns);
+        let is_told = !live.is_whole_row && later.iter().all(|column| columns.contains(column));
+        if names.is_whole_row || whole.holder.is_some() || later.is_empty() || !is_told {
+            return whole.clone();
+        }
+        Identity { columns, holder: None }
+    }
+
     /// The stage in which this tells the rows of that partition apart.
     fn stage(&mut self, names: &Names, identity: &Identity, change: &Change) -> Result<&mut Stage, Barred> {
         let known = self.stages.last().and_then(|stage| stage.keys.of(names.holder));
@@ -112,9 +162,8 @@ impl Rewind {
             // Rows of now have values for columns that they have now.
             let live = self.lineage.names(LIVE);
             let is_there = |&column: &ColumnId| live.is_some_and(|live| live.attribute(column).is_some());
-            let is_whole = names.is_whole_row || names.key.len() == identity.columns.len();
             let is_once_too_often = !is_first && self.stages.len() == MOST_STAGES;
-            if is_once_too_often || !is_whole || !identity.columns.iter().all(is_there) {
+            if is_once_too_often || !identity.columns.iter().all(is_there) {
                 return Err(Barred::OtherKey(change.id));
             }
             if !is_first {
@@ -138,10 +187,17 @@ impl Rewind {
         let lineage = Rc::clone(&self.lineage);
         let columns = &lineage.columns;
         let names = lineage.names(change.shape).ok_or(Barred::NoShape(change.id))?;
-        let identity = Identity::of(names);
+        let whole = Identity::of(names);
+        if !names.is_whole_row && names.key.len() != whole.columns.len() {
+            return Err(Barred::OtherKey(change.id));
+        }
+        let identity = self.left_of(&whole, names);
         let (before, after) = images(change, names, columns);
         let (old_key, new_key) = (identity.key(&before), identity.key(&after));
         let stage = self.stage(names, &identity, change)?;
+        if identity != whole && !stage.left.undo(&whole, &identity, change.operation, &before, &after) {
+            return Err(Barred::OtherKey(change.id));
+        }
         match change.operation {
             Operation::Insert => {
                 if let Source::Live(live, _) = stage.take(new_key, columns) {

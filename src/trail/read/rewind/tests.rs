@@ -229,6 +229,58 @@ fn a_key_whose_columns_are_gone_is_not_followed() {
     assert_eq!(Rewind::new(&lineage).undo(&insert), Err(Barred::OtherKey(1)));
 }
 
+/// The same, of which the tenant went again.
+fn without_tenants() -> Rc<Lineage> {
+    let columns = [(1, "id"), (2, "v"), (3, "tenant")];
+    let keyed = Shape { key: vec!["tenant".to_owned(), "id".to_owned()], ..shape(2, 40, &columns) };
+    let first = shape(1, 10, &[(1, "id"), (2, "v")]);
+    Rc::new(lineage_of(vec![first, keyed, shape(LIVE, 99, &[(1, "id"), (2, "v")])]))
+}
+
+#[test]
+fn rows_are_followed_through_what_is_left_of_their_key() {
+    let lineage = without_tenants();
+    let changes = [
+        change(1, 1, "U", r#"{"id": 1}"#, r#"{"v": "a"}"#, r#"{"v": "b"}"#),
+        change(2, 2, "U", r#"{"id": 1, "tenant": 7}"#, r#"{"v": "b"}"#, r#"{"v": "c"}"#),
+        change(3, 2, "I", r#"{"id": 2, "tenant": 7}"#, "{}", r#"{"id": 2, "tenant": 7, "v": "x"}"#),
+        change(4, 2, "U", r#"{"id": 2, "tenant": 7}"#, r#"{"tenant": 7}"#, r#"{"tenant": 8}"#),
+        change(5, 2, "D", r#"{"id": 2, "tenant": 8}"#, r#"{"id": 2, "tenant": 8, "v": "x"}"#, "{}"),
+        change(6, 2, "D", r#"{"id": 3, "tenant": 7}"#, r#"{"id": 3, "tenant": 7, "v": "y"}"#, "{}"),
+    ];
+    let live = Row::of(lineage.width, lineage.names(LIVE).unwrap(), &of(r#"{"id": 1, "v": "c"}"#));
+    for (until, expected) in [
+        (5, vec![r#"{"id": 1, "v": "c"}"#, r#"{"id": 3, "v": "y"}"#]),
+        (4, vec![r#"{"id": 1, "v": "c"}"#, r#"{"id": 2, "v": "x"}"#, r#"{"id": 3, "v": "y"}"#]),
+        (2, vec![r#"{"id": 1, "v": "c"}"#, r#"{"id": 3, "v": "y"}"#]),
+        (0, vec![r#"{"id": 1, "v": "a"}"#, r#"{"id": 3, "v": "y"}"#]),
+    ] {
+        let mut rewind = Rewind::new(&lineage);
+        for change in changes.iter().rev().filter(|change| change.id > until) {
+            rewind.undo(change).unwrap();
+        }
+        let mut rows = rewind.finish();
+        rows.extend(rewind.was(live.clone()));
+        assert_eq!(
+            (texts(&lineage, 1, rows), rewind.missing()),
+            (expected.iter().map(|&text| text.to_owned()).collect(), 0),
+            "{until}"
+        );
+    }
+}
+
+#[test]
+fn two_rows_that_were_alike_in_what_is_left_of_their_key_are_not_followed() {
+    let lineage = without_tenants();
+    let deleted = change(9, 2, "D", r#"{"id": 1, "tenant": 8}"#, r#"{"id": 1, "tenant": 8, "v": "x"}"#, "{}");
+    let updated = |id| change(id, 2, "U", r#"{"id": 1, "tenant": 7}"#, r#"{"v": "b"}"#, r#"{"v": "c"}"#);
+    for two in [[updated(10), deleted.clone()], [deleted, updated(8)]] {
+        let mut rewind = Rewind::new(&lineage);
+        rewind.undo(&two[0]).unwrap();
+        assert_eq!(rewind.undo(&two[1]), Err(Barred::OtherKey(two[1].id)));
+    }
+}
+
 #[test]
 fn rows_that_nobody_saw_coming_are_counted() {
     let lineage = lineage();
