@@ -423,6 +423,19 @@ case(rule => 'policy_always_true', object => 'open on shop.t', severity => 'erro
 case(rule => 'policy_always_true', object => '"only one" on shop.t', severity => 'warning',
 	seed  => 'CREATE TABLE shop.t (id int); ALTER TABLE shop.t ENABLE ROW LEVEL SECURITY; CREATE POLICY "only one" ON shop.t FOR SELECT TO app USING (true)',
 	no_fix => 'told', clear => 'DROP POLICY "only one" ON shop.t', clean => 'DROP TABLE shop.t');
+# A restrictive policy that is true itself, or is about another command or role, restricts nothing.
+for my $beside ([ 'USING (true)', 'error' ], [ 'FOR SELECT USING (id = 1)', 'error' ], [ 'FOR INSERT WITH CHECK (id = 1)', 'error' ], [ 'TO app USING (id = 1)', 'error' ], [ 'USING (true) WITH CHECK (id = 1)', 'error' ])
+{
+	my ($other, $severity) = @$beside;
+	case(rule => 'policy_always_true', object => 'open on shop.t', severity => $severity,
+		seed  => "CREATE TABLE shop.t (id int); $on; CREATE POLICY open ON shop.t USING (true); CREATE POLICY bound ON shop.t AS RESTRICTIVE $other",
+		right => 'CREATE TABLE shop.u (id int); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY; CREATE POLICY open ON shop.u USING (true); '
+		  . 'CREATE POLICY r ON shop.u AS RESTRICTIVE FOR SELECT USING (id = 1); CREATE POLICY a ON shop.u AS RESTRICTIVE FOR INSERT WITH CHECK (id = 1); '
+		  . 'CREATE POLICY w ON shop.u AS RESTRICTIVE FOR UPDATE USING (id = 1); CREATE POLICY d ON shop.u AS RESTRICTIVE FOR DELETE USING (id = 1)',
+		silent => [ 'open on shop.u', 'bound on shop.t' ],
+		no_fix => 'told', clear => 'ALTER POLICY bound ON shop.t ' . ($other =~ /SELECT|INSERT|TO app/ ? 'RENAME TO bound_too; CREATE POLICY bound ON shop.t AS RESTRICTIVE USING (id = 1)' : 'USING (id = 1)'),
+		clean => 'DROP TABLE shop.t; DROP TABLE shop.u');
+}
 case(rule => 'policy_calls_volatile', object => 'own on shop.t', severity => 'warning',
 	seed  => "CREATE FUNCTION shop.tenant() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'; CREATE TABLE shop.t (tenant int); CREATE POLICY own ON shop.t USING (tenant = shop.tenant()); $on",
 	right => q{CREATE TABLE shop.u (tenant int); CREATE POLICY own ON shop.u USING (tenant = current_setting('a.b')::int AND current_user = 'app'); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY},
@@ -753,6 +766,54 @@ for my $line ([ 'host all app 10.0.0.0/8 ident', 'error' ], [ 'host all app 10.0
 	next if $written =~ /^local/;
 	hba($instead);
 	ok(!{ found($rule) }->{'pg_hba.conf line 2'}, "$rule: $instead is silent");
+}
+# The same of a line without TLS, and of one that lets superusers in: what is told is written, and the finding is gone.
+for my $line ('host all app 10.0.0.0/8 scram-sha-256', 'hostnossl all app 10.0.0.0/8 scram-sha-256', 'host rules app,watcher 10.0.0.0 255.0.0.0 scram-sha-256', 'hostnogssenc all +keeper,app samenet scram-sha-256',
+	'host all app .example.com scram-sha-256', 'host all all ::/0 scram-sha-256', 'host all "A role",app 10.0.0.0/8 scram-sha-256', 'host all app 10.0.0.0/8 radius radiusservers="10.0.0.1,10.0.0.2" radiussecrets=hunter2')
+{
+	my $rule = 'security.hba_unencrypted';
+	hba($line);
+	my $finding = { found($rule) }->{'pg_hba.conf line 2'};
+	ok($finding, "$rule finds $line");
+	isnt($finding->{evidence}{no_simple_fix_because} // '', '', "$rule: and why no statement mends it");
+	my $instead = $finding->{evidence}{write_instead};
+	like($instead, qr/^hostssl /, "$rule: what to write instead");
+	hba($instead);
+	ok(!{ found($rule) }->{'pg_hba.conf line 2'}, "$rule: $instead is silent");
+	# Where the server has no certificate it says that the line matches nobody, which is as it was meant.
+	my %broken = found('security.hba_error');
+	unlike($broken{'pg_hba.conf line 2'}{message} // '', qr/is not understood/, "$rule: and is understood");
+}
+for my $lines ([ 'host all all 10.0.0.0/8 scram-sha-256' ], [ "hostssl all $me 10.0.0.0/8 scram-sha-256", 'host all all samenet md5', "host rules +pg_monitor,$me 192.168.0.0/16 scram-sha-256" ],
+	[ "host all $me 10.1.0.0/16 reject", 'host all all 0.0.0.0/0 trust', 'host all all ::/0 trust' ])
+{
+	my $rule = 'security.superuser_over_network';
+	hba(@$lines);
+	my $finding = { found($rule) }->{$me};
+	ok($finding, "$rule finds " . join '; ', @$lines);
+	isnt($finding->{evidence}{no_simple_fix_because} // '', '', "$rule: and why no statement mends it");
+	my $before = $finding->{evidence}{write_before_it};
+	# Nobody else is kept out by it.
+	hba($before, @$lines);
+	ok(!{ found($rule) }->{$me}, "$rule: $before is silent");
+	ok(!{ found('security.hba_error') }->{'pg_hba.conf line 2'}, "$rule: and is understood");
+}
+{
+	my $rule = 'security.superuser_over_network';
+	$node->safe_psql('postgres', 'CREATE ROLE "Root, 3" LOGIN SUPERUSER');
+	my @open = ('host all all 10.0.0.0/8 scram-sha-256');
+	hba(@open);
+	my %found = found($rule);
+	hba($found{'"Root, 3"'}{evidence}{write_before_it}, @open);
+	is(join(' ', sort keys %{ { found($rule) } }), $me, "$rule: a name that has to be quoted means that role");
+	$node->safe_psql('postgres', 'DROP ROLE "Root, 3"');
+}
+# A secret that a method is told is not shown.
+hba('host all app 10.0.0.0/8 radius radiusservers=10.0.0.1 radiussecrets=hunter2');
+{
+	my $told = $node->safe_psql('rules', q{SELECT string_agg(a::text, ' ') FROM dbm.audit('security') a});
+	like($told, qr/radiusservers=10\.0\.0\.1/, 'what a method is told is part of the line');
+	unlike($told, qr/hunter2/, 'but no secret');
 }
 hba_case('hba_open_to_world', 'pg_hba.conf line 2', ['host all app 0.0.0.0/0 scram-sha-256'], ['host all app 10.0.0.0/8 scram-sha-256'], 'warning');
 hba_case('hba_unencrypted', 'pg_hba.conf line 2', ['host all app 10.0.0.0/8 scram-sha-256'], ['host all app 127.0.0.1/32 scram-sha-256'], 'warning');

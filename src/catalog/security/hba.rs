@@ -1,5 +1,6 @@
 //! Lines of `pg_hba.conf`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// By which way a line lets in.
@@ -151,6 +152,8 @@ pub struct HbaLine {
     pub written_address: Box<str>,
     /// How it asks who is there.
     pub method: Box<str>,
+    /// `name=value` of what the method is told; what is secret stands there as `...`.
+    pub options: Box<[Box<str>]>,
     /// Why the server does not understand it.
     pub error: Option<Box<str>>,
 }
@@ -166,12 +169,27 @@ impl HbaLine {
             HbaConnection::HostGss => "hostgssenc",
             HbaConnection::HostNoGss => "hostnogssenc",
         };
-        let mut words = vec![connection.to_owned(), self.databases.join(","), self.users.join(",")];
+        let list = |names: &[Box<str>]| {
+            let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+            names.join(",")
+        };
+        let mut words = vec![connection.to_owned(), list(&self.databases), list(&self.users)];
         if !self.written_address.is_empty() {
             words.push(self.written_address.to_string());
         }
         words.push(self.method.to_string());
+        words.extend(self.options.iter().map(|option| quoted(option).into_owned()));
         words.join(" ")
+    }
+}
+
+/// A word of the file in quotes, where it would be several without.
+fn quoted(word: &str) -> Cow<'_, str> {
+    if word.is_empty() || word.contains(|part: char| part.is_whitespace() || matches!(part, ',' | '"' | '#'))
+    {
+        format!("\"{}\"", word.replace('"', "\"\"")).into()
+    } else {
+        word.into()
     }
 }
 
@@ -191,6 +209,21 @@ mod tests {
         assert!(HbaAddress::All.includes(&HbaAddress::SameNet));
         assert!(of("127.0.0.1", "255.255.255.255").is_own() && !ten.is_own());
         assert!(HbaAddress::parse("localhost", None).is_own());
+    }
+
+    #[test]
+    fn a_line_is_written_as_it_is_read() {
+        let line = HbaLine {
+            databases: ["all".into()].into(),
+            users: ["My role".into(), "b\"c".into(), "+people".into()].into(),
+            written_address: "10.0.0.0/8".into(),
+            method: "ldap".into(),
+            options: ["ldapserver=a.example".into(), "ldapprefix=cn=a, b".into()].into(),
+            ..HbaLine::default()
+        };
+        let text =
+            r#"host all "My role","b""c",+people 10.0.0.0/8 ldap ldapserver=a.example "ldapprefix=cn=a, b""#;
+        assert_eq!(line.text(), text);
     }
 
     #[test]

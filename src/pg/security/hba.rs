@@ -8,7 +8,9 @@ const MAY_READ: &str =
     "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_hba_file_rules()', 'EXECUTE')";
 
 const LINES: &str = "SELECT (pg_catalog.to_jsonb(h) ->> 'line_number')::pg_catalog.int4, h.type, h.database, h.user_name, h.address,
-            h.netmask, h.auth_method, h.error, pg_catalog.to_jsonb(h) ->> 'file_name'
+            h.netmask, h.auth_method, h.error, pg_catalog.to_jsonb(h) ->> 'file_name',
+            ARRAY(SELECT CASE WHEN o ~ '^[^=]*(passwd|secret)' THEN pg_catalog.split_part(o, '=', 1) || '=...' ELSE o END
+                  FROM pg_catalog.unnest(h.options) o)
      FROM pg_catalog.pg_hba_file_rules() h";
 
 /// Every line in order; `None` where the caller may not read them. To be run with an empty search_path.
@@ -40,6 +42,7 @@ fn read() -> Vec<HbaLine> {
             address: parsed,
             written_address: written.into(),
             method: text(row.get(7)?).into(),
+            options: list(row.get(10)?),
             error: row.get::<Text>(8)?.map(|error| error.into_string().into()),
         })
     });

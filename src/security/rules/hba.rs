@@ -219,6 +219,7 @@ fn weak_method(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let message = format!("line {} of pg_hba.conf {what}", line.number);
         let mut better = line.clone();
         better.method = "scram-sha-256".into();
+        better.options = Box::default();
         verdicts.find(
             finding(line, message).severity(severity).evidence("write_instead", better.text()).evidence(
                 "no_simple_fix_because",

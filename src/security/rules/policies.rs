@@ -50,17 +50,14 @@ fn always_true(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         if !policy.is_permissive {
             continue;
         }
-        // WITH CHECK is USING where it is not given.
-        let reads = expression.using_is_true && matches!(policy.command, 'r' | '*');
-        let writes = (expression.check_is_true && matches!(policy.command, 'a' | 'w' | '*'))
-            || (expression.using_is_true && matches!(policy.command, 'w' | 'd' | '*'));
-        // Beside a restrictive policy, a permissive one that is true is how it is done.
-        let is_restricted = snapshot.policies_of(table.oid).iter().any(|other| {
-            !other.is_permissive
-                && (other.command == '*' || other.command == policy.command)
-                && (other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role)))
-        });
-        if (!reads && !writes) || is_restricted {
+        let is_open = |(command, is_check): (char, bool)| {
+            is_about(policy, command)
+                && lets_all(policy, expression, is_check)
+                && !is_restricted(snapshot, table, policy, command, is_check)
+        };
+        let reads = is_open(('r', false));
+        let writes = [('a', true), ('w', false), ('w', true), ('d', false)].into_iter().any(is_open);
+        if !reads && !writes {
             continue;
         }
         let object = object(snapshot, table, policy);
@@ -82,6 +79,37 @@ fn always_true(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                 .evidence("no_simple_fix_because", "which rows it should let through is not known here"),
         });
     }
+}
+
+fn is_about(policy: &Policy, command: char) -> bool {
+    policy.command == '*' || policy.command == command
+}
+
+/// Whether the policy lets every row through: every one that is there, or every one that is written.
+fn lets_all(policy: &Policy, expression: &PolicyExpression, is_check: bool) -> bool {
+    // WITH CHECK is USING where it is not given.
+    if is_check && policy.has_with_check { expression.check_is_true } else { expression.using_is_true }
+}
+
+/// Whether a restrictive policy that says something stands beside this one for the same rows: a permissive one that is true is
+/// then how it is done.
+fn is_restricted(
+    snapshot: &Snapshot,
+    table: &Relation,
+    policy: &Policy,
+    command: char,
+    is_check: bool,
+) -> bool {
+    snapshot.policies_of(table.oid).iter().any(|other| {
+        let says_something = || {
+            let expression = snapshot.security.policies.get(&other.oid);
+            expression.is_none_or(|expression| !lets_all(other, expression, is_check))
+        };
+        !other.is_permissive
+            && is_about(other, command)
+            && (other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role)))
+            && says_something()
+    })
 }
 
 /// What drops a policy that is true and makes it again, where others say to the same roles what they may do as well: without it
@@ -434,8 +462,26 @@ mod tests {
         let (mut sample, table) = self::sample(open(), true, '*');
         add(&mut sample, table, PolicyExpression::default(), false, '*');
         assert!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0.is_empty());
+        // One that is true itself restricts nothing.
+        let (mut sample, table) = self::sample(open(), true, '*');
+        add(&mut sample, table, open(), false, '*');
+        assert_eq!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0[0].severity, Some(Severity::Error));
         let (sample, _) = self::sample(open(), false, '*');
         assert!(run(&POLICY_ALWAYS_TRUE, &sample.finish()).0.is_empty());
+    }
+
+    #[test]
+    fn what_a_restrictive_policy_is_not_about_stays_open() {
+        let beside = |commands: &[char]| {
+            let (mut sample, table) = sample(open(), true, '*');
+            commands
+                .iter()
+                .for_each(|command| add(&mut sample, table, PolicyExpression::default(), false, *command));
+            run(&POLICY_ALWAYS_TRUE, &sample.finish()).0.first().and_then(|finding| finding.severity)
+        };
+        assert_eq!(beside(&['r']), Some(Severity::Error));
+        assert_eq!(beside(&['a', 'w', 'd']), Some(Severity::Warning));
+        assert_eq!(beside(&['r', 'a', 'w', 'd']), None);
     }
 
     #[test]
