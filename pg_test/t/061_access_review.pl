@@ -33,8 +33,8 @@ push @roles, '"R One"';
 for (1 .. 26)
 {
 	my ($role, $member) = (pick(@roles), pick(@roles));
-	my $options = '';
-	$options = ' WITH INHERIT ' . pick('TRUE', 'FALSE') . ', SET ' . pick('TRUE', 'FALSE') if $version >= 160000;
+	my $options = rand() < 0.4 ? ' WITH ADMIN OPTION' : '';
+	$options = ' WITH INHERIT ' . pick('TRUE', 'FALSE') . ', SET ' . pick('TRUE', 'FALSE') . ', ADMIN ' . ($options ? 'TRUE' : 'FALSE') if $version >= 160000;
 	# Circles are refused by the server.
 	$node->psql('postgres', "GRANT $role TO $member$options");
 }
@@ -69,13 +69,13 @@ for my $number (1 .. 12)
 		pick("CREATE TABLE $name{TABLE} (a int, \"B b\" int)", "CREATE VIEW $name{TABLE} AS SELECT 1 AS a, 2 AS \"B b\""),
 		"CREATE SEQUENCE $name{SEQUENCE}",
 		"CREATE FUNCTION $name{FUNCTION} RETURNS int LANGUAGE sql AS 'SELECT 1'",
-		"CREATE DOMAIN $name{TYPE} AS int");
+		# Each kind of type that somebody may be granted.
+		("CREATE DOMAIN $name{TYPE} AS int", "CREATE DOMAIN $name{TYPE} AS int[]", "CREATE TYPE $name{TYPE} AS (a int)", "CREATE TYPE $name{TYPE} AS ENUM ('a')",
+			"CREATE TYPE $name{TYPE} AS RANGE (subtype = float8, multirange_type_name = $name{TYPE}m)", "CREATE DOMAIN $name{TYPE} AS int4multirange")[ $number % 6 ]);
 	for my $grants (@grants)
 	{
 		my ($kind, $privileges) = @$grants;
-		my $owner_kind = $kind eq 'TYPE' ? 'DOMAIN' : $kind;
-		$owner_kind = 'TABLE' if $kind eq 'TABLE';
-		push @statements, "ALTER $owner_kind $name{$kind} OWNER TO " . pick(@roles) if rand() < 0.7;
+		push @statements, "ALTER $kind $name{$kind} OWNER TO " . pick(@roles) if rand() < 0.7;
 		for (1 .. int rand 4)
 		{
 			my $to = rand() < 0.15 ? 'PUBLIC' : pick(@roles);
@@ -85,6 +85,9 @@ for my $number (1 .. 12)
 		push @statements, "REVOKE ALL ON $kind $name{$kind} FROM PUBLIC" if rand() < 0.4;
 		push @statements, "REVOKE " . pick(@$privileges) . " ON $kind $name{$kind} FROM " . pick(@roles) if rand() < 0.3;
 	}
+	# Types that come with others.
+	push @statements, "REVOKE USAGE ON TYPE $name{TABLE} FROM PUBLIC", "GRANT USAGE ON TYPE $name{TABLE} TO " . pick(@roles) if rand() < 0.4;
+	push @statements, "REVOKE USAGE ON TYPE $name{TYPE}m FROM PUBLIC", "GRANT USAGE ON TYPE $name{TYPE}m TO " . pick(@roles) if $number % 6 == 4 && $version < 170000;
 	push @statements, 'GRANT ' . pick(qw(SELECT INSERT UPDATE REFERENCES)) . " (\"B b\") ON $name{TABLE} TO " . pick(@roles, 'PUBLIC') for 1 .. 2;
 	push @statements, 'GRANT ' . pick(qw(SELECT INSERT UPDATE REFERENCES)) . ' (' . pick('a', '"B b"', 'a, "B b"') . ") ON $name{TABLE} TO " . pick(@roles) . ' WITH GRANT OPTION' for 1 .. 2;
 }
@@ -126,7 +129,9 @@ UNION ALL SELECT 'sequence', format('%I.%I', n.nspname, c.relname), p FROM pg_cl
        unnest('{SELECT,UPDATE,USAGE}'::text[]) p WHERE n.nspname ~ '^s[1-4]$' AND c.relkind = 'S'
 UNION ALL SELECT 'schema', n.nspname, p FROM pg_namespace n, unnest('{USAGE,CREATE}'::text[]) p WHERE n.nspname ~ '^s[1-4]$|^public$'
 UNION ALL SELECT 'function', f.oid::regprocedure::text, 'EXECUTE' FROM pg_proc f WHERE f.pronamespace::regnamespace::text ~ '^s[1-4]$'
-UNION ALL SELECT 'type', format('%I.%I', n.nspname, t.typname), 'USAGE' FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname ~ '^s[1-4]$' AND t.typtype = 'd'
+UNION ALL SELECT 'type', format('%I.%I', n.nspname, t.typname), 'USAGE' FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
+       WHERE n.nspname ~ '^s[1-4]$' AND t.typname !~ '^_' AND (c.oid IS NULL OR c.relkind = 'c' OR t.typacl IS NOT NULL)
+         AND (t.typtype <> 'm' OR current_setting('server_version_num')::int < 170000)
 UNION ALL SELECT 'database', datname, p FROM pg_database, unnest('{CREATE,CONNECT,TEMPORARY}'::text[]) p
 UNION ALL SELECT 'language', 'plpgsql', 'USAGE'
 UNION ALL SELECT 'foreign data wrapper', quote_ident(fdwname), 'USAGE' FROM pg_foreign_data_wrapper
@@ -173,13 +178,13 @@ none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: serv
 none([ split /\n/, $node->safe_psql('access', 'SELECT format(\'%s %s %s %s: server %s, we %s\', rolname, privilege, object_kind, object, server_grants, reviewed_grants) FROM public.compared WHERE server AND server_grants IS DISTINCT FROM reviewed_grants LIMIT 30') ],
 	'and which of it may be granted on');
 # So that each of them was asked for in earnest.
-none([ split /\n/, $node->safe_psql('access', q{SELECT object_kind FROM public.compared WHERE object_kind IN ('foreign data wrapper', 'foreign server', 'column', 'table', 'sequence', 'function')
+none([ split /\n/, $node->safe_psql('access', q{SELECT object_kind FROM public.compared WHERE object_kind IN ('foreign data wrapper', 'foreign server', 'column', 'table', 'sequence', 'function', 'type')
 	GROUP BY 1 HAVING count(*) FILTER (WHERE server AND NOT server_grants) = 0 OR count(*) FILTER (WHERE server_grants) = 0 OR count(*) FILTER (WHERE NOT server) = 0}) ],
 	'with and without it, and of each kind');
 
 my $asked = $node->safe_psql('access', <<'SQL');
 CREATE TABLE public.asked AS
-SELECT p.object_kind, p.object, p.privilege, w.role, w.needs_set_role, w.is_grantable FROM public.possible p, dbm.who_can(p.object_kind || ' ' || p.object, p.privilege) w;
+SELECT p.object_kind, p.object, p.privilege, w.role, w.needs_set_role, w.is_grantable, w.path ~ '^on columns? ' AS of_columns, w.path FROM public.possible p, dbm.who_can(p.object_kind || ' ' || p.object, p.privilege) w;
 SELECT count(*) FROM public.asked;
 SQL
 cmp_ok($asked, '>', 1000, 'who_can() answers for each of them');
@@ -188,7 +193,7 @@ SELECT format('%s %s %s %s: server %s, we %s', r.rolname, p.privilege, p.object_
 FROM pg_roles r, public.possible p,
      LATERAL (SELECT public.server_says(r.rolname, p.object_kind, p.object, p.privilege) AS server) s,
      LATERAL (SELECT EXISTS (SELECT FROM public.asked a WHERE a.object_kind = p.object_kind AND a.object = p.object AND a.privilege = p.privilege
-                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role) AS own) w
+                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role AND NOT a.of_columns) AS own) w
 WHERE s.server IS DISTINCT FROM w.own LIMIT 30
 SQL
 
@@ -197,18 +202,108 @@ SELECT format('%s %s %s %s: server %s, we %s', r.rolname, p.privilege, p.object_
 FROM pg_roles r, public.possible p,
      LATERAL (SELECT public.server_says(r.rolname, p.object_kind, p.object, p.privilege || ' WITH GRANT OPTION') AS server) s,
      LATERAL (SELECT EXISTS (SELECT FROM public.asked a WHERE a.object_kind = p.object_kind AND a.object = p.object AND a.privilege = p.privilege
-                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role AND a.is_grantable) AS own) w
+                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role AND NOT a.of_columns AND a.is_grantable) AS own) w
 WHERE public.server_says(r.rolname, p.object_kind, p.object, p.privilege) AND s.server IS DISTINCT FROM w.own LIMIT 30
 SQL
+
+# Of a table, who has a privilege on one of its columns is there too.
+none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'who_can() of a table tells of those on columns');
+SELECT format('%s %s %s: server %s, we %s', r.rolname, p.privilege, p.object, s.server, w.own)
+FROM pg_roles r, public.possible p,
+     LATERAL (SELECT has_any_column_privilege(r.oid, p.object, p.privilege) AS server) s,
+     LATERAL (SELECT EXISTS (SELECT FROM public.asked a WHERE a.object_kind = p.object_kind AND a.object = p.object AND a.privilege = p.privilege
+                             AND a.role = quote_ident(r.rolname) AND NOT a.needs_set_role) AS own) w
+WHERE p.object_kind = 'table' AND p.privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND s.server IS DISTINCT FROM w.own LIMIT 30
+SQL
+cmp_ok($node->safe_psql('access', q{SELECT count(*) FROM public.asked WHERE of_columns}), '>', 10, 'and there are some');
+
+# Whoever may not look into a schema uses nothing in it, whatever was granted.
+my $marked = <<'SQL';
+FROM (SELECT rolname, object_kind, object, needs_set_role, path FROM public.reviewed
+      UNION ALL SELECT (parse_ident(role))[1], object_kind, object, needs_set_role, path FROM public.asked) v
+     CROSS JOIN LATERAL (SELECT (parse_ident(CASE WHEN object_kind = 'function' THEN regexp_replace(object, '\(.*', '') ELSE object END))[1] AS schema) n
+     CROSS JOIN LATERAL (SELECT path ~ ('\(needs USAGE on schema ' || schema || '\)$') AS marked,
+                             CASE WHEN needs_set_role THEN (parse_ident(substring(path FROM '^SET ROLE ("(?:[^"]|"")*"|[a-z0-9_]+): ')))[1] ELSE rolname END AS actor) a
+WHERE v.object_kind IN ('table', 'column', 'sequence', 'function', 'type') AND n.schema ~ '^s[1-4]$' AND a.actor IS NOT NULL
+SQL
+none([ split /\n/, $node->safe_psql('access', "SELECT DISTINCT format('%s %s %s: %s', v.rolname, v.object_kind, v.object, v.path) $marked AND a.marked IS NOT DISTINCT FROM has_schema_privilege(a.actor, n.schema, 'USAGE') LIMIT 30") ],
+	'what needs USAGE on its schema is told of, and nothing else');
+for my $when ('needs_set_role', 'NOT needs_set_role')
+{
+	is($node->safe_psql('access', "SELECT bool_or(marked) AND bool_or(NOT marked) $marked AND $when"), 't', "both are there: $when");
+}
 
 # What takes SET ROLE is had after SET ROLE and not before.
 none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'who becomes which role is what the server says');
 SELECT format('%s %s', m.rolname, r.rolname) FROM pg_roles m, pg_roles r
 WHERE NOT m.rolsuper AND m.oid <> r.oid
-  AND EXISTS (SELECT FROM public.reviewed v WHERE v.rolname = m.rolname AND v.object_kind = 'role' AND v.object = quote_ident(r.rolname))
+  AND EXISTS (SELECT FROM public.reviewed v WHERE v.rolname = m.rolname AND v.object_kind = 'role' AND v.privilege = 'SET ROLE' AND v.object = quote_ident(r.rolname) AND v.path !~ 'grants itself')
       IS DISTINCT FROM pg_has_role(m.oid, r.oid, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)
 LIMIT 30
 SQL
+
+# Who grants a role to whom it likes, tried; and as whom it acts once it has granted itself all that it can, and those what they can.
+my $set = $version >= 160000 ? 'SET' : 'MEMBER';
+$node->safe_psql('access', <<"SQL");
+CREATE ROLE guest;
+CREATE TABLE public.tried (actor text, granted text);
+CREATE TABLE public.became (member text, role text);
+DO \$do\$
+DECLARE
+	one record; other record; actor record; works boolean; grew boolean; all_of_them text[];
+BEGIN
+	FOR one IN SELECT oid, rolname FROM pg_roles WHERE rolname ~ '^r[0-9]' LOOP
+		FOR other IN SELECT rolname FROM pg_roles WHERE rolname <> 'guest' AND rolname !~ '^pg_' LOOP
+			works := false;
+			BEGIN
+				EXECUTE format('SET LOCAL ROLE %I', one.rolname);
+				EXECUTE format('GRANT %I TO guest', other.rolname);
+				works := true;
+				RAISE EXCEPTION 'back';
+			EXCEPTION WHEN OTHERS THEN NULL;
+			END;
+			IF works THEN INSERT INTO public.tried VALUES (one.rolname, quote_ident(other.rolname)); END IF;
+		END LOOP;
+		BEGIN
+			LOOP
+				grew := false;
+				FOR actor IN SELECT oid, rolname FROM pg_roles WHERE NOT rolsuper AND pg_has_role(one.oid, oid, '$set') LOOP
+					FOR other IN SELECT oid, rolname FROM pg_roles WHERE NOT rolsuper AND NOT pg_has_role(one.oid, oid, '$set') LOOP
+						BEGIN
+							EXECUTE format('SET LOCAL ROLE %I', actor.rolname);
+							EXECUTE format('GRANT %I TO %I', other.rolname, one.rolname);
+							grew := true;
+						EXCEPTION WHEN OTHERS THEN NULL;
+						END;
+						EXECUTE 'RESET ROLE';
+					END LOOP;
+				END LOOP;
+				EXIT WHEN NOT grew;
+			END LOOP;
+			SELECT array_agg(quote_ident(rolname)) INTO all_of_them FROM pg_roles WHERE oid <> one.oid AND pg_has_role(one.oid, oid, '$set');
+			RAISE EXCEPTION 'back';
+		EXCEPTION WHEN OTHERS THEN
+			IF SQLERRM <> 'back' THEN RAISE; END IF;
+		END;
+		INSERT INTO public.became SELECT one.rolname, unnest(all_of_them);
+	END LOOP;
+END
+\$do\$;
+SQL
+none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'who may grant which role is what the server does');
+SELECT format('%s %s: server %s', coalesce(v.rolname, t.actor), coalesce(v.object, t.granted), t.actor IS NOT NULL)
+FROM (SELECT DISTINCT rolname, object FROM public.reviewed WHERE privilege = 'ADMIN OPTION' AND NOT needs_set_role AND rolname ~ '^r[0-9]') v
+     FULL JOIN public.tried t ON t.actor = v.rolname AND t.granted = v.object
+WHERE (v.rolname IS NULL OR t.actor IS NULL) AND coalesce(v.object, '') !~ '^pg_' LIMIT 30
+SQL
+none([ split /\n/, $node->safe_psql('access', <<'SQL') ], 'and as whom it acts then');
+SELECT format('%s %s: server %s', coalesce(v.rolname, b.member), coalesce(v.object, b.role), b.member IS NOT NULL)
+FROM (SELECT DISTINCT rolname, object FROM public.reviewed WHERE privilege = 'SET ROLE' AND rolname ~ '^r[0-9]') v
+     FULL JOIN public.became b ON b.member = v.rolname AND b.role = v.object
+WHERE v.rolname IS NULL OR b.member IS NULL LIMIT 30
+SQL
+diag($node->safe_psql('access', q{SELECT count(*) || ' grants of roles tried, ' || (SELECT count(*) FROM public.reviewed WHERE privilege = 'SET ROLE' AND path ~ 'grants itself') || ' roles taken by one' FROM public.tried}));
+$node->safe_psql('access', 'DROP ROLE guest');
 
 # --- By which path
 
@@ -240,7 +335,7 @@ sub paths
 	my ($role, $kind, $object, $privilege) = @_;
 	my $told = q{path || CASE WHEN is_grantable THEN ' (grants)' ELSE '' END || CASE WHEN needs_set_role THEN ' (sets)' ELSE '' END};
 	my $review = $node->safe_psql('paths', "SELECT string_agg($told, '; ' ORDER BY needs_set_role, path) FROM dbm.access_review('$role') WHERE object_kind = '$kind' AND object = '$object' AND privilege = '$privilege'");
-	my $holders = $node->safe_psql('paths', "SELECT string_agg(regexp_replace($told, '^on the column: ', ''), '; ' ORDER BY needs_set_role, path) FROM dbm.who_can('$kind $object', '$privilege') WHERE role = '$role'" . ($kind eq 'column' ? q{ AND path ~ 'on the column'} : ''));
+	my $holders = $node->safe_psql('paths', "SELECT string_agg(regexp_replace($told, '^on the column: ', ''), '; ' ORDER BY needs_set_role, path) FROM dbm.who_can('$kind $object', '$privilege') WHERE role = '$role'" . ($kind eq 'column' ? q{ AND path ~ 'on the column'} : q{ AND path !~ 'on columns? '}));
 	is($holders, $review, "$role, $privilege on $object: both say the same") if $role ne 'root';
 	return $role eq 'root' ? $holders : $review;
 }
@@ -266,6 +361,73 @@ for my $case (
 	my $told = paths($role, $kind, $object, $privilege);
 	is($told, $path, "by which path: $what") if defined $path;
 }
+
+# Columns of one table, by the way that led to them.
+$node->safe_psql('paths', <<'SQL');
+CREATE ROLE temp LOGIN;
+SET ROLE p_owner;
+CREATE TABLE p.customers (id int, name text, email text, "S s" text);
+GRANT SELECT (id, email, "S s") ON p.customers TO temp; GRANT SELECT (id) ON p.customers TO near; GRANT UPDATE (email) ON p.customers TO temp WITH GRANT OPTION;
+SQL
+is($node->safe_psql('paths', q{SELECT string_agg(privilege || ': ' || path, '; ' ORDER BY privilege, path) FROM dbm.who_can('p.customers', 'SELECT, UPDATE') WHERE role IN ('temp', 'chain')}),
+	'SELECT: on column id: member of near: granted by p_owner; SELECT: on columns id, email, "S s": granted by p_owner; UPDATE: on column email: granted by p_owner', 'who reads columns of a table is told');
+is($node->safe_psql('paths', q{SELECT string_agg(path, '; ') FROM dbm.who_can('p.customers', 'SELECT') WHERE role = 'aside' AND path ~ 'column'}), 'SET ROLE near: on column id: granted by p_owner', 'also who takes SET ROLE first');
+
+# A privilege without the way to its object.
+$node->safe_psql('paths', 'CREATE SCHEMA "Se cret"; CREATE TABLE "Se cret".t (id int); CREATE VIEW p.shown AS SELECT * FROM "Se cret".t; GRANT SELECT ON "Se cret".t, p.shown TO temp');
+my $read = sub { return ($node->psql('paths', 'SET ROLE temp; SELECT * FROM "Se cret".t', on_error_stop => 1))[0] == 0 ? 'reads' : 'does not read' };
+for my $usage ('GRANT USAGE ON SCHEMA "Se cret" TO near', 'GRANT USAGE ON SCHEMA "Se cret" TO temp')
+{
+	is($node->safe_psql('paths', q{SELECT path FROM dbm.who_can('"Se cret".t', 'SELECT') WHERE role = 'temp'}), 'granted by ' . $node->safe_psql('paths', 'SELECT quote_ident(current_user)') . ' (needs USAGE on schema "Se cret")', 'that USAGE is missing is told');
+	is($read->(), 'does not read', 'and it is missing');
+	$node->safe_psql('paths', $usage);
+}
+unlike($node->safe_psql('paths', q{SELECT path FROM dbm.access_review('temp') WHERE object = '"Se cret".t'}), qr/needs/, 'where it is there nothing is told');
+is($read->(), 'reads', 'and nothing is missing');
+
+# Who may put anybody into a role may be in it.
+$node->safe_psql('postgres', 'CREATE ROLE maker LOGIN CREATEROLE; CREATE ROLE by_proxy LOGIN; GRANT maker TO by_proxy; CREATE ROLE admin LOGIN; CREATE ROLE behind NOLOGIN; GRANT p_owner TO admin WITH ADMIN OPTION');
+$node->safe_psql('postgres', 'GRANT p_owner TO admin WITH INHERIT FALSE, SET FALSE; GRANT root TO behind; GRANT behind TO p_owner WITH INHERIT FALSE') if $version >= 160000;
+my $itself = $version >= 160000
+  ? { admin => 'grants itself p_owner: owner (grants) (sets)' }
+  : { admin => 'member of p_owner: owner (grants)', maker => 'CREATEROLE, grants itself p_owner: owner (grants) (sets)',
+	by_proxy => 'SET ROLE maker, CREATEROLE, grants itself p_owner: owner (grants) (sets)' };
+is(paths($_, 'table', 'p.t', 'DELETE'), $itself->{$_} // '', "what $_ has by granting itself a role") for qw(admin maker by_proxy lent);
+my $role_rows = sub { my ($role) = @_; return $node->safe_psql('paths', "SELECT string_agg(concat_ws(' ', object_kind, object, privilege, needs_set_role, path), '; ' ORDER BY object_kind COLLATE \"C\", object COLLATE \"C\", privilege) FROM dbm.access_review('$role') WHERE object_kind IN ('role', 'everything')") };
+my $by = $node->safe_psql('postgres', 'SELECT quote_ident(current_user)');
+if ($version >= 160000)
+{
+	is($role_rows->('admin'), "everything * ALL t grants itself p_owner, SET ROLE root: superuser; role behind SET ROLE t grants itself p_owner, SET ROLE behind; role p_owner ADMIN OPTION f granted by $by; "
+		  . 'role p_owner SET ROLE t grants itself p_owner; role pg_database_owner SET ROLE t grants itself p_owner, SET ROLE pg_database_owner; role root SET ROLE t grants itself p_owner, SET ROLE root', 'and all that follows');
+	is(($node->psql('paths', 'SET SESSION AUTHORIZATION admin; SET ROLE p_owner', on_error_stop => 1))[0], 3, 'it is not in the role');
+	is(($node->psql('paths', 'SET SESSION AUTHORIZATION admin; BEGIN; GRANT p_owner TO admin WITH SET TRUE; SET ROLE p_owner; DELETE FROM p.t; SET ROLE root; ROLLBACK', on_error_stop => 1))[0], 0, 'until it says so');
+	$node->safe_psql('postgres', 'REVOKE behind FROM p_owner; REVOKE root FROM behind');
+}
+else
+{
+	like($role_rows->('maker'), qr/role \* ADMIN OPTION f CREATEROLE: every role that is no superuser$/, 'it grants every role');
+	is(($node->psql('paths', 'SET SESSION AUTHORIZATION maker; BEGIN; GRANT p_owner TO maker; DELETE FROM p.t; ROLLBACK', on_error_stop => 1))[0], 0, 'and takes it');
+	$node->safe_psql('postgres', 'GRANT root TO behind');
+	like($role_rows->('by_proxy'), qr/^everything \* ALL t SET ROLE maker, CREATEROLE, grants itself \S+, SET ROLE (?:root|"R One"): superuser; role \* ADMIN OPTION t SET ROLE maker: CREATEROLE: every role that is no superuser; role maker SET ROLE f member of maker$/,
+		'also one through which a superuser is reached');
+	is(($node->psql('paths', 'SET SESSION AUTHORIZATION by_proxy; BEGIN; SET ROLE maker; GRANT behind TO by_proxy; SET ROLE behind; RESET ROLE; SET ROLE root; ROLLBACK', on_error_stop => 1))[0], 0, 'which is so');
+	$node->safe_psql('postgres', 'REVOKE root FROM behind');
+}
+
+# Types: those of others are asked for by any name.
+$node->safe_psql('paths', <<'SQL');
+SET ROLE p_owner;
+CREATE TYPE p.pair AS (a int, b int); CREATE DOMAIN p.many AS int[]; CREATE TYPE p.span AS RANGE (subtype = float8, multirange_type_name = spans);
+REVOKE USAGE ON TYPE p.pair FROM PUBLIC; REVOKE USAGE ON TYPE p.many FROM PUBLIC; REVOKE USAGE ON TYPE p.span FROM PUBLIC;
+GRANT USAGE ON TYPE p.pair, p.many, p.span TO temp;
+SQL
+for my $type (qw(p.pair p.pair[] p.many p.many[] p.span p.span[]), $version >= 170000 ? qw(p.spans p.spans[]) : ())
+{
+	my $answer = $node->safe_psql('paths', qq{SELECT string_agg(role, ' ' ORDER BY role) FROM dbm.who_can('type $type') WHERE NOT needs_set_role AND role IN ('temp', 'nobody', 'p_owner')});
+	is($answer, 'p_owner temp', "who uses type $type");
+	is($node->safe_psql('paths', "SELECT string_agg(r, ' ' ORDER BY r) FROM unnest('{temp,nobody,p_owner}'::text[]) r WHERE has_type_privilege(r, '$type', 'USAGE')"), $answer, 'as the server says');
+}
+like($node->safe_psql('paths', q{SELECT string_agg(DISTINCT path, ' ') FROM dbm.who_can('type p.customers') WHERE role = 'nobody'}), qr/^PUBLIC by default$/, 'the type of a table\'s rows can be asked for');
 
 # Large objects: what is told is what can be done.
 my $large = $node->safe_psql('paths', "SET ROLE p_owner; SELECT lo_from_bytea(0, 'x')");
@@ -294,10 +456,27 @@ $node->reload;
 for my $wrong ([ q{SELECT * FROM dbm.access_review('nosuch')}, '42704' ], [ q{SELECT * FROM dbm.who_can('nosuch')}, '42704' ],
 	[ q{SELECT * FROM dbm.who_can('column s1.nosuch')}, '42704' ], [ q{SELECT * FROM dbm.who_can('parameter nosuch')}, '42704' ],
 	[ q{SELECT * FROM dbm.who_can('schema s1', 'SELECT')}, '22023' ], [ q{SELECT * FROM dbm.who_can('large object 1')}, '42704' ], [ q{SELECT * FROM dbm.who_can('large object x')}, '42704' ], [ q{SELECT dbm.role_plan('king', 'x')}, '22023' ],
-	[ q{SELECT dbm.role_plan('application', 'r1')}, '42710' ], [ q{SELECT dbm.role_plan('application', 'x', '{nosuch}')}, '3F000' ])
+	[ q{SELECT dbm.role_plan('application', 'r1')}, '42710' ], [ q{SELECT dbm.role_plan('application', 'x', '{nosuch}')}, '3F000' ],
+	[ 'SELECT * FROM dbm.who_can(NULL)', '22004' ], [ 'SELECT * FROM dbm.access_review(NULL)', '22004' ], [ q{SELECT dbm.role_plan(NULL, 'x')}, '22004' ], [ q{SELECT dbm.role_plan('application', NULL)}, '22004' ],
+	[ q{SELECT dbm.role_plan('application', 'x', '{s1,NULL}')}, '22004' ], [ q{SELECT dbm.role_plan('application', 'x', '{}')}, '22023' ], [ q{SELECT dbm.role_plan('application', 'x', logs_in => NULL)}, '22004' ],
+	[ q{SELECT dbm.role_plan('application', 'x', later => NULL)}, '22004' ])
 {
 	my ($status, $out, $error) = $node->psql('access', "\\set VERBOSITY verbose\n$wrong->[0]", on_error_stop => 1);
 	like($error, qr/ERROR:  $wrong->[1]:/, "$wrong->[0] raises $wrong->[1]");
+}
+
+# A name of several functions is not one that there is none of.
+$node->safe_psql('access', 'CREATE SCHEMA twice; CREATE FUNCTION twice."F f"(int) RETURNS int LANGUAGE sql AS $$SELECT 1$$; CREATE FUNCTION twice."F f"(text, int) RETURNS int LANGUAGE sql AS $$SELECT 1$$; CREATE FUNCTION twice.one(int) RETURNS int LANGUAGE sql AS $$SELECT 1$$');
+for my $asked ([ 'function twice."F f"', '' ], [ 'function "F f"', 'SET search_path = twice; ' ])
+{
+	my ($status, $out, $error) = $node->psql('access', "\\set VERBOSITY verbose\n$asked->[1]SELECT * FROM dbm.who_can('$asked->[0]')", on_error_stop => 1);
+	like($error, qr/ERROR:  42725: there are 2 functions/, "$asked->[0] is not unique");
+	like($error, qr/DETAIL:  They are: (?:twice\.)?"F f"\(integer\); (?:twice\.)?"F f"\(text,integer\)\./, 'and which there are');
+}
+cmp_ok($node->safe_psql('access', q{SELECT count(*) FROM dbm.who_can('function twice.one')}), '>', 0, 'a name that is unique is enough');
+{
+	my ($status, $out, $error) = $node->psql('access', "\\set VERBOSITY verbose\nSELECT * FROM dbm.who_can('function \"F f\"')", on_error_stop => 1);
+	like($error, qr/ERROR:  42704:/, 'what is not on the search_path is not there');
 }
 
 # --- Roles by plan
@@ -348,6 +527,64 @@ may('shop_deploy', $_, 1) for 'ALTER TABLE shop.later ADD note text', 'DROP TABL
 may('shop_deploy', $_, 0) for 'CREATE ROLE x', 'RESET ROLE; SET ROLE NONE; CREATE TABLE public.own (a int)';
 may('shop_watch', $_, 1) for 'SELECT count(*) FROM pg_stat_activity', 'SELECT count(*) FROM dbm.table_sizes()', q{SELECT count(*) FROM dbm.access_review('shop_app')};
 may('shop_watch', $_, 0) for 'SELECT * FROM shop.orders', q{SELECT dbm.role_plan('application', 'x')};
+
+# What is made later: a view can be written into, and a partition be reached past the policies of its parent, as the plan says. The
+# audit finds it.
+my $requires = sub { my ($plan) = @_; return $node->safe_psql('shop', "SELECT array_to_string(requires, E'\n') FROM dbm.plan WHERE plan = $plan") };
+$plans{shop_careful} = $node->safe_psql('shop', q{SELECT dbm.role_plan('application', 'shop_careful', '{shop}', later => false)});
+is(($node->psql('shop', "CALL dbm.apply($plans{shop_careful})"))[0], 0, 'the plan for shop_careful is applied');
+like($requires->($plans{shop_app}), qr/a view that is made in shop later can be written into, and a partition/, 'the plan says what of later can be written into');
+like($requires->($plans{shop_reader}), qr/a partition that is made there by hand be reached past its parent's policies/, 'and read');
+like($requires->($plans{shop_app}), qr/what others than shop_owner make in shop later is not granted/, 'and what is not granted');
+like($requires->($plans{shop_careful}), qr/a grant for each table that is made in shop later/, 'or that nothing of it is');
+unlike($requires->($plans{shop_careful}), qr/can be written into/, 'which is then no danger');
+may('shop_deploy', q{CREATE TABLE shop.rented (tenant int, note text) PARTITION BY LIST (tenant); ALTER TABLE shop.rented ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON shop.rented USING (tenant = 1);
+	CREATE TABLE shop.rented_2 PARTITION OF shop.rented FOR VALUES IN (2); CREATE VIEW shop.later_view AS SELECT * FROM shop.orders}, 1);
+may('shop_app', $_, 1) for q{INSERT INTO shop.later_view (note) VALUES ('x')}, q{INSERT INTO shop.rented_2 VALUES (2)}, 'SELECT * FROM shop.rented_2';
+may('shop_reader', $_, 1) for 'SELECT * FROM shop.later_view', 'SELECT * FROM shop.rented_2';
+may('shop_careful', $_, 0) for q{INSERT INTO shop.later_view (note) VALUES ('x')}, 'SELECT * FROM shop.later_view', q{INSERT INTO shop.rented_2 VALUES (2)}, 'SELECT * FROM shop.rented_2', 'SELECT * FROM shop.rented';
+may('shop_careful', $_, 1) for q{INSERT INTO shop.orders (note) VALUES ('x')}, 'SELECT * FROM shop.noted';
+is($node->safe_psql('shop', q{SELECT severity FROM dbm.audit('security') WHERE rule = 'security.partition_without_row_security' AND object = 'shop.rented_2'}), 'critical', 'the audit finds such a partition');
+$node->safe_psql('shop', 'GRANT SELECT ON shop.rented TO shop_careful; DELETE FROM shop.orders; DROP VIEW shop.later_view');
+
+# In an empty public, as 15 makes it, what the owner of the database makes is granted; and what roles make that were granted CREATE.
+$node->safe_psql('postgres', 'CREATE ROLE db_owner LOGIN; CREATE ROLE creates LOGIN; CREATE ROLE "Creates too" LOGIN; CREATE DATABASE fresh OWNER db_owner');
+$node->safe_psql('fresh', 'CREATE EXTENSION dbmastery; GRANT CREATE ON SCHEMA public TO creates');
+{
+	my ($plan, $other) = map { $node->safe_psql('fresh', "SELECT dbm.role_plan('application', '$_', '{public}')") } 'fresh_app', 'other_app';
+	is(($node->psql('fresh', "CALL dbm.apply($plan)"))[0], 0, 'a plan for an empty public is applied');
+	for my $maker ('db_owner', 'creates')
+	{
+		$node->safe_psql('fresh', "SET ROLE $maker; CREATE TABLE public.of_$maker (id int)");
+		is(($node->psql('fresh', "SET ROLE fresh_app; INSERT INTO public.of_$maker VALUES (1)", on_error_stop => 1))[0], 0, "what $maker makes later is granted");
+	}
+	is(($node->psql('fresh', "CALL dbm.undo($plan)"))[0], 0, 'and taken back');
+	# Whoever plans and is not in a role may not say what that one grants.
+	$node->safe_psql('fresh', 'GRANT CREATE ON SCHEMA public TO "Creates too"; GRANT USAGE ON SCHEMA dbm TO db_owner; GRANT EXECUTE ON FUNCTION dbm.role_plan TO db_owner');
+	my $number = $node->safe_psql('fresh', q{SET ROLE db_owner; SELECT dbm.role_plan('read_only', 'fresh_reader', '{public}')});
+	my $told = $node->safe_psql('fresh', "SELECT array_to_string(requires, ' ') FROM dbm.plan WHERE plan = $number");
+	like($told, qr/CREATE there has also "Creates too"$/, 'who else makes something there is told');
+	unlike($node->safe_psql('fresh', "SELECT string_agg(array_to_string(sql, ' '), ' ') FROM dbm.plan_step WHERE plan = $number"), qr/FOR ROLE "Creates too"/, 'and is not in a step that would fail');
+}
+
+# A migrator with a new owner, after an application: its owner owns nothing that is there, and grants nothing of what it makes.
+{
+	my $number = $node->safe_psql('shop', q{SELECT dbm.role_plan('migrator', 'third_deploy', '{shop}', owner => 'third_owner')});
+	like($requires->($number), qr/third_owner owns nothing of what shop_owner owns in shop, and may not change it/, 'that its owner owns nothing is told');
+	my @grants = $requires->($number) =~ /(ALTER DEFAULT PRIVILEGES FOR ROLE third_owner IN SCHEMA shop GRANT .*)/g;
+	cmp_ok(scalar(@grants), '>=', 3, 'and what it has to grant');
+	is(($node->psql('shop', "CALL dbm.apply($number)"))[0], 0, 'the plan is applied');
+	my $made = sub { my ($table) = @_; return ($node->psql('shop', "SET ROLE third_owner; CREATE TABLE shop.$table (id serial); SET ROLE shop_app; INSERT INTO shop.$table DEFAULT VALUES", on_error_stop => 1))[0] };
+	is(($node->psql('shop', 'SET ROLE third_owner; ALTER TABLE shop.orders ADD COLUMN third int', on_error_stop => 1))[0], 3, 'it may not change what is there, as is told');
+	is($made->('third_1'), 3, 'nor is what it makes granted');
+	$node->safe_psql('shop', "$_;") for @grants;
+	is($made->('third_2'), 0, 'until that was said');
+	$node->safe_psql('shop', 'DROP TABLE shop.third_1; DROP TABLE shop.third_2; DROP OWNED BY third_owner');
+	$node->safe_psql('shop', q{GRANT USAGE, CREATE ON SCHEMA shop TO third_owner});
+	$plans{third_deploy} = $number;
+	my $same = $node->safe_psql('shop', q{SELECT dbm.role_plan('migrator', 'fourth_deploy', '{shop}', owner => 'shop_owner')});
+	unlike($requires->($same), qr/owns nothing|makes is not:/, 'the owner of everything has nothing to be told');
+}
 
 # A migrator with an owner of his own, and tables that are made after the plans and are there when they are taken back.
 $plans{other_deploy} = $node->safe_psql('shop', q{SELECT dbm.role_plan('migrator', 'other_deploy', '{shop}', owner => 'other_owner')});

@@ -2,13 +2,28 @@
 
 use pgrx::prelude::*;
 
-use super::live::{self, Request};
+use super::live;
+use super::role_plan::live::{Request, role_plan as plan};
+use crate::pg::error::raise;
 use crate::pg::value::Text;
+
+/// What has to be given.
+fn given<T>(value: Option<T>, what: &str, hint: &str) -> T {
+    match value {
+        Some(value) => value,
+        None => raise(
+            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            &format!("{what} must not be null"),
+            "",
+            hint,
+        ),
+    }
+}
 
 /// `dbm.access_review()`: everything that a role may do in this database, and how each right came.
 #[pg_extern(stable, parallel_restricted)]
 fn access_review(
-    role: Text,
+    role: Option<Text>,
 ) -> TableIterator<
     'static,
     (
@@ -20,6 +35,7 @@ fn access_review(
         name!(path, Text),
     ),
 > {
+    let role = given(role, "role", "\\du shows the roles of the cluster.");
     TableIterator::new(live::review(role.as_str()).into_iter().map(|row| {
         (row.kind, row.object.into(), row.privilege, row.is_grantable, row.needs_set_role, row.path.into())
     }))
@@ -41,8 +57,9 @@ fn who_can(
         name!(path, Text),
     ),
 > {
-    let found = target.map(|target| live::holders(target.as_str(), privilege.as_ref().map(Text::as_str)));
-    TableIterator::new(found.unwrap_or_default().into_iter().map(|row| {
+    let target = given(target, "target", "For example: SELECT * FROM dbm.who_can('shop.orders').");
+    let found = live::holders(target.as_str(), privilege.as_ref().map(Text::as_str));
+    TableIterator::new(found.into_iter().map(|row| {
         (row.role.into(), row.logs_in, row.privilege, row.is_grantable, row.needs_set_role, row.path.into())
     }))
 }
@@ -50,17 +67,24 @@ fn who_can(
 /// `dbm.role_plan()`: a role with the least privileges for what it does, as a plan that `dbm.apply()` runs; returns its number.
 #[pg_extern(volatile, parallel_unsafe)]
 fn role_plan(
-    kind: Text,
-    role: Text,
+    kind: Option<Text>,
+    role: Option<Text>,
     schemas: default!(Option<Vec<Option<Text>>>, "NULL"),
-    logs_in: default!(bool, "true"),
+    logs_in: default!(Option<bool>, "true"),
     owner: default!(Option<Text>, "NULL"),
+    later: default!(Option<bool>, "true"),
 ) -> i64 {
-    live::role_plan(Request {
-        kind: kind.into_string(),
-        role: role.into_string(),
-        schemas: schemas.map(|schemas| schemas.into_iter().flatten().map(Text::into_string).collect()),
-        logs_in,
+    let hint = "For example: SELECT dbm.role_plan('application', 'shop_app', '{shop}').";
+    let schemas = schemas.map(|schemas| {
+        let names = schemas.into_iter().map(|name| given(name, "a schema", hint).into_string());
+        names.collect()
+    });
+    plan(Request {
+        kind: given(kind, "kind", hint).into_string(),
+        role: given(role, "role", hint).into_string(),
+        schemas,
+        logs_in: given(logs_in, "logs_in", hint),
         owner: owner.map(Text::into_string),
+        later: given(later, "later", hint),
     })
 }

@@ -1,6 +1,8 @@
 //! What the server would answer to `has_…_privilege()`, worked out from roles, memberships and privileges, and by which path
 //! each privilege came.
 
+pub mod reach;
+
 use rustc_hash::FxHashMap;
 
 use crate::catalog::security::{ObjectKind, Protected, privilege};
@@ -42,6 +44,7 @@ pub struct Rights<'a> {
     version: i32,
     roles: FxHashMap<Oid, &'a Role>,
     memberships: FxHashMap<Oid, Vec<Membership>>,
+    database_owner: Oid,
 }
 
 /// A privilege that a role has, by one path.
@@ -53,6 +56,8 @@ pub struct Held {
     pub is_grantable: bool,
     /// How it came.
     pub path: String,
+    /// Whether everybody has it so.
+    pub is_of_public: bool,
 }
 
 impl<'a> Rights<'a> {
@@ -83,7 +88,7 @@ impl<'a> Rights<'a> {
                 ))
             });
         }
-        Self { version, roles, memberships: by_member }
+        Self { version, roles, memberships: by_member, database_owner }
     }
 
     /// A role.
@@ -181,7 +186,12 @@ impl<'a> Rights<'a> {
         let possible = object.kind.privileges(self.version);
         let bits = || privilege::NAMES.iter().map(|(bit, _)| *bit).filter(move |bit| possible & bit != 0);
         if self.is_superuser(role) {
-            let held = |privilege| Held { privilege, is_grantable: true, path: "superuser".to_owned() };
+            let held = |privilege| Held {
+                privilege,
+                is_grantable: true,
+                path: "superuser".to_owned(),
+                is_of_public: false,
+            };
             return bits().map(held).collect();
         }
         let reached = self.reached(role, Way::Inheriting);
@@ -198,13 +208,14 @@ impl<'a> Rights<'a> {
             if object.is_catalog && bit & writes != 0 {
                 continue;
             }
-            let mut paths: Vec<(bool, String)> = Vec::new();
+            let mut paths: Vec<(bool, String, bool)> = Vec::new();
             for grant in acl.iter().filter(|grant| grant.privileges & bit != 0) {
                 let is_grantable = owns || grant.privileges & (bit << GRANT_OPTION) != 0;
                 let of_role = || path(&reached, grant.grantee);
                 let through = if grant.grantee == 0 { Some(Vec::new()) } else { of_role() };
                 let Some(through) = through else { continue };
-                paths.push((is_grantable, self.told(&through, grant, object, is_default)));
+                let told = self.told(&through, grant, object, is_default);
+                paths.push((is_grantable, told, grant.grantee == 0));
             }
             for (predefined, what) in self.predefined(object.kind, bit) {
                 if let Some(through) = path(&reached, predefined) {
@@ -212,15 +223,16 @@ impl<'a> Rights<'a> {
                         itself if itself.is_empty() => what.to_owned(),
                         members => format!("{members}: {what}"),
                     };
-                    paths.push((owns, path));
+                    paths.push((owns, path, false));
                 }
             }
             paths.sort_by(|left, right| left.1.cmp(&right.1).then(right.0.cmp(&left.0)));
             paths.dedup_by(|later, earlier| later.1 == earlier.1);
-            found.extend(paths.into_iter().map(|(is_grantable, path)| Held {
+            found.extend(paths.into_iter().map(|(is_grantable, path, is_of_public)| Held {
                 privilege: bit,
                 is_grantable,
                 path,
+                is_of_public,
             }));
         }
         found

@@ -1,5 +1,12 @@
 //! Roles with the least privileges for what they do, as plans: what is there, and what will be made later.
 
+#[cfg(feature = "postgres")]
+pub mod live;
+
+mod requires;
+
+use requires::requires;
+
 use crate::catalog::LockMode;
 use crate::change::plan::{Phase, Plan, Risk, Step};
 use crate::text::{quote_identifier, quote_literal};
@@ -50,6 +57,8 @@ pub struct Asked {
     pub database: String,
     /// Whether it logs in.
     pub logs_in: bool,
+    /// Whether it is granted what is made later, too.
+    pub later: bool,
     /// For a migrator, the role that owns what it makes.
     pub owner: Option<OwnerFacts>,
     /// Whether schema dbm is there, for a watcher.
@@ -69,8 +78,14 @@ pub struct SchemaFacts {
     pub views: Vec<String>,
     /// Sequences.
     pub sequences: Vec<String>,
-    /// The roles that own something there or the schema itself: what they make later is granted too.
+    /// The role that owns the schema.
+    pub owner: String,
+    /// The roles that own a table, view or sequence there.
+    pub owning: Vec<String>,
+    /// These, and those that own the schema or may make something there: what they make later is granted too.
     pub owners: Vec<String>,
+    /// Others that may make something there, for whom whoever plans may not say what is granted; `PUBLIC` among them.
+    pub others: Vec<String>,
     /// Of USAGE and CREATE, what the role that will own what a migrator makes has there already: its own or by membership.
     pub owner_has: Vec<&'static str>,
 }
@@ -82,6 +97,10 @@ pub struct OwnerFacts {
     pub name: String,
     /// Whether it is there already.
     pub exists: bool,
+    /// The roles whose tables and the like it may not change, each with the schema where they are.
+    pub not_its_own: Vec<(String, String)>,
+    /// What others are granted of what is made in these schemas, but not of what it makes: statements that grant it.
+    pub not_granted: Vec<String>,
 }
 
 /// The plan.
@@ -91,10 +110,10 @@ pub fn plan(asked: &Asked) -> Plan {
     steps.push(connect(asked, &role));
     match asked.kind {
         Kind::Application => asked.schemas.iter().for_each(|schema| {
-            steps.extend(use_schema(schema, &asked.role, true));
+            steps.extend(use_schema(schema, asked, true));
         }),
         Kind::ReadOnly => {
-            asked.schemas.iter().for_each(|schema| steps.extend(use_schema(schema, &asked.role, false)));
+            asked.schemas.iter().for_each(|schema| steps.extend(use_schema(schema, asked, false)));
             steps.push(read_only(&asked.role));
         }
         Kind::Migrator => steps.extend(migrator(asked, &role)),
@@ -104,13 +123,13 @@ pub fn plan(asked: &Asked) -> Plan {
     let place = if schemas.is_empty() { String::new() } else { format!(" in {}", schemas.join(", ")) };
     Plan {
         title: format!("role {role} for {}{place}", words(asked.kind)),
-        change: format!("least-privilege role {role} of kind {}{place}", asked.kind.name()),
+        change: format!(
+            "least-privilege role {role} of kind {}{place}{}",
+            asked.kind.name(),
+            if asked.later { "" } else { ", without what is made later" }
+        ),
         risk: Risk::Low,
-        requires: if asked.logs_in {
-            vec![format!("a password for it afterwards: \\password {role}, and a line in pg_hba.conf")]
-        } else {
-            vec![format!("logins that are granted it: GRANT {role} TO …")]
-        },
+        requires: requires(asked, &role),
         seconds: Some((0.0, 5.0)),
         search_path: String::new(),
         steps,
@@ -154,13 +173,18 @@ fn connect(asked: &Asked, role: &str) -> Step {
 }
 
 /// What grants on a schema: for what is there by name, and for what its owners will make.
-fn use_schema(schema: &SchemaFacts, role: &str, writes: bool) -> Vec<Step> {
-    let (name, quoted) = (quote_identifier(&schema.name), quote_identifier(role));
+fn use_schema(schema: &SchemaFacts, asked: &Asked, writes: bool) -> Vec<Step> {
+    let (name, quoted) = (quote_identifier(&schema.name), quote_identifier(&asked.role));
     let rows = if writes { "SELECT, INSERT, UPDATE, DELETE" } else { "SELECT" };
-    let mut steps = vec![
-        Step::new(Phase::Expand, format!("GRANT USAGE ON SCHEMA {name} TO {quoted}"))
-            .undo(format!("REVOKE USAGE ON SCHEMA {name} FROM {quoted}")),
-    ];
+    let mut first = Step::new(Phase::Expand, format!("GRANT USAGE ON SCHEMA {name} TO {quoted}"))
+        .undo(format!("REVOKE USAGE ON SCHEMA {name} FROM {quoted}"));
+    // The first step is taken back last. What was made meanwhile grants to the role, and a role that is granted something
+    // cannot be dropped.
+    let kinds: &[&str] = if writes { &["TABLES", "SEQUENCES"] } else { &["TABLES"] };
+    for kind in kinds {
+        first = first.undo(format!("REVOKE ALL ON ALL {kind} IN SCHEMA {name} FROM {quoted}"));
+    }
+    let mut steps = vec![first];
     if !schema.tables.is_empty() {
         let tables = schema.tables.join(", ");
         steps.push(
@@ -175,7 +199,7 @@ fn use_schema(schema: &SchemaFacts, role: &str, writes: bool) -> Vec<Step> {
         steps.push(
             Step::new(Phase::Expand, format!("GRANT SELECT ON TABLE {views} TO {quoted}"))
                 .undo(format!("REVOKE SELECT ON TABLE {views} FROM {quoted}"))
-                .note("views are read; one that is written into is granted by hand"),
+                .note("views that are there are read; one that is written into is granted by hand"),
         );
     }
     if writes && !schema.sequences.is_empty() {
@@ -186,23 +210,15 @@ fn use_schema(schema: &SchemaFacts, role: &str, writes: bool) -> Vec<Step> {
                 .note("nextval and currval; no setval"),
         );
     }
-    for (place, owner) in schema.owners.iter().enumerate() {
+    for owner in schema.owners.iter().filter(|_| asked.later) {
         let alter = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {name}", quote_identifier(owner));
         let mut step = Step::new(Phase::Expand, format!("{alter} GRANT {rows} ON TABLES TO {quoted}"))
-            .note("what this role makes there later");
+            .note("what this role makes there later, views and partitions among it");
         step = step.undo(format!("{alter} REVOKE {rows} ON TABLES FROM {quoted}"));
         if writes {
             step = step
                 .and(format!("{alter} GRANT USAGE ON SEQUENCES TO {quoted}"))
                 .undo(format!("{alter} REVOKE USAGE ON SEQUENCES FROM {quoted}"));
-        }
-        // The first of them is taken back last. What was made meanwhile grants to the role, and a role that is granted
-        // something cannot be dropped.
-        if place == 0 {
-            let kinds: &[&str] = if writes { &["TABLES", "SEQUENCES"] } else { &["TABLES"] };
-            for kind in kinds {
-                step = step.undo(format!("REVOKE ALL ON ALL {kind} IN SCHEMA {name} FROM {quoted}"));
-            }
         }
         steps.push(step);
     }
@@ -293,7 +309,7 @@ fn monitor(asked: &Asked, role: &str) -> Vec<Step> {
 mod tests {
     use super::*;
 
-    fn asked(kind: Kind) -> Asked {
+    pub(super) fn asked(kind: Kind) -> Asked {
         Asked {
             kind,
             role: "App 1".into(),
@@ -303,10 +319,11 @@ mod tests {
                 views: vec!["shop.totals".into()],
                 sequences: vec!["shop.orders_id_seq".into()],
                 owners: vec!["shop_owner".into()],
-                owner_has: Vec::new(),
+                ..SchemaFacts::default()
             }],
             database: "shop".into(),
             logs_in: true,
+            later: true,
             owner: None,
             has_dbm: true,
             version: 160_000,
@@ -346,7 +363,7 @@ mod tests {
     #[test]
     fn a_migrator_acts_as_an_owner_that_nobody_logs_in_as() {
         let mut asked = asked(Kind::Migrator);
-        asked.owner = Some(OwnerFacts { name: "shop_owner".into(), exists: false });
+        asked.owner = Some(OwnerFacts { name: "shop_owner".into(), exists: false, ..OwnerFacts::default() });
         let all = sql(&asked);
         assert!(all.iter().any(|sql| sql.starts_with("CREATE ROLE shop_owner NOLOGIN")));
         assert!(all.contains(&"GRANT shop_owner TO \"App 1\" WITH INHERIT FALSE, SET TRUE".to_owned()));
@@ -360,13 +377,13 @@ mod tests {
             plan(asked).steps.into_iter().flat_map(|step| step.undo).collect::<Vec<_>>().join("\n")
         };
         let mut asked = asked(Kind::Migrator);
-        asked.owner = Some(OwnerFacts { name: "shop_owner".into(), exists: true });
+        asked.owner = Some(OwnerFacts { name: "shop_owner".into(), exists: true, ..OwnerFacts::default() });
         assert!(undo(&asked).contains("REVOKE USAGE, CREATE ON SCHEMA shop FROM shop_owner"));
         asked.schemas[0].owner_has = vec!["USAGE"];
         assert!(undo(&asked).contains("REVOKE CREATE ON SCHEMA shop FROM shop_owner"));
         asked.schemas[0].owner_has = vec!["USAGE", "CREATE"];
         assert!(!undo(&asked).contains("ON SCHEMA"), "{}", undo(&asked));
-        asked.owner = Some(OwnerFacts { name: "new_owner".into(), exists: false });
+        asked.owner = Some(OwnerFacts { name: "new_owner".into(), exists: false, ..OwnerFacts::default() });
         assert!(undo(&asked).contains("REASSIGN OWNED BY new_owner TO CURRENT_USER;\nDROP ROLE new_owner"));
         asked.kind = Kind::Application;
         assert!(undo(&asked).contains(
@@ -378,7 +395,8 @@ mod tests {
     fn every_step_has_a_way_back() {
         for kind in Kind::ALL {
             let mut asked = asked(kind);
-            asked.owner = Some(OwnerFacts { name: "shop_owner".into(), exists: true });
+            asked.owner =
+                Some(OwnerFacts { name: "shop_owner".into(), exists: true, ..OwnerFacts::default() });
             for step in plan(&asked).steps {
                 assert!(!step.undo.is_empty(), "{:?}", step.sql);
             }

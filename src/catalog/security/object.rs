@@ -174,6 +174,8 @@ pub struct Protected {
     pub kind: ObjectKind,
     /// Its name, qualified and quoted.
     pub name: Box<str>,
+    /// The schema in which it is; 0 for what is in none.
+    pub schema: Oid,
     /// The owning role.
     pub owner: Oid,
     /// Its privileges; `None` for those that it is born with.

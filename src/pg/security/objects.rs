@@ -21,6 +21,9 @@ const LANGUAGE: u32 = 2612;
 const LARGE_OBJECT_METADATA: u32 = 2995;
 const PARAMETER_ACL: u32 = 6243;
 
+/// The function that true arrays, and nothing else, have for their elements.
+const ARRAY_SUBSCRIPT_HANDLER: Oid = 6179;
+
 /// Objects below this OID were made with the cluster and cannot be dropped.
 const FIRST_UNPINNED: Oid = 12_000;
 /// Objects from this OID on were made by people.
@@ -160,6 +163,7 @@ fn read_relations(
             oid,
             kind,
             name: qualified(schemas, schema, &row.name(name)),
+            schema,
             owner: row.oid(owner),
             acl,
             columns: Vec::new(),
@@ -209,8 +213,8 @@ fn read_functions(
     let acl = scan.attribute(c"proacl");
     let first = found.len();
     while let Some(row) = scan.next_row() {
-        let oid = row.oid(oid);
-        let is_system = is_system(schemas, row.oid(schema));
+        let (oid, schema) = (row.oid(oid), row.oid(schema));
+        let is_system = is_system(schemas, schema);
         let acl = row.acl(acl);
         if !wanted(ObjectKind::Function, oid) || (is_system && !with_system && acl.is_none()) {
             continue;
@@ -218,6 +222,7 @@ fn read_functions(
         found.push(Protected {
             oid,
             kind: ObjectKind::Function,
+            schema,
             owner: row.oid(owner),
             acl,
             is_system,
@@ -244,30 +249,49 @@ fn read_types(
     let schema = scan.attribute(c"typnamespace");
     let owner = scan.attribute(c"typowner");
     let kind = scan.attribute(c"typtype");
-    let category = scan.attribute(c"typcategory");
+    let element = scan.attribute(c"typelem");
+    let subscripting = scan.attribute(c"typsubscript");
     let relation = scan.attribute(c"typrelid");
     let acl = scan.attribute(c"typacl");
     while let Some(row) = scan.next_row() {
-        // The rights of a row type or an array are those of what it is made of; nobody grants them.
-        let is_own = matches!(row.char(kind), 'b' | 'd' | 'e' | 'r')
-            && row.char(category) != 'A'
-            && row.oid(relation) == 0;
-        let is_system = is_system(schemas, row.oid(schema));
-        let acl = row.acl(acl);
+        let code = row.char(kind);
+        // The rights of an array are those of its elements, and from 17 on those of a multirange its range's: on neither can
+        // anything be granted. A domain over an array is a type like others.
+        let is_array = row.oid(element) != 0 && row.oid(subscripting) == ARRAY_SUBSCRIPT_HANDLER;
+        let is_granted_on = match code {
+            'b' | 'c' | 'd' | 'e' | 'r' => !is_array,
+            'm' => pg_sys::PG_VERSION_NUM < 170_000,
+            _ => false,
+        };
         let (oid, schema) = (row.oid(oid), row.oid(schema));
-        if !is_own || !wanted(ObjectKind::Type, oid) || (is_system && !with_system && acl.is_none()) {
+        if !is_granted_on || !wanted(ObjectKind::Type, oid) {
+            continue;
+        }
+        let is_system = is_system(schemas, schema);
+        let acl = row.acl(acl);
+        // Every table comes with the type of its rows, which says something only where somebody granted or revoked.
+        let is_plain = acl.is_none() && (is_system || is_of_table(row.oid(relation)));
+        if is_plain && !with_system {
             continue;
         }
         found.push(Protected {
             oid,
             kind: ObjectKind::Type,
             name: qualified(schemas, schema, &row.name(name)),
+            schema,
             owner: row.oid(owner),
             acl,
             is_system,
             ..Protected::default()
         });
     }
+}
+
+/// Whether the relation of a composite type is a table or the like, of whose rows it is the type.
+fn is_of_table(relation: Oid) -> bool {
+    // SAFETY: asks the server's cache; a relation that is gone has kind 0.
+    relation != 0
+        && unsafe { pg_sys::get_rel_relkind(relation.into()) } as u8 != pg_sys::RELKIND_COMPOSITE_TYPE
 }
 
 fn read_plain(
