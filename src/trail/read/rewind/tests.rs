@@ -248,7 +248,7 @@ fn rows_are_followed_through_what_is_left_of_their_key() {
         change(5, 2, "D", r#"{"id": 2, "tenant": 8}"#, r#"{"id": 2, "tenant": 8, "v": "x"}"#, "{}"),
         change(6, 2, "D", r#"{"id": 3, "tenant": 7}"#, r#"{"id": 3, "tenant": 7, "v": "y"}"#, "{}"),
     ];
-    let live = Row::of(lineage.width, lineage.names(LIVE).unwrap(), &of(r#"{"id": 1, "v": "c"}"#));
+    let live = Row::of(&lineage.columns, lineage.names(LIVE).unwrap(), &of(r#"{"id": 1, "v": "c"}"#));
     for (until, expected) in [
         (5, vec![r#"{"id": 1, "v": "c"}"#, r#"{"id": 3, "v": "y"}"#]),
         (4, vec![r#"{"id": 1, "v": "c"}"#, r#"{"id": 2, "v": "x"}"#, r#"{"id": 3, "v": "y"}"#]),
