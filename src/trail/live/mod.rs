@@ -19,6 +19,7 @@ mod partitions;
 mod parts;
 pub mod range;
 mod relations;
+mod revert_facts;
 pub mod reverting;
 mod rights;
 pub mod sealing;
