@@ -21,6 +21,7 @@ pub mod range;
 mod relations;
 mod retained;
 mod retiring;
+mod revert_facts;
 pub mod reverting;
 mod rights;
 pub mod sealing;

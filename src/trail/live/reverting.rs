@@ -7,25 +7,22 @@ use pgrx::PgSqlErrorCode;
 use super::book::{Book, Subject, Watched, change_columns, cursor, list, moment, of_shapes, text};
 use super::history::row_changes;
 use super::part_history::refuse_halves;
+use super::revert_facts::{Facts, Triggers};
 use super::targets::Targets;
 use crate::catalog::{Moment, Oid};
-use crate::pg::encoding::{from_server, message_to_server};
+use crate::pg::encoding::message_to_server;
 use crate::pg::error::raise;
 use crate::pg::progress::{self, Progress};
 use crate::pg::trail::reading::access::Visible;
 use crate::pg::trail::reading::rows;
-use crate::pg::trail::reading::table::TREE;
 use crate::pg::{run, search_path};
-use crate::text::hex::from_hex;
 use crate::text::quote_literal;
 use crate::trail::read::change::{Change, Operation, settle};
 use crate::trail::read::document::object;
 use crate::trail::read::lineage::{ColumnId, LIVE, Logged};
 use crate::trail::read::row::{Key, Row, images, key_columns};
 use crate::trail::revert::order::ForeignKey;
-use crate::trail::revert::{
-    Asked, Column, Done, Reference, Referring, Table, Trigger, Undone, Values, plan, told_of_triggers,
-};
+use crate::trail::revert::{Asked, Column, Done, Table, Undone, Values, plan, told_of_triggers};
 
 /// How many changes one plan takes back at most: each is a statement of it.
 pub const MOST: usize = 10_000;
@@ -65,7 +62,7 @@ pub struct Revertible {
 
 impl Revertible {
     /// A table of which the caller has to see everything.
-    pub fn new(subject: Subject) -> Self {
+    pub fn new(subject: Subject, facts: &Facts) -> Self {
         let names = subject.last_shape().and_then(|shape| subject.lineage.names(shape));
         let live = subject.lineage.names(LIVE);
         let name_now = |id: &usize| live.and_then(|live| live.attribute(*id)).map(|found| found.name.clone());
@@ -96,14 +93,14 @@ impl Revertible {
                 "",
             );
         }
-        if !is_whole_row && !is_unique(&subject, &key) {
+        if !is_whole_row && !facts.is_unique(&subject, &key) {
             refuse(
                 &format!("changes of {} cannot be taken back", subject.table.qualified()),
                 "No unique index is on the columns by which the log tells its rows apart, so that others could be changed.",
                 "",
             );
         }
-        let (triggers, kept) = triggers(subject.table.oid);
+        let Triggers { triggers, kept } = facts.triggers(subject.table.oid);
         let columns = subject.table.columns.iter().map(|column| Column {
             name: column.name.clone(),
             // What a value has lost to a narrower type is lost without a word in a cast, but not in an assignment.
@@ -121,8 +118,8 @@ impl Revertible {
             is_partitioned: subject.table.is_partitioned,
             columns: columns.collect(),
             key: if is_whole_row { Vec::new() } else { key.iter().filter_map(name_now).collect() },
-            references: references(subject.table.oid),
-            goes_along: goes_along(subject.table.oid),
+            references: facts.references(subject.table.oid),
+            goes_along: facts.goes_along(subject.table.oid),
             triggers,
         };
         Self { table, key, subject }
@@ -217,105 +214,6 @@ impl Revertible {
         let names = self.subject.lineage.names(change.shape);
         id.and_then(|id| names?.attribute(id)).is_none_or(|found| found.logged == Logged::Yes)
     }
-}
-
-/// Whether no two rows of the table have the same values in these columns. What told rows apart when they were changed need
-/// not do so now: a column of the key may be gone, or the constraint.
-pub fn is_unique(subject: &Subject, key: &[ColumnId]) -> bool {
-    let live = subject.lineage.names(LIVE);
-    let number = |&id: &ColumnId| Some(subject.table.column(&live?.attribute(id)?.name)?.number);
-    let numbers = key.iter().filter_map(number);
-    let found = rows(
-        None,
-        "SELECT FROM pg_catalog.pg_index i
-         CROSS JOIN LATERAL (SELECT (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS numbers) k
-         WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-           AND (i.indimmediate OR i.indisprimary) AND k.numbers <@ $2::pg_catalog.int2[]
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                           WHERE a.attrelid = i.indrelid AND a.attnum = ANY (k.numbers) AND NOT a.attnotnull)
-         LIMIT 1",
-        &[Some(subject.table.oid.to_string()), list(numbers)],
-    );
-    !found.is_empty()
-}
-
-/// The triggers that may make something else of a row before it is written, those of partitions included, and the columns
-/// that `dbm.row_version()` keeps.
-fn triggers(table: Oid) -> (Vec<Trigger>, HashSet<String>) {
-    let found = rows(
-        None,
-        &format!(
-            "{TREE}
-         SELECT t.tgname, pg_catalog.bool_or(t.tgtype & 4 <> 0), pg_catalog.bool_or(t.tgtype & 16 <> 0),
-                max(CASE WHEN t.tgfoid = pg_catalog.to_regprocedure('dbm.row_version()') AND t.tgtype & 16 <> 0
-                         THEN pg_catalog.encode(t.tgargs, 'hex') END)
-         FROM tree JOIN pg_catalog.pg_trigger t ON t.tgrelid = tree.oid
-         -- BEFORE, for each row, of INSERT or UPDATE.
-         WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
-         GROUP BY t.tgname ORDER BY t.tgname"
-        ),
-        &[Some(table.to_string())],
-    );
-    let mut kept = HashSet::new();
-    let triggers = found
-        .iter()
-        .map(|row| {
-            let arguments = text(row, 3).and_then(from_hex).unwrap_or_default();
-            let names = arguments.split(|&byte| byte == 0).filter(|name| !name.is_empty());
-            kept.extend(names.map(|name| from_server(name).into_owned()));
-            Trigger {
-                name: text(row, 0).unwrap_or_default().to_owned(),
-                on_insert: text(row, 1) == Some("t"),
-                on_update: text(row, 2) == Some("t"),
-            }
-        })
-        .collect();
-    (triggers, kept)
-}
-
-/// Whether rows of the table go with those to which they refer.
-fn goes_along(table: Oid) -> bool {
-    let found = rows(
-        None,
-        "SELECT FROM pg_catalog.pg_constraint
-         WHERE conrelid = $1::pg_catalog.oid AND contype = 'f' AND confdeltype = 'c' LIMIT 1",
-        &[Some(table.to_string())],
-    );
-    !found.is_empty()
-}
-
-/// Who would lose rows, or values, with a row of the table, or of one above it.
-fn references(table: Oid) -> Vec<Reference> {
-    let found = rows(
-        None,
-        "SELECT k.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), theirs.attname, ours.attname,
-                pg_catalog.format('OPERATOR(%I.%s)', s.nspname, o.oprname)
-         FROM pg_catalog.pg_constraint k
-         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) place
-         JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = k.conrelid AND theirs.attnum = k.conkey[place]
-         JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
-         JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[place]
-         JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
-         WHERE k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd')
-           AND (k.confrelid = $1::pg_catalog.oid OR k.confrelid IN (
-                SELECT a.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors($1::pg_catalog.oid::pg_catalog.regclass) a))
-           AND k.conparentid = 0
-         ORDER BY k.oid, place",
-        &[Some(table.to_string())],
-    );
-    let mut references: Vec<(String, Reference)> = Vec::new();
-    for row in &found {
-        let part = |place| text(row, place).unwrap_or_default().to_owned();
-        if references.last().is_none_or(|(oid, _)| *oid != part(0)) {
-            references.push((part(0), Reference { table: part(1), columns: Vec::new() }));
-        }
-        if let Some((_, reference)) = references.last_mut() {
-            reference.columns.push(Referring { theirs: part(2), ours: part(3), equals: part(4) });
-        }
-    }
-    references.into_iter().map(|(_, reference)| reference).collect()
 }
 
 /// The foreign keys between these tables.

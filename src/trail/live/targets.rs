@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use super::book::Subject;
 use super::parts;
-use super::reverting::{Revertible, is_unique, refuse, refuse_truncate};
+use super::revert_facts::{Facts, tells_apart};
+use super::reverting::{Revertible, refuse, refuse_truncate};
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::lineage::{ColumnId, Lineage, Names};
 use crate::trail::read::row::key_columns;
@@ -54,12 +55,14 @@ impl Targets {
     pub fn add(&mut self, subject: Subject, shapes: &HashSet<i32>) {
         if !are_apart(&subject, shapes) {
             self.places.extend(subject.shapes.iter().map(|&shape| (shape, self.tables.len())));
-            self.push(subject);
+            let facts = Facts::of(&[subject.table.oid]);
+            self.push(subject, &facts);
             return;
         }
         let name = subject.table.qualified();
         let table = Rc::new(Gone { table: name.clone(), partition: None });
         self.gone.extend(subject.shapes.iter().map(|&shape| (shape, Rc::clone(&table))));
+        let mut there: Vec<(Vec<i32>, Subject)> = Vec::new();
         for holder in subject.lineage.holders() {
             let own: Vec<i32> = subject.lineage.shapes_of(holder).collect();
             if !own.iter().any(|shape| shapes.contains(shape)) {
@@ -78,17 +81,20 @@ impl Targets {
                 self.gone.extend(own.into_iter().map(|shape| (shape, Rc::clone(&gone))));
                 continue;
             };
-            let part = Subject { table: partition.clone(), ..parts::alone(&subject, holder) };
+            there.push((own, Subject { table: partition.clone(), ..parts::alone(&subject, holder) }));
+        }
+        let facts = Facts::of(&there.iter().map(|(_, part)| part.table.oid).collect::<Vec<_>>());
+        for (own, part) in there {
             self.places.extend(own.into_iter().map(|shape| (shape, self.tables.len())));
-            self.push(part);
+            self.push(part, &facts);
         }
     }
 
-    fn push(&mut self, subject: Subject) {
+    fn push(&mut self, subject: Subject, facts: &Facts) {
         for (shape, _) in subject.lineage.logged() {
             self.pasts.entry(shape).or_default().push(self.tables.len());
         }
-        self.tables.push(Revertible::new(subject));
+        self.tables.push(Revertible::new(subject, facts));
     }
 
     /// The place of the table to which rows of that shape belong.
@@ -178,5 +184,5 @@ fn are_apart(subject: &Subject, shapes: &HashSet<i32>) -> bool {
     let is_other = |names: &&Names| {
         names.is_whole_row != first.is_whole_row || !first.is_whole_row && names.key != first.key
     };
-    others.iter().any(is_other) || !first.is_whole_row && !is_unique(subject, &key_columns(first))
+    others.iter().any(is_other) || !first.is_whole_row && !tells_apart(subject, &key_columns(first))
 }

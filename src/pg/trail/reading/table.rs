@@ -209,7 +209,7 @@ impl Table {
 
 /// A table and all that is below it as a partition, also what is half detached, for a query that goes on with `tree`. `$1`: the
 /// table.
-pub const TREE: &str = "WITH RECURSIVE tree AS (
+const TREE: &str = "WITH RECURSIVE tree AS (
              SELECT $1::pg_catalog.oid AS oid
              UNION ALL
              SELECT i.inhrelid FROM tree
