@@ -13,8 +13,8 @@ use super::settings::RuleSettings;
 use super::suppression::Suppressions;
 use crate::catalog::sample::{Sample, SampleDefinitions};
 use crate::catalog::security::{
-    CalledFunction, HbaAddress, HbaLine, Language, ObjectKind, Password, PolicyExpression, Protected,
-    UserMapping, privilege,
+    CalledFunction, ExpressionKind, HbaAddress, HbaLine, KeptExpression, Language, ObjectKind, Password,
+    PolicyExpression, Protected, UserMapping, privilege,
 };
 use crate::catalog::types::builtin;
 use crate::catalog::workload::{Statement, Statements};
@@ -22,7 +22,7 @@ use crate::catalog::{
     ConstraintKind, Function, Grant, LastValue, Membership, Oid, Policy, Prepared, RelationKind, Role,
     RoleSetting, Setting, Snapshot,
 };
-use crate::finding::{Facts, Rule, Verdicts};
+use crate::finding::{Dimension, Facts, Rule, Verdicts};
 
 fn audit_of(snapshot: &Snapshot) -> Audit {
     let facts = Facts { snapshot, definitions: &SampleDefinitions, interrupt: &|| {} };
@@ -221,6 +221,14 @@ fn unsafe_pair(sample: &mut Sample, number: usize) {
             settings: path.map(|path| format!("search_path={path}").into()).into_iter().collect(),
             ..Function::default()
         });
+        sample.snapshot.security.expressions.push(KeptExpression {
+            kind: ExpressionKind::Check,
+            name: format!("checked{number}_{place}").into(),
+            relation: shut,
+            owner: 10,
+            function: oid,
+            ..KeptExpression::default()
+        });
     }
 }
 
@@ -340,6 +348,20 @@ fn the_shop_is_one_that_most_rules_have_something_to_say_about() {
 }
 
 #[test]
+fn what_is_unsafe_is_mended_by_a_statement_or_it_is_said_why_not() {
+    let audit = audit_of(&shop(0..6, 0).finish());
+    for outcome in audit.outcomes.iter().filter(|outcome| outcome.rule.dimension == Dimension::Security) {
+        for judged in &outcome.findings {
+            let finding = &judged.finding;
+            let says = |name: &str| finding.evidence.contains_key(name);
+            let is_mended = finding.fix.is_some() || says("no_simple_fix_because");
+            let comes_back = finding.fix.is_some() == finding.undo.is_some() || says("no_undo_because");
+            assert!(is_mended && comes_back, "{}: {}", outcome.rule.id, finding.message);
+        }
+    }
+}
+
+#[test]
 fn neither_oids_nor_the_order_of_creation_matter() {
     let (forth, back) = (audit_of(&shop(0..6, 0).finish()), audit_of(&shop((0..6).rev(), 17).finish()));
     assert_eq!(scoreboard(&forth), scoreboard(&back));
@@ -404,7 +426,7 @@ fn interruptions(rule: &Rule, snapshot: &Snapshot) -> usize {
 #[test]
 fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
     // These look at the server, its roles, or its few extensions or slots, however many tables there are.
-    const OF_THE_SERVER: [&str; 36] = [
+    const OF_THE_SERVER: [&str; 37] = [
         "migration.collation_version_mismatch",
         "migration.database_blocks_upgrade",
         "migration.extension_outdated",
@@ -412,6 +434,7 @@ fn every_rule_lets_itself_be_interrupted_the_more_the_more_there_is() {
         "migration.logical_slot_lost_by_upgrade",
         "migration.prepared_transaction",
         "migration.version_out_of_support",
+        "security.audit_log_open",
         "security.dangerous_membership",
         "security.event_trigger_unsafe",
         "security.extension_in_open_schema",

@@ -2,11 +2,13 @@
 //!
 //! Read for the audit alone. What the caller may not see is `None`, which no rule takes for nothing.
 
+mod expression;
 mod hba;
 mod object;
 mod own_schema;
 mod policy;
 
+pub use expression::{ExpressionKind, KeptExpression};
 pub use hba::{HbaAddress, HbaConnection, HbaLine};
 pub use object::{ObjectKind, Protected, ProtectedColumn, privilege};
 pub use own_schema::OwnSchema;
@@ -124,6 +126,8 @@ pub struct Security {
     pub published: Vec<PublishedTable>,
     /// What each view reads: `(view, relation)`.
     pub views: FxHashSet<(Oid, Oid)>,
+    /// Expressions of relations and types that call a function of some role that is no superuser.
+    pub expressions: Vec<KeptExpression>,
     /// The expressions of policies, by policy.
     pub policies: FxHashMap<Oid, PolicyExpression>,
     /// The server's settings that matter here, by name; those that the caller may not see are left out.

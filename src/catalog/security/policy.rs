@@ -32,8 +32,10 @@ pub struct PolicyExpression {
     pub functions: Vec<CalledFunction>,
     /// The table's own columns that USING asks for.
     pub columns: Vec<ColumnNumber>,
-    /// USING and WITH CHECK as SQL with every name qualified, where a function is bare; `None` also where the table was locked,
-    /// or other tables are asked.
+    /// Those that WITH CHECK asks for; `None` where it asks for the whole row or another table, so that nobody knows.
+    pub check_columns: Option<Vec<ColumnNumber>>,
+    /// USING and WITH CHECK as SQL with every name qualified, where a function is bare or some policy of the table checks none of the
+    /// columns that rows are chosen by; `None` also where the table was locked, or other tables are asked.
     pub text: Option<PolicyText>,
 }
 

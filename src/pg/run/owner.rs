@@ -30,6 +30,17 @@ impl Identity {
         unsafe { pg_sys::SetUserIdAndSecContext(role, self.context | restricted as i32) };
     }
 
+    /// Has a role's rights in force as a maintenance command of the server has, and nothing of what held before: what runs then
+    /// cannot get back the rights of before, or leave anything behind in the session. They are back when what this returns is
+    /// dropped. `beside`: what else holds, as `SECURITY_NOFORCE_RLS`.
+    pub fn maintaining(role: pg_sys::Oid, beside: u32) -> Self {
+        let before = Self::current();
+        let context = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION | beside;
+        // SAFETY: a role that is gone can do nothing; what was in force before is put back when this is dropped.
+        unsafe { pg_sys::SetUserIdAndSecContext(role, context as i32) };
+        before
+    }
+
     /// Puts them in force again.
     fn restore(&self) {
         // SAFETY: what was in force before.

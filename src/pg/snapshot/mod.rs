@@ -4,6 +4,7 @@ mod ahead;
 mod column;
 mod constraint;
 mod dependency;
+mod dependents;
 mod extended_statistics;
 mod index;
 mod other;

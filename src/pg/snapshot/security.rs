@@ -5,12 +5,12 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::dependency::{DEPEND, FormDepend};
+use super::dependents;
 use crate::catalog::security::{
     CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, PolicyText, Protected,
     PublishedTable, Security, Subscription, SystemFunction, UserMapping, privilege,
 };
-use crate::catalog::{Grant, Oid, Setting, Snapshot, Volatility};
+use crate::catalog::{ColumnNumber, Grant, Oid, Setting, Snapshot, Volatility};
 use crate::pg::definitions::while_locked;
 use crate::pg::local_settings::with_empty_search_path;
 use crate::pg::query::rows;
@@ -25,7 +25,6 @@ const DATABASE: u32 = 1262;
 const FOREIGN_SERVER: u32 = 1417;
 const USER_MAPPING: u32 = 1418;
 const LANGUAGE: u32 = 2612;
-const REWRITE: u32 = 2618;
 const POLICY: u32 = 3256;
 const SUBSCRIPTION: u32 = 6100;
 const PUBLICATION_RELATION: u32 = 6106;
@@ -71,7 +70,7 @@ fn read_all(snapshot: &mut Snapshot) {
         &|_, security| security.user_mappings = user_mappings(),
         &|_, security| security.subscriptions = subscriptions(),
         &|_, security| read_publications(security),
-        &read_views,
+        &dependents::read,
         &read_policies,
     ];
     for step in steps {
@@ -369,38 +368,12 @@ fn read_publications(security: &mut Security) {
     }
 }
 
-/// What views read, by the rules behind them. Only where some table has row-level security does anybody ask.
-fn read_views(snapshot: &Snapshot, security: &mut Security) {
-    if !snapshot.relations.iter().any(|relation| relation.row_security) {
-        return;
-    }
-    let mut of_rules: FxHashMap<Oid, Oid> = FxHashMap::default();
-    let mut scan = CatalogScan::open(REWRITE);
-    let (oid, view) = (scan.attribute(c"oid"), scan.attribute(c"ev_class"));
-    while let Some(row) = scan.next_row() {
-        if snapshot.relation(row.oid(view)).is_some() {
-            of_rules.insert(row.oid(oid), row.oid(view));
-        }
-    }
-    drop(scan);
-    let mut scan = CatalogScan::open(DEPEND);
-    // SAFETY: every attribute is fixed and never null; the struct is their layout.
-    while let Some(form) = unsafe { scan.next_struct::<FormDepend>() } {
-        if form.class.to_u32() == REWRITE
-            && form.referenced_class == pg_sys::RelationRelationId
-            && let Some(&view) = of_rules.get(&form.object.to_u32())
-            && view != form.referenced.to_u32()
-        {
-            security.views.insert((view, form.referenced.to_u32()));
-        }
-    }
-}
-
 fn read_policies(snapshot: &Snapshot, security: &mut Security) {
     if snapshot.policies.is_empty() {
         return;
     }
     let mut found = Vec::new();
+    let mut chosen_by: FxHashMap<Oid, FxHashSet<ColumnNumber>> = FxHashMap::default();
     let mut scan = CatalogScan::open(POLICY);
     let oid = scan.attribute(c"oid");
     let table = scan.attribute(c"polrelid");
@@ -417,21 +390,42 @@ fn read_policies(snapshot: &Snapshot, security: &mut Security) {
             using_is_true: node_tree::is_true(using),
             check_is_true: node_tree::is_true(check),
             columns: node_tree::columns_outside_subqueries(using),
+            check_columns: checked_columns(check),
             ..PolicyExpression::default()
         };
         let mut bare = node_tree::bare_calls_outside_subqueries(using);
         bare.extend(node_tree::bare_calls_outside_subqueries(check));
-        // Others are not asked for their text.
-        let trees = trees.map(|tree| tree.filter(|_| !bare.is_empty()));
+        chosen_by.entry(row.oid(table)).or_default().extend(&expression.columns);
         found.push((row.oid(oid), row.oid(table), expression, functions, bare, trees));
     }
     drop(scan);
+    let forgetful: FxHashSet<Oid> = found
+        .iter()
+        .filter(|(_, table, expression, ..)| {
+            let checked = expression.check_columns.as_ref().filter(|_| !expression.check_is_true);
+            let chosen_by = chosen_by.get(table).filter(|columns| !columns.is_empty());
+            checked
+                .zip(chosen_by)
+                .is_some_and(|(checked, chosen_by)| !checked.iter().any(|column| chosen_by.contains(column)))
+        })
+        .map(|(_, table, ..)| *table)
+        .collect();
     for (oid, table, mut expression, functions, bare, trees) in found {
-        expression.text = policy_text(table, &trees);
+        // Others are not asked for their text.
+        if !bare.is_empty() || forgetful.contains(&table) {
+            expression.text = policy_text(table, &trees);
+        }
         expression.functions =
             functions.into_iter().filter_map(|function| called(function, bare.contains(&function))).collect();
         security.policies.insert(oid, expression);
     }
+}
+
+/// The columns that WITH CHECK asks for; `None` where there is none, or it asks for the whole row or another table.
+fn checked_columns(check: &str) -> Option<Vec<ColumnNumber>> {
+    let columns = node_tree::columns(check);
+    (!check.is_empty() && !node_tree::reads_tables(check) && columns.iter().all(|&column| column > 0))
+        .then_some(columns)
 }
 
 /// The expressions of a policy as SQL; `None` where there is no tree, where the table is locked, or where they ask other tables,

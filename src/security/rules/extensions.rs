@@ -113,6 +113,8 @@ fn vulnerable(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             extension.available.as_ref().is_some_and(|available| version(available) >= version(sound));
         if is_mended {
             finding.fix = Some(format!("ALTER EXTENSION {name} UPDATE;"));
+            finding =
+                finding.evidence("no_undo_because", "no script leads back to a version with a known hole");
         } else {
             finding = finding.evidence(
                 "no_simple_fix_because",

@@ -291,9 +291,14 @@ fn definer_path_unsafe(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         let message = format!("{name} runs with the rights of {whom}, and {}", reasons.join("; "));
         let mut found =
             finding(facts, function, &name, message).severity(severity).evidence("search_path", path);
-        if !fix.is_empty() {
-            found = found.fix(fix.join("\n"), undo.join("\n"));
-        }
+        found = if fix.is_empty() {
+            found.evidence(
+                "no_simple_fix_because",
+                "who owns a schema creates in it: leave it out of the search_path, or give it another owner",
+            )
+        } else {
+            found.fix(fix.join("\n"), undo.join("\n"))
+        };
         if is_of_extension(snapshot, function) {
             found = found.evidence("of_an_extension", true);
         }

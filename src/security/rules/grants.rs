@@ -98,6 +98,11 @@ fn public_database(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         fix.push(format!("REVOKE {names} ON DATABASE {name} FROM PUBLIC;"));
         undo.insert(0, format!("GRANT {names} ON DATABASE {name} TO PUBLIC;"));
         finding = finding.fix(fix.join("\n"), undo.join("\n"));
+    } else {
+        finding = finding.evidence(
+            "no_simple_fix_because",
+            "REVOKE from PUBLIC shuts out whoever has nothing of its own: grant it to the roles that connect here first",
+        );
     }
     verdicts.find(finding);
 }

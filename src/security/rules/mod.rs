@@ -2,19 +2,25 @@
 //!
 //! Severity is what an attacker gains who has a login, or reaches the server. What the caller may not see is unknown.
 
+mod audit_log;
 mod columns;
+mod columns_hidden;
 mod delegation;
+mod expressions;
 mod extensions;
 mod functions;
 mod grants;
+mod guessing;
 mod hba;
 mod leaving;
 mod passwords;
 mod policies;
+mod policy_checks;
 mod roles;
 mod row_security;
 mod settings;
 mod system_functions;
+mod third_party;
 mod triggers;
 mod views;
 pub(super) mod words;
@@ -23,9 +29,11 @@ use crate::finding::Rule;
 
 /// All rules of this room.
 pub const RULES: &[Rule] = &[
+    audit_log::AUDIT_LOG_OPEN,
     columns::SENSITIVE_COLUMN_READABLE,
     delegation::GRANT_OPTION,
     delegation::ROLE_WITH_ADMIN_OPTION,
+    expressions::EXPRESSION_FUNCTION_OF_OTHERS,
     extensions::EXTENSION_IN_OPEN_SCHEMA,
     extensions::EXTENSION_REACHES_OUT,
     extensions::EXTENSION_VULNERABLE,
@@ -41,6 +49,7 @@ pub const RULES: &[Rule] = &[
     grants::PUBLIC_DATABASE_PRIVILEGE,
     grants::PUBLIC_DEFAULT_PRIVILEGE,
     grants::PUBLIC_TABLE_PRIVILEGE,
+    guessing::PASSWORD_GUESSABLE,
     hba::HBA_ERROR,
     hba::HBA_OPEN_TO_WORLD,
     hba::HBA_UNENCRYPTED,
@@ -49,12 +58,12 @@ pub const RULES: &[Rule] = &[
     leaving::PUBLICATION_IGNORES_ROW_SECURITY,
     leaving::SUBSCRIPTION_PASSWORD,
     leaving::USER_MAPPING_UNSAFE,
-    passwords::PASSWORD_GUESSABLE,
     passwords::PASSWORD_MD5,
     passwords::PASSWORD_NEVER_EXPIRES,
     passwords::SECRET_IN_SETTING,
     policies::POLICY_ALWAYS_TRUE,
     policies::POLICY_CALLS_VOLATILE,
+    policy_checks::POLICY_CHECK_FORGETS_TENANT,
     policies::POLICY_COLUMN_WITHOUT_INDEX,
     policies::POLICY_FUNCTION_PER_ROW,
     roles::DANGEROUS_MEMBERSHIP,

@@ -10,7 +10,7 @@ use crate::text::quote_identifier;
 const HOW_TO_SEE: &str = "a superuser may, or GRANT SELECT ON pg_authid TO it";
 
 /// The roles with a password that log in; reports what cannot be seen.
-fn with_password<'a>(facts: &Facts<'a>, verdicts: &mut Verdicts<'_>) -> Vec<(&'a Role, Password)> {
+pub(super) fn with_password<'a>(facts: &Facts<'a>, verdicts: &mut Verdicts<'_>) -> Vec<(&'a Role, Password)> {
     let snapshot = facts.snapshot;
     let logins = snapshot.roles.iter().filter(|role| role.logs_in);
     let Some(passwords) = &snapshot.security.passwords else {
@@ -93,123 +93,6 @@ fn never_expires(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
-/// What people take first.
-const COMMON: [&str; 10] = [
-    "postgres",
-    "password",
-    "123456",
-    "changeme",
-    "secret",
-    "admin",
-    "Password1",
-    "12345678",
-    "qwerty",
-    "test",
-];
-
-/// More rounds than this are somebody's own doing, and would take the audit's time.
-const MOST_ROUNDS: u32 = 100_000;
-
-/// `security.password_guessable`: the role's own name, or a word that everybody tries.
-pub const PASSWORD_GUESSABLE: Rule = Rule {
-    id: "security.password_guessable",
-    dimension: Dimension::Security,
-    severity: Severity::Critical,
-    title: "Password that is guessed at once",
-    why: "The role's own name is the first word that anybody tries, and a dozen others follow. Whoever reaches the server is in.",
-    thresholds: &[Threshold {
-        name: "milliseconds",
-        default: 300.0,
-        range: (0.0, 600_000.0),
-        meaning: "milliseconds that guessing may take; one guess of a SCRAM password takes two to ten, and what was not reached is \
-                  unknown",
-    }],
-    reference: "https://www.postgresql.org/docs/current/auth-password.html",
-    check: guessable,
-};
-
-fn guessable(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
-    let snapshot = facts.snapshot;
-    let Some(passwords) = &snapshot.security.passwords else {
-        with_password(facts, verdicts);
-        return;
-    };
-    let budget = std::time::Duration::from_millis(verdicts.threshold("milliseconds") as u64);
-    let started = std::time::Instant::now();
-    let mut roles: Vec<(&Role, Password)> = snapshot
-        .roles
-        .iter()
-        .filter(|role| role.logs_in)
-        .filter_map(|role| Some((role, *passwords.get(&role.oid)?)))
-        .collect();
-    roles.sort_by(|left, right| {
-        (!left.0.is_superuser, &left.0.name).cmp(&(!right.0.is_superuser, &right.0.name))
-    });
-    verdicts.examine((snapshot.roles.len() - roles.len()) as u64);
-    let mut late = 0;
-    let mut found: Vec<(&Role, &str)> = Vec::new();
-    let mut open: Vec<&Role> = Vec::new();
-    for (role, password) in roles {
-        (facts.interrupt)();
-        let name = quote_identifier(&role.name);
-        match password {
-            Password::Scram(rounds) if rounds > MOST_ROUNDS => verdicts.unknown(
-                name.clone(),
-                "",
-                format!("the password of role {name} takes {rounds} rounds to try: too long for an audit"),
-            ),
-            Password::Other => {
-                verdicts.unknown(
-                    name.clone(),
-                    "",
-                    format!("the password of role {name} is kept in an unknown form"),
-                );
-            }
-            _ if started.elapsed() > budget => late += 1,
-            // The name itself comes first, for every role.
-            _ if facts.definitions.password_is(role.oid, &role.name) == Some(true) => {
-                verdicts.examine(1);
-                found.push((role, "its name"));
-            }
-            _ => open.push(role),
-        }
-    }
-    for role in open {
-        (facts.interrupt)();
-        let word = COMMON
-            .iter()
-            .take_while(|_| started.elapsed() <= budget)
-            .find(|word| facts.definitions.password_is(role.oid, word) == Some(true));
-        // That it is not its name is known by now.
-        verdicts.examine(1);
-        if word.is_some() {
-            found.push((role, "one of the words that everybody tries"));
-        }
-    }
-    if late > 0 {
-        verdicts.unknown_all(
-            late,
-            "guessing took as long as the threshold milliseconds allows: raise it in dbm.rule_setting"
-                .to_owned(),
-        );
-    }
-    for (role, what) in found {
-        verdicts.find(describe_guessed(role, what));
-    }
-}
-
-fn describe_guessed(role: &Role, what: &str) -> Finding {
-    let name = quote_identifier(&role.name);
-    let kind = if role.is_superuser { "superuser" } else { "role" };
-    let message = format!("the password of {kind} {name} is {what}: whoever reaches the server is in");
-    Finding::new(name.clone(), "", message)
-        .evidence(
-            "then",
-            format!("give it another one: \\password {name}; the fix shuts the role out until then"),
-        )
-        .fix(format!("ALTER ROLE {name} NOLOGIN;"), format!("ALTER ROLE {name} LOGIN;"))
-}
-
 /// Parts of names under which secrets are kept.
 const SECRETS: [&str; 9] =
     ["passw", "secret", "token", "salt", "api_key", "apikey", "private", "credential", "encryption_key"];
@@ -276,16 +159,18 @@ fn describe_secret(snapshot: &Snapshot, setting: &RoleSetting, name: &str) -> Fi
         "keep it outside of the database, and take another one: this one was readable by everybody",
     );
     finding.fix = Some(format!("{alter} RESET {};", quoted.join(".")));
-    // What would take it back is the secret itself, which is not written here.
-    finding
+    finding.evidence(
+        "no_undo_because",
+        "what would take it back is the secret itself, which is not written here",
+    )
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::catalog::sample::{Sample, run};
 
-    fn sample(passwords: &[(Oid, Password)]) -> Sample {
+    pub fn sample(passwords: &[(Oid, Password)]) -> Sample {
         let mut sample = Sample::new();
         for (oid, name) in [(10, "postgres"), (20_000, "guessed"), (20_001, "app")] {
             let role = Role { oid, name: name.into(), logs_in: true, ..Role::default() };
@@ -304,24 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn the_own_name_is_guessed_and_what_takes_too_long_is_unknown() {
-        let (found, unknown, examined) = run(
-            &PASSWORD_GUESSABLE,
-            &sample(&[(20_000, Password::Scram(4096)), (20_001, Password::Scram(10_000_000))]).finish(),
-        );
-        assert_eq!((found.len(), unknown.len(), examined), (1, 1, 2));
-        assert_eq!(
-            found[0].message,
-            "the password of role guessed is its name: whoever reaches the server is in"
-        );
-    }
-
-    #[test]
     fn who_may_not_see_passwords_is_told_so() {
         let mut sample = sample(&[]);
         sample.snapshot.security.passwords = None;
         let snapshot = sample.finish();
-        for rule in [&PASSWORD_MD5, &PASSWORD_GUESSABLE, &PASSWORD_NEVER_EXPIRES] {
+        for rule in [&PASSWORD_MD5, &super::super::guessing::PASSWORD_GUESSABLE, &PASSWORD_NEVER_EXPIRES] {
             let (found, unknown, examined) = run(rule, &snapshot);
             assert_eq!((found.len(), unknown.len(), examined), (0, 1, 0), "{}", rule.id);
             assert_eq!(unknown[0].objects, 3);

@@ -10,7 +10,7 @@ use crate::text::quote_identifier;
 const REFERENCE: &str = "https://www.postgresql.org/docs/current/sql-createpolicy.html";
 
 /// Each policy of the users' tables with its expressions. Tables are counted.
-fn policies<'a>(
+pub(super) fn policies<'a>(
     facts: &Facts<'a>,
     verdicts: &mut Verdicts<'_>,
 ) -> Vec<(&'a Relation, &'a Policy, &'a PolicyExpression)> {
@@ -28,7 +28,7 @@ fn policies<'a>(
     found
 }
 
-fn object(snapshot: &Snapshot, table: &Relation, policy: &Policy) -> String {
+pub(super) fn object(snapshot: &Snapshot, table: &Relation, policy: &Policy) -> String {
     format!("{} on {}", quote_identifier(&policy.name), snapshot.relation_name(table.oid))
 }
 
@@ -257,6 +257,11 @@ fn column_without_index(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                     quote_identifier(&column.name)
                 ),
                 format!("DROP INDEX CONCURRENTLY {};", snapshot.qualified(table.schema, &index)),
+            );
+        } else {
+            finding = finding.evidence(
+                "no_simple_fix_because",
+                "no index of a partitioned table is built beside writers in one statement: one on each partition, and ATTACH PARTITION",
             );
         }
         verdicts.find(finding);

@@ -1,5 +1,6 @@
 //! Triggers whose code somebody else decides, and those that guard and are off.
 
+use super::third_party::ThirdParties;
 use super::words::rights;
 use crate::catalog::{Snapshot, TriggerState};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -21,6 +22,7 @@ pub const TRIGGER_FUNCTION_OF_OTHERS: Rule = Rule {
 fn of_others(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
+    let third = ThirdParties::new(snapshot, &rights);
     for table in snapshot.judged_tables_and_partitions() {
         (facts.interrupt)();
         verdicts.examine(u64::from(!table.is_partition));
@@ -30,15 +32,10 @@ fn of_others(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                 && snapshot.parents.get(&table.oid).is_some_and(|&parent| {
                     snapshot.triggers_of(parent).iter().any(|above| above.name == trigger.name)
                 });
-            // One that lends its owner's rights takes none of the writer's.
-            if function.is_security_definer
-                || is_above
-                || rights.is_superuser(function.owner)
-                || rights.has_rights_of(function.owner, table.owner)
-                || function.owner == table.owner
-            {
+            if is_above || !third.is_third(function, table.owner) {
                 continue;
             }
+            let Some(logins) = third.logins(function) else { continue };
             let name = facts
                 .definitions
                 .function_signature(function.oid)
@@ -49,10 +46,10 @@ fn of_others(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             let message = format!(
                 "trigger {object} runs {name} of role {other}, who neither owns the table nor is a superuser, as whoever writes"
             );
-            verdicts.find(Finding::new(object, snapshot.schema_name(table.schema), message).fix(
-                format!("ALTER ROUTINE {name} OWNER TO {owner};"),
-                format!("ALTER ROUTINE {name} OWNER TO {other};"),
-            ));
+            let finding = Finding::new(object, snapshot.schema_name(table.schema), message)
+                .severity(ThirdParties::severity(&logins))
+                .evidence("logins", logins);
+            verdicts.find(third.given_to(finding, function, &name, &owner));
         }
     }
 }
@@ -213,9 +210,22 @@ mod tests {
         for (oid, name, is_superuser) in
             [(10, "postgres", true), (20_000, "app", false), (20_001, "owner", false)]
         {
-            let role = Role { oid, name: name.into(), inherits: true, is_superuser, ..Role::default() };
+            let role = Role {
+                oid,
+                name: name.into(),
+                inherits: true,
+                is_superuser,
+                logs_in: oid == 20_000,
+                ..Role::default()
+            };
             sample.snapshot.roles.push(role);
         }
+        let may_create = crate::catalog::Grant {
+            grantee: 0,
+            grantor: 10,
+            privileges: crate::catalog::security::privilege::CREATE,
+        };
+        sample.snapshot.namespaces.entry(2200).and_modify(|public| public.acl = Some([may_create].into()));
         let table = sample.keyed_table("orders");
         sample.edit_table(table, |table| table.owner = 20_001);
         let trigger = sample.trigger(table, "touch", 0);
@@ -246,9 +256,18 @@ mod tests {
             ..Membership::default()
         });
         assert!(run(&TRIGGER_FUNCTION_OF_OTHERS, &member.finish()).0.is_empty());
-        let mut definer = sample(20_000);
-        definer.snapshot.functions[0].is_security_definer = true;
-        assert!(run(&TRIGGER_FUNCTION_OF_OTHERS, &definer.finish()).0.is_empty());
+        // Whoever owns one that lends its owner's rights can have it take the writer's; where nobody acts as the owner, nobody does.
+        for (logs_in, is_definer, found) in [(true, true, 1), (false, true, 0), (false, false, 1)] {
+            let mut definer = sample(20_000);
+            definer.snapshot.functions[0].is_security_definer = is_definer;
+            definer.snapshot.roles[1].logs_in = logs_in;
+            let findings = run(&TRIGGER_FUNCTION_OF_OTHERS, &definer.finish()).0;
+            assert_eq!(findings.len(), found);
+            for finding in findings {
+                assert_eq!(finding.fix.is_some(), !is_definer);
+                assert_eq!(finding.severity == Some(Severity::Error), logs_in);
+            }
+        }
     }
 
     #[test]

@@ -119,16 +119,9 @@ pub fn by_index<T>(work: impl FnOnce() -> T) -> T {
 /// Runs `work` with the rights of the table's owner, whose functions in indexes, constraints and generated columns it may
 /// run.
 pub fn as_role<T>(role: u32, work: impl FnOnce() -> T) -> T {
-    let before = Identity::current();
     // Row security that is forced on the owner must not hide rows from a copy of all of them.
-    let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE
-        | pg_sys::SECURITY_RESTRICTED_OPERATION
-        | pg_sys::SECURITY_NOFORCE_RLS;
-    // SAFETY: `before` is put back when it is dropped; a role that is gone can do nothing.
-    unsafe { pg_sys::SetUserIdAndSecContext(role.into(), restricted as i32) };
-    let result = work();
-    drop(before);
-    result
+    let _before = Identity::maintaining(role.into(), pg_sys::SECURITY_NOFORCE_RLS);
+    work()
 }
 
 /// Runs `work`, which reads; row security that would hide rows is an ERROR.
