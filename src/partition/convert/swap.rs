@@ -153,6 +153,28 @@ pub(super) fn stop_if(checks: &[String], table: &str) -> String {
     )
 }
 
+/// Stops the way back of a table that was put under the audit trail since: the log knows it by its number, and another
+/// takes its name.
+pub(super) fn stop_if_watched(table: &str) -> String {
+    block(
+        "",
+        &format!(
+            "  IF EXISTS (SELECT FROM pg_catalog.pg_trigger g\n      JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid AND p.proname = 'write_audit_trail'\n      \
+             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'dbm'\n      WHERE g.tgrelid = {}) THEN\n    \
+             RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n      MESSAGE = {},\n      HINT = {};\n  END IF;\n",
+            to_regclass(table),
+            quote_literal(&format!(
+                "{table} is under the audit trail, whose history would break off on the way back"
+            )),
+            quote_literal(&format!(
+                "SELECT dbm.remove_audit_trigger({0}), take the plan back, and SELECT dbm.install_audit_trigger({0}) again: \
+                 the history up to then stays in the log.",
+                quote_literal(table)
+            ))
+        ),
+    )
+}
+
 /// The identity of one table given to another, where its sequence goes on.
 fn identity(from: &str, to: &str, sequence: &Sequence) -> String {
     let name = sequence.qualified();
@@ -325,7 +347,8 @@ fn without_invalid(index: &str) -> String {
 
 fn undo(conversion: &Conversion<'_>, references: &[Reference<'_>], plain: &[&Incoming]) -> Vec<String> {
     let (table, names) = (conversion.table, &conversion.names);
-    let mut undo = Vec::new();
+    // Once more under the lock, below.
+    let mut undo = vec![stop_if_watched(&table.qualified())];
     if let (Some(index), Some(again)) = (table.primary_key(), &names.primary_again) {
         let build = format!(
             "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} {}",
@@ -357,6 +380,7 @@ fn back(conversion: &Conversion<'_>, references: &[Reference<'_>], plain: &[&Inc
     let (table, names) = (conversion.table, &conversion.names);
     let (qualified, history, built) = (table.qualified(), conversion.history(), conversion.built());
     let mut sql = locks(conversion, references, plain);
+    sql.push(stop_if_watched(&qualified));
     for other in references.iter().map(|reference| reference.of).chain(plain.iter().copied()) {
         sql.push(drop_constraint(&other.qualified(), &other.name));
     }

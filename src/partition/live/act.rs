@@ -135,7 +135,7 @@ impl Turn<'_> {
             ),
             Action::Finalize { partition, .. } => {
                 let name = self.name_of(*partition);
-                (self.finalize(&name, limit, start), Some(name))
+                (self.finalize(*partition, &name, limit, start), Some(name))
             }
             Action::Retire { partition, concurrently, .. } => {
                 let name = self.name_of(*partition);
@@ -319,7 +319,13 @@ impl Turn<'_> {
         Ok(Outcome::written(Status::Done))
     }
 
-    fn finalize(&self, partition: &str, limit: Duration, start: Instant) -> Result<Outcome, Failure> {
+    fn finalize(
+        &self,
+        relation: Oid,
+        partition: &str,
+        limit: Duration,
+        start: Instant,
+    ) -> Result<Outcome, Failure> {
         let sql = ddl::finalize(&self.parent(), partition);
         self.patiently(limit, || {
             self.transaction(limit, || {
@@ -327,6 +333,11 @@ impl Turn<'_> {
                 record::write(self.run, &self.entry("finalize", partition, "detached at last", start));
             })
         })?;
+        // Of what was retired by policy; what is to be dropped is found by its time.
+        let is_archived = matches!(self.surveyed.policy.retention_action, RetentionAction::Archive(_));
+        if is_archived && self.transaction(limit, || record::is_detached(relation, partition))? {
+            self.after_detach(relation, partition, limit)?;
+        }
         Ok(Outcome::written(Status::Done))
     }
 

@@ -154,6 +154,16 @@ pub fn detaching(set: &Set, relation: Oid, name: &str, delay: Option<i64>) {
     });
 }
 
+/// Whether upkeep began to detach a table of that name: it was nobody else.
+pub fn is_detached(relation: Oid, name: &str) -> bool {
+    as_owner(|| {
+        let sql = "SELECT EXISTS (SELECT FROM dbm.partition_detached d
+                       WHERE d.relation OPERATOR(pg_catalog.=) $1::int8::oid AND d.name OPERATOR(pg_catalog.=) $2)";
+        query::rows(sql, &[i64::from(relation).into(), Text::from(name).into()], |row| row.get::<bool>(1))
+            == [Some(true)]
+    })
+}
+
 /// Writes down where a detached table is now.
 pub fn moved(relation: Oid, name: &str) {
     as_owner(|| {

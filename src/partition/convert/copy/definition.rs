@@ -255,7 +255,8 @@ fn there(
 fn back(conversion: &Conversion<'_>, references: &[Reference<'_>], plain: &[&Incoming]) -> Vec<String> {
     let (table, names) = (conversion.table, &conversion.names);
     let (qualified, history, built) = (table.qualified(), conversion.history(), conversion.built());
-    let mut sql = pointing_dropped(references, plain);
+    let mut sql = vec![swap::stop_if_watched(&qualified)];
+    sql.extend(pointing_dropped(references, plain));
     for key in table.foreign_keys() {
         let gone = format!("DROP CONSTRAINT IF EXISTS {}", quote_identifier(&key.name));
         sql.push(alter(&qualified, &gone));
