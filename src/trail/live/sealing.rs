@@ -130,7 +130,9 @@ fn sweep_by_snapshot(owner: Oid, most: usize, progress: &Progress) -> Swept {
     let now = position(owner);
     let plan = Sweep::of(&kept, &home, now.until);
     let rows = settings::rows_per_seal();
-    let mut waiting = Kind::ALL.map(|kind| unsealed(owner, kind, &plan, now.numbers, rows).peekable());
+    // Whoever makes all of them reads all of the log at once.
+    let wanted = (most < usize::MAX).then_some(rows);
+    let mut waiting = Kind::ALL.map(|kind| unsealed(owner, kind, &plan, now.numbers, wanted).peekable());
     let is_empty =
         |waiting: &mut [Peekable<Unsealed>; KINDS]| waiting.iter_mut().all(|rows| rows.peek().is_none());
     let was_begun = !plan.begun.is_empty();
@@ -181,8 +183,8 @@ fn batch(waiting: &mut Peekable<Unsealed>, rows: usize, progress: &Progress) -> 
 /// So many rows lie between two reports of progress.
 const REPORTED: usize = 1_000;
 
-/// The rows of a table of the log that a sweep has to seal and no seal has.
-fn unsealed(owner: Oid, kind: Kind, sweep: &Sweep<'_>, numbers: Numbers, rows: usize) -> Unsealed {
+/// The rows of a table of the log that a sweep has to seal and no seal has. `wanted`: how many of them, if not all.
+fn unsealed(owner: Oid, kind: Kind, sweep: &Sweep<'_>, numbers: Numbers, wanted: Option<usize>) -> Unsealed {
     let number_in = |seal: &Seal| seal.numbers.of(kind).unwrap_or(0);
     let from = sweep.mark.map_or(0, number_in);
     let ranges = ranges(owner, kind, from);
@@ -203,7 +205,7 @@ fn unsealed(owner: Oid, kind: Kind, sweep: &Sweep<'_>, numbers: Numbers, rows: u
         owner,
         kind,
         condition,
-        windows: Windows::new(from, end, rows),
+        windows: Windows::new(from, end.filter(|_| wanted.is_some()), wanted.unwrap_or(1)),
         from,
         end,
         open: None,
