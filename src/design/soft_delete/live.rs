@@ -1,6 +1,6 @@
 //! Soft delete planned on the running server.
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 
 use super::{Wish, plan, refusal};
 use crate::catalog::Oid;
@@ -32,7 +32,7 @@ pub fn soft_delete(target: Oid, column: String, view: Option<&str>, accept: &[St
     let accepts_unique = !accept.is_empty();
     let named = view.map_or_else(String::new, |view| format!(", {}", quote_literal(view)));
     let accepted = if accepts_unique { ", accept => ARRAY['unique']" } else { "" };
-    let (caller, owner) = (roles::current(), pg_sys::Oid::from(table.owner_oid));
+    let (caller, owner) = (roles::current(), table.owner_oid.into());
     let wish = Wish {
         view: view.map_or_else(
             || crate::text::identifier::unused_name(&["live", &table.name], |name| table.is_taken(name)),

@@ -39,6 +39,12 @@ pub fn is_taken(schema: &str, name: &str) -> bool {
     }
 }
 
+/// What this transaction wrote before is seen by what follows, as between any two of its statements.
+pub fn see_own_writes() {
+    // SAFETY: within a transaction, outside of parallel work.
+    unsafe { pg_sys::CommandCounterIncrement() };
+}
+
 /// Runs `work` with a snapshot of this moment: what other processes have committed meanwhile is seen, whatever the
 /// isolation of the transaction that is open.
 pub fn with_latest_snapshot<T>(work: impl FnOnce() -> T) -> T {

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
+use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
-use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::ddl::hand_over_below;
 use super::earlier::{Memory, earlier};
@@ -137,7 +137,7 @@ pub fn install(relid: u32, asked: &Asked) -> String {
 /// The table as it is once nobody else writes to it or alters it; an ERROR where it is somebody else's by then. It is locked
 /// by its number: meanwhile something else may have got its name, to be locked with the rights of the extension's owner.
 fn locked(table: &Table) -> Table {
-    lock::tree(table.relid.into(), pg_sys::ShareRowExclusiveLock as _);
+    lock::tree_against_writers(table.relid.into());
     check_rights(table);
     let now = facts::table(table.relid);
     if name_of(table.relid).as_ref() != Some(&now.quoted()) {
@@ -164,7 +164,7 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
             unnoticed(|| {
                 make_log();
                 // Nobody writes between what is found out here and the triggers.
-                lock::tree(table.relid.into(), pg_sys::ShareRowExclusiveLock as _);
+                lock::tree_against_writers(table.relid.into());
                 let now = facts::table(table.relid);
                 let needed = if now.needs_rows { Level::Row } else { Level::Statement };
                 let level =

@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 
 use super::book::number;
 use super::hashing::{columns, hashes};
@@ -20,7 +20,7 @@ use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{must_owner, owner};
 use crate::pg::trail::reading::next_transaction;
 use crate::pg::trail::reading::{Cursor, rows, write};
-use crate::pg::upkeep::{as_role, with_latest_snapshot};
+use crate::pg::upkeep::{as_role, see_own_writes, with_latest_snapshot};
 use crate::pg::{is_standby, moment};
 use crate::trail::seal::layout;
 use crate::trail::seal::leaves::{Leaf, root_of};
@@ -119,8 +119,7 @@ struct Swept {
 
 /// Begins a sweep or goes on with one that was not brought to its end; makes so many seals at most.
 fn sweep(owner: Oid, most: usize, progress: &Progress) -> Swept {
-    // SAFETY: makes visible what this transaction wrote before, as between any two of its statements.
-    unsafe { pg_sys::CommandCounterIncrement() };
+    see_own_writes();
     with_latest_snapshot(|| sweep_by_snapshot(owner, most, progress))
 }
 
