@@ -4,9 +4,10 @@ use pgrx::PgSqlErrorCode;
 
 use super::{Wish, plan, refusal};
 use crate::catalog::Oid;
+use crate::catalog::surroundings::Table;
 use crate::pg::error::raise;
 use crate::pg::surroundings::surroundings;
-use crate::pg::{roles, run};
+use crate::pg::{query, roles, run};
 use crate::text::quote_literal;
 
 /// Plans it and returns the number of the plan.
@@ -45,7 +46,7 @@ pub fn soft_delete(target: Oid, column: String, view: Option<&str>, accept: &[St
         ),
         column,
         accepts_unique,
-        is_of_another: caller != owner && roles::can_become(caller, owner),
+        is_of_another: caller != owner && roles::can_become(caller, owner) && may_own(target, &table),
     };
     if let Some(refused) = refusal(&table, &wish) {
         let code = if refused.is_to_be_accepted {
@@ -56,4 +57,16 @@ pub fn soft_delete(target: Oid, column: String, view: Option<&str>, accept: &[St
         raise(code, &refused.message, &refused.detail, &refused.hint);
     }
     run::store(&plan(&table, &wish))
+}
+
+/// Whether the table's owner may be given a view beside it: the server asks for CREATE on the schema, but not a superuser.
+fn may_own(target: Oid, table: &Table) -> bool {
+    let sql = format!(
+        "SELECT pg_catalog.has_schema_privilege({}::pg_catalog.oid, c.relnamespace, 'CREATE')
+             OR (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
+         FROM pg_catalog.pg_class c WHERE c.oid = {target}::pg_catalog.oid",
+        table.owner_oid
+    );
+    let found = query::rows(&sql, &[], |row| row.get::<bool>(1));
+    found.first().copied().flatten().unwrap_or(false)
 }

@@ -86,7 +86,10 @@ fn names_tenant(expression: Option<&String>) -> bool {
 
 /// Whether a policy says nothing but that rows are the tenant's.
 pub fn is_of_tenant(policy: &Policy, tenant: &Column) -> bool {
-    [&policy.using, &policy.check].into_iter().flatten().all(|text| stands_on_tenant(text, tenant))
+    let says_nothing_else = |text: &String| {
+        parsed(text).is_some_and(|expression| is_tenants(&expression, tenant, Conjunction::Whole))
+    };
+    [&policy.using, &policy.check].into_iter().flatten().all(says_nothing_else)
 }
 
 /// Whether a policy confines every statement of everybody to the tenant's rows.
@@ -108,22 +111,36 @@ fn says_more(policy: &Policy, tenant: &Column) -> bool {
 /// Whether an expression, as the server writes it, is true for rows of the tenant alone: it says that the column is the tenant,
 /// perhaps AND something else.
 fn stands_on_tenant(text: &str, column: &Column) -> bool {
-    if text.len() > LONGEST {
-        return false;
-    }
-    let dialect = PostgreSqlDialect {};
-    let Ok(mut parser) = Parser::new(&dialect).try_with_sql(text) else { return false };
-    match parser.parse_expr() {
-        Ok(expression) => parser.peek_token().token == Token::EOF && is_tenants(&expression, column),
-        Err(_) => false,
-    }
+    parsed(text).is_some_and(|expression| is_tenants(&expression, column, Conjunction::Part))
 }
 
-fn is_tenants(expression: &Expr, column: &Column) -> bool {
+/// An expression of a policy; `None` for one that is too long, or that cannot be read.
+fn parsed(text: &str) -> Option<Expr> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).try_with_sql(text).ok()?;
+    let expression = parser.parse_expr().ok()?;
+    (parser.peek_token().token == Token::EOF).then_some(expression)
+}
+
+/// How much of `A AND B` has to say that rows are the tenant's.
+#[derive(Clone, Copy)]
+enum Conjunction {
+    Part,
+    Whole,
+}
+
+fn is_tenants(expression: &Expr, column: &Column, of: Conjunction) -> bool {
     match expression {
-        Expr::Nested(inner) => is_tenants(inner, column),
+        Expr::Nested(inner) => is_tenants(inner, column, of),
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            is_tenants(left, column) || is_tenants(right, column)
+            let (left, right) = (is_tenants(left, column, of), is_tenants(right, column, of));
+            match of {
+                Conjunction::Part => left || right,
+                Conjunction::Whole => left && right,
+            }
         }
         Expr::BinaryOp { left, op, right } if is_equality(op, column) => {
             is_column(left, column) && is_current_tenant(right, column)
@@ -315,5 +332,19 @@ mod tests {
             ["42"],
             "the others are no tenants"
         );
+    }
+
+    #[test]
+    fn what_says_more_than_the_tenant() {
+        let own = "(tenant_id = dbm.current_tenant(NULL::bigint))";
+        let says = |using: &str| {
+            let policy = Policy { using: Some(using.to_owned()), ..Policy::default() };
+            !is_of_tenant(&policy, &column("bigint", "int8"))
+        };
+        assert!(!says(own) && !says(&format!("({own} AND {own})")));
+        for more in ["(NOT hidden)", "(amount > 0)"] {
+            assert!(says(&format!("({own} AND {more})")) && says(&format!("({more} AND {own})")), "{more}");
+            assert!(stands_on_tenant(&format!("({own} AND {more})"), &column("bigint", "int8")), "{more}");
+        }
     }
 }

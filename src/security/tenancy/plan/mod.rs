@@ -140,7 +140,8 @@ fn leak_test(wish: &Wish) -> [Step; 2] {
             Phase::Switch,
             format!(
                 "what the leak test could not try with the rights of whoever made the plan has to be tried by somebody who may, a superuser: \
-                 SELECT * FROM {test} WHERE status <> 'ok'; once nothing leaks, dbm.confirm_step()"
+                 SELECT * FROM {test} WHERE status <> 'ok'; of tables on which nobody but their owner has rights, as roles that are \
+                 named to it (roles => …); once nothing leaks, dbm.confirm_step()"
             ),
         )
         .asks_if(format!("SELECT EXISTS (SELECT FROM {test} AS t WHERE t.status = 'unknown'{left})")),
