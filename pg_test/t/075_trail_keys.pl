@@ -165,4 +165,21 @@ for my $case ([ 'char(5)', 'char(9)', 'ab', 'cd' ], [ 'char(9)', 'char(5)', 'ab'
 	sql('DROP TABLE typed');
 }
 
+# One whose type became another: what was alike as numbers, or but for blanks, is two.
+for my $case ([ 'numeric(4, 2)', '1.10', '1.1' ], [ 'char(4)', 'AB', 'AB ' ])
+{
+	my ($first, $one, $two) = @$case;
+	sql("CREATE TABLE turned (a $first PRIMARY KEY, v text); SELECT dbm.install_audit_trigger('turned'); INSERT INTO turned VALUES ('$one', 'a'); ALTER TABLE turned ALTER a TYPE text; INSERT INTO turned VALUES ('$two', 'b')");
+	my $at = sql('SELECT clock_timestamp()');
+	sql("UPDATE turned SET v = 'x' WHERE a = '$two'");
+	my ($code, $out, $error) = $node->psql('postgres', "SELECT string_agg(v, ' ' ORDER BY a = '$two') FROM dbm.rows_as_of(NULL::turned, '$at')");
+	is("$out$error", 'a b', "$first, then text: each row is what it was");
+	is(sql(qq{SELECT string_agg(operation || (new->>'v'), ' ') FROM dbm.row_history('turned', '{"a": "$two"}')}), 'INSERTb UPDATEx', "$first, then text: and has its own history");
+	sql('DROP TABLE turned');
+}
+
+# Filled up to more characters than a format can.
+sql(q{CREATE TABLE long (a char(70000)); SELECT dbm.install_audit_trigger('long'); INSERT INTO long VALUES ('x')});
+is(sql(q{SELECT string_agg(operation, ' ') FROM dbm.row_history('long', '{"a": "x"}')}), 'INSERT', 'the history of a very long string');
+
 done_testing();

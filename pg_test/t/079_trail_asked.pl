@@ -148,6 +148,14 @@ $installing->must('SELECT pg_current_xact_id() FROM pg_class LIMIT 1');
 sql('ALTER TABLE shared.other RENAME TO third');
 like(($installing->run(q{SELECT dbm.remove_audit_trigger('shared.third')}))[1], qr/table shared\.other was altered meanwhile/, 'by which another may have its name');
 $installing->must('ROLLBACK');
+# What became of it since needs other triggers.
+sql('CREATE TABLE above (id int) PARTITION BY RANGE (id); CREATE TABLE below (id int)');
+$swapping->must('RESET ROLE');
+$swapping->must('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$swapping->must('SELECT pg_current_xact_id() FROM pg_class LIMIT 1');
+sql('ALTER TABLE above ATTACH PARTITION below FOR VALUES FROM (0) TO (9)');
+like(($swapping->run(q{SELECT dbm.install_audit_trigger('below')}))[1], qr/table public\.below was altered meanwhile/, 'nor is it watched by statements that miss rows');
+$swapping->must('ROLLBACK');
 $_->quit for $swapping, $installing;
 
 # --- A log of which the oldest part is gone

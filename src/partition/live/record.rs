@@ -154,11 +154,12 @@ pub fn detaching(set: &Set, relation: Oid, name: &str, delay: Option<i64>) {
     });
 }
 
-/// Whether upkeep began to detach a table of that name: it was nobody else.
+/// Whether upkeep began to detach a table of that name, to be kept: it was nobody else, and it is not to be dropped in a while.
 pub fn is_detached(relation: Oid, name: &str) -> bool {
     as_owner(|| {
         let sql = "SELECT EXISTS (SELECT FROM dbm.partition_detached d
-                       WHERE d.relation OPERATOR(pg_catalog.=) $1::int8::oid AND d.name OPERATOR(pg_catalog.=) $2)";
+                       WHERE d.relation OPERATOR(pg_catalog.=) $1::int8::oid AND d.name OPERATOR(pg_catalog.=) $2
+                         AND d.drop_after IS NULL)";
         query::rows(sql, &[i64::from(relation).into(), Text::from(name).into()], |row| row.get::<bool>(1))
             == [Some(true)]
     })

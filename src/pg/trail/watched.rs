@@ -166,12 +166,11 @@ unsafe fn registered(
     }
 }
 
-/// The partitioned tables above a partition, the nearest first: also those from which it, or one of them, is half detached,
-/// since it has their triggers as long as it is.
+/// The table above a partition; of one that is half detached none, unless that is asked for.
 ///
 /// # Safety
-/// The relation is open.
-unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
+/// It is a partition.
+unsafe fn parent_of(partition: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid {
     mod raw {
         use pgrx::pg_sys;
 
@@ -179,17 +178,42 @@ unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
             pub fn get_partition_parent(relation: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
         }
     }
+    // SAFETY: what is a partition has a row in pg_inherits.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_parent(partition, even_if_detached)) }
+}
+
+/// The partitioned tables above a partition, the nearest first: also those from which it, or one of them, is half detached,
+/// since it has their triggers as long as it is.
+///
+/// # Safety
+/// The relation is open.
+unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
     // SAFETY: as the caller vouches; what is a partition has a row in pg_inherits.
     unsafe {
         let mut above = Vec::new();
         let mut part = ((*relation).rd_id, (*(*relation).rd_rel).relispartition);
         while part.1 {
-            let child = part.0;
-            let parent = pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_parent(child, true));
+            let parent = parent_of(part.0, true);
             above.push(parent);
             part = (parent, pg_sys::get_rel_relispartition(parent));
         }
         above
+    }
+}
+
+/// Whether no partition between a relation and the table above it is half detached: columns of one that is are altered on their
+/// own, and may be called as others of the table above it.
+///
+/// # Safety
+/// The relation is open, and a partition.
+unsafe fn is_below(relation: pg_sys::Relation, above: pg_sys::Oid) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let mut part = (*relation).rd_id;
+        while part != above && pg_sys::get_rel_relispartition(part) {
+            part = parent_of(part, false);
+        }
+        part == above
     }
 }
 
@@ -213,6 +237,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
         let descriptor = (*relation).rd_att;
         let width = count(descriptor);
         let key_numbers = key_of(relation);
+        let is_below = above.is_some_and(|above| is_below(relation, above));
         let (mut columns, mut key, mut attributes) = (Vec::new(), Vec::new(), Vec::new());
         let mut needs_pinning = false;
         for place in 0..width {
@@ -250,10 +275,12 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
                 key.push(column);
             }
             let mut described = described(attribute, place + 1, &name, is_logged, is_redacted);
-            if let Some(above) = above {
+            if let Some(above) = above.filter(|_| is_below) {
                 // By it a column of a partition that is gone is known.
-                described["above"] =
-                    pg_sys::get_attnum(above, (&raw const attribute.attname.data).cast()).into();
+                let number = pg_sys::get_attnum(above, (&raw const attribute.attname.data).cast());
+                if number > 0 {
+                    described["above"] = number.into();
+                }
             }
             attributes.push(described);
         }

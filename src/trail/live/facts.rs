@@ -9,6 +9,7 @@ use pgrx::spi::{SpiError, SpiHeapTupleData};
 use crate::pg::error::raise;
 use crate::pg::query;
 use crate::pg::trail::home;
+use crate::pg::upkeep::latest_rows;
 use crate::pg::value::{RegClass, Text};
 use crate::text::quote_qualified;
 use crate::trail::survey::{self, NEEDS_ROWS, Watched};
@@ -29,7 +30,6 @@ pub struct Table {
     pub name: String,
     pub kind: char,
     pub persistence: char,
-    pub owner: u32,
     pub needs_rows: bool,
 }
 
@@ -58,7 +58,7 @@ fn letter(row: &SpiHeapTupleData<'_>, place: usize) -> Result<char, SpiError> {
 pub fn table(relid: u32) -> Table {
     let sql = format!(
         "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
-             c.relpersistence::pg_catalog.text, c.relowner, {NEEDS_ROWS} \
+             c.relpersistence::pg_catalog.text, {NEEDS_ROWS} \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {relid}"
     );
     let found = query::rows(&sql, &[], |row| {
@@ -68,13 +68,20 @@ pub fn table(relid: u32) -> Table {
             name: text(row, 2)?,
             kind: letter(row, 3)?,
             persistence: letter(row, 4)?,
-            owner: row.get::<RegClass>(5)?.map_or(0, |owner| owner.oid().to_u32()),
-            needs_rows: row.get::<bool>(6)?.unwrap_or(false),
+            needs_rows: row.get::<bool>(5)?.unwrap_or(false),
         })
     });
     found.into_iter().next().unwrap_or_else(|| {
         raise(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, &format!("relation {relid} does not exist"), "", "")
     })
+}
+
+/// Whether rows of a table need triggers of their own, by what is committed now, whatever the snapshot of the transaction.
+pub fn needs_rows_now(relid: u32) -> bool {
+    let sql =
+        format!("SELECT COALESCE({NEEDS_ROWS}, false) FROM pg_catalog.pg_class c WHERE c.oid = {relid}");
+    let found = latest_rows(&sql);
+    found.first().and_then(|row| row.first()).is_some_and(|needs| needs.as_deref() == Some("t"))
 }
 
 /// The columns of a table.

@@ -140,7 +140,9 @@ fn locked(table: &Table) -> Table {
     lock::tree_against_writers(table.relid.into());
     check_rights(table);
     let now = facts::table(table.relid);
-    if name_of(table.relid).as_ref() != Some(&now.quoted()) {
+    if name_of(table.relid).as_ref() != Some(&now.quoted())
+        || facts::needs_rows_now(table.relid) != now.needs_rows
+    {
         raise(
             PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
             &format!("table {} was altered meanwhile", now.quoted()),

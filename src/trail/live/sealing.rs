@@ -145,7 +145,7 @@ fn sweep_by_snapshot(owner: Oid, most: usize, progress: &Progress) -> Swept {
         // Whoever may make no more of them does not read on to see whether there is more: that is for who comes next.
         let is_full = parts.iter().any(|part| part.len() == rows);
         is_through = !(is_full && sealed.len() + 1 == most) && is_empty(&mut waiting);
-        id += 1;
+        id = id.saturating_add(1);
         let seal = Seal {
             id,
             at: moment::now(),

@@ -77,6 +77,29 @@ impl Telling {
     }
 }
 
+/// The types between which a column may go while the same part of its values tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Numbers without a fraction, or with decimal digits.
+    Decimal,
+    /// Strings that are filled up with blanks.
+    Padded,
+    /// Any other.
+    Other,
+}
+
+impl Family {
+    /// Of that type.
+    pub fn of(type_name: &str) -> Self {
+        match type_name {
+            "smallint" | "integer" | "bigint" | "numeric" => Self::Decimal,
+            name if name.starts_with("numeric(") && name.ends_with(')') => Self::Decimal,
+            name if length(name).is_some() => Self::Padded,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// To how many characters values of a type are filled up.
 fn length(type_name: &str) -> Option<usize> {
     type_name.strip_prefix("character(")?.strip_suffix(')')?.parse().ok()
@@ -87,8 +110,32 @@ impl Attribute {
     pub fn filled(&self, value: &str) -> String {
         let length = self.type_name.as_deref().and_then(length);
         match (length, input(value)) {
-            (Some(length), Some(text)) if value.starts_with('"') => string(&format!("{text:<length$}")),
+            (Some(length), Some(text)) if value.starts_with('"') => {
+                // No width of a format: that ends far below the length of the longest.
+                string(&(text.clone() + &" ".repeat(length.saturating_sub(text.chars().count()))))
+            }
             _ => value.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_filled_up_to_any_length() {
+        let attribute = |type_name: &str| Attribute {
+            number: 1,
+            name: "c".to_owned(),
+            generated: false,
+            logged: Logged::Yes,
+            type_name: Some(type_name.to_owned()),
+            above: None,
+            is_guessed: false,
+        };
+        assert_eq!(attribute("character(3)").filled(r#""ä""#), r#""ä  ""#);
+        assert_eq!(attribute("character(70000)").filled(r#""x""#).len(), 70_002);
+        assert_eq!(attribute("text").filled(r#""x""#), r#""x""#);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::attribute::Family;
 use super::holders::Passages;
 use super::lineage::{Attribute, ColumnId, FIRST_LIVE, LIVE, Names, Shape, Telling};
 
@@ -12,6 +13,8 @@ pub struct Builder {
     pub shapes: BTreeMap<i32, Names>,
     /// Of each column what tells its values apart.
     pub columns: Vec<Telling>,
+    /// Of each column the family of all types that it had.
+    families: Vec<Option<Family>>,
     /// The columns by the names that they have at the end, and those that were gone before it: by name, the last first.
     last: HashMap<String, ColumnId>,
     gone: HashMap<(String, usize), ColumnId>,
@@ -36,7 +39,27 @@ fn all_names<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> String {
 impl Builder {
     fn new_column(&mut self) -> ColumnId {
         self.columns.push(Telling::Whole);
+        self.families.push(None);
         self.columns.len() - 1
+    }
+
+    /// Takes over what tells the values of a column apart by a type that it has or had. Where it was of another family of types,
+    /// all of each value does: two that are alike as numbers may be two as texts.
+    fn tell(&mut self, column: ColumnId, type_name: &str) {
+        let family = Family::of(type_name);
+        match self.families[column] {
+            Some(known) if known != family => {
+                self.families[column] = Some(Family::Other);
+                self.columns[column] = Telling::Whole;
+            }
+            known => {
+                self.families[column] = known.or(Some(family));
+                let telling = Telling::of(type_name);
+                if telling != Telling::Whole {
+                    self.columns[column] = telling;
+                }
+            }
+        }
     }
 
     /// What columns of these names were when a shape was seen that is the last of a table which is gone: as of the shape next to
@@ -152,9 +175,8 @@ impl Builder {
                     let first = self.named.entry((attribute.name.clone(), id)).or_insert(shape.id);
                     *first = shape.id.min(*first);
                 }
-                let telling = attribute.type_name.as_deref().map_or(Telling::Whole, Telling::of);
-                if telling != Telling::Whole {
-                    self.columns[id] = telling;
+                if let Some(type_name) = &attribute.type_name {
+                    self.tell(id, type_name);
                 }
                 columns.push((id, attribute));
             }

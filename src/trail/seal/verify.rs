@@ -55,19 +55,28 @@ pub struct Found {
     pub detail: String,
 }
 
+/// So many seals that are gone are named one by one.
+const MOST_NAMED: i64 = 1_000;
+
 /// The chain against itself, and against digests that were exported: number and digest in hexadecimal digits.
 pub fn chain(seals: &[Seal], kept: &[Hash], exported: &[(i64, String)]) -> Vec<Found> {
     let mut found = Vec::new();
     let wrong =
         |problem, id, detail: String| Found { problem, table: SEAL, id, seal: Some(id), at: None, detail };
     let mut previous = [0; 32];
-    let mut next = 1;
+    let mut next: i64 = 1;
     for (seal, digest) in seals.iter().zip(kept) {
-        for id in next..seal.id {
+        // One seal that somebody made far behind is no reason to name millions that are not there.
+        let named = seal.id.min(next.saturating_add(MOST_NAMED));
+        for id in next..named {
             found.push(wrong(Problem::SealRemoved, id, format!("there is no seal {id}")));
         }
+        if named < seal.id {
+            let detail = format!("there are no seals {named} to {}", seal.id.saturating_sub(1));
+            found.push(wrong(Problem::SealRemoved, named, detail));
+        }
         let is_next = seal.id == next;
-        next = seal.id + 1;
+        next = seal.id.saturating_add(1);
         if seal.digest() != *digest {
             let detail = "its digest is not that of what it says".to_owned();
             found.push(wrong(Problem::SealAltered, seal.id, detail));
@@ -383,6 +392,10 @@ mod tests {
         };
         assert_eq!(names(&seals[1..], &digests[1..]), [("seal removed", 1)]);
         assert_eq!(names(&seals[..1], &digests[..1]), [("seal removed", 2)]);
+        // One that somebody made far behind.
+        let far = vec![seals[0].clone(), Seal { id: i64::MAX, ..seals[1].clone() }];
+        let found = chain(&far, &digests, &[]);
+        assert!(found.len() < 1_100 && found.iter().any(|found| found.detail.contains(&format!("to {}", i64::MAX - 1))));
         // Written anew with a fitting digest: only the exported one tells, and the seal behind it.
         let forged = vec![Seal { until: 7, ..seals[0].clone() }, seals[1].clone()];
         let digests = vec![forged[0].digest(), digests[1]];

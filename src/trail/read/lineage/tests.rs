@@ -188,6 +188,8 @@ fn a_key_is_told_whatever_length_its_type_has() {
     assert_eq!(lineage.names(1).unwrap().attribute(0).unwrap().filled("\"ab\""), "\"ab   \"");
     let lineage = new(vec![of(1, "numeric"), of(LIVE, "numeric(12,4)")]);
     assert_eq!(["1.5000", "20", "3.000"].map(|value| lineage.told(0, value)), ["1.5", "20", "3"]);
-    let lineage = new(vec![of(1, "numeric"), of(LIVE, "text")]);
-    assert_eq!(["1.50", "\"a \""].map(|value| lineage.told(0, value)), ["1.50", "\"a \""]);
+    for earlier in ["numeric", "numeric(4,2)", "character(4)"] {
+        let lineage = new(vec![of(1, earlier), of(2, "numeric(4,2)"), of(LIVE, "text")]);
+        assert_eq!(["1.50", "\"a \""].map(|value| lineage.told(0, value)), ["1.50", "\"a \""], "{earlier}");
+    }
 }
