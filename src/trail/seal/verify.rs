@@ -395,7 +395,10 @@ mod tests {
         // One that somebody made far behind.
         let far = vec![seals[0].clone(), Seal { id: i64::MAX, ..seals[1].clone() }];
         let found = chain(&far, &digests, &[]);
-        assert!(found.len() < 1_100 && found.iter().any(|found| found.detail.contains(&format!("to {}", i64::MAX - 1))));
+        assert!(
+            found.len() < 1_100
+                && found.iter().any(|found| found.detail.contains(&format!("to {}", i64::MAX - 1)))
+        );
         // Written anew with a fitting digest: only the exported one tells, and the seal behind it.
         let forged = vec![Seal { until: 7, ..seals[0].clone() }, seals[1].clone()];
         let digests = vec![forged[0].digest(), digests[1]];
