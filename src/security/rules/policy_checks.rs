@@ -216,37 +216,75 @@ mod tests {
     /// A policy: whether it is permissive, its command, and the columns of USING and of WITH CHECK.
     type Said = (bool, char, &'static [ColumnNumber], Option<&'static [ColumnNumber]>);
 
-    fn found(policies: &[Said]) -> Vec<Finding> {
+    fn said((is_permissive, command, using, check): Said) -> (Policy, PolicyExpression) {
+        let policy = Policy {
+            command,
+            is_permissive,
+            roles: [0].into(),
+            has_using: command != 'a',
+            has_with_check: check.is_some(),
+            ..Policy::default()
+        };
+        let expression = PolicyExpression {
+            columns: using.to_vec(),
+            check_columns: check.map(<[ColumnNumber]>::to_vec),
+            text: Some(PolicyText {
+                using: policy.has_using.then(|| "tenant = 1".into()),
+                check: check.map(|_| "amount > 0".into()),
+            }),
+            ..PolicyExpression::default()
+        };
+        (policy, expression)
+    }
+
+    fn to(roles: &[Oid], said: Said) -> (Policy, PolicyExpression) {
+        let (policy, expression) = self::said(said);
+        (Policy { roles: roles.into(), ..policy }, expression)
+    }
+
+    /// With another USING, or none of which the text could be read.
+    fn using(text: Option<&str>, said: Said) -> (Policy, PolicyExpression) {
+        let (policy, mut expression) = self::said(said);
+        expression.text = text.map(|using| PolicyText { using: Some(using.into()), check: None });
+        (policy, expression)
+    }
+
+    fn sample(policies: Vec<(Policy, PolicyExpression)>) -> Sample {
         let mut sample = Sample::new();
         let table = sample.keyed_table("orders");
-        for name in ["tenant", "amount"] {
+        for name in ["tenant", "amount", "status"] {
             sample.column(table, name, crate::catalog::types::builtin::INT8);
         }
-        for (number, &(is_permissive, command, using, check)) in (1..).zip(policies) {
+        for (number, (policy, expression)) in (1..).zip(policies) {
             let oid = sample.oid();
-            sample.snapshot.policies.push(Policy {
-                oid,
-                name: format!("p{number}").into(),
-                table,
-                command,
-                is_permissive,
-                roles: [0].into(),
-                has_using: !using.is_empty(),
-                has_with_check: check.is_some(),
-            });
-            let expression = PolicyExpression {
-                columns: using.to_vec(),
-                check_columns: check.map(<[ColumnNumber]>::to_vec),
-                text: Some(PolicyText {
-                    using: (!using.is_empty()).then(|| "tenant = 1".into()),
-                    check: check.map(|_| "amount > 0".into()),
-                }),
-                ..PolicyExpression::default()
-            };
+            sample.snapshot.policies.push(Policy { oid, name: format!("p{number}").into(), table, ..policy });
             sample.snapshot.security.policies.insert(oid, expression);
         }
-        run(&POLICY_CHECK_FORGETS_TENANT, &sample.finish()).0
+        sample
     }
+
+    fn found_among(policies: Vec<(Policy, PolicyExpression)>) -> Vec<Finding> {
+        run(&POLICY_CHECK_FORGETS_TENANT, &sample(policies).finish()).0
+    }
+
+    fn found(policies: &[Said]) -> Vec<Finding> {
+        found_among(policies.iter().copied().map(said).collect())
+    }
+
+    /// What WITH CHECK becomes, or why that is not simply done.
+    fn mended(policies: Vec<(Policy, PolicyExpression)>) -> String {
+        let findings = found_among(policies);
+        assert_eq!(findings.len(), 1);
+        let told =
+            |key: &str| findings[0].evidence.get(key).and_then(|told| told.as_str()).unwrap_or_default();
+        let (becomes, why) = (told("check_becomes"), told("no_simple_fix_because"));
+        assert_eq!(findings[0].fix.is_some(), why.is_empty());
+        assert!(findings[0].fix.iter().all(|fix| fix.contains(&format!("WITH CHECK ({becomes});"))));
+        format!("{becomes}{why}")
+    }
+
+    const INSERT: Said = (true, 'a', &[], Some(&[3]));
+    const TENANT_AND_AMOUNT: &str = "(tenant = 1) AND (amount > 0)";
 
     #[test]
     fn a_check_that_forgets_what_using_chooses_by_is_found_and_asks_for_it_then() {
@@ -290,5 +328,76 @@ mod tests {
         assert!(found(&[forgetful, (false, '*', &[3], Some(&[2]))]).is_empty());
         assert_eq!(found(&[forgetful, (false, 'r', &[2], None)]).len(), 1);
         assert_eq!(found(&[forgetful, (false, '*', &[2], Some(&[3]))]).len(), 1);
+    }
+
+    #[test]
+    fn a_policy_for_insert_is_held_against_what_is_for_the_same_role() {
+        let (app, admin) = (41, 42);
+        let beside = |insert: &[Oid], chosen: &[Oid], all: &[Oid]| {
+            vec![
+                to(chosen, (true, 'r', &[2], None)),
+                to(chosen, (true, 'w', &[2], None)),
+                to(insert, INSERT),
+                to(all, (true, '*', &[], None)),
+            ]
+        };
+        assert_eq!(mended(beside(&[app], &[app], &[admin])), TENANT_AND_AMOUNT);
+        assert!(found_among(beside(&[app], &[app], &[0])).is_empty());
+        assert!(found_among(beside(&[app], &[app], &[app, admin])).is_empty());
+        assert!(found_among(beside(&[admin], &[app], &[admin])).is_empty());
+        // For everybody: app is one of them, and an admin's rows are not to be refused.
+        for insert in [&[0][..], &[app, admin]] {
+            assert!(
+                mended(beside(insert, &[app], &[admin])).starts_with("other roles that the policy is for")
+            );
+        }
+        // Who is in a role is bound by what is for that role.
+        let mut sample = sample(beside(&[app], &[40], &[admin]));
+        sample.snapshot.memberships.push(crate::catalog::Membership {
+            role: 40,
+            member: app,
+            is_admin: false,
+            grantor: 10,
+            inherits: true,
+            sets: true,
+        });
+        assert_eq!(run(&POLICY_CHECK_FORGETS_TENANT, &sample.finish()).0.len(), 1);
+    }
+
+    #[test]
+    fn restrictive_policies_are_asked_for_each_command_and_role() {
+        let forgetful = (true, '*', &[2][..], Some(&[3][..]));
+        let (insert, update) = ((false, 'a', &[][..], Some(&[2][..])), (false, 'w', &[][..], Some(&[2][..])));
+        assert!(found(&[forgetful, insert, update]).is_empty());
+        assert_eq!(found(&[forgetful, insert]).len(), 1);
+        assert_eq!(found(&[forgetful, update]).len(), 1);
+        assert!(found(&[(true, 'w', &[2], Some(&[3])), update]).is_empty());
+        let (bound, forgetful) = ((false, '*', &[2][..], None), to(&[41, 42], forgetful));
+        assert_eq!(found_among(vec![forgetful.clone(), to(&[41], bound)]).len(), 1);
+        assert!(found_among(vec![forgetful, to(&[41], bound), to(&[42], bound)]).is_empty());
+    }
+
+    #[test]
+    fn only_what_says_whose_a_row_is_and_nothing_else_is_asked_for_as_well() {
+        let drafts = Some("tenant = 1 AND status = 'draft'");
+        let delete = using(drafts, (true, 'd', &[2, 4], None));
+        let update = (true, 'w', &[2][..], None);
+        assert_eq!(mended(vec![delete, said(update), said(INSERT)]), TENANT_AND_AMOUNT);
+        let update_drafts = using(drafts, (true, 'w', &[2, 4], None));
+        assert_eq!(mended(vec![update_drafts.clone(), said(update), said(INSERT)]), TENANT_AND_AMOUNT);
+        for other in ['r', 'd'] {
+            let why = mended(vec![said((true, other, &[2], None)), update_drafts.clone(), said(INSERT)]);
+            assert!(why.starts_with("no policy for UPDATE chooses by these columns alone"), "{why}");
+        }
+        let why = mended(vec![said(update), using(Some("tenant = 3"), update), said(INSERT)]);
+        assert!(why.starts_with("several policies choose by these columns"), "{why}");
+        assert_eq!(mended(vec![using(None, update), said(INSERT)]), UNREAD);
+    }
+
+    #[test]
+    fn a_using_of_several_columns_is_told_of_where_all_of_it_is_asked_for() {
+        let told = |using| found(&[(true, 'w', using, Some(&[3]))])[0].evidence.contains_key("check");
+        assert!(told(&[2, 4]));
+        assert!(!told(&[2]));
     }
 }
