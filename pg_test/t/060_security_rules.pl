@@ -487,8 +487,8 @@ case(rule => 'policy_always_true', object => 'open on shop.t', severity => 'erro
 case(rule => 'policy_always_true', object => '"only one" on shop.t', severity => 'warning',
 	seed  => 'CREATE TABLE shop.t (id int); ALTER TABLE shop.t ENABLE ROW LEVEL SECURITY; CREATE POLICY "only one" ON shop.t FOR SELECT TO app USING (true)',
 	no_fix => 'told', clear => 'DROP POLICY "only one" ON shop.t', clean => 'DROP TABLE shop.t');
-# A restrictive policy that is true itself, or is about another command or role, restricts nothing.
-for my $beside ([ 'USING (true)', 'error' ], [ 'FOR SELECT USING (id = 1)', 'error' ], [ 'FOR INSERT WITH CHECK (id = 1)', 'error' ], [ 'TO app USING (id = 1)', 'error' ], [ 'USING (true) WITH CHECK (id = 1)', 'error' ])
+# A restrictive policy that is true itself, says nothing of what is read, or is about another command or role, restricts nothing.
+for my $beside ([ 'USING (true)', 'error' ], [ 'FOR SELECT USING (id = 1)', 'error' ], [ 'FOR INSERT WITH CHECK (id = 1)', 'error' ], [ 'TO app USING (id = 1)', 'error' ], [ 'USING (true) WITH CHECK (id = 1)', 'error' ], [ 'WITH CHECK (id = 1)', 'error' ])
 {
 	my ($other, $severity) = @$beside;
 	case(rule => 'policy_always_true', object => 'open on shop.t', severity => $severity,
@@ -513,6 +513,35 @@ for my $policy ('CREATE POLICY open ON shop.t USING (tenant = 1) WITH CHECK (id 
 }
 case(rule => 'policy_check_forgets_tenant', object => 'open on shop.t', severity => 'error',
 	seed => "$tenants; $on; CREATE POLICY open ON shop.t USING (tenant = (SELECT min(oid::int) FROM pg_class)) WITH CHECK (id > 0)", no_fix => 'told', clear => 'DROP POLICY open ON shop.t', clean => 'DROP TABLE shop.t');
+# What is for another role chooses no rows of this one; restrictive policies may be one for each command.
+case(rule => 'policy_check_forgets_tenant', object => 'open on shop.t', severity => 'error', says => $told_of,
+	seed  => "CREATE TABLE shop.t (id int, tenant int); $on; CREATE POLICY seen ON shop.t FOR SELECT TO app USING (tenant = 1); CREATE POLICY changed ON shop.t FOR UPDATE TO app USING (tenant = 1);
+		CREATE POLICY kept ON shop.t TO keeper USING (true); CREATE POLICY open ON shop.t FOR INSERT TO app WITH CHECK (id > 0)",
+	right => 'CREATE TABLE shop.u (id int, tenant int); ALTER TABLE shop.u ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON shop.u USING (tenant = 1) WITH CHECK (id > 0);
+		CREATE POLICY made ON shop.u AS RESTRICTIVE FOR INSERT WITH CHECK (tenant = 1); CREATE POLICY changed ON shop.u AS RESTRICTIVE FOR UPDATE WITH CHECK (tenant = 1)',
+	silent => ['own on shop.u'], clean => 'DROP TABLE shop.t, shop.u');
+# That another policy chooses by what this one checks keeps nobody from reading its text.
+case(rule => 'policy_check_forgets_tenant', object => 'open on shop.t', severity => 'error', says => $told_of,
+	seed  => "CREATE TABLE shop.t (id int, tenant int); $on; CREATE POLICY seen ON shop.t FOR SELECT USING (id > 5); CREATE POLICY open ON shop.t FOR UPDATE USING (tenant = 1) WITH CHECK (id > 0)",
+	clean => 'DROP TABLE shop.t');
+# What may be deleted says nothing of what may be made, and a USING that asks for more than the tenant would refuse more.
+case(rule => 'policy_check_forgets_tenant', object => 'open on shop.t', severity => 'error', says => $told_of,
+	seed  => "CREATE TABLE shop.t (id int, tenant int, status text); $on; CREATE POLICY gone ON shop.t FOR DELETE USING (tenant = 1 AND status = 'draft'); CREATE POLICY changed ON shop.t FOR UPDATE USING (tenant = 1 AND status = 'draft');
+		CREATE POLICY seen ON shop.t FOR SELECT USING (tenant = 1); CREATE POLICY open ON shop.t FOR INSERT WITH CHECK (id > 0)",
+	no_fix => 'told', clear => 'DROP POLICY open ON shop.t', clean => 'DROP TABLE shop.t');
+{
+	# The fix of what is inserted is what may be changed: not only drafts.
+	my $rule = 'security.policy_check_forgets_tenant';
+	$node->safe_psql('rules', "CREATE TABLE shop.t (id int, tenant int, status text); $on; CREATE POLICY gone ON shop.t FOR DELETE USING (tenant = 1 AND status = 'draft'); CREATE POLICY changed ON shop.t FOR UPDATE USING (tenant = 1);
+		CREATE POLICY open ON shop.t FOR INSERT WITH CHECK (id > 0); GRANT INSERT ON shop.t TO app");
+	my $finding = { found($rule) }->{'open on shop.t'};
+	like($finding->{evidence}{check_becomes} // '', qr/tenant = 1.* AND .*id > 0/, "$rule: what the check becomes is told");
+	unlike($finding->{evidence}{check_becomes} // '', qr/status/, "$rule: and it is not what may be deleted");
+	run_sql($finding->{fix}, "$rule: the fix beside a policy for DELETE runs");
+	my $writes = sub { my ($code) = $node->psql('rules', "INSERT INTO shop.t VALUES ($_[0], $_[1], 'sent')", extra_params => [ '-U', 'app' ]); return $code ? 'refused' : 'written' };
+	is(join(' ', $writes->(1, 1), $writes->(2, 2)), 'written refused', "$rule: and lets in one's own that are no drafts");
+	$node->safe_psql('rules', 'DROP TABLE shop.t');
+}
 {
 	# The fix keeps others' rows out and lets one's own in.
 	my $rule = 'security.policy_check_forgets_tenant';

@@ -12,7 +12,7 @@ pub use expression::{ExpressionKind, KeptExpression};
 pub use hba::{HbaAddress, HbaConnection, HbaLine};
 pub use object::{ObjectKind, Protected, ProtectedColumn, privilege};
 pub use own_schema::OwnSchema;
-pub use policy::{CalledFunction, PolicyExpression, PolicyText};
+pub use policy::{CalledFunction, PolicyExpression, PolicyText, are_to_be_printed};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::dependents;
 use crate::catalog::security::{
     CalledFunction, DefaultAcl, Language, ObjectKind, Password, PolicyExpression, PolicyText, Protected,
-    PublishedTable, Security, Subscription, SystemFunction, UserMapping, privilege,
+    PublishedTable, Security, Subscription, SystemFunction, UserMapping, are_to_be_printed, privilege,
 };
 use crate::catalog::{ColumnNumber, Grant, Oid, Setting, Snapshot, Volatility};
 use crate::pg::definitions::while_locked;
@@ -373,7 +373,6 @@ fn read_policies(snapshot: &Snapshot, security: &mut Security) {
         return;
     }
     let mut found = Vec::new();
-    let mut chosen_by: FxHashMap<Oid, FxHashSet<ColumnNumber>> = FxHashMap::default();
     let mut scan = CatalogScan::open(POLICY);
     let oid = scan.attribute(c"oid");
     let table = scan.attribute(c"polrelid");
@@ -395,24 +394,27 @@ fn read_policies(snapshot: &Snapshot, security: &mut Security) {
         };
         let mut bare = node_tree::bare_calls_outside_subqueries(using);
         bare.extend(node_tree::bare_calls_outside_subqueries(check));
-        chosen_by.entry(row.oid(table)).or_default().extend(&expression.columns);
         found.push((row.oid(oid), row.oid(table), expression, functions, bare, trees));
     }
     drop(scan);
-    let forgetful: FxHashSet<Oid> = found
-        .iter()
-        .filter(|(_, table, expression, ..)| {
-            let checked = expression.check_columns.as_ref().filter(|_| !expression.check_is_true);
-            let chosen_by = chosen_by.get(table).filter(|columns| !columns.is_empty());
-            checked
-                .zip(chosen_by)
-                .is_some_and(|(checked, chosen_by)| !checked.iter().any(|column| chosen_by.contains(column)))
+    let expressions: FxHashMap<Oid, &PolicyExpression> =
+        found.iter().map(|(oid, _, expression, ..)| (*oid, expression)).collect();
+    let tables: FxHashSet<Oid> = found.iter().map(|(_, table, ..)| *table).collect();
+    let printed: FxHashSet<Oid> = tables
+        .into_iter()
+        .filter(|&table| {
+            let policies: Vec<_> = snapshot
+                .policies_of(table)
+                .iter()
+                .filter_map(|policy| Some((policy, *expressions.get(&policy.oid)?)))
+                .collect();
+            are_to_be_printed(&policies)
         })
-        .map(|(_, table, ..)| *table)
         .collect();
+    drop(expressions);
     for (oid, table, mut expression, functions, bare, trees) in found {
         // Others are not asked for their text.
-        if !bare.is_empty() || forgetful.contains(&table) {
+        if !bare.is_empty() || printed.contains(&table) {
             expression.text = policy_text(table, &trees);
         }
         expression.functions =

@@ -81,7 +81,7 @@ fn always_true(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     }
 }
 
-fn is_about(policy: &Policy, command: char) -> bool {
+pub(super) fn is_about(policy: &Policy, command: char) -> bool {
     policy.command == '*' || policy.command == command
 }
 
@@ -89,6 +89,12 @@ fn is_about(policy: &Policy, command: char) -> bool {
 fn lets_all(policy: &Policy, expression: &PolicyExpression, is_check: bool) -> bool {
     // WITH CHECK is USING where it is not given.
     if is_check && policy.has_with_check { expression.check_is_true } else { expression.using_is_true }
+}
+
+/// Whether a policy has the expression that counts: without it a permissive one lets nothing through, and a restrictive one keeps
+/// nothing back.
+fn has_expression(policy: &Policy, is_check: bool) -> bool {
+    policy.has_using || is_check && policy.has_with_check
 }
 
 /// Whether a restrictive policy that says something stands beside this one for the same rows: a permissive one that is true is
@@ -103,7 +109,8 @@ fn is_restricted(
     snapshot.policies_of(table.oid).iter().any(|other| {
         let says_something = || {
             let expression = snapshot.security.policies.get(&other.oid);
-            expression.is_none_or(|expression| !lets_all(other, expression, is_check))
+            has_expression(other, is_check)
+                && expression.is_none_or(|expression| !lets_all(other, expression, is_check))
         };
         !other.is_permissive
             && is_about(other, command)
@@ -436,7 +443,8 @@ mod tests {
             command,
             is_permissive,
             roles: [0].into(),
-            ..Policy::default()
+            has_using: command != 'a',
+            has_with_check: command == 'a',
         });
         sample.snapshot.security.policies.insert(oid, expression);
     }
@@ -487,6 +495,31 @@ mod tests {
         assert_eq!(beside(&['r']), Some(Severity::Error));
         assert_eq!(beside(&['a', 'w', 'd']), Some(Severity::Warning));
         assert_eq!(beside(&['r', 'a', 'w', 'd']), None);
+    }
+
+    #[test]
+    fn a_restrictive_policy_without_the_expression_that_counts_restricts_nothing() {
+        let beside = |command, has_using, has_with_check| {
+            let (mut sample, table) = sample(open(), true, command);
+            add(&mut sample, table, PolicyExpression::default(), false, '*');
+            let restrictive = sample.snapshot.policies.last_mut().unwrap();
+            (restrictive.has_using, restrictive.has_with_check) = (has_using, has_with_check);
+            run(&POLICY_ALWAYS_TRUE, &sample.finish()).0.first().and_then(|finding| finding.severity)
+        };
+        // All rows are read, changed and deleted; new ones are bound.
+        assert_eq!(beside('*', false, true), Some(Severity::Error));
+        assert_eq!(beside('r', false, true), Some(Severity::Warning));
+        assert_eq!(beside('r', true, false), None);
+        assert_eq!(beside('*', false, false), Some(Severity::Error));
+        let mut open_check = open();
+        open_check.check_is_true = true;
+        for (has_with_check, severity) in [(true, None), (false, Some(Severity::Error))] {
+            let (mut sample, table) = sample(open_check.clone(), true, 'a');
+            add(&mut sample, table, PolicyExpression::default(), false, 'a');
+            sample.snapshot.policies.last_mut().unwrap().has_with_check = has_with_check;
+            let found = run(&POLICY_ALWAYS_TRUE, &sample.finish()).0;
+            assert_eq!(found.first().and_then(|finding| finding.severity), severity);
+        }
     }
 
     #[test]
