@@ -23,10 +23,8 @@ impl Reader {
         let gives = |column: ColumnNumber| self.whole == Some(true) || self.columns.contains(&(column, true));
         self.grantee == other.grantor
             && other.grantor != owner
-            && match other.whole {
-                Some(_) => self.whole == Some(true),
-                None => other.columns.iter().any(|(column, _)| gives(*column)),
-            }
+            && (other.whole.is_some() && self.whole == Some(true)
+                || other.columns.iter().any(|(column, _)| gives(*column)))
     }
 
     /// Whether it is any of these columns that another gave on.
@@ -414,5 +412,31 @@ mod tests {
                  {AS_APP}GRANT SELECT (api_key) ON TABLE public.users TO postgres;\nRESET ROLE;"
             )
         );
+    }
+
+    #[test]
+    fn single_columns_that_were_handed_on_beside_the_table_depend_too() {
+        let (mut sample, table) = sample();
+        sample.snapshot.roles.push(crate::catalog::Role {
+            oid: 20_002,
+            name: "mid".into(),
+            ..Default::default()
+        });
+        let (option, select) = (SELECT_WITH_OPTION, privilege::SELECT);
+        granted(
+            &mut sample,
+            table,
+            "",
+            &[(10, 20_002, option), (10, 20_000, option), (20_000, 20_001, select)],
+        );
+        granted(
+            &mut sample,
+            table,
+            "Name",
+            &[(10, 20_002, option), (20_002, 20_000, option), (20_000, 20_001, select)],
+        );
+        let (fix, _) = statements(sample, table, &[2]);
+        let first = format!("{AS_APP}REVOKE SELECT ON TABLE public.users FROM sub;");
+        assert!(fix.starts_with(&first), "{fix}");
     }
 }
