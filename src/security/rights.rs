@@ -127,12 +127,7 @@ impl<'a> Rights<'a> {
         let mut next = 0;
         while let Some(&(member, _)) = reached.get(next) {
             for membership in self.memberships.get(&member).into_iter().flatten() {
-                let leads_on = match way {
-                    Way::Inheriting => membership.inherits,
-                    Way::Setting => membership.sets,
-                    Way::Belonging => true,
-                };
-                if leads_on && !reached.iter().any(|(known, _)| *known == membership.role) {
+                if leads(membership, way) && !reached.iter().any(|(known, _)| *known == membership.role) {
                     reached.push((membership.role, next));
                 }
             }
@@ -287,6 +282,15 @@ impl<'a> Rights<'a> {
             format!("granted by {}", self.name(grant.grantor))
         };
         if through.is_empty() { end } else { format!("{}: {end}", self.members(through)) }
+    }
+}
+
+/// Whether a membership leads further that way.
+fn leads(membership: &Membership, way: Way) -> bool {
+    match way {
+        Way::Inheriting => membership.inherits,
+        Way::Setting => membership.sets,
+        Way::Belonging => true,
     }
 }
 

@@ -1,12 +1,12 @@
 //! What one role has on an object by itself, and what by acting as others.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::security::{Protected, ProtectedColumn, privilege};
 use crate::catalog::{Grant, Oid, Privileges};
-use crate::security::rights::reach::Reach;
+use crate::security::rights::reach::{Reach, Reached};
 use crate::security::rights::{Held, Rights};
 
 /// A privilege that a role has, or takes, in one way.
@@ -44,6 +44,11 @@ pub struct Reviewed<'r, 'a> {
     pub own: Vec<Oid>,
     /// Those as which it acts.
     pub reach: Reach,
+    /// By a role, which of these have its rights, beside those whose rights it has anyhow: an object is asked of them alone, whatever
+    /// else is reached. Places in `reach`, in order.
+    reached_by: FxHashMap<Oid, Vec<usize>>,
+    /// Likewise those that have every right.
+    superusers: Vec<usize>,
     /// Whether a role has USAGE on a schema, as far as it was asked.
     usage: RefCell<FxHashMap<(Oid, Oid), bool>>,
 }
@@ -52,7 +57,21 @@ impl<'r, 'a> Reviewed<'r, 'a> {
     /// Of this role. `schemas` are those of objects, by OID.
     pub fn of(rights: &'r Rights<'a>, schemas: &'r FxHashMap<Oid, Protected>, role: Oid) -> Self {
         let (own, reach) = (rights.rights_of(role), rights.reach(role));
-        Self { rights, schemas, role, own, reach, usage: RefCell::default() }
+        let (mut reached_by, mut superusers) = (FxHashMap::<Oid, Vec<usize>>::default(), Vec::new());
+        let known: FxHashSet<Oid> = own.iter().copied().collect();
+        for (place, other) in reach.roles.iter().enumerate() {
+            if known.contains(&other.role) {
+                continue;
+            }
+            if rights.is_superuser(other.role) {
+                superusers.push(place);
+                continue;
+            }
+            for role in rights.rights_of(other.role) {
+                reached_by.entry(role).or_default().push(place);
+            }
+        }
+        Self { rights, schemas, role, own, reach, reached_by, superusers, usage: RefCell::default() }
     }
 
     /// What it has or takes on an object. Columns are not looked at.
@@ -83,8 +102,8 @@ impl<'r, 'a> Reviewed<'r, 'a> {
         if self.rights.is_superuser(self.role) {
             return found;
         }
-        let others = self.reach.roles.iter().filter(|other| !self.own.contains(&other.role));
-        for other in others {
+        let granted_too = OnceCell::new();
+        for other in self.others(object, acl) {
             // What everybody has needs no other role.
             let more: Vec<Held> = held(other.role).into_iter().filter(|held| !held.is_of_public).collect();
             if more.is_empty() {
@@ -92,10 +111,13 @@ impl<'r, 'a> Reviewed<'r, 'a> {
             }
             // What it grants itself it has beside what else it has; as another role it has that one's alone.
             let missing = if other.is_granted {
-                let granted =
-                    self.reach.roles.iter().filter(|other| other.is_granted).map(|other| other.role);
-                let all: Vec<Oid> = granted.chain([self.role]).collect();
-                self.missing(object, &all)
+                granted_too
+                    .get_or_init(|| {
+                        let granted = self.reach.roles.iter().filter(|other| other.is_granted);
+                        let all: Vec<Oid> = granted.map(|other| other.role).chain([self.role]).collect();
+                        self.missing(object, &all)
+                    })
+                    .clone()
             } else {
                 self.missing(object, &[other.role])
             };
@@ -109,6 +131,20 @@ impl<'r, 'a> Reviewed<'r, 'a> {
             }));
         }
         found
+    }
+
+    /// Those that it acts as and that may have something on an object with that list: its owner's rights, a grantee's, or those of a
+    /// role that has them on every object.
+    fn others(&self, object: &Protected, acl: &[Grant]) -> impl Iterator<Item = &Reached> {
+        let mut places = self.superusers.clone();
+        if !self.reached_by.is_empty() {
+            let grantees = acl.iter().map(|grant| grant.grantee);
+            let have = grantees.chain([object.owner]).chain(self.rights.predefined_for(object.kind));
+            places.extend(have.filter_map(|role| self.reached_by.get(&role)).flatten());
+        }
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().filter_map(|place| self.reach.roles.get(place))
     }
 
     /// Of a role that may grant itself every other one: each privilege by one of those that have it, the owner first.
@@ -155,5 +191,67 @@ impl<'r, 'a> Reviewed<'r, 'a> {
             return String::new();
         }
         format!(" (needs USAGE on schema {})", schema.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::catalog::{Membership, Role};
+
+    const DEPLOY: Oid = 20_000;
+
+    /// What deploy takes on a table that the last of so many tenants owns, whose roles it may grant, and of how many roles that
+    /// is asked.
+    fn taken(tenants: Oid, acl: &[Grant]) -> (Vec<String>, usize) {
+        let role =
+            |oid: Oid, name: String| Role { oid, name: name.into(), inherits: true, ..Role::default() };
+        let mut roles = vec![role(DEPLOY, "deploy".to_owned()), role(30_000, "readers".to_owned())];
+        let mut memberships = Vec::new();
+        for tenant in 1..=tenants {
+            roles.push(role(DEPLOY + tenant, format!("t{tenant}")));
+            memberships.push(Membership {
+                role: DEPLOY + tenant,
+                member: DEPLOY,
+                is_admin: true,
+                ..Membership::default()
+            });
+        }
+        // The first has what it has by inheritance.
+        memberships.push(Membership {
+            role: 30_000,
+            member: DEPLOY + 1,
+            inherits: true,
+            ..Membership::default()
+        });
+        let (rights, schemas) = (Rights::new(160_000, &roles, &memberships, 0), FxHashMap::default());
+        let reviewed = Reviewed::of(&rights, &schemas, DEPLOY);
+        assert_eq!(reviewed.reach.roles.len(), tenants as usize);
+        let table =
+            Protected { owner: DEPLOY + tenants, acl: Some(acl.to_vec().into()), ..Protected::default() };
+        let asked = Cell::new(0);
+        let found = reviewed.taken(&table, acl, &|role| {
+            asked.set(asked.get() + 1);
+            rights.held(role, &table)
+        });
+        (found.iter().map(|taken| taken.told("")).collect(), asked.get())
+    }
+
+    #[test]
+    fn of_those_that_are_reached_only_those_are_asked_that_may_have_something() {
+        let select = |grantee: Oid| Grant { grantee, grantor: DEPLOY + 100, privileges: privilege::SELECT };
+        let (told, asked) = taken(100, &[select(30_000), select(0), select(DEPLOY + 100)]);
+        assert_eq!(
+            told,
+            [
+                "granted to PUBLIC by t100",
+                "grants itself t1: member of readers: granted by t100",
+                "grants itself t100: owner"
+            ]
+        );
+        // Itself, the first and the last.
+        assert_eq!(asked, 3);
     }
 }

@@ -1,6 +1,8 @@
 //! As whom a role may act beside itself: by SET ROLE, and by granting itself what it may grant to anybody.
 
-use super::{DATABASE_OWNER, Rights, Way, path};
+use rustc_hash::FxHashSet;
+
+use super::{DATABASE_OWNER, Rights, Way, leads, path};
 use crate::catalog::Oid;
 use crate::catalog::security::{ObjectKind, privilege};
 
@@ -28,7 +30,51 @@ fn and_then(steps: &str, step: String) -> String {
     if steps.is_empty() { step } else { format!("{steps}, {step}") }
 }
 
+/// What a role can use, whatever it does for it first.
+#[derive(Clone, Debug, Default)]
+pub struct Usable {
+    /// The roles whose rights it has, or has as one as whom it acts; itself included.
+    pub roles: FxHashSet<Oid>,
+    /// Until 15: whether it grants itself every role that is no superuser's.
+    pub is_every: bool,
+}
+
 impl Rights<'_> {
+    /// Whose rights a role can use: what [`Rights::reach`] tells with its steps, and what is inherited there, in one walk.
+    pub fn usable(&self, role: Oid) -> Usable {
+        let way = if self.version >= 160_000 { Way::Inheriting } else { Way::Belonging };
+        let memberships = |member: &Oid| self.memberships.get(member).into_iter().flatten();
+        let (mut acting, mut holding) = (FxHashSet::from_iter([role]), FxHashSet::default());
+        let (mut actors, mut holders) = (vec![role], Vec::new());
+        let mut is_every = false;
+        while let Some(actor) = actors.pop() {
+            let becomes = memberships(&actor).filter(|membership| membership.sets).map(|one| one.role);
+            actors.extend(becomes.filter(|&other| acting.insert(other)));
+            // A superuser needs no grant.
+            if self.is_superuser(actor) {
+                continue;
+            }
+            is_every |= self.grants_every_role(actor);
+            holders.extend(holding.insert(actor).then_some(actor));
+            while let Some(holder) = holders.pop() {
+                for membership in memberships(&holder) {
+                    if membership.is_admin && !self.is_superuser(membership.role) {
+                        actors.extend(acting.insert(membership.role).then_some(membership.role));
+                    }
+                    if leads(membership, way) {
+                        holders.extend(holding.insert(membership.role).then_some(membership.role));
+                    }
+                }
+            }
+        }
+        let (mut roles, mut left) = (acting.clone(), acting.into_iter().collect::<Vec<Oid>>());
+        while let Some(member) = left.pop() {
+            let inherited = memberships(&member).filter(|membership| membership.inherits).map(|one| one.role);
+            left.extend(inherited.filter(|&other| roles.insert(other)));
+        }
+        Usable { roles, is_every }
+    }
+
     /// As whom a role acts beside itself.
     pub fn reach(&self, role: Oid) -> Reach {
         let mut reach = Reach::default();
@@ -225,5 +271,32 @@ mod tests {
         assert_eq!(rights.superuser_with_member(), Some((10, 20)));
         assert_eq!(rights.grantable_for(DATABASE_OWNER), Some(20));
         assert_eq!(rights.grantable_for(10), None);
+    }
+
+    #[test]
+    fn what_is_usable_is_what_is_reached_and_inherited_there() {
+        let mut roles = roles();
+        roles.iter_mut().filter(|role| role.oid == 24).for_each(|role| role.creates_roles = true);
+        let memberships = [
+            member(22, 21, false, true, false),
+            member(20, 22, true, false, false),
+            member(23, 20, false, true, false),
+            member(10, 23, true, false, false),
+            member(24, 23, false, false, true),
+        ];
+        for version in [150_000, 160_000] {
+            let rights = Rights::new(version, &roles, &memberships, 0);
+            for role in [20, 21, 22, 23, 24, 10] {
+                let (reach, usable) = (rights.reach(role), rights.usable(role));
+                let actors = reach.roles.iter().map(|reached| reached.role).chain([role]);
+                let expected: FxHashSet<Oid> = actors.flat_map(|actor| rights.rights_of(actor)).collect();
+                assert_eq!(usable.roles, expected, "{role}");
+                assert_eq!(usable.is_every, reach.every_role.is_some(), "{role}");
+            }
+            // Near is inherited, so the owner is granted, whose rights take those of far.
+            let mut all: Vec<Oid> = rights.usable(21).roles.into_iter().collect();
+            all.sort_unstable();
+            assert_eq!(all, [20, 21, 22, 23]);
+        }
     }
 }

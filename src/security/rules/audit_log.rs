@@ -1,5 +1,6 @@
 //! The log of the audit trail, which is evidence as long as its owner alone writes it.
 
+use super::grant_chain::dependent;
 use super::words::{OnRelation, given, grantees, kind_of, listed, revoked, rights, together};
 use crate::catalog::security::privilege;
 use crate::catalog::trail::layout::SCHEMA as LOG;
@@ -58,10 +59,9 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
 
 fn of_schema(snapshot: &Snapshot, rights: &Rights<'_>, schema: &Namespace, verdicts: &mut Verdicts<'_>) {
     let (name, owner) = (quote_identifier(&schema.name), schema.owner);
-    let taken = given(schema.acl.as_deref().unwrap_or_default(), privilege::CREATE, |grantee| {
-        is_other(rights, owner, grantee)
-    });
-    let statements = revoked(rights, &format!("SCHEMA {name}"), owner, &taken);
+    let acl = schema.acl.as_deref().unwrap_or_default();
+    let taken = given(acl, privilege::CREATE, |grantee| is_other(rights, owner, grantee));
+    let statements = revoked(rights, &format!("SCHEMA {name}"), owner, &with_dependent(acl, &taken, owner));
     Part { name, kind: "schema", alter: "SCHEMA", owner, snapshot }
         .judge(rights, &taken, statements, verdicts);
 }
@@ -78,13 +78,18 @@ fn of_relation(snapshot: &Snapshot, rights: &Rights<'_>, relation: &Relation, ve
 
 fn of_sequence(snapshot: &Snapshot, rights: &Rights<'_>, sequence: &Sequence, verdicts: &mut Verdicts<'_>) {
     let (name, owner) = (snapshot.qualified(sequence.schema, &sequence.name), sequence.owner);
-    let taken =
-        given(sequence.acl.as_deref().unwrap_or_default(), privilege::USAGE | privilege::UPDATE, |grantee| {
-            is_other(rights, owner, grantee)
-        });
-    let statements = revoked(rights, &format!("SEQUENCE {name}"), owner, &taken);
+    let acl = sequence.acl.as_deref().unwrap_or_default();
+    let taken = given(acl, privilege::USAGE | privilege::UPDATE, |grantee| is_other(rights, owner, grantee));
+    let statements = revoked(rights, &format!("SEQUENCE {name}"), owner, &with_dependent(acl, &taken, owner));
     let part = Part { name, kind: "sequence", alter: "SEQUENCE", owner, snapshot };
     part.judge(rights, &taken, statements, verdicts);
+}
+
+/// What is taken, and what even those have from it who are right to have it: the server takes nothing from whom they have it.
+fn with_dependent(acl: &[Grant], taken: &[Grant], owner: Oid) -> Vec<Grant> {
+    let mut all = taken.to_vec();
+    all.extend(dependent(acl, taken, owner));
+    all
 }
 
 fn is_other(rights: &Rights<'_>, owner: Oid, grantee: Oid) -> bool {
@@ -177,6 +182,85 @@ mod tests {
             });
             assert_eq!(found(sample).first().and_then(|finding| finding.severity), severity);
         }
+    }
+
+    const SUB: Oid = 20_001;
+    const FURTHER: Oid = 20_002;
+
+    /// What the owner gave app, app gave sub, and sub gave another and a superuser; the list has them in no order.
+    fn chain(bit: Privileges) -> Option<Box<[Grant]>> {
+        let option = bit | bit << 32;
+        Some(
+            [
+                Grant { grantee: FURTHER, grantor: SUB, privileges: bit },
+                Grant { grantee: APP, grantor: 10, privileges: option },
+                Grant { grantee: 10, grantor: SUB, privileges: bit },
+                Grant { grantee: SUB, grantor: APP, privileges: option },
+            ]
+            .into(),
+        )
+    }
+
+    fn as_role(role: &str, statement: &str) -> String {
+        format!("SET ROLE {role};\n{statement}\nRESET ROLE;")
+    }
+
+    fn chain_statements(take: &str, give: &str) -> (Option<String>, Option<String>) {
+        let option = "WITH GRANT OPTION;";
+        let fix = [
+            as_role("sub", &format!("{take} FROM further;")),
+            as_role("sub", &format!("{take} FROM postgres;")),
+            as_role("app", &format!("{take} FROM sub;")),
+            format!("{take} FROM app;"),
+        ];
+        let undo = [
+            format!("{give} TO app {option}"),
+            as_role("app", &format!("{give} TO sub {option}")),
+            as_role("sub", &format!("{give} TO further;")),
+            as_role("sub", &format!("{give} TO postgres;")),
+        ];
+        (Some(fix.join("\n")), Some(undo.join("\n")))
+    }
+
+    #[test]
+    fn a_chain_of_grants_is_taken_from_its_end_and_given_back_from_its_start() {
+        let new = || {
+            let mut sample = Sample::with_roles(&[(APP, "app"), (SUB, "sub"), (FURTHER, "further")]);
+            let schema = sample.schema(LOG);
+            let table = sample.table_in(schema, "change");
+            (sample, schema, table)
+        };
+        let statements = |sample: Sample| {
+            let first = found(sample).into_iter().next().unwrap();
+            (first.fix, first.undo)
+        };
+        let (mut sample, schema, _) = new();
+        sample.snapshot.namespaces.entry(schema).and_modify(|schema| schema.acl = chain(privilege::CREATE));
+        assert_eq!(
+            statements(sample),
+            chain_statements("REVOKE CREATE ON SCHEMA dbm_trail", "GRANT CREATE ON SCHEMA dbm_trail")
+        );
+        let (mut sample, _, table) = new();
+        sample.edit_table(table, |table| table.acl = chain(privilege::UPDATE));
+        assert_eq!(
+            statements(sample),
+            chain_statements(
+                "REVOKE UPDATE ON TABLE dbm_trail.change",
+                "GRANT UPDATE ON TABLE dbm_trail.change"
+            )
+        );
+        // What app has on all of it, sub may have on a column.
+        let (mut sample, _, table) = new();
+        let option = privilege::UPDATE | privilege::UPDATE << 32;
+        sample.column(table, "row", crate::catalog::types::builtin::TEXT);
+        sample.edit_column(table, "row", |column| {
+            column.acl = Some([Grant { grantee: SUB, grantor: APP, privileges: privilege::UPDATE }].into());
+        });
+        sample.edit_table(table, |table| {
+            table.acl = Some([Grant { grantee: APP, grantor: 10, privileges: option }].into());
+        });
+        let fix = statements(sample).0.unwrap();
+        assert!(fix.starts_with("SET ROLE app;\nREVOKE UPDATE (\"row\") ON TABLE"), "{fix}");
     }
 
     #[test]

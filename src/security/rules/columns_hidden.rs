@@ -1,5 +1,6 @@
 //! Columns of a table taken from who reads them, and given back as they were: by whom, and with the option to grant or without.
 
+use super::grant_chain::depths;
 use crate::catalog::security::privilege;
 use crate::catalog::{ColumnNumber, Grant, Oid, Relation, Snapshot};
 use crate::security::rights::Rights;
@@ -12,8 +13,27 @@ struct Reader {
     whole: Option<bool>,
     /// Single columns, each likewise.
     columns: Vec<(ColumnNumber, bool)>,
-    /// By how many others it came from the owner.
-    depth: usize,
+    /// Whether all that he has is taken at first: it is the whole table, or it comes from one who had more and is left with less.
+    is_cleared: bool,
+}
+
+impl Reader {
+    /// Whether what another gave on was this.
+    fn leads_to(&self, other: &Self, owner: Oid) -> bool {
+        let gives = |column: ColumnNumber| self.whole == Some(true) || self.columns.contains(&(column, true));
+        self.grantee == other.grantor
+            && other.grantor != owner
+            && (other.whole.is_some() && self.whole == Some(true)
+                || other.columns.iter().any(|(column, _)| gives(*column)))
+    }
+
+    /// Whether it is any of these columns that another gave on.
+    fn leads_to_any(&self, hidden: &[ColumnNumber], other: &Self, owner: Oid) -> bool {
+        let gives = |column: ColumnNumber| self.columns.contains(&(column, true));
+        self.grantee == other.grantor
+            && other.grantor != owner
+            && other.columns.iter().any(|(column, _)| hidden.contains(column) && gives(*column))
+    }
 }
 
 /// Columns that are to be read no more by whom they were granted.
@@ -21,7 +41,7 @@ pub struct ColumnsHidden<'a> {
     snapshot: &'a Snapshot,
     table: &'a Relation,
     hidden: &'a [ColumnNumber],
-    /// Those who read any of them, whoever had it from the owner first.
+    /// Those who read any of them, and those who have from them what they lose; whoever had it from the owner first.
     readers: Vec<Reader>,
 }
 
@@ -31,7 +51,7 @@ fn select(grant: &Grant) -> Option<bool> {
 }
 
 impl<'a> ColumnsHidden<'a> {
-    /// These columns of a table, for those whom `is_reader` names.
+    /// These columns of a table, for those whom `is_reader` names; others lose what they have from these.
     pub fn new(
         snapshot: &'a Snapshot,
         table: &'a Relation,
@@ -40,13 +60,19 @@ impl<'a> ColumnsHidden<'a> {
     ) -> Self {
         let mut readers: Vec<Reader> = Vec::new();
         let mut note = |grant: &Grant, column: Option<ColumnNumber>| {
-            let Some(option) = select(grant).filter(|_| is_reader(grant.grantee)) else { return };
+            let Some(option) = select(grant) else { return };
             let known = readers
                 .iter()
                 .position(|reader| (reader.grantor, reader.grantee) == (grant.grantor, grant.grantee));
             let place = known.unwrap_or_else(|| {
                 let (grantor, grantee) = (grant.grantor, grant.grantee);
-                readers.push(Reader { grantor, grantee, whole: None, columns: Vec::new(), depth: 0 });
+                readers.push(Reader {
+                    grantor,
+                    grantee,
+                    whole: None,
+                    columns: Vec::new(),
+                    is_cleared: false,
+                });
                 readers.len() - 1
             });
             match column {
@@ -62,15 +88,12 @@ impl<'a> ColumnsHidden<'a> {
                 note(grant, Some(column.number));
             }
         }
-        readers.retain(|reader| {
-            reader.whole.is_some() || reader.columns.iter().any(|(column, _)| hidden.contains(column))
-        });
-        let depths: Vec<usize> =
-            readers.iter().map(|reader| depth(&readers, reader.grantor, table.owner)).collect();
-        for (reader, depth) in readers.iter_mut().zip(depths) {
-            reader.depth = depth;
-        }
-        readers.sort_by_key(|reader| reader.depth);
+        let readers = involved(readers, hidden, table.owner, is_reader);
+        let comes_from = |one: usize, other: usize| readers[other].leads_to(&readers[one], table.owner);
+        let mut readers: Vec<(usize, Reader)> =
+            depths(readers.len(), comes_from).into_iter().zip(readers).collect();
+        readers.sort_by_key(|(depth, _)| *depth);
+        let readers = readers.into_iter().map(|(_, reader)| reader).collect();
         Self { snapshot, table, hidden, readers }
     }
 
@@ -83,22 +106,30 @@ impl<'a> ColumnsHidden<'a> {
                 let grantee = rights.name(reader.grantee);
                 format!("REVOKE SELECT{what} ON TABLE {} FROM {grantee};", self.name())
             };
-            if reader.whole.is_some() {
+            let of_columns = |columns: &[(ColumnNumber, bool)]| match columns {
+                [] => Vec::new(),
+                columns => vec![revoke(&format!(" ({})", self.list(columns)))],
+            };
+            let (first, again) = if !reader.is_cleared {
+                (of_columns(&self.hidden_of(reader)), Vec::new())
+            } else if reader.whole.is_none() {
+                (of_columns(&reader.columns), of_columns(&self.left_to(reader)))
+            } else if reader.grantor == self.table.owner {
                 // It takes what is granted on columns along.
-                let all = self.as_grantor(rights, reader, vec![revoke("")]);
-                taken.push(all.clone());
-                cleared.push(all);
+                (vec![revoke("")], vec![revoke("")])
             } else {
-                let names = self.list(&self.hidden_of(reader));
-                taken.push(self.as_grantor(rights, reader, vec![revoke(&format!(" ({names})"))]));
-            }
+                // Who is left with columns alone may take back columns alone.
+                (vec![revoke("")], of_columns(&self.left_to(reader)))
+            };
+            taken.push(self.as_grantor(rights, reader, first));
+            cleared.push(self.as_grantor(rights, reader, again));
         }
         for reader in &self.readers {
             let (mut kept, mut had) = (Vec::new(), Vec::new());
-            if let Some(option) = reader.whole {
-                had.push(self.grant(rights, reader, "", option));
+            if reader.is_cleared {
+                had.extend(reader.whole.map(|option| self.grant(rights, reader, "", option)));
                 had.extend(self.grants(rights, reader, &reader.columns));
-                kept.extend(self.grants(rights, reader, &self.others(reader, option)));
+                kept.extend(self.grants(rights, reader, &self.left_to(reader)));
             } else {
                 had.extend(self.grants(rights, reader, &self.hidden_of(reader)));
             }
@@ -125,13 +156,16 @@ impl<'a> ColumnsHidden<'a> {
         reader.columns.iter().filter(|(column, _)| self.hidden.contains(column)).copied().collect()
     }
 
-    /// What one who had all of it is left with.
-    fn others(&self, reader: &Reader, option: bool) -> Vec<(ColumnNumber, bool)> {
-        self.snapshot
-            .columns_of(self.table.oid)
-            .iter()
-            .filter(|column| !self.hidden.contains(&column.number))
-            .map(|column| (column.number, option || reader.columns.contains(&(column.number, true))))
+    /// What one who loses all that he has is given again.
+    fn left_to(&self, reader: &Reader) -> Vec<(ColumnNumber, bool)> {
+        let columns = self.snapshot.columns_of(self.table.oid).iter().map(|column| column.number);
+        columns
+            .filter(|column| !self.hidden.contains(column))
+            .filter_map(|column| {
+                let single = reader.columns.iter().find(|(other, _)| *other == column);
+                let option = reader.whole.into_iter().chain(single.map(|(_, option)| *option)).max()?;
+                Some((column, option))
+            })
             .collect()
     }
 
@@ -161,18 +195,40 @@ impl<'a> ColumnsHidden<'a> {
     }
 }
 
-/// By how many others something came from the owner, following who gave it to whom.
-fn depth(readers: &[Reader], grantor: Oid, owner: Oid) -> usize {
-    let (mut grantor, mut depth) = (grantor, 0);
-    // A circle of grants is refused by the server; the bound guards against a corrupt catalog.
-    while grantor != owner && depth <= readers.len() {
-        depth += 1;
-        match readers.iter().find(|reader| reader.grantee == grantor) {
-            Some(reader) => grantor = reader.grantor,
-            None => break,
+/// Those among the readers who lose something: whom `is_reader` names and who read what is hidden, and who have from such a one what he
+/// loses, even where it is given back: the server takes nothing from whom others have it.
+fn involved(
+    readers: Vec<Reader>,
+    hidden: &[ColumnNumber],
+    owner: Oid,
+    is_reader: impl Fn(Oid) -> bool,
+) -> Vec<Reader> {
+    let (mut found, mut others): (Vec<Reader>, Vec<Reader>) = readers.into_iter().partition(|reader| {
+        let reads =
+            reader.whole.is_some() || reader.columns.iter().any(|(column, _)| hidden.contains(column));
+        reads && is_reader(reader.grantee)
+    });
+    found.iter_mut().for_each(|reader| reader.is_cleared = reader.whole.is_some());
+    let mut is_settled = false;
+    while !is_settled {
+        is_settled = true;
+        for place in 0..found.len() {
+            let by_cleared = |other: &Reader| other.is_cleared && other.leads_to(&found[place], owner);
+            if !found[place].is_cleared && found.iter().any(by_cleared) {
+                found[place].is_cleared = true;
+                is_settled = false;
+            }
         }
+        let (more, rest): (Vec<Reader>, Vec<Reader>) = others.into_iter().partition(|reader| {
+            found.iter().any(|by| {
+                by.is_cleared && by.leads_to(reader, owner) || by.leads_to_any(hidden, reader, owner)
+            })
+        });
+        others = rest;
+        is_settled &= more.is_empty();
+        found.extend(more.into_iter().map(|reader| Reader { is_cleared: reader.whole.is_some(), ..reader }));
     }
-    depth
+    found
 }
 
 #[cfg(test)]
@@ -221,7 +277,7 @@ mod tests {
         );
         assert_eq!(
             undo,
-            "SET ROLE app;\nREVOKE SELECT ON TABLE public.users FROM sub;\nRESET ROLE;\n\
+            "SET ROLE app;\nREVOKE SELECT (id, \"Name\") ON TABLE public.users FROM sub;\nRESET ROLE;\n\
              REVOKE SELECT ON TABLE public.users FROM app;\n\
              GRANT SELECT ON TABLE public.users TO app WITH GRANT OPTION;\n\
              SET ROLE app;\nGRANT SELECT ON TABLE public.users TO sub;\nRESET ROLE;"
@@ -261,5 +317,126 @@ mod tests {
             "REVOKE SELECT ON TABLE public.users FROM PUBLIC;\nGRANT SELECT ON TABLE public.users TO PUBLIC;\n\
              GRANT SELECT (pin) ON TABLE public.users TO PUBLIC;"
         );
+    }
+
+    const AS_APP: &str = "SET ROLE app;\n";
+
+    fn granted(sample: &mut Sample, table: Oid, name: &str, grants: &[(Oid, Oid, u64)]) {
+        let acl: Box<[Grant]> = grants
+            .iter()
+            .map(|&(grantor, grantee, privileges)| Grant { grantee, grantor, privileges })
+            .collect();
+        if name.is_empty() {
+            sample.edit_table(table, |table| table.acl = Some(acl));
+        } else {
+            sample.edit_column(table, name, |column| column.acl = Some(acl));
+        }
+    }
+
+    #[test]
+    fn who_has_other_columns_from_one_who_had_the_table_makes_way_and_gets_them_again() {
+        let (mut sample, table) = sample();
+        granted(&mut sample, table, "", &[(10, 20_000, SELECT_WITH_OPTION)]);
+        granted(&mut sample, table, "Name", &[(20_000, 20_001, privilege::SELECT)]);
+        let (fix, undo) = statements(sample, table, &[2]);
+        let clear = format!(
+            "{AS_APP}REVOKE SELECT (\"Name\") ON TABLE public.users FROM sub;\nRESET ROLE;\n\
+             REVOKE SELECT ON TABLE public.users FROM app;\n"
+        );
+        let again = format!("{AS_APP}GRANT SELECT (\"Name\") ON TABLE public.users TO sub;\nRESET ROLE;");
+        assert_eq!(
+            fix,
+            format!(
+                "{clear}GRANT SELECT (id, pin, \"Name\") ON TABLE public.users TO app WITH GRANT OPTION;\n{again}"
+            )
+        );
+        assert_eq!(
+            undo,
+            format!("{clear}GRANT SELECT ON TABLE public.users TO app WITH GRANT OPTION;\n{again}")
+        );
+    }
+
+    #[test]
+    fn superusers_and_the_owner_lose_what_they_have_from_a_reader_while_he_loses_it() {
+        let (mut sample, table) = sample();
+        let (whole, select) = (SELECT_WITH_OPTION, privilege::SELECT);
+        granted(&mut sample, table, "", &[(10, 20_000, whole), (20_000, 10, select), (10, 20_002, select)]);
+        let (fix, undo) = statements(sample, table, &[2]);
+        assert_eq!(
+            fix,
+            format!(
+                "{AS_APP}REVOKE SELECT ON TABLE public.users FROM postgres;\nRESET ROLE;\n\
+                 REVOKE SELECT ON TABLE public.users FROM 20002;\n\
+                 REVOKE SELECT ON TABLE public.users FROM app;\n\
+                 GRANT SELECT (id, pin, \"Name\") ON TABLE public.users TO app WITH GRANT OPTION;\n\
+                 GRANT SELECT (id, pin, \"Name\") ON TABLE public.users TO 20002;\n\
+                 {AS_APP}GRANT SELECT (id, pin, \"Name\") ON TABLE public.users TO postgres;\nRESET ROLE;"
+            )
+        );
+        assert!(undo.starts_with(&format!(
+            "{AS_APP}REVOKE SELECT (id, pin, \"Name\") ON TABLE public.users FROM postgres;"
+        )));
+        assert!(
+            undo.ends_with(&format!("{AS_APP}GRANT SELECT ON TABLE public.users TO postgres;\nRESET ROLE;"))
+        );
+    }
+
+    #[test]
+    fn who_has_a_hidden_column_from_one_who_had_it_alone_loses_it_first() {
+        let (mut sample, table) = sample();
+        granted(
+            &mut sample,
+            table,
+            "api_key",
+            &[(20_000, 10, privilege::SELECT), (10, 20_000, SELECT_WITH_OPTION)],
+        );
+        // What has nothing to do with it stays.
+        granted(
+            &mut sample,
+            table,
+            "pin",
+            &[(10, 20_000, SELECT_WITH_OPTION), (20_000, 20_001, privilege::SELECT)],
+        );
+        let (fix, undo) = statements(sample, table, &[2]);
+        assert_eq!(
+            fix,
+            format!(
+                "{AS_APP}REVOKE SELECT (api_key) ON TABLE public.users FROM postgres;\nRESET ROLE;\n\
+                 REVOKE SELECT (api_key) ON TABLE public.users FROM app;"
+            )
+        );
+        assert_eq!(
+            undo,
+            format!(
+                "GRANT SELECT (api_key) ON TABLE public.users TO app WITH GRANT OPTION;\n\
+                 {AS_APP}GRANT SELECT (api_key) ON TABLE public.users TO postgres;\nRESET ROLE;"
+            )
+        );
+    }
+
+    #[test]
+    fn single_columns_that_were_handed_on_beside_the_table_depend_too() {
+        let (mut sample, table) = sample();
+        sample.snapshot.roles.push(crate::catalog::Role {
+            oid: 20_002,
+            name: "mid".into(),
+            ..Default::default()
+        });
+        let (option, select) = (SELECT_WITH_OPTION, privilege::SELECT);
+        granted(
+            &mut sample,
+            table,
+            "",
+            &[(10, 20_002, option), (10, 20_000, option), (20_000, 20_001, select)],
+        );
+        granted(
+            &mut sample,
+            table,
+            "Name",
+            &[(10, 20_002, option), (20_002, 20_000, option), (20_000, 20_001, select)],
+        );
+        let (fix, _) = statements(sample, table, &[2]);
+        let first = format!("{AS_APP}REVOKE SELECT ON TABLE public.users FROM sub;");
+        assert!(fix.starts_with(&first), "{fix}");
     }
 }

@@ -1,7 +1,8 @@
 //! Privileges that a role may hand on: who has them tomorrow is not up to the owner.
 
 use super::functions::{judged, name_of};
-use super::words::{ANY, grantees, kind_of, listed, logins_as, rights, together};
+use super::logins::Logins;
+use super::words::{ANY, grantees, kind_of, listed, rights, together};
 use crate::catalog::security::privilege;
 use crate::catalog::{Grant, Membership, Oid, Privileges, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -24,6 +25,7 @@ pub const ROLE_WITH_ADMIN_OPTION: Rule = Rule {
 fn admin_option(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
+    let logins = Logins::new(snapshot, &rights, facts.interrupt);
     verdicts.examine(snapshot.roles.len() as u64);
     for membership in snapshot.memberships.iter().filter(|membership| membership.is_admin) {
         (facts.interrupt)();
@@ -35,7 +37,7 @@ fn admin_option(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
         if member.is_superuser || member.creates_roles || member.oid < FIRST_OWN_ROLE {
             continue;
         }
-        let logins = logins_as(snapshot, &rights, member.oid);
+        let logins = logins.of(member.oid);
         if logins.is_empty() {
             continue;
         }

@@ -24,7 +24,7 @@ pub const EXPRESSION_FUNCTION_OF_OTHERS: Rule = Rule {
 fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
-    let third = ThirdParties::new(snapshot, &rights);
+    let third = ThirdParties::new(snapshot, &rights, facts.interrupt);
     verdicts.examine(snapshot.judged.len() as u64);
     // They come ordered by function.
     let all = &snapshot.security.expressions;

@@ -1,6 +1,7 @@
 //! Roles that can do more than anybody meant.
 
-use super::words::{OnRelation, listed, logins_as, rights, unseen};
+use super::logins::Logins;
+use super::words::{OnRelation, listed, rights, unseen};
 use crate::catalog::security::privilege;
 use crate::catalog::{Oid, Privileges, Role, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -243,6 +244,7 @@ pub const DANGEROUS_MEMBERSHIP: Rule = Rule {
 fn dangerous_membership(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
+    let logins = Logins::new(snapshot, &rights, facts.interrupt);
     verdicts.examine(snapshot.roles.len() as u64);
     let mut told: Vec<(Oid, Oid)> = Vec::new();
     for membership in &snapshot.memberships {
@@ -266,7 +268,7 @@ fn dangerous_membership(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
             continue;
         }
         told.push((role.oid, member.oid));
-        let logins = logins_as(snapshot, &rights, member.oid);
+        let logins = logins.of(member.oid);
         let severity = if logins.is_empty() { Severity::Info } else { *severity };
         let name = quote_identifier(&member.name);
         let mut message = format!("role {name} is a member of {}: it {what}", role.name);

@@ -22,7 +22,7 @@ pub const TRIGGER_FUNCTION_OF_OTHERS: Rule = Rule {
 fn of_others(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
     let snapshot = facts.snapshot;
     let rights = rights(snapshot);
-    let third = ThirdParties::new(snapshot, &rights);
+    let third = ThirdParties::new(snapshot, &rights, facts.interrupt);
     for table in snapshot.judged_tables_and_partitions() {
         (facts.interrupt)();
         verdicts.examine(u64::from(!table.is_partition));

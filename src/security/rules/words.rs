@@ -1,5 +1,8 @@
 //! What several rules share: privileges taken away and given back, names, and why something could not be seen.
 
+use std::cmp::Reverse;
+
+use super::grant_chain::{self, depths, handed_on};
 use crate::catalog::security::privilege;
 use crate::catalog::{Grant, Oid, Privileges, Relation, RelationKind, Snapshot};
 use crate::security::rights::Rights;
@@ -27,22 +30,50 @@ pub fn unseen(snapshot: &Snapshot, what: &str, grant: &str) -> String {
 ///
 /// A grant is taken back by who gave it; a superuser's REVOKE stands for the owner's.
 pub fn revoked(rights: &Rights<'_>, on: &str, owner: Oid, taken: &[Grant]) -> (String, String) {
-    let (mut fix, mut undo) = (Vec::new(), Vec::new());
-    for grant in taken {
-        revoke(rights, on, owner, grant, &privilege::names, &mut fix, &mut undo);
-    }
-    (fix.join("\n"), undo.join("\n"))
+    let all: Vec<(Grant, &[String])> = taken.iter().map(|grant| (*grant, [].as_slice())).collect();
+    chain_revoked(rights, on, owner, &all)
 }
 
-fn revoke(
+/// The same of privileges on all of something, or on the columns that stand beside them.
+fn chain_revoked(
     rights: &Rights<'_>,
     on: &str,
     owner: Oid,
-    grant: &Grant,
-    names: &dyn Fn(Privileges) -> String,
-    fix: &mut Vec<String>,
-    undo: &mut Vec<String>,
-) {
+    taken: &[(Grant, &[String])],
+) -> (String, String) {
+    let comes_from = |one: usize, other: usize| {
+        let ((grant, columns), (by, by_columns)) = (taken[one], taken[other]);
+        let covers = || by_columns.is_empty() || columns.iter().any(|column| by_columns.contains(column));
+        handed_on(&grant, &by, owner) != 0 && covers()
+    };
+    let depths = depths(taken.len(), comes_from);
+    let mut order: Vec<usize> = (0..taken.len()).collect();
+    let statements = |order: &[usize], which: &dyn Fn((String, String)) -> String| {
+        let all: Vec<String> = order
+            .iter()
+            .map(|&place| which(revoke(rights, on, owner, &taken[place].0, taken[place].1)))
+            .collect();
+        all.join("\n")
+    };
+    order.sort_by_key(|&place| depths[place]);
+    let undo = statements(&order, &|(_, undo)| undo);
+    order.sort_by_key(|&place| Reverse(depths[place]));
+    (statements(&order, &|(fix, _)| fix), undo)
+}
+
+fn revoke(rights: &Rights<'_>, on: &str, owner: Oid, grant: &Grant, columns: &[String]) -> (String, String) {
+    let names = |set: Privileges| {
+        if columns.is_empty() {
+            return privilege::names(set);
+        }
+        let list = columns.join(", ");
+        let names: Vec<String> = privilege::NAMES
+            .iter()
+            .filter(|(bit, _)| set & bit != 0)
+            .map(|(_, name)| format!("{name} ({list})"))
+            .collect();
+        names.join(", ")
+    };
     let grantee = rights.name(grant.grantee);
     let plain = grant.privileges & !(grant.privileges >> 32) & ANY;
     let grantable = grant.privileges & (grant.privileges >> 32) & ANY;
@@ -52,15 +83,14 @@ fn revoke(
             back.push(format!("GRANT {} ON {on} TO {grantee}{option};", names(set)));
         }
     }
-    let take = format!("REVOKE {} ON {on} FROM {grantee};", names(grant.privileges));
+    let (take, back) =
+        (format!("REVOKE {} ON {on} FROM {grantee};", names(grant.privileges)), back.join("\n"));
     if grant.grantor == owner {
-        fix.push(take);
-        undo.extend(back);
-    } else {
-        let grantor = rights.name(grant.grantor);
-        fix.push(format!("SET ROLE {grantor};\n{take}\nRESET ROLE;"));
-        undo.push(format!("SET ROLE {grantor};\n{}\nRESET ROLE;", back.join("\n")));
+        return (take, back);
     }
+    let grantor = rights.name(grant.grantor);
+    let as_grantor = |statements: String| format!("SET ROLE {grantor};\n{statements}\nRESET ROLE;");
+    (as_grantor(take), as_grantor(back))
 }
 
 /// Privileges on a relation: those on all of it, and those on columns, which no list of the relation's shows.
@@ -70,6 +100,8 @@ pub struct OnRelation {
     whole: Vec<Grant>,
     /// On columns: equal grants with the names of their columns, quoted.
     columns: Vec<(Grant, Vec<String>)>,
+    /// What others have with the option of these, on all of it or on one column: it goes and comes back with them.
+    dependent: Vec<(Grant, Vec<String>)>,
 }
 
 impl OnRelation {
@@ -80,19 +112,28 @@ impl OnRelation {
         wanted: Privileges,
         whom: impl Fn(Oid) -> bool,
     ) -> Self {
-        let whole = given(relation.acl.as_deref().unwrap_or_default(), wanted, &whom);
+        let acl = relation.acl.as_deref().unwrap_or_default();
+        let whole = given(acl, wanted, &whom);
         let mut columns: Vec<(Grant, Vec<String>)> = Vec::new();
+        let mut dependent: Vec<(Grant, Vec<String>)> = grant_chain::dependent(acl, &whole, relation.owner)
+            .into_iter()
+            .map(|grant| (grant, Vec::new()))
+            .collect();
         for column in snapshot.columns_of(relation.oid) {
             let Some(acl) = column.acl.as_deref() else { continue };
-            for grant in given(acl, wanted, &whom) {
-                let name = quote_identifier(&column.name);
+            let name = quote_identifier(&column.name);
+            let given = given(acl, wanted, &whom);
+            let others = grant_chain::dependent(acl, &given, relation.owner);
+            dependent.extend(others.into_iter().map(|grant| (grant, vec![name.clone()])));
+            for grant in given {
+                let name = name.clone();
                 match columns.iter_mut().find(|(other, _)| *other == grant) {
                     Some((_, names)) => names.push(name),
                     None => columns.push((grant, vec![name])),
                 }
             }
         }
-        Self { whole, columns }
+        Self { whole, columns, dependent }
     }
 
     /// What goes and comes back with privileges on all of a relation: REVOKE takes the same ones on its columns along.
@@ -106,7 +147,7 @@ impl OnRelation {
             return Self::default();
         }
         let mut found = Self::given(snapshot, relation, wanted, whom);
-        let Self { whole, columns } = &mut found;
+        let Self { whole, columns, .. } = &mut found;
         for (grant, _) in columns.iter_mut() {
             let along = whole
                 .iter()
@@ -121,7 +162,7 @@ impl OnRelation {
     /// Those on one column.
     pub fn on_column(column: &str, grants: Vec<Grant>) -> Self {
         let columns = grants.into_iter().map(|grant| (grant, vec![quote_identifier(column)])).collect();
-        Self { whole: Vec::new(), columns }
+        Self { columns, ..Self::default() }
     }
 
     /// Whether nobody has any.
@@ -141,23 +182,11 @@ impl OnRelation {
 
     /// What takes them away, and what gives them back. `on` is what stands after ON.
     pub fn revoked(&self, rights: &Rights<'_>, on: &str, owner: Oid) -> (String, String) {
-        let (mut fix, mut undo) = (Vec::new(), Vec::new());
-        for grant in &self.whole {
-            revoke(rights, on, owner, grant, &privilege::names, &mut fix, &mut undo);
-        }
-        for (grant, columns) in &self.columns {
-            let list = columns.join(", ");
-            let names = |set: Privileges| {
-                let names: Vec<String> = privilege::NAMES
-                    .iter()
-                    .filter(|(bit, _)| set & bit != 0)
-                    .map(|(_, name)| format!("{name} ({list})"))
-                    .collect();
-                names.join(", ")
-            };
-            revoke(rights, on, owner, grant, &names, &mut fix, &mut undo);
-        }
-        (fix.join("\n"), undo.join("\n"))
+        let whole = self.whole.iter().map(|grant| (*grant, [].as_slice()));
+        let on_columns = self.columns.iter().chain(&self.dependent);
+        let all: Vec<(Grant, &[String])> =
+            whole.chain(on_columns.map(|(grant, columns)| (*grant, columns.as_slice()))).collect();
+        chain_revoked(rights, on, owner, &all)
     }
 }
 
@@ -180,19 +209,6 @@ pub fn grantees(rights: &Rights<'_>, grants: &[Grant]) -> Vec<String> {
 /// The privileges of several grants together.
 pub fn together(grants: &[Grant]) -> Privileges {
     grants.iter().fold(0, |all, grant| all | (grant.privileges & ANY))
-}
-
-/// The names of the logins that act as a role, in order; superusers act as every one.
-pub fn logins_as(snapshot: &Snapshot, rights: &Rights<'_>, role: Oid) -> Vec<String> {
-    let mut logins: Vec<String> = snapshot
-        .roles
-        .iter()
-        .filter(|login| login.logs_in && !login.is_superuser)
-        .filter(|login| rights.can_use(login.oid, role))
-        .map(|login| quote_identifier(&login.name))
-        .collect();
-    logins.sort();
-    logins
 }
 
 /// What a relation is called.
