@@ -690,7 +690,7 @@ for my $place (
 	[ "CREATE FUNCTION shop.mine() $touch; CREATE TRIGGER g BEFORE INSERT ON shop.t FOR EACH ROW WHEN (shop.f(new.a) > 0) EXECUTE FUNCTION shop.mine()", 'trigger g of shop.t', 'DROP FUNCTION shop.mine' ],
 	[ 'CREATE TABLE shop.p (a int) PARTITION BY RANGE (shop.f(a)); ALTER TABLE shop.p OWNER TO keeper', 'the partition key of shop.p' ],
 	[ 'CREATE VIEW shop.v AS SELECT shop.f(1); ALTER VIEW shop.v OWNER TO keeper', 'view shop.v' ],
-	[ 'CREATE DOMAIN shop.d AS int CHECK (shop.f(VALUE) > 0); ALTER DOMAIN shop.d OWNER TO keeper', 'type shop.d', 'DROP DOMAIN shop.d' ], [ 'CREATE DOMAIN shop.d AS int DEFAULT shop.f(1); ALTER DOMAIN shop.d OWNER TO keeper', 'type shop.d', 'DROP DOMAIN shop.d' ],
+	[ 'CREATE DOMAIN shop.d AS int CHECK (shop.f(VALUE) > 0); ALTER DOMAIN shop.d OWNER TO keeper', 'type shop.d', 'DROP DOMAIN IF EXISTS shop.d' ], [ 'CREATE DOMAIN shop.d AS int DEFAULT shop.f(1); ALTER DOMAIN shop.d OWNER TO keeper', 'type shop.d', 'DROP DOMAIN IF EXISTS shop.d' ],
 	# What leads there: an operator, an aggregate, a body that the server has read.
 	[ 'CREATE OPERATOR shop.@@@ (FUNCTION = shop.f, RIGHTARG = int); ALTER OPERATOR shop.@@@ (NONE, int) OWNER TO keeper; ALTER TABLE shop.t ADD CONSTRAINT c CHECK (OPERATOR(shop.@@@) a > 0)', 'constraint c of shop.t' ],
 	[ 'CREATE FUNCTION shop.g(int) RETURNS int IMMUTABLE RETURN shop.f($1); ALTER FUNCTION shop.g OWNER TO keeper; ALTER TABLE shop.t ADD CONSTRAINT c CHECK (shop.g(a) > 0)', 'constraint c of shop.t' ],
