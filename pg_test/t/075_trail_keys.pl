@@ -174,7 +174,9 @@ for my $case ([ 'numeric(4, 2)', '1.10', '1.1' ], [ 'char(4)', 'AB', 'AB ' ])
 	sql("UPDATE turned SET v = 'x' WHERE a = '$two'");
 	my ($code, $out, $error) = $node->psql('postgres', "SELECT string_agg(v, ' ' ORDER BY a = '$two') FROM dbm.rows_as_of(NULL::turned, '$at')");
 	is("$out$error", 'a b', "$first, then text: each row is what it was");
-	is(sql(qq{SELECT string_agg(operation || (new->>'v'), ' ') FROM dbm.row_history('turned', '{"a": "$two"}')}), 'INSERTb UPDATEx', "$first, then text: and has its own history");
+	# As long as blanks told nothing apart, the one had the other's key.
+	my $before = $first =~ /char/ ? 'INSERTa ' : '';
+	is(sql(qq{SELECT string_agg(operation || (new->>'v'), ' ') FROM dbm.row_history('turned', '{"a": "$two"}')}), $before . 'INSERTb UPDATEx', "$first, then text: and has the history of its key");
 	sql('DROP TABLE turned');
 }
 
