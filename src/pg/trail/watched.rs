@@ -166,20 +166,29 @@ unsafe fn registered(
     }
 }
 
-/// The table above a partition; of one that is half detached none, unless that is asked for.
+mod raw {
+    use pgrx::pg_sys;
+
+    unsafe extern "C-unwind" {
+        pub fn get_partition_parent(relation: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
+        pub fn PartitionHasPendingDetach(partition: pg_sys::Oid) -> bool;
+    }
+}
+
+/// The table above a partition, also of one that is half detached.
 ///
 /// # Safety
 /// It is a partition.
-unsafe fn parent_of(partition: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid {
-    mod raw {
-        use pgrx::pg_sys;
-
-        unsafe extern "C-unwind" {
-            pub fn get_partition_parent(relation: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;
-        }
-    }
+unsafe fn parent_of(partition: pg_sys::Oid) -> pg_sys::Oid {
     // SAFETY: what is a partition has a row in pg_inherits.
-    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_parent(partition, even_if_detached)) }
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| raw::get_partition_parent(partition, true)) }
+}
+
+/// # Safety
+/// It is a partition.
+unsafe fn is_half_detached(partition: pg_sys::Oid) -> bool {
+    // SAFETY: what is a partition has a row in pg_inherits.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| raw::PartitionHasPendingDetach(partition)) }
 }
 
 /// The partitioned tables above a partition, the nearest first: also those from which it, or one of them, is half detached,
@@ -193,7 +202,7 @@ unsafe fn ancestors(relation: pg_sys::Relation) -> Vec<pg_sys::Oid> {
         let mut above = Vec::new();
         let mut part = ((*relation).rd_id, (*(*relation).rd_rel).relispartition);
         while part.1 {
-            let parent = parent_of(part.0, true);
+            let parent = parent_of(part.0);
             above.push(parent);
             part = (parent, pg_sys::get_rel_relispartition(parent));
         }
@@ -210,8 +219,8 @@ unsafe fn is_below(relation: pg_sys::Relation, above: pg_sys::Oid) -> bool {
     // SAFETY: as the caller vouches.
     unsafe {
         let mut part = (*relation).rd_id;
-        while part != above && pg_sys::get_rel_relispartition(part) {
-            part = parent_of(part, false);
+        while part != above && pg_sys::get_rel_relispartition(part) && !is_half_detached(part) {
+            part = parent_of(part);
         }
         part == above
     }
