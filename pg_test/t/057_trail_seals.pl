@@ -7,13 +7,12 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Seals qw(digest_of_seal hash_of_event);
 use Session;
 use Test::More;
-use Trail qw(found sql start tampered);
+use Trail qw(copied_elsewhere found sql start tampered);
 
 my $node = start('seals', "max_prepared_transactions = 2\nrestart_after_crash = on");
 sub seal { return sql('SELECT coalesce(sum(changes), -1) FROM dbm.seal_audit_log()') }
@@ -219,13 +218,7 @@ like($error, qr/these are no digests of the audit log/, 'what are no digests');
 # Into another cluster, where transactions count from the beginning.
 sql(q{UPDATE account SET balance = 77 WHERE id = 7});
 my $unsealed = sql('SELECT max(change_id) FROM dbm_trail.change');
-my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
-$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'it is dumped');
-my $other = PostgreSQL::Test::Cluster->new('elsewhere');
-$other->init(extra => utf8_locale());
-$other->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16");
-$other->start;
-$other->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $other->connstr('postgres') ], 'and restored');
+my $other = copied_elsewhere('');
 my $verify = qq{SELECT count(*) FROM dbm.verify_audit_log($digests)};
 is($other->safe_psql('postgres', $verify), 0, 'elsewhere all is as it was');
 $other->safe_psql('postgres', q{UPDATE account SET balance = 78 WHERE id = 8});

@@ -619,7 +619,7 @@ SQL
 	for my $call (
 		'SELECT 1 FROM dbm.partition_status()', q{SELECT 1 FROM dbm.partition_maintain()}, q{SELECT 1 FROM dbm.partition_drain('lures.events')}, 'SELECT 1 FROM dbm.seal_audit_log()',
 		'SELECT 1 FROM dbm.verify_audit_log()', q{SELECT dbm.install_audit_trigger('lures.watched')}, q{SELECT 1 FROM dbm.install_audit_triggers('{lures}')}, q{CREATE TABLE lures.new (id int PRIMARY KEY)},
-		q{ALTER TABLE lures.new ADD COLUMN x int}, q{DROP TABLE lures.new}, q{SELECT 1 FROM dbm.audit_triggers()}, q{SELECT 1 FROM dbm.changes()}, q{SELECT 1 FROM dbm.as_of('lures.watched', '2030-01-01')},
+		q{ALTER TABLE lures.new ADD COLUMN x int}, q{DROP TABLE lures.new}, q{SELECT 1 FROM dbm.audit_triggers()}, q{SELECT 1 FROM dbm.changes()}, q{SELECT 1 FROM dbm.as_of('lures.watched', '2030-01-01')}, q{SELECT 1 FROM dbm.changes('lures.events')}, q{SELECT 1 FROM dbm.row_history('lures.events', '{"n": 1}')},
 		q{SELECT dbm.remove_audit_trigger('lures.watched')}, q{SELECT 1 FROM dbm.install_audit_triggers('{lures}', false)}, 'SELECT 1 FROM dbm.audit()', 'SELECT 1 FROM dbm.score()', 'SELECT 1 FROM dbm.jobs()', q{SELECT dbm.schedule('audit', '1 day')},
 		'SELECT 1 FROM dbm.worker_status()', 'SELECT 1 FROM dbm.advise_workload()', q{SELECT 1 FROM dbm.tenant_leak_test('{lures.watched}', 'n')}, q{SELECT dbm.role_plan('read_only', 'x', '{lures}')}, q{SELECT 1 FROM dbm.access_review('mallory')},
 		q{SELECT 1 FROM dbm.who_can('table lures.watched')}, q{SELECT dbm.row_versioning_plan('lures.watched')}, q{SELECT dbm.soft_delete_plan('lures.watched')}, q{SELECT dbm.suppress('security.x', 'y', 'z')}, q{SELECT dbm.unsuppress('security.x', 'y')},

@@ -8,14 +8,13 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
-use Audit qw(utf8_locale);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Seals qw(digest_of_seal);
 use Server qw(wait_for_restart);
 use Session;
 use Test::More;
-use Trail qw(found sql start tampered transaction);
+use Trail qw(copied_elsewhere found sql start tampered transaction);
 
 my $node = start('sealing',
 	"max_prepared_transactions = 2\nrestart_after_crash = on\nshared_preload_libraries = 'dbmastery'\ndbm.discovery_interval = 1s\ndbm.rows_per_seal = 7\ndbm.ddl_guard = off");
@@ -207,13 +206,7 @@ sql(q{DROP TRIGGER hold ON dbm_trail.seal; SELECT dbm.unschedule('seal')});
 # --- In another cluster, where transactions count anew
 
 work();
-my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
-$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'it is dumped');
-my $other = PostgreSQL::Test::Cluster->new('elsewhere');
-$other->init(extra => utf8_locale());
-$other->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\ndbm.rows_per_seal = 7\nshared_preload_libraries = 'dbmastery'");
-$other->start;
-$other->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $other->connstr('postgres') ], 'and restored');
+my $other = copied_elsewhere("dbm.rows_per_seal = 7\nshared_preload_libraries = 'dbmastery'");
 $other->safe_psql('postgres', 'UPDATE account SET balance = -1');
 my $elsewhere = Session->new($other, 'postgres');
 my $until_then = $elsewhere->must('SELECT max(seal_id) FROM dbm_trail.seal');

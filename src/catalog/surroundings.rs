@@ -131,7 +131,15 @@ impl Column {
     pub fn equals(&self) -> &str {
         self.equality.as_deref().map_or("=", bare)
     }
+
+    /// The same as a statement writes it that may be run with any search_path.
+    pub fn equals_anywhere(&self) -> &str {
+        self.equality.as_deref().unwrap_or(EQUALS)
+    }
 }
+
+/// The server's own, qualified.
+pub const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
 /// An operator as a statement writes it that is run without a search_path: by its bare name where that is found anyway.
 pub fn bare(operator: &str) -> &str {

@@ -9,8 +9,13 @@ use crate::text::identifier::MAXIMUM_BYTES;
 
 /// One that must not be null.
 pub fn given<T>(argument: Option<T>, name: &str) -> T {
+    given_or(argument, name, "")
+}
+
+/// One that must not be null, with what to do instead.
+pub fn given_or<T>(argument: Option<T>, name: &str, hint: &str) -> T {
     argument.unwrap_or_else(|| {
-        raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, &format!("{name} must not be null"), "", "")
+        raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, &format!("{name} must not be null"), "", hint)
     })
 }
 

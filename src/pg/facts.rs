@@ -3,7 +3,7 @@
 use crate::catalog::{Oid, Snapshot};
 use crate::finding::Facts;
 use crate::pg::definitions::LiveDefinitions;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::{partition, snapshot, workload};
 
 /// Takes a snapshot and hands it to `judge`; `interrupt` is called wherever rules offer to stop.
@@ -45,7 +45,7 @@ fn read_partition_sets(snapshot: &mut Snapshot) {
 
 fn judged<T>(snapshot: Snapshot, interrupt: &dyn Fn(), judge: impl FnOnce(&Facts<'_>) -> T) -> T {
     let definitions = LiveDefinitions::new(&snapshot);
-    with_empty_search_path(|| judge(&Facts { snapshot: &snapshot, definitions: &definitions, interrupt }))
+    with_pinned_search_path(|| judge(&Facts { snapshot: &snapshot, definitions: &definitions, interrupt }))
 }
 
 /// Ends the statement if somebody wants it to end.

@@ -54,10 +54,14 @@ fn with_settings_of<T>(
     }
 }
 
-/// Runs `work` with nothing in search_path: the server then qualifies every name in the definitions that it writes, so
-/// that they mean the same in whatever session they are run.
-pub fn with_empty_search_path<T>(work: impl FnOnce() -> T) -> T {
-    with_settings(&[(c"search_path", c"")], work)
+/// The system's names, and nothing before them: the server looks into pg_temp first where a path does not say otherwise.
+pub const PINNED_SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
+
+/// Runs `work` with nothing but the system's names in search_path: the server then qualifies every other name in the
+/// definitions that it writes, so that they mean the same in whatever session they are run, and no object of the caller's
+/// stands in for the system's.
+pub fn with_pinned_search_path<T>(work: impl FnOnce() -> T) -> T {
+    with_settings(&[(c"search_path", PINNED_SEARCH_PATH)], work)
 }
 
 /// Puts a setting in force for the rest of this process, as SET by a superuser does; a worker's way. A value that the

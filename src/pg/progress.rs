@@ -155,6 +155,9 @@ pub static UNDO: Act = Act { number: 4, name: "undo", steps: &PHASES };
 const PHASES: [&str; 7] = ["prepare", "expand", "sync", "backfill", "validate", "switch", "contract"];
 
 /// Every act, so that a reader can say what a number means.
+/// So many rows lie between two reports of whoever passes them one by one.
+const ROWS_BETWEEN: usize = 1_000;
+
 static ACTS: [&Act; 11] =
     [&AUDIT, &ADVISE_WORKLOAD, &APPLY, &UNDO, &BACKFILL, &COPY, &SEAL, &VERIFY, &AS_OF, &REVERT, &LEAK_TEST];
 
@@ -205,6 +208,13 @@ impl Progress {
         if let Some(step) = self.act.steps.iter().position(|name| *name == step) {
             let (step, done, total) = (signed(step), signed(done), signed(total));
             self.change(|state| State { step, done, total, ..state });
+        }
+    }
+
+    /// As [`report`](Self::report), of whoever passes row after row, that being the how many-th: others are told now and then.
+    pub fn report_row(&self, row: usize, step: &str, done: usize, total: usize) {
+        if row.is_multiple_of(ROWS_BETWEEN) {
+            self.report(step, done, total);
         }
     }
 

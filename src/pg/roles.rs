@@ -31,6 +31,12 @@ pub fn is_member(role: pg_sys::Oid) -> bool {
     has_rights_of(current(), role)
 }
 
+/// Whether whoever calls is a superuser.
+pub fn is_superuser() -> bool {
+    // SAFETY: a look-up in the catalogs of roles.
+    unsafe { pg_sys::superuser() }
+}
+
 /// Whether whoever calls has the rights of a relation's owner, by what is committed now, whatever the snapshot.
 pub fn owns(relation: pg_sys::Oid) -> bool {
     // SAFETY: look-ups in the system caches, which an ERROR ends where the relation is gone.

@@ -7,7 +7,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
 use super::error::raise;
-use super::local_settings::with_empty_search_path;
+use super::local_settings::with_pinned_search_path;
 use super::query::rows;
 use super::scan::{text_of_c_string, text_of_name};
 use super::value::Text;
@@ -19,7 +19,7 @@ const TABLE: &str = include_str!("surroundings/table.sql");
 
 /// The table of that number, or an ERROR. `column`: the one by which it is or will be divided; may be empty.
 pub fn surroundings(table: Oid, column: &str) -> Table {
-    let document = with_empty_search_path(|| {
+    let document = with_pinned_search_path(|| {
         let arguments = [DatumWithOid::from(pg_sys::Oid::from(table)), Text::from(column).into()];
         rows(TABLE, &arguments, |row| row.get::<Text>(1)).into_iter().flatten().map(Text::into_string).next()
     });

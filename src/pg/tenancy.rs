@@ -15,7 +15,7 @@ use pgrx::{AnyElement, FromDatum, PgSqlErrorCode, pg_sys};
 use super::encoding;
 use super::error::raise;
 use super::guard::local_transaction;
-use super::local_settings::with_empty_search_path;
+use super::local_settings::{PINNED_SEARCH_PATH, with_pinned_search_path};
 use super::planner::{Refusal, acts_as, is_powerful, refusable, rolled_back};
 use super::query::rows;
 use super::roles;
@@ -161,7 +161,7 @@ pub fn role_document(
     functions: &[Oid],
 ) -> Option<String> {
     let numbers = |oids: &[Oid]| oids.iter().map(|&oid| pg_sys::Oid::from(oid)).collect::<Vec<_>>();
-    with_empty_search_path(|| {
+    with_pinned_search_path(|| {
         let arguments = [
             DatumWithOid::from(pg_sys::Oid::from(table)),
             Text::from(name).into(),
@@ -177,7 +177,7 @@ pub fn role_document(
 /// Who has what these roles were granted by being in them, one role of each kind; 0 is everybody.
 pub fn members(table: Oid, of: &[Oid]) -> Vec<String> {
     let of: Vec<pg_sys::Oid> = of.iter().map(|&oid| oid.into()).collect();
-    with_empty_search_path(|| {
+    with_pinned_search_path(|| {
         let arguments = [DatumWithOid::from(pg_sys::Oid::from(table)), of.into(), Text::from(BECOMES).into()];
         rows(MEMBERS, &arguments, |row| row.get::<Text>(1))
             .into_iter()
@@ -189,7 +189,7 @@ pub fn members(table: Oid, of: &[Oid]) -> Vec<String> {
 
 /// The tables of users that have the column, by name.
 pub fn tables_with(column: &str) -> Vec<Oid> {
-    with_empty_search_path(|| {
+    with_pinned_search_path(|| {
         rows(
             "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
@@ -215,7 +215,7 @@ pub fn relation_named(name: &str) -> Option<Oid> {
 
 /// The type of that name, as the server writes it.
 pub fn type_named(name: &str) -> Option<String> {
-    with_empty_search_path(|| {
+    with_pinned_search_path(|| {
         named(
             "SELECT pg_catalog.format_type(t, NULL) || coalesce(pg_catalog.substring($1, '\\([0-9, ]+\\)$'), '')
                FROM (SELECT pg_catalog.to_regtype(pg_catalog.regexp_replace($1, '\\([0-9, ]+\\)$', ''))::pg_catalog.oid) AS x(t) WHERE t IS NOT NULL",
@@ -230,7 +230,7 @@ pub fn type_named(name: &str) -> Option<String> {
 /// search_path.
 pub fn equality_of(type_name: &str) -> String {
     let bare_type = without_modifier(type_name);
-    with_empty_search_path(|| {
+    with_pinned_search_path(|| {
         named("SELECT pg_catalog.to_regtype($1)::pg_catalog.oid", &bare_type, |row| row.get::<pg_sys::Oid>(1))
     })
     .and_then(equality)
@@ -249,7 +249,7 @@ fn named<T>(
 pub fn tried_by_caller(sql: &str) -> Result<(), Refusal> {
     refusable(|| {
         rolled_back(|| {
-            super::local_settings::with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], || {
+            with_pinned_search_path(|| {
                 rows(sql, &[], |row| row.get::<Text>(1));
             });
         });
@@ -264,7 +264,7 @@ pub fn search_path_of_server() -> String {
     if !unsafe { pg_sys::superuser() } {
         return MADE_WITH.to_owned();
     }
-    let of_files = with_empty_search_path(|| {
+    let of_files = with_pinned_search_path(|| {
         rows(
             "SELECT setting FROM pg_file_settings WHERE name = 'search_path' AND applied ORDER BY seqno DESC LIMIT 1",
             &[],
@@ -297,7 +297,7 @@ fn take_place_of(who: As<'_>, tenant: &str, patience: &CStr) {
     let (role, limits, replication, row_security, path) = match who {
         As::Owner(role) => {
             // What runs with the owner's rights finds nothing that somebody else could have put there.
-            let path = c"pg_catalog, pg_temp".to_owned();
+            let path = PINNED_SEARCH_PATH.to_owned();
             (role, restricted | pg_sys::SECURITY_NOFORCE_RLS, c"replica", c"on", path)
         }
         As::Role { role, is_open, search_path } => {

@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 
 use super::live;
 use super::live::slow;
+use crate::pg::argument::elements;
 use crate::pg::error::raise;
-use crate::pg::planner::refuse_nulls;
 use crate::pg::value::{Document, RegClass, Text};
 use crate::pg::workload;
 
@@ -18,7 +18,7 @@ fn signed(bytes: u64) -> i64 {
 }
 
 fn definitions(indexes: Vec<Option<Text>>) -> Vec<String> {
-    refuse_nulls(indexes, "indexes").into_iter().map(Text::into_string).collect()
+    elements(indexes, "indexes").into_iter().map(Text::into_string).collect()
 }
 
 /// `dbm.advise()`: what would help this query: indexes, other texts of it, statistics, settings; and what is slow in its
@@ -179,7 +179,7 @@ fn what_if_drop(
         name!(cost_after, f64),
     ),
 > {
-    let outcomes = live::what_if_drop(query.as_str(), refuse_nulls(indexes, "indexes"));
+    let outcomes = live::what_if_drop(query.as_str(), elements(indexes, "indexes"));
     TableIterator::new(outcomes.into_iter().map(|outcome| {
         (outcome.index.into(), outcome.used, signed(outcome.bytes), outcome.cost_before, outcome.cost_after)
     }))
@@ -203,7 +203,7 @@ fn index_type_for(
         name!(create_sql, Option<Text>),
     ),
 > {
-    let columns: Vec<String> = refuse_nulls(columns, "columns").into_iter().map(Text::into_string).collect();
+    let columns: Vec<String> = elements(columns, "columns").into_iter().map(Text::into_string).collect();
     let choices = live::index_type::index_type_for(&target, &columns, purpose.as_str());
     TableIterator::new(choices.into_iter().map(|(choice, bytes)| {
         (

@@ -4,21 +4,8 @@ use pgrx::prelude::*;
 
 use super::live;
 use super::role_plan::live::{Request, role_plan as plan};
-use crate::pg::error::raise;
+use crate::pg::argument::given_or;
 use crate::pg::value::Text;
-
-/// What has to be given.
-fn given<T>(value: Option<T>, what: &str, hint: &str) -> T {
-    match value {
-        Some(value) => value,
-        None => raise(
-            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            &format!("{what} must not be null"),
-            "",
-            hint,
-        ),
-    }
-}
 
 /// `dbm.access_review()`: everything that a role may do in this database, and how each right came.
 #[pg_extern(stable, parallel_restricted)]
@@ -35,7 +22,7 @@ fn access_review(
         name!(path, Text),
     ),
 > {
-    let role = given(role, "role", "\\du shows the roles of the cluster.");
+    let role = given_or(role, "role", "\\du shows the roles of the cluster.");
     TableIterator::new(live::review(role.as_str()).into_iter().map(|row| {
         (row.kind, row.object.into(), row.privilege, row.is_grantable, row.needs_set_role, row.path.into())
     }))
@@ -57,7 +44,7 @@ fn who_can(
         name!(path, Text),
     ),
 > {
-    let target = given(target, "target", "For example: SELECT * FROM dbm.who_can('shop.orders').");
+    let target = given_or(target, "target", "For example: SELECT * FROM dbm.who_can('shop.orders').");
     let found = live::holders(target.as_str(), privilege.as_ref().map(Text::as_str));
     TableIterator::new(found.into_iter().map(|row| {
         (row.role.into(), row.logs_in, row.privilege, row.is_grantable, row.needs_set_role, row.path.into())
@@ -76,15 +63,15 @@ fn role_plan(
 ) -> i64 {
     let hint = "For example: SELECT dbm.role_plan('application', 'shop_app', '{shop}').";
     let schemas = schemas.map(|schemas| {
-        let names = schemas.into_iter().map(|name| given(name, "a schema", hint).into_string());
+        let names = schemas.into_iter().map(|name| given_or(name, "a schema", hint).into_string());
         names.collect()
     });
     plan(Request {
-        kind: given(kind, "kind", hint).into_string(),
-        role: given(role, "role", hint).into_string(),
+        kind: given_or(kind, "kind", hint).into_string(),
+        role: given_or(role, "role", hint).into_string(),
         schemas,
-        logs_in: given(logs_in, "logs_in", hint),
+        logs_in: given_or(logs_in, "logs_in", hint),
         owner: owner.map(Text::into_string),
-        later: given(later, "later", hint),
+        later: given_or(later, "later", hint),
     })
 }

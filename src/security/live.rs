@@ -9,7 +9,7 @@ use super::target::{parse, privileges};
 use crate::catalog::security::{ObjectKind, Protected, ProtectedColumn, privilege};
 use crate::catalog::{Oid, Role, Snapshot};
 use crate::pg::error::raise;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::security::{objects, roles};
 use crate::pg::value::Text;
 use crate::pg::{facts, query};
@@ -135,7 +135,7 @@ fn granted_for(found: Oid) -> Oid {
                FROM pg_catalog.pg_type t WHERE t.oid::pg_catalog.int8 = $1) e
          LEFT JOIN pg_catalog.pg_range r
            ON r.rngmultitypid = e.oid AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 170000";
-    let resolved = with_empty_search_path(|| {
+    let resolved = with_pinned_search_path(|| {
         query::rows(sql, &[i64::from(found).into()], |row| row.get::<i64>(1)).into_iter().flatten().next()
     });
     resolved.and_then(|oid| Oid::try_from(oid).ok()).unwrap_or(found)

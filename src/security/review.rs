@@ -147,10 +147,9 @@ fn attributes(reviewed: &Reviewed<'_, '_>, role: &Role) -> Vec<Access> {
         row("role", rights.name(granted), "ADMIN OPTION", true, !steps.is_empty(), path)
     };
     found.extend(granted_by_itself.iter().map(|(granted, path)| admin(*granted, "", path)));
-    for other in &reviewed.reach.roles {
-        let more = rights.grants(other.role).into_iter().filter(|more| {
-            !reviewed.own.contains(&other.role) && !granted_by_itself.iter().any(|own| own.0 == more.0)
-        });
+    for other in reviewed.reach.roles.iter().filter(|other| !reviewed.own.contains(&other.role)) {
+        let more = rights.grants(other.role).into_iter();
+        let more = more.filter(|more| !granted_by_itself.iter().any(|own| own.0 == more.0));
         found.extend(more.map(|(granted, path)| admin(granted, &other.steps, &path)));
     }
     if let Some(every) = &reviewed.reach.every_role {

@@ -2,6 +2,7 @@
 
 pub mod alter_table;
 pub mod constants;
+pub mod expression;
 pub mod long_names;
 pub mod mention;
 pub mod node_tree;

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use super::live::{install, list};
 use super::watch::Asked;
 use crate::pg::argument::{elements, given};
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::trail;
 use crate::pg::value::{Document, RegClass, Text};
 
@@ -40,14 +40,14 @@ fn install_audit_trigger(
         store: store.map_or_else(|| "diff".to_owned(), Text::into_string),
         query: query.unwrap_or(false),
     };
-    with_empty_search_path(|| install::install(target.oid().to_u32(), &asked)).into()
+    with_pinned_search_path(|| install::install(target.oid().to_u32(), &asked)).into()
 }
 
 /// `dbm.remove_audit_trigger()`: the table is watched no more; its history stays. False where it was not watched.
 #[pg_extern(volatile, parallel_unsafe)]
 fn remove_audit_trigger(target: Option<RegClass>) -> bool {
     let target = given(target, "target");
-    with_empty_search_path(|| install::remove(target.oid().to_u32()))
+    with_pinned_search_path(|| install::remove(target.oid().to_u32()))
 }
 
 /// `dbm.install_audit_triggers()`: puts the tables of whole schemas under the audit trail, and those to come.
@@ -58,7 +58,7 @@ fn install_audit_triggers(
 ) -> TableIterator<'static, (name!(table_name, Text), name!(result, Text))> {
     let schemas = texts(Some(given(schemas, "schemas")), "schemas").unwrap_or_default();
     let include_new = given(include_new, "include_new");
-    let results = with_empty_search_path(|| list::install_all(&schemas, include_new));
+    let results = with_pinned_search_path(|| list::install_all(&schemas, include_new));
     TableIterator::new(results.into_iter().map(|(table, result)| (table.into(), result.into())))
 }
 
@@ -79,7 +79,7 @@ fn audit_triggers() -> TableIterator<
         name!(problem, Option<Text>),
     ),
 > {
-    TableIterator::new(with_empty_search_path(list::listed).into_iter().map(|row| {
+    TableIterator::new(with_pinned_search_path(list::listed).into_iter().map(|row| {
         (
             row.table.into(),
             row.mode.into(),

@@ -8,8 +8,9 @@ use warnings FATAL => 'all';
 use Audit qw(utf8_locale);
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 
-our @EXPORT_OK = qw(apply found refused sql start tampered transaction);
+our @EXPORT_OK = qw(apply copied_elsewhere found refused sql start tampered transaction);
 
 my $node;
 
@@ -22,6 +23,20 @@ sub start
 	$node->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\n$conf");
 	$node->start;
 	return $node;
+}
+
+# Dumps the database and restores it into another cluster, where transactions count anew; returns that. Both are checks of the test.
+sub copied_elsewhere
+{
+	my ($conf) = @_;
+	my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
+	$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'it is dumped');
+	my $other = PostgreSQL::Test::Cluster->new('elsewhere');
+	$other->init(extra => utf8_locale());
+	$other->append_conf('postgresql.conf', "autovacuum = off\nmax_worker_processes = 16\n$conf");
+	$other->start;
+	$other->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $other->connstr('postgres') ], 'and restored');
+	return $other;
 }
 
 sub sql { return $node->safe_psql('postgres', @_) }

@@ -7,15 +7,13 @@ pub mod api;
 mod live;
 
 use sqlparser::ast::{BinaryOperator, Expr};
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Token;
 
 use crate::catalog::LockMode;
-use crate::catalog::surroundings::{Index, Table};
+use crate::catalog::surroundings::{Column, EQUALS, Index, Table};
 use crate::change::plan::{Phase, Plan, Risk, Step};
 use crate::change::proof;
 use crate::change::words::{alter, concurrently, condition, list, with_condition};
+use crate::syntax::expression::parsed;
 use crate::text::identifier::{between, unused_name};
 use crate::text::{dollar_quoted, quote_identifier, quote_literal, quote_qualified};
 
@@ -62,14 +60,8 @@ fn is_of_live_rows(index: &Index, column: &str) -> bool {
     condition.is_some_and(|condition| says_is_null(condition, column))
 }
 
-/// Bytes of a longer condition are not read: whoever walks a parse tree has a stack as deep as a chain of operators is long.
-const LONGEST: usize = 16_384;
-
 /// Whether a condition, as the server writes it, holds for no row in which the column is not NULL.
 fn says_is_null(condition: &str, column: &str) -> bool {
-    if condition.len() > LONGEST {
-        return false;
-    }
     fn holds(expression: &Expr, column: &str) -> bool {
         match expression {
             Expr::Nested(inner) => holds(inner, column),
@@ -80,11 +72,7 @@ fn says_is_null(condition: &str, column: &str) -> bool {
             _ => false,
         }
     }
-    let dialect = PostgreSqlDialect {};
-    let Ok(mut parser) = Parser::new(&dialect).try_with_sql(condition) else { return false };
-    parser
-        .parse_expr()
-        .is_ok_and(|expression| parser.peek_token().token == Token::EOF && holds(&expression, column))
+    parsed(condition).is_some_and(|expression| holds(&expression, column))
 }
 
 fn primary_key(table: &Table) -> Option<&Vec<String>> {
@@ -326,8 +314,7 @@ fn view(table: &Table, wish: &Wish) -> Step {
             key.iter()
                 .map(|name| {
                     // That of the type, qualified: in whatever search_path it is deleted.
-                    let equality = table.column(name).and_then(|column| column.equality.as_deref());
-                    let equals = equality.unwrap_or("OPERATOR(pg_catalog.=)");
+                    let equals = table.column(name).map_or(EQUALS, Column::equals_anywhere);
                     format!("dbm_row.{0} {equals} OLD.{0}", quote_identifier(name))
                 })
                 .collect()

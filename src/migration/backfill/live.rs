@@ -10,10 +10,11 @@ use super::record;
 use super::target::live::{Leaf, Target, number, text, truth};
 use crate::pg::backfill::conversation::Conversation;
 use crate::pg::backfill::lock::{CLASS, TargetLock};
-use crate::pg::backfill::owner::{as_caller, as_owner};
+use crate::pg::backfill::owner::as_owner;
 use crate::pg::backfill::{attempt, differs, shape};
 use crate::pg::encoding::message_to_server;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::procedure::{Call, may_commit};
 use crate::text::quote_literal;
 use crate::text::size::grouped;
@@ -154,7 +155,7 @@ fn refuse_second(talk: &Conversation, target: &Target) -> ! {
 /// Finds the unfinished job that does the same, or begins one.
 fn job(talk: &Conversation, wanted: &Wanted, target: &Target, leaves: Vec<Leaf>) -> (Job, Vec<State>) {
     let predicate = wanted.predicate.as_deref();
-    let caller = as_caller(|| talk.row("SELECT current_user"));
+    let caller = with_pinned_search_path(|| talk.row("SELECT current_user"));
     let found =
         as_owner(|| talk.run(&record::unfinished(target.oid, &target.name, &wanted.assignment, predicate)));
     if let Some(row) = found.first().filter(|row| truth(row, 5)) {
@@ -210,7 +211,7 @@ impl State {
 
 /// Only its creator goes on with a job, and who may act as its creator.
 pub fn refuse_stranger(talk: &Conversation, job: i64, creator: &str) {
-    let may = as_caller(|| {
+    let may = with_pinned_search_path(|| {
         talk.row(&format!(
             "SELECT pg_catalog.bool_or(c.rolsuper OR pg_catalog.pg_has_role(c.oid, r.oid, 'USAGE'))
              FROM pg_catalog.pg_roles c LEFT JOIN pg_catalog.pg_roles r ON r.rolname = {}

@@ -8,9 +8,9 @@ use crate::catalog::Oid;
 use crate::partition::manage::Asked;
 use crate::partition::manage::live::{Words, policy_of};
 use crate::partition::sets::live::{Refused, demand_owner, demand_primary, name_of, set_of};
-use crate::pg::backfill::owner::as_caller;
 use crate::pg::encoding::message_to_server;
 use crate::pg::isolation::isolated;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::partition::policy;
 use crate::pg::query;
 use crate::pg::value::Text;
@@ -120,7 +120,7 @@ fn one(table: Oid, config: &PartConfig<'_>) -> Result<Vec<String>, String> {
 
 /// The schema of pg_partman: of the extension, or where its tables lie without one.
 fn schema() -> Option<String> {
-    let found = as_caller(|| {
+    let found = with_pinned_search_path(|| {
         query::rows(
             "SELECT n.nspname::text
              FROM pg_namespace n
@@ -140,13 +140,13 @@ fn configurations(schema: &str) -> Vec<serde_json::Value> {
         "SELECT to_jsonb(c)::text FROM {}.part_config c ORDER BY c.parent_table",
         quote_identifier(schema)
     );
-    let rows = as_caller(|| query::rows(&sql, &[], |row| row.get::<Text>(1)));
+    let rows = with_pinned_search_path(|| query::rows(&sql, &[], |row| row.get::<Text>(1)));
     rows.into_iter().flatten().filter_map(|row| serde_json::from_str(row.as_str()).ok()).collect()
 }
 
 /// The relation of that name, exactly as it is.
 fn relation(schema: &str, name: &str) -> Option<Oid> {
-    let found = as_caller(|| {
+    let found = with_pinned_search_path(|| {
         query::rows(
             "SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE n.nspname = $1::text AND c.relname = $2::text",
@@ -161,7 +161,7 @@ fn relation(schema: &str, name: &str) -> Option<Oid> {
 fn span(text: &str) -> Option<(i32, i32, i64)> {
     let mut found = None;
     let mut read = || {
-        let rows = as_caller(|| {
+        let rows = with_pinned_search_path(|| {
             query::rows("SELECT $1::interval", &[Text::from(text).into()], |row| row.get::<Interval>(1))
         });
         found = rows.into_iter().flatten().next().map(|span| (span.months(), span.days(), span.micros()));

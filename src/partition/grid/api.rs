@@ -10,6 +10,7 @@ use crate::partition::line;
 use crate::partition::name::name;
 use crate::partition::refusal::Refusal;
 use crate::partition::set::NameStyle;
+use crate::pg::argument::given_or;
 use crate::pg::error::raise;
 use crate::pg::value::Text;
 use crate::pg::zone::ServerZone;
@@ -89,12 +90,9 @@ fn partition_boundaries(
 
 /// An argument that must not be null.
 fn given<T>(argument: Option<T>, name: &str) -> T {
-    argument.unwrap_or_else(|| {
-        raise(
-            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            &format!("{name} must not be null"),
-            "",
-            "For example: SELECT * FROM dbm.partition_boundaries('month', 'timestamptz', now(), now() + interval '1 year');",
-        )
-    })
+    given_or(
+        argument,
+        name,
+        "For example: SELECT * FROM dbm.partition_boundaries('month', 'timestamptz', now(), now() + interval '1 year');",
+    )
 }

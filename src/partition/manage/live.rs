@@ -14,8 +14,8 @@ use crate::partition::set::Every;
 use crate::partition::sets::live::{Refused, demand_owner, demand_primary, invalid, name_of, now, set_of};
 use crate::partition::status::{Subject, status};
 use crate::partition::{line, policy as policies};
-use crate::pg::backfill::owner::as_caller;
 use crate::pg::ddl::cache::class;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::local_settings::with_settings;
 use crate::pg::partition::policy;
 use crate::pg::query;
@@ -139,7 +139,7 @@ fn origin_of(text: &str, key: KeyKind, zone: &ServerZone) -> Result<Position, Re
     };
     let name = CString::new(zone.name()).map_err(|_| wrong())?;
     let found = with_settings(&[(c"TimeZone", &name)], || {
-        as_caller(|| query::rows(sql, &[Text::from(text).into()], |row| row.get::<i64>(1)))
+        with_pinned_search_path(|| query::rows(sql, &[Text::from(text).into()], |row| row.get::<i64>(1)))
     });
     let position = found.into_iter().flatten().next().ok_or_else(wrong)?;
     match key {
@@ -163,7 +163,7 @@ fn check_template(template: Option<Oid>) -> Result<(), Refused> {
 
 fn check_archive(set: &Set, schema: Option<&str>) -> Result<(), Refused> {
     let Some(schema) = schema else { return Ok(()) };
-    let may = as_caller(|| {
+    let may = with_pinned_search_path(|| {
         query::rows(
             "SELECT has_schema_privilege($1::bigint::oid, n.oid, 'CREATE') FROM pg_namespace n WHERE n.nspname = $2::text",
             &[i64::from(set.owner).into(), Text::from(schema).into()],

@@ -7,8 +7,8 @@ use crate::catalog::partition::{Partition, Set, StoredPolicy};
 use crate::partition::sets::live::{Refused, name_of, now, set_of};
 use crate::partition::status::{Status, Subject, sort, status};
 use crate::partition::zone::Zone;
-use crate::pg::backfill::owner::as_caller;
 use crate::pg::definitions::while_locked;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::partition::{policy, set};
 use crate::pg::query;
 use crate::pg::zone::ServerZone;
@@ -81,7 +81,7 @@ fn rows_of(default: &Partition) -> Option<i64> {
         return None;
     }
     while_locked(default.relation, || {
-        as_caller(|| {
+        with_pinned_search_path(|| {
             let may = query::rows(
                 "SELECT has_table_privilege(c.oid, 'SELECT') AND NOT c.relrowsecurity
                  FROM pg_class c WHERE c.oid = $1::bigint::oid AND c.relkind = 'r'",

@@ -2,7 +2,7 @@
 
 use pgrx::pg_sys;
 
-use crate::pg::local_settings::with_settings;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::scan::CatalogScan;
 
 /// Runs `work`, which must be statements of ours alone, with the rights of the extension's owner and nothing but the
@@ -17,14 +17,9 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
         let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
         pg_sys::SetUserIdAndSecContext(owner, identity.context | local);
     }
-    let result = with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], work);
+    let result = with_pinned_search_path(work);
     drop(identity);
     result
-}
-
-/// Runs `work` with the caller's rights and nothing but the system's names in search_path.
-pub fn as_caller<T>(work: impl FnOnce() -> T) -> T {
-    with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], work)
 }
 
 /// Who this backend acted as before.

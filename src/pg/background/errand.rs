@@ -8,7 +8,7 @@ use super::worker::{Description, Handle, NoWorker, begin};
 use crate::pg::capture;
 use crate::pg::error::raise;
 use crate::pg::guard;
-use crate::pg::local_settings::set_for_process;
+use crate::pg::local_settings::{PINNED_SEARCH_PATH, set_for_process};
 use crate::pg::run::{Failure, caught, transaction};
 
 /// The longest payload, in bytes: the server hands over 127, of which some are ours.
@@ -102,7 +102,7 @@ pub fn settle() -> Result<(), Failure> {
     }
     transaction(|| {
         for (name, value) in [
-            (c"search_path", c"pg_catalog, pg_temp"),
+            (c"search_path", PINNED_SEARCH_PATH),
             (c"role", c"none"),
             (c"lock_timeout", c"0"),
             (c"statement_timeout", c"0"),

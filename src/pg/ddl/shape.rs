@@ -11,7 +11,7 @@ use crate::catalog::ddl::{
     VIEW_RIGHTS, ViewShape,
 };
 use crate::pg::error::raise;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::query::rows;
 use crate::pg::search_path;
 use crate::pg::value::Text;
@@ -27,7 +27,7 @@ const VIEW: &str = include_str!("shape/view.sql");
 /// Everything around a statement.
 pub fn around(statement: &Statement, session: &Session) -> Surroundings {
     let search_path = search_path::of_caller();
-    with_empty_search_path(|| Surroundings {
+    with_pinned_search_path(|| Surroundings {
         server_version: session.server_version,
         search_path,
         rates: session.rates,
@@ -40,7 +40,7 @@ pub fn around(statement: &Statement, session: &Session) -> Surroundings {
 
 /// A table by its OID; `None` where it is gone.
 pub fn of(oid: Oid) -> Option<TableShape> {
-    with_empty_search_path(|| table(oid))
+    with_pinned_search_path(|| table(oid))
 }
 
 fn texts(sql: &str, arguments: &[DatumWithOid<'_>]) -> Vec<String> {

@@ -6,7 +6,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
 use crate::catalog::Oid;
-use crate::pg::local_settings::{with_empty_search_path, with_settings};
+use crate::pg::local_settings::{PINNED_SEARCH_PATH, with_pinned_search_path, with_settings};
 use crate::pg::query::rows;
 use crate::pg::value::Text;
 
@@ -25,7 +25,7 @@ fn texts(sql: &str, arguments: &[DatumWithOid<'_>]) -> Vec<String> {
 pub fn documents(table: Oid, print: &str) -> Option<(String, String)> {
     let print = print.replace("{table}", "c.oid");
     let ask = |sql: &str| texts(sql, &[DatumWithOid::from(pg_sys::Oid::from(table))]).into_iter().next();
-    with_empty_search_path(|| Some((ask(&TABLE.replace("{print}", &print))?, ask(AROUND)?)))
+    with_pinned_search_path(|| Some((ask(&TABLE.replace("{print}", &print))?, ask(AROUND)?)))
 }
 
 /// The number of a table's owner.
@@ -37,7 +37,7 @@ pub fn owner_of(table: Oid) -> Oid {
 
 /// What a query of ours in the catalogs says: the first column of its first row.
 pub fn said(sql: &str) -> Option<String> {
-    with_empty_search_path(|| texts(sql, &[])).into_iter().next()
+    with_pinned_search_path(|| texts(sql, &[])).into_iter().next()
 }
 
 /// The keys by which the rows of a table can be told apart, the best first, as [`crate::change::batch::key::keys`] asks for them:
@@ -61,8 +61,7 @@ pub struct Keys {
 /// Asks the rows, where that is cheap, else the statistics. Table and column are quoted; `is_indexed`: whether an index
 /// begins with the column.
 pub fn keys(table: &str, column: &str, is_nullable: bool, is_indexed: bool, blocks: i64) -> Keys {
-    let settings =
-        [(c"search_path", c"pg_catalog, pg_temp"), (c"DateStyle", c"ISO, YMD"), (c"TimeZone", c"UTC")];
+    let settings = [(c"search_path", PINNED_SEARCH_PATH), (c"DateStyle", c"ISO, YMD"), (c"TimeZone", c"UTC")];
     with_settings(&settings, || {
         let is_exact = is_indexed || blocks <= LARGE;
         if is_exact {

@@ -57,7 +57,6 @@ pub use hook::install;
 pub use modification::{Modification, modifications};
 pub use plan_tree::plan_tree;
 pub use pool::Pool;
-pub use refusal::refuse_nulls;
 pub use rollback::{kept, rolled_back};
 pub use sampling::closely;
 pub use target::situation;

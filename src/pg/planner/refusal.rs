@@ -4,21 +4,6 @@ use pgrx::PgSqlErrorCode;
 
 use crate::pg::error::raise;
 
-/// Refuses an array with a NULL in it; otherwise its elements.
-pub fn refuse_nulls<T>(elements: Vec<Option<T>>, what: &str) -> Vec<T> {
-    let count = elements.len();
-    let present: Vec<T> = elements.into_iter().flatten().collect();
-    if present.len() < count {
-        raise(
-            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            &format!("{what} must not contain nulls"),
-            "",
-            "",
-        );
-    }
-    present
-}
-
 /// Not an error of the user's, but more than we can do.
 pub fn unsupported(message: &str, detail: &str, hint: &str) -> ! {
     raise(PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, message, detail, hint)

@@ -3,7 +3,7 @@
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::pg::error::raise;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::query::rows;
 use crate::pg::roles;
 use crate::pg::value::Text;
@@ -17,10 +17,10 @@ pub fn refuse_without(kind: &str, name: &str, roles: &[pg_sys::Oid]) {
 }
 
 fn refuse_role_without(kind: &str, name: &str, role: pg_sys::Oid) {
-    let may = with_empty_search_path(|| {
+    let may = with_pinned_search_path(|| {
         rows(
-            "SELECT has_function_privilege($2, p.oid, 'EXECUTE') FROM pg_proc p
-              WHERE p.pronamespace = to_regnamespace('dbm') AND p.proname = $1",
+            "SELECT pg_catalog.has_function_privilege($2, p.oid, 'EXECUTE') FROM pg_catalog.pg_proc p
+              WHERE p.pronamespace = pg_catalog.to_regnamespace('dbm')::pg_catalog.oid AND p.proname = $1",
             &[Text::from(name).into(), role.into()],
             |row| row.get::<bool>(1),
         )

@@ -13,7 +13,7 @@ const LINES: &str = "SELECT (pg_catalog.to_jsonb(h) ->> 'line_number')::pg_catal
                   FROM pg_catalog.unnest(h.options) o)
      FROM pg_catalog.pg_hba_file_rules() h";
 
-/// Every line in order; `None` where the caller may not read them. To be run with an empty search_path.
+/// Every line in order; `None` where the caller may not read them. To be run with a pinned search_path.
 pub fn lines() -> Option<Vec<HbaLine>> {
     let may_read = rows(MAY_READ, &[], |row| row.get::<bool>(1)).into_iter().flatten().any(|may| may);
     may_read.then(read)

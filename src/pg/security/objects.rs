@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalog::security::{ObjectKind, Protected, ProtectedColumn};
 use crate::catalog::{Grant, Namespace, Oid};
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::scan::{CatalogScan, in_scratch_memory};
 use crate::pg::snapshot::relation::namespaces;
 use crate::pg::snapshot::security::signature;
@@ -230,7 +230,7 @@ fn read_functions(
         });
     }
     drop(scan);
-    with_empty_search_path(|| {
+    with_pinned_search_path(|| {
         for function in &mut found[first..] {
             function.name = signature(function.oid).unwrap_or_default();
         }

@@ -4,7 +4,7 @@
 use pgrx::datum::TimestampWithTimeZone;
 
 use crate::catalog::{CollationVersion, DEFAULT_COLLATION, Oid, Prepared, Snapshot};
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::moment::from_timestamp;
 use crate::pg::query::rows;
 use crate::pg::value::Text;
@@ -26,7 +26,7 @@ const CLOSED: &str = "SELECT d.datname::pg_catalog.text, d.datconnlimit = -2 FRO
 /// Reads all three, with nothing but `pg_catalog` to look operators up in: whoever may make one elsewhere must not be run by
 /// an audit.
 pub fn read(snapshot: &mut Snapshot) {
-    with_empty_search_path(|| read_all(snapshot));
+    with_pinned_search_path(|| read_all(snapshot));
 }
 
 fn read_all(snapshot: &mut Snapshot) {

@@ -12,7 +12,7 @@ use crate::catalog::security::{
 };
 use crate::catalog::{ColumnNumber, Grant, Oid, Setting, Snapshot, Volatility};
 use crate::pg::definitions::while_locked;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::query::rows;
 use crate::pg::roles;
 use crate::pg::scan::{CatalogScan, in_scratch_memory, text_of_c_string};
@@ -55,7 +55,7 @@ const SETTINGS: [&CStr; 19] = [
 
 /// Reads all of it into the snapshot, which holds relations, functions and roles already.
 pub fn read(snapshot: &mut Snapshot) {
-    with_empty_search_path(|| read_all(snapshot));
+    with_pinned_search_path(|| read_all(snapshot));
 }
 
 fn read_all(snapshot: &mut Snapshot) {
@@ -233,7 +233,7 @@ fn read_functions(snapshot: &Snapshot, security: &mut Security) {
 }
 
 /// `schema.name(types)`, quoted; without a schema for the server's own, and `None` for a function that is gone. To be asked
-/// with an empty search_path: otherwise what happens to be in it is not qualified.
+/// with a pinned search_path: otherwise what happens to be in it is not qualified.
 pub fn signature(function: Oid) -> Option<Box<str>> {
     // SAFETY: a look-up by OID; null where there is no such function.
     unsafe {
@@ -475,7 +475,7 @@ fn called(function: Oid, is_bare: bool) -> Option<CalledFunction> {
     })
 }
 
-/// The type that a function returns, if that is one of arrays. To be asked with an empty search_path.
+/// The type that a function returns, if that is one of arrays. To be asked with a pinned search_path.
 fn array_type_of(function: pg_sys::Oid) -> Option<Box<str>> {
     // SAFETY: look-ups by OID; should the function go in between, they raise.
     unsafe {

@@ -1,4 +1,4 @@
--- What one table is for whoever divides it between tenants. Run with an empty search_path, so that every definition is
+-- What one table is for whoever divides it between tenants. Run with a pinned search_path, so that every definition is
 -- qualified. $1 is the table, $2 the tenant column.
 WITH RECURSIVE below(oid) AS (
     SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1

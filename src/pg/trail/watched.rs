@@ -246,7 +246,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
         let descriptor = (*relation).rd_att;
         let width = count(descriptor);
         let key_numbers = key_of(relation);
-        let is_below = above.is_some_and(|above| is_below(relation, above));
+        let described_by = above.filter(|&above| is_below(relation, above));
         let (mut columns, mut key, mut attributes) = (Vec::new(), Vec::new(), Vec::new());
         let mut needs_pinning = false;
         for place in 0..width {
@@ -284,7 +284,7 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
                 key.push(column);
             }
             let mut described = described(attribute, place + 1, &name, is_logged, is_redacted);
-            if let Some(above) = above.filter(|_| is_below) {
+            if let Some(above) = described_by {
                 // By it a column of a partition that is gone is known.
                 let number = pg_sys::get_attnum(above, (&raw const attribute.attname.data).cast());
                 if number > 0 {

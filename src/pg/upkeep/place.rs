@@ -8,7 +8,7 @@ use pgrx::pg_sys;
 
 use super::rights::as_role;
 use crate::catalog::Oid;
-use crate::pg::local_settings::{set_for_process, with_settings};
+use crate::pg::local_settings::{PINNED_SEARCH_PATH, set_for_process, with_settings};
 use crate::pg::planner::{Deadline, Refusal, kept, refusable, rolled_back};
 use crate::pg::run::statement::run_alone;
 use crate::pg::run::transaction::working_for;
@@ -40,8 +40,7 @@ pub fn in_transaction<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, Failure> {
     let limit = milliseconds(lock_timeout);
-    let limited =
-        || with_settings(&[(c"search_path", c"pg_catalog, pg_temp"), (c"lock_timeout", &limit)], work);
+    let limited = || with_settings(&[(c"search_path", PINNED_SEARCH_PATH), (c"lock_timeout", &limit)], work);
     match place {
         Place::Worker { .. } => working_for(role.into(), || transaction(limited)),
         Place::Session => refusable(|| kept(|| as_role(role, limited))).map_err(failure),

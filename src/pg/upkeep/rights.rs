@@ -1,7 +1,7 @@
 //! With whose rights a set is kept: those of the parent's owner, never those of whoever asks.
 
 use crate::catalog::Oid;
-use crate::pg::local_settings::with_settings;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::roles;
 use crate::pg::run::owner::Identity;
 
@@ -9,7 +9,7 @@ use crate::pg::run::owner::Identity;
 /// the rights of before, or leave anything behind in the session.
 pub fn as_role<T>(role: Oid, work: impl FnOnce() -> T) -> T {
     let _before = Identity::maintaining(role.into(), 0);
-    with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], work)
+    with_pinned_search_path(work)
 }
 
 /// Whose rights are in force.

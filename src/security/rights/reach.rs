@@ -40,9 +40,14 @@ pub struct Usable {
 }
 
 impl Rights<'_> {
+    /// How the option to grant a role comes: from 16 on it counts only where the rights of who has it are inherited.
+    fn granting_way(&self) -> Way {
+        if self.version >= 160_000 { Way::Inheriting } else { Way::Belonging }
+    }
+
     /// Whose rights a role can use: what [`Rights::reach`] tells with its steps, and what is inherited there, in one walk.
     pub fn usable(&self, role: Oid) -> Usable {
-        let way = if self.version >= 160_000 { Way::Inheriting } else { Way::Belonging };
+        let way = self.granting_way();
         let memberships = |member: &Oid| self.memberships.get(member).into_iter().flatten();
         let (mut acting, mut holding) = (FxHashSet::from_iter([role]), FxHashSet::default());
         let (mut actors, mut holders) = (vec![role], Vec::new());
@@ -126,9 +131,7 @@ impl Rights<'_> {
     /// The roles that a role grants to whom it likes, itself included, each with how the option to do so came. A superuser's
     /// role is granted by superusers alone.
     pub fn grants(&self, role: Oid) -> Vec<(Oid, String)> {
-        // From 16 on the option counts only where the rights of who has it are inherited.
-        let way = if self.version >= 160_000 { Way::Inheriting } else { Way::Belonging };
-        let reached = self.reached(role, way);
+        let reached = self.reached(role, self.granting_way());
         let mut found = Vec::new();
         for (with_option, _) in &reached {
             for membership in self.memberships.get(with_option).into_iter().flatten() {

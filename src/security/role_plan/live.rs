@@ -6,7 +6,7 @@ use pgrx::datum::DatumWithOid;
 use super::{Asked, Kind, OwnerFacts, SchemaFacts, plan};
 use crate::catalog::Snapshot;
 use crate::pg::error::raise;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::security::roles;
 use crate::pg::value::Text;
 use crate::pg::{query, run};
@@ -77,12 +77,12 @@ pub fn role_plan(request: Request) -> i64 {
     };
     let snapshot = roles();
     refuse_name(&snapshot, &request.role);
-    let schemas = with_empty_search_path(|| schemas(&snapshot, request.schemas.as_deref(), kind));
+    let schemas = with_pinned_search_path(|| schemas(&snapshot, request.schemas.as_deref(), kind));
     let owner = (kind == Kind::Migrator).then(|| owner(&snapshot, &request, &schemas));
     let mut schemas = schemas;
     if let Some(owner) = owner.as_ref().filter(|owner| owner.exists) {
         for schema in &mut schemas {
-            schema.owner_has = with_empty_search_path(|| held_on_schema(&owner.name, &schema.name));
+            schema.owner_has = with_pinned_search_path(|| held_on_schema(&owner.name, &schema.name));
         }
     }
     let has_dbm = kind == Kind::Monitor;
@@ -151,7 +151,6 @@ fn schemas(snapshot: &Snapshot, wanted: Option<&[String]>, kind: Kind) -> Vec<Sc
     if kind == Kind::Monitor {
         return Vec::new();
     }
-    let text = |text: Option<Text>| text.map(Text::into_string).unwrap_or_default();
     let all = query::rows(SCHEMAS, &[], |row| Ok((text(row.get(1)?), text(row.get(2)?))));
     if let Some(missing) =
         wanted.unwrap_or_default().iter().find(|name| !all.iter().any(|(own, _)| own == *name))
@@ -187,7 +186,6 @@ fn maker(snapshot: &Snapshot, name: String) -> String {
 }
 
 fn contents(snapshot: &Snapshot, name: String, owner: String) -> SchemaFacts {
-    let text = |text: Option<Text>| text.map(Text::into_string).unwrap_or_default();
     let argument: DatumWithOid<'_> = Text::from(&*name).into();
     let relations = query::rows(RELATIONS, &[argument], |row| {
         Ok((text(row.get(1)?), text(row.get(2)?), text(row.get(3)?)))
@@ -252,15 +250,16 @@ fn owner(snapshot: &Snapshot, request: &Request, schemas: &[SchemaFacts]) -> Own
             "Give another one as owner, or none for a new one.",
         );
     }
+    let rights = rights(snapshot);
     let may_change = |other: &str| match (found, existing(other)) {
-        (Some(own), Some(other)) => rights(snapshot).has_rights_of(own.oid, other.oid),
+        (Some(own), Some(other)) => rights.has_rights_of(own.oid, other.oid),
         _ => false,
     };
     let mut facts = OwnerFacts { exists: found.is_some(), name, ..OwnerFacts::default() };
     for schema in schemas {
         let others = schema.owning.iter().filter(|other| !may_change(other));
         facts.not_its_own.extend(others.map(|other| (other.clone(), schema.name.clone())));
-        let grants = with_empty_search_path(|| default_grants(&schema.name));
+        let grants = with_pinned_search_path(|| default_grants(&schema.name));
         let own: Vec<&String> =
             grants.iter().filter(|(maker, _)| *maker == facts.name).map(|(_, grant)| grant).collect();
         let mut missing: Vec<&String> = grants
@@ -281,8 +280,11 @@ fn owner(snapshot: &Snapshot, request: &Request, schemas: &[SchemaFacts]) -> Own
 }
 
 fn default_grants(schema: &str) -> Vec<(String, String)> {
-    let text = |text: Option<Text>| text.map(Text::into_string).unwrap_or_default();
     query::rows(DEFAULT_GRANTS, &[Text::from(schema).into()], |row| {
         Ok((text(row.get(1)?), text(row.get(2)?)))
     })
+}
+
+fn text(text: Option<Text>) -> String {
+    text.map(Text::into_string).unwrap_or_default()
 }

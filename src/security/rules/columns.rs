@@ -88,7 +88,7 @@ fn check(facts: &Facts<'_>, verdicts: &mut Verdicts<'_>) {
                      SELECT * fails for them then, and a new column has to be granted",
                 );
             // One grant of a whole table gives all of them: taken one by one, each fix would give the others back.
-            if secret.len() > 1 && has_readers(table.acl.as_deref()) {
+            if secret.len() > 1 && read_whole {
                 finding = finding.evidence("hides", snapshot.column_names(table.oid, &secret));
             }
             verdicts.find(finding.fix(fix.clone(), undo.clone()));

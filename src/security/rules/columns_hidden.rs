@@ -1,6 +1,7 @@
 //! Columns of a table taken from who reads them, and given back as they were: by whom, and with the option to grant or without.
 
 use super::grant_chain::depths;
+use super::words::as_grantor;
 use crate::catalog::security::privilege;
 use crate::catalog::{ColumnNumber, Grant, Oid, Relation, Snapshot};
 use crate::security::rights::Rights;
@@ -121,8 +122,8 @@ impl<'a> ColumnsHidden<'a> {
                 // Who is left with columns alone may take back columns alone.
                 (vec![revoke("")], of_columns(&self.left_to(reader)))
             };
-            taken.push(self.as_grantor(rights, reader, first));
-            cleared.push(self.as_grantor(rights, reader, again));
+            taken.push(as_grantor(rights, reader.grantor, self.table.owner, first.join("\n")));
+            cleared.push(as_grantor(rights, reader.grantor, self.table.owner, again.join("\n")));
         }
         for reader in &self.readers {
             let (mut kept, mut had) = (Vec::new(), Vec::new());
@@ -133,8 +134,8 @@ impl<'a> ColumnsHidden<'a> {
             } else {
                 had.extend(self.grants(rights, reader, &self.hidden_of(reader)));
             }
-            left.push(self.as_grantor(rights, reader, kept));
-            back.push(self.as_grantor(rights, reader, had));
+            left.push(as_grantor(rights, reader.grantor, self.table.owner, kept.join("\n")));
+            back.push(as_grantor(rights, reader.grantor, self.table.owner, had.join("\n")));
         }
         let joined = |first: Vec<String>, second: Vec<String>| {
             let all: Vec<String> = first.into_iter().chain(second).filter(|text| !text.is_empty()).collect();
@@ -184,14 +185,6 @@ impl<'a> ColumnsHidden<'a> {
                 self.grant(rights, reader, &format!(" ({})", self.list(&columns)), option)
             })
             .collect()
-    }
-
-    /// A grant is given and taken back by who gave it; a superuser's stands for the owner's.
-    fn as_grantor(&self, rights: &Rights<'_>, reader: &Reader, statements: Vec<String>) -> String {
-        if statements.is_empty() || reader.grantor == self.table.owner {
-            return statements.join("\n");
-        }
-        format!("SET ROLE {};\n{}\nRESET ROLE;", rights.name(reader.grantor), statements.join("\n"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::functions::{judged, name_of};
 use super::logins::Logins;
-use super::words::{ANY, grantees, kind_of, listed, rights, together};
+use super::words::{ANY, as_grantor, grantees, kind_of, listed, rights, together};
 use crate::catalog::security::privilege;
 use crate::catalog::{Grant, Membership, Oid, Privileges, Snapshot};
 use crate::finding::{Dimension, Facts, Finding, Rule, Severity, Verdicts};
@@ -178,13 +178,7 @@ fn tell(rights: &Rights<'_>, object: Object<'_>, verdicts: &mut Verdicts<'_>) {
         let (mut fix, mut undo) = (Vec::new(), Vec::new());
         for grant in &found {
             let (names, grantee) = (privilege::names(grant.privileges), rights.name(grant.grantee));
-            let as_grantor = |statement: String| {
-                if grant.grantor == owner {
-                    statement
-                } else {
-                    format!("SET ROLE {};\n{statement}\nRESET ROLE;", rights.name(grant.grantor))
-                }
-            };
+            let as_grantor = |statement| as_grantor(rights, grant.grantor, owner, statement);
             fix.push(as_grantor(format!("REVOKE GRANT OPTION FOR {names} ON {on} {name} FROM {grantee};")));
             undo.push(as_grantor(format!("GRANT {names} ON {on} {name} TO {grantee} WITH GRANT OPTION;")));
         }

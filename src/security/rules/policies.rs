@@ -85,6 +85,11 @@ pub(super) fn is_about(policy: &Policy, command: char) -> bool {
     policy.command == '*' || policy.command == command
 }
 
+/// Whether a policy is for all roles that another is for.
+fn is_for_all_of(other: &Policy, policy: &Policy) -> bool {
+    other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role))
+}
+
 /// Whether the policy lets every row through: every one that is there, or every one that is written.
 fn lets_all(policy: &Policy, expression: &PolicyExpression, is_check: bool) -> bool {
     // WITH CHECK is USING where it is not given.
@@ -112,10 +117,7 @@ fn is_restricted(
             has_expression(other, is_check)
                 && expression.is_none_or(|expression| !lets_all(other, expression, is_check))
         };
-        !other.is_permissive
-            && is_about(other, command)
-            && (other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role)))
-            && says_something()
+        !other.is_permissive && is_about(other, command) && is_for_all_of(other, policy) && says_something()
     })
 }
 
@@ -130,8 +132,8 @@ fn without_it(
     let is_said = snapshot.policies_of(table.oid).iter().any(|other| {
         other.oid != policy.oid
             && other.is_permissive
-            && (other.command == '*' || other.command == policy.command)
-            && (other.roles.contains(&0) || policy.roles.iter().all(|role| other.roles.contains(role)))
+            && is_about(other, policy.command)
+            && is_for_all_of(other, policy)
     });
     let is_plain = (!policy.has_using || expression.using_is_true)
         && (!policy.has_with_check || expression.check_is_true);

@@ -85,12 +85,15 @@ fn revoke(rights: &Rights<'_>, on: &str, owner: Oid, grant: &Grant, columns: &[S
     }
     let (take, back) =
         (format!("REVOKE {} ON {on} FROM {grantee};", names(grant.privileges)), back.join("\n"));
-    if grant.grantor == owner {
-        return (take, back);
+    (as_grantor(rights, grant.grantor, owner, take), as_grantor(rights, grant.grantor, owner, back))
+}
+
+/// Statements as whoever granted: a grant is given and taken back by who gave it. A superuser's stands for the owner's.
+pub fn as_grantor(rights: &Rights<'_>, grantor: Oid, owner: Oid, statements: String) -> String {
+    if statements.is_empty() || grantor == owner {
+        return statements;
     }
-    let grantor = rights.name(grant.grantor);
-    let as_grantor = |statements: String| format!("SET ROLE {grantor};\n{statements}\nRESET ROLE;");
-    (as_grantor(take), as_grantor(back))
+    format!("SET ROLE {};\n{statements}\nRESET ROLE;", rights.name(grantor))
 }
 
 /// Privileges on a relation: those on all of it, and those on columns, which no list of the relation's shows.

@@ -9,10 +9,12 @@ use super::partitions::kept_above;
 use super::parts;
 use crate::catalog::Oid;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::trail::home;
 use crate::pg::trail::reading::access::{Visible, must_owner, sees_everything, visible};
 use crate::pg::trail::reading::table::{Table, with_partitions};
 use crate::pg::trail::reading::{Argument, Cursor, Rows, rows};
+use crate::pg::upkeep::name_of;
 use crate::text::{quote_literal, quote_qualified};
 use crate::trail::read::change::{Change, Operation};
 use crate::trail::read::document::members;
@@ -269,13 +271,7 @@ impl Subject {
 }
 
 fn raise_no_table(target: Oid) -> ! {
-    let found = rows(
-        None,
-        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::pg_catalog.oid",
-        &[Some(target.to_string())],
-    );
-    match found.first().and_then(|row| text(row, 0)) {
+    match name_of(target) {
         Some(name) => raise(
             PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
             &format!("{name} is not a table"),
@@ -308,7 +304,8 @@ pub fn must_be_told(book: &Book, target: Oid, watched: &[Watched]) -> Visible {
     }
     if watched.is_empty() {
         let name = name();
-        let hint = match kept_above(target) {
+        // The other queries of this room bring a search_path of their own.
+        let hint = match with_pinned_search_path(|| kept_above(target)) {
             Some(above) => {
                 format!("It is a partition: SELECT * FROM dbm.changes({});", quote_literal(&above))
             }

@@ -11,7 +11,7 @@ use super::partitions;
 use super::rights;
 use super::silence::{self, When};
 use crate::pg::error::warn;
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note_change};
 use crate::pg::value::{RegClass, Text};
@@ -32,7 +32,7 @@ thread_local! {
 /// A moment of a statement.
 pub fn noticed(ddl: &Ddl) {
     if makes_triggers(ddl.stage, &ddl.tag) {
-        with_empty_search_path(rights::refuse_triggers_of_others);
+        with_pinned_search_path(rights::refuse_triggers_of_others);
     }
     // Most statements need nothing before they begin: the log is not asked for.
     let is_moment = ddl.stage != Stage::Start
@@ -40,7 +40,7 @@ pub fn noticed(ddl: &Ddl) {
         || ddl.enables
         || !ddl.parents.is_empty()
         || ddl.partition.is_some();
-    if !is_moment || !with_empty_search_path(is_whole) {
+    if !is_moment || !with_pinned_search_path(is_whole) {
         return;
     }
     match ddl.stage {
@@ -170,7 +170,7 @@ fn is_same_row(one: &Row, other: &Row) -> bool {
 /// Something was dropped, by whatever statement.
 fn dropped() {
     // Before anything else: the server tells it here alone.
-    let gone = with_empty_search_path(silence::gone);
+    let gone = with_pinned_search_path(silence::gone);
     if gone.is_empty() {
         return;
     }
@@ -192,7 +192,7 @@ fn dropped() {
 
 fn ended(ddl: &Ddl) {
     // Before anything else: an operator of the user's would run with the rights of whoever runs DDL, or hide what was done.
-    let (touched, made) = with_empty_search_path(touched);
+    let (touched, made) = with_pinned_search_path(touched);
     as_extension(|| {
         guard::trusting(|| {
             if let Some((old, new)) = &ddl.renamed_schema {

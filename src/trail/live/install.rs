@@ -115,14 +115,9 @@ pub fn install(relid: u32, asked: &Asked) -> String {
     with_bounded_waits(|| {
         let table = locked(&table);
         check(&table);
-        if let Some(above) = partitions::kept_above(relid) {
-            raise(
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                &format!("{} is watched as a partition of {above}", table.quoted()),
-                "Whatever is changed in it is logged as the table above it is.",
-                &format!("SELECT dbm.install_audit_trigger({}, …); changes how.", quote_literal(&above)),
-            );
-        }
+        refuse_part(&table, "Whatever is changed in it is logged as the table above it is.", |above| {
+            format!("SELECT dbm.install_audit_trigger({above}, …); changes how.")
+        });
         if table.persistence == 'u' {
             warn(
                 &format!("{} is unlogged", table.quoted()),
@@ -132,6 +127,17 @@ pub fn install(relid: u32, asked: &Asked) -> String {
         }
         watch(&table, asked, None)
     })
+}
+
+/// Refuses a partition of a watched table. `hint`: what to do, by the name of that table as SQL takes it.
+fn refuse_part(table: &Table, detail: &str, hint: impl Fn(&str) -> String) {
+    let Some(above) = partitions::kept_above(table.relid) else { return };
+    raise(
+        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        &format!("{} is watched as a partition of {above}", table.quoted()),
+        detail,
+        &hint(&quote_literal(&above)),
+    )
 }
 
 /// The table as it is once nobody else writes to it or alters it; an ERROR where it is somebody else's by then. It is locked
@@ -382,17 +388,9 @@ pub fn remove(relid: u32) -> bool {
     check_rights(&table);
     with_bounded_waits(|| {
         let table = locked(&table);
-        if let Some(above) = partitions::kept_above(relid) {
-            raise(
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                &format!("{} is watched as a partition of {above}", table.quoted()),
-                "No partition of a watched table is left out of its history.",
-                &format!(
-                    "SELECT dbm.remove_audit_trigger({}); ends it for all of them.",
-                    quote_literal(&above)
-                ),
-            );
-        }
+        refuse_part(&table, "No partition of a watched table is left out of its history.", |above| {
+            format!("SELECT dbm.remove_audit_trigger({above}); ends it for all of them.")
+        });
         end(&table)
     })
 }

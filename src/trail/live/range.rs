@@ -8,7 +8,7 @@ use super::as_of::{must_be_watched, when};
 use super::book::{Book, CHANGES, PLACE, Subject, change_columns, cursor, list, moment, number, of_shapes};
 use super::doubts;
 use super::history::key_values;
-use super::reverting::{MOST, REPORTED, must_see_all, refuse, store};
+use super::reverting::{MOST, must_see_all, refuse, store};
 use super::targets::Targets;
 use crate::catalog::trail::layout::FLAG_KEY_CHANGED;
 use crate::catalog::{Moment, Oid};
@@ -287,9 +287,7 @@ fn changes(
         change_columns()
     );
     for (read, change) in cursor(book, &sql, &arguments).enumerate() {
-        if read.is_multiple_of(REPORTED) {
-            progress.report(progress::READING_CHANGES, read, 0);
-        }
+        progress.report_row(read, progress::READING_CHANGES, read, 0);
         sieve.add(change);
     }
     sieve.ask();

@@ -1,5 +1,7 @@
 //! Partitions that went by policy: what seals keep of rows that went with them.
 
+use std::collections::HashSet;
+
 use super::book::{list, micros, number, text};
 use super::seals::leaves;
 use crate::catalog::{Moment, Oid};
@@ -28,12 +30,14 @@ pub fn oldest(owner: Oid, kind: Kind) -> Moment {
     if bounds.iter().any(|bound| bound == "MINVALUE") || bounds.is_empty() {
         return Moment::MIN;
     }
-    let moments = bounds.iter().filter_map(|bound| {
-        let sql = format!("SELECT {}", micros("$1::pg_catalog.timestamptz"));
-        let found = rows(Some(owner), &sql, &[Some(bound.trim_matches('\'').to_owned())]);
-        found.first().and_then(|row| text(row, 0))?.parse().ok()
-    });
-    moments.min().unwrap_or(Moment::MIN)
+    let bounds: Vec<&str> = bounds.iter().map(|bound| bound.trim_matches('\'')).collect();
+    let sql = format!(
+        "SELECT {} FROM (SELECT pg_catalog.min(b.bound::pg_catalog.timestamptz) AS first
+             FROM pg_catalog.jsonb_array_elements_text($1::pg_catalog.jsonb) AS b (bound)) AS oldest",
+        micros("oldest.first")
+    );
+    let found = rows(Some(owner), &sql, &[Some(serde_json::json!(bounds).to_string())]);
+    found.first().and_then(|row| text(row, 0)).and_then(|first| first.parse().ok()).unwrap_or(Moment::MIN)
 }
 
 /// Leaves of rows that all went with their partitions tell nothing any more; the roots stay.
@@ -65,12 +69,12 @@ pub fn forget_retired(owner: Oid) {
     }
 }
 
-/// Whether the leaves of a seal were forgotten with its rows.
-pub fn is_forgotten(owner: Oid, kind: Kind, seal: i64, oldest: Moment) -> bool {
+/// The seals whose leaves were forgotten with their rows, of which the last are older than the oldest that are left.
+pub fn forgotten(owner: Oid, kind: Kind, oldest: Moment) -> HashSet<i64> {
     let sql = format!(
-        "SELECT FROM dbm_trail.seal WHERE seal_id = $1::pg_catalog.int8 AND {}_leaves IS NULL AND sealed_at < {}",
+        "SELECT seal_id FROM dbm_trail.seal WHERE {}_leaves IS NULL AND sealed_at < {}",
         kind.name(),
-        super::book::moment(2)
+        super::book::moment(1)
     );
-    !rows(Some(owner), &sql, &[Some(seal.to_string()), Some(oldest.to_string())]).is_empty()
+    rows(Some(owner), &sql, &[Some(oldest.to_string())]).iter().map(|row| number(row, 0)).collect()
 }

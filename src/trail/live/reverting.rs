@@ -27,9 +27,6 @@ use crate::trail::revert::{Asked, Column, Done, Table, Undone, Values, plan, tol
 /// How many changes one plan takes back at most: each is a statement of it.
 pub const MOST: usize = 10_000;
 
-/// So many changes lie between two reports of progress.
-pub const REPORTED: usize = 1_000;
-
 /// How many changes a refusal names.
 const NAMED: usize = 10;
 
@@ -386,7 +383,7 @@ fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Tar
         moment(4)
     );
     // A moment before the first change: clocks may differ by what a transaction takes.
-    let since = changes.iter().map(|change| change.at).min().unwrap_or(0) - 1_000_000;
+    let since = changes.iter().map(|change| change.at).min().unwrap_or(0).saturating_sub(1_000_000);
     let arguments = [
         list(targets.shapes()),
         Some(first.to_string()),
@@ -402,9 +399,7 @@ fn refuse_later(book: &Book, transaction: i64, changes: &[Change], targets: &Tar
         places.find(|place| is_after(first_of_table.get(place), change.id))
     };
     for (read, change) in cursor(book, &sql, &arguments).enumerate() {
-        if read.is_multiple_of(REPORTED) {
-            progress.report(progress::LATER_CHANGES, read, 0);
-        }
+        progress.report_row(read, progress::LATER_CHANGES, read, 0);
         let is_truncate = change.operation == Operation::Truncate;
         let place = if is_truncate { truncated(&change) } else { targets.place_of_shape(change.shape) };
         let Some(place) = place else { continue };

@@ -171,16 +171,11 @@ fn batch(waiting: &mut Peekable<Unsealed>, rows: usize, progress: &Progress) -> 
     let mut leaves = Vec::new();
     while leaves.len() < rows {
         let Some((leaf, at)) = waiting.next() else { break };
-        if leaves.len().is_multiple_of(REPORTED) {
-            progress.report(progress::SEAL_ROWS[at.kind.place()], at.done, at.total);
-        }
+        progress.report_row(leaves.len(), progress::SEAL_ROWS[at.kind.place()], at.done, at.total);
         leaves.push(leaf);
     }
     leaves
 }
-
-/// So many rows lie between two reports of progress.
-const REPORTED: usize = 1_000;
 
 /// The rows of a table of the log that a sweep has to seal and no seal has. `wanted`: how many of them, if not all.
 fn unsealed(owner: Oid, kind: Kind, sweep: &Sweep<'_>, numbers: Numbers, wanted: Option<usize>) -> Unsealed {
@@ -256,7 +251,7 @@ impl Unsealed {
     }
 
     fn at(&self, id: i64) -> At {
-        let count = |number: i64| usize::try_from(number - self.from).unwrap_or(0);
+        let count = |number: i64| usize::try_from(number.saturating_sub(self.from)).unwrap_or(0);
         let total = self.end.map_or(0, count);
         At { kind: self.kind, done: self.end.map_or(0, |_| count(id).min(total)), total }
     }

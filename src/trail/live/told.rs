@@ -13,9 +13,6 @@ pub struct Told {
 }
 
 impl Told {
-    /// Others are told after so many changes or rows.
-    const AFTER: usize = 1_000;
-
     /// Begins.
     pub fn begin() -> Rc<Self> {
         let progress = Progress::begin(&progress::AS_OF);
@@ -23,9 +20,7 @@ impl Told {
     }
 
     fn one_more(&self, step: &str, count: &Cell<usize>) {
-        if count.get().is_multiple_of(Self::AFTER) {
-            self.progress.report(step, count.get(), 0);
-        }
+        self.progress.report_row(count.get(), step, count.get(), 0);
         count.set(count.get() + 1);
     }
 

@@ -1,6 +1,6 @@
 //! The log held against its seals, on the server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
 
 use pgrx::PgSqlErrorCode;
@@ -8,7 +8,7 @@ use pgrx::PgSqlErrorCode;
 use super::book::{list, number, text};
 use super::hashing::hashes;
 use super::relations;
-use super::retiring::{is_forgotten, oldest};
+use super::retiring::{forgotten, oldest};
 use super::seals::{kept, leaves, present, ranges};
 use crate::catalog::{Moment, Oid};
 use crate::pg::error::raise;
@@ -104,6 +104,11 @@ fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known, progress: &Progres
     // Without any there need not be a table of them.
     let ranges = if seals.is_empty() { Vec::new() } else { ranges(owner, kind, i64::MIN) };
     let firsts: HashMap<i64, i64> = ranges.into_iter().map(|range| (range.seal, range.first)).collect();
+    let forgotten = if seals.is_empty() || oldest == Moment::MIN {
+        HashSet::new()
+    } else {
+        forgotten(owner, kind, oldest)
+    };
     let mut coming: Vec<(i64, usize)> = Vec::new();
     for (at, seal) in seals.iter().enumerate() {
         if seal.part(kind).count == 0 {
@@ -112,19 +117,15 @@ fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known, progress: &Progres
         match firsts.get(&seal.id) {
             Some(&first) => coming.push((first, at)),
             // Its leaves were forgotten with the rows.
-            None if oldest != Moment::MIN && is_forgotten(owner, kind, seal.id, oldest) => {
-                pass.retired += seal.part(kind).count
-            }
+            None if forgotten.contains(&seal.id) => pass.retired += seal.part(kind).count,
             None => pass.enter(seal, Vec::new()),
         }
     }
     coming.sort_unstable();
     let mut coming: Peekable<_> = coming.into_iter().peekable();
     for (read, row) in Cursor::open(Some(owner), &hashes(kind, ""), &[]).enumerate() {
-        if read.is_multiple_of(REPORTED) {
-            // As many as are sealed: of the others nobody knows how many there are.
-            progress.report(step, usize::try_from(pass.intact).unwrap_or(0).min(total), total);
-        }
+        // As many as are sealed: of the others nobody knows how many there are.
+        progress.report_row(read, step, usize::try_from(pass.intact).unwrap_or(0).min(total), total);
         let row = present(&row);
         while let Some((_, at)) = coming.next_if(|&(first, _)| first <= row.leaf.id) {
             pass.enter(&seals[at], leaves(owner, kind, seals[at].id));
@@ -137,9 +138,6 @@ fn pass(owner: Oid, kind: Kind, seals: &[Seal], known: Known, progress: &Progres
     pass.finish();
     pass
 }
-
-/// So many rows lie between two reports of progress.
-const REPORTED: usize = 1_000;
 
 /// Of which watched tables rows of the log are.
 #[derive(Default)]

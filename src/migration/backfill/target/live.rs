@@ -5,8 +5,8 @@ use pgrx::PgSqlErrorCode;
 use super::{key, keys, leaves, other_kind, partition_columns, target};
 use crate::migration::backfill::range::{Key, Part};
 use crate::pg::backfill::conversation::{Conversation, Row};
-use crate::pg::backfill::owner::as_caller;
 use crate::pg::error::raise;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::text::{quote_identifier, quote_qualified};
 
 /// A table to be filled.
@@ -49,7 +49,7 @@ pub fn truth(row: &Row, column: usize) -> bool {
 impl Target {
     /// Looks it up.
     pub fn of(talk: &Conversation, oid: u32) -> Self {
-        let row = as_caller(|| talk.row(&target(oid)));
+        let row = with_pinned_search_path(|| talk.row(&target(oid)));
         if row.is_empty() {
             let message = format!("there is no relation with number {oid}");
             raise(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, &message, "", "");
@@ -80,7 +80,7 @@ impl Target {
 
     /// The tables that hold its rows, each with the key by which it is cut: one that the assignment leaves alone.
     pub fn leaves(&self, talk: &Conversation, assigned: &[String]) -> Vec<Leaf> {
-        let rows = as_caller(|| talk.run(&leaves(self.oid)));
+        let rows = with_pinned_search_path(|| talk.run(&leaves(self.oid)));
         let is_alone = rows.len() == 1 && number::<u32>(&rows[0], 0) == self.oid;
         if !is_alone {
             self.refuse_movement(talk, assigned);
@@ -116,7 +116,7 @@ impl Target {
     }
 
     fn refuse_movement(&self, talk: &Conversation, assigned: &[String]) {
-        for row in as_caller(|| talk.run(&partition_columns(self.oid))) {
+        for row in with_pinned_search_path(|| talk.run(&partition_columns(self.oid))) {
             let column = text(&row, 0);
             if assigned.iter().any(|assigned| assigned == column) {
                 let message = format!(
@@ -134,7 +134,7 @@ impl Target {
 
 fn leaf_key(talk: &Conversation, oid: u32, name: &str, assigned: &[String]) -> Key {
     let mut changed = None;
-    for row in as_caller(|| talk.run(&keys(oid))) {
+    for row in with_pinned_search_path(|| talk.run(&keys(oid))) {
         let key = key(text(&row, 1));
         match key.columns.iter().find(|column| assigned.contains(&column.name)) {
             None => return key,

@@ -1,4 +1,4 @@
--- Run with an empty search_path. $1 is the domain's name, quoted and qualified.
+-- Run with a pinned search_path. $1 is the domain's name, quoted and qualified.
 SELECT json_build_object(
     'name', $1,
     'base_type', format_type(t.typbasetype, t.typtypmod),

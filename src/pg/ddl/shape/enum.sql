@@ -1,4 +1,4 @@
--- Run with an empty search_path. $1 is the type's name, quoted and qualified.
+-- Run with a pinned search_path. $1 is the type's name, quoted and qualified.
 SELECT json_build_object(
     'oid', t.oid::int8,
     'name', $1,

@@ -1,4 +1,4 @@
--- Run with an empty search_path, so that every definition is qualified.
+-- Run with a pinned search_path, so that every definition is qualified.
 SELECT json_build_object(
     'oid', c.oid::int8,
     'schema', n.nspname,

@@ -1,5 +1,5 @@
--- The views that stand on a column, each behind those on which it stands: what makes them anew as they are. Run with an
--- empty search_path, so that every definition is qualified.
+-- The views that stand on a column, each behind those on which it stands: what makes them anew as they are. Run with a
+-- pinned search_path, so that every definition is qualified.
 WITH RECURSIVE standing (oid, level) AS (
     SELECT w.ev_class, 1
       FROM pg_attribute a

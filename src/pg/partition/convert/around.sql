@@ -1,4 +1,4 @@
--- What stands around a table. Run with an empty search_path, so that every definition is qualified. $1 is the table.
+-- What stands around a table. Run with a pinned search_path, so that every definition is qualified. $1 is the table.
 SELECT json_build_object(
     'incoming', (
         SELECT coalesce(json_agg(json_build_object(

@@ -1,4 +1,4 @@
--- Run with an empty search_path, so that every definition is qualified. $1 is the table.
+-- Run with a pinned search_path, so that every definition is qualified. $1 is the table.
 SELECT json_build_object(
     'version', current_setting('server_version_num')::int4,
     'oid', c.oid::int8,

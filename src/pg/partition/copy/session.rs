@@ -10,7 +10,7 @@ use crate::pg::backfill::attempt::attempt;
 use crate::pg::backfill::conversation::Conversation;
 use crate::pg::fault::kill_itself;
 use crate::pg::guard;
-use crate::pg::local_settings::with_protected_settings;
+use crate::pg::local_settings::{PINNED_SEARCH_PATH, with_protected_settings};
 use crate::pg::planner::Refusal;
 use crate::pg::run::owner::Identity;
 use crate::pg::run::statement::run_alone;
@@ -34,7 +34,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// Settings by which values are written so that they are read again as they were, and by which nothing of ours looks up a
 /// name that somebody else made.
 const EXACT: [(&CStr, &CStr); 7] = [
-    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"search_path", PINNED_SEARCH_PATH),
     (c"DateStyle", c"ISO, YMD"),
     (c"TimeZone", c"UTC"),
     (c"IntervalStyle", c"postgres"),

@@ -20,7 +20,7 @@ use super::list;
 use super::names::qualified_name;
 use super::{Configuration, Planned, hook};
 use crate::catalog::access::{Access, Clause};
-use crate::pg::local_settings::with_empty_search_path;
+use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::scan::text_of;
 pub(super) use profile::profile_of;
 pub(super) use support::class_named;
@@ -62,7 +62,7 @@ pub(super) unsafe fn note(
     // SAFETY: as the caller vouches; the relation is locked, so that look-ups find it.
     unsafe {
         let Some(place) = place(root, relation, entry) else { return };
-        with_empty_search_path(|| {
+        with_pinned_search_path(|| {
             let alias = text_of(CStr::from_ptr((*(*entry).eref).aliasname).to_bytes());
             let plain = Access {
                 relation: place.oid.to_u32(),

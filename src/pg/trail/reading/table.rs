@@ -207,28 +207,22 @@ impl Table {
     }
 }
 
-/// A table and all that is below it as a partition, also what is half detached, for a query that goes on with `tree`. `$1`: the
-/// table.
-const TREE: &str = "WITH RECURSIVE tree AS (
-             SELECT $1::pg_catalog.oid AS oid
-             UNION ALL
-             SELECT i.inhrelid FROM tree
-             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
-             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')";
-
 /// By which columns, by their names, rows are in the same partition where they are alike in all: those by which a partitioned
 /// table and those below it are partitioned. `None` where an expression says it.
 pub fn cut_by(table: Oid) -> Option<Vec<String>> {
     let found = rows(
         None,
-        &format!(
-            "{TREE}
+        "WITH RECURSIVE tree AS (
+             SELECT $1::pg_catalog.oid AS oid
+             UNION ALL
+             SELECT i.inhrelid FROM tree
+             JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')
          SELECT DISTINCT a.attname
          FROM tree
          JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = tree.oid
          CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) k(number)
-         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = tree.oid AND a.attnum = k.number"
-        ),
+         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = tree.oid AND a.attnum = k.number",
         &[Some(table.to_string())],
     );
     found.into_iter().map(|row| row.into_iter().next().flatten()).collect()

@@ -5,19 +5,15 @@ use sqlparser::ast::{
     SelectItem, SetExpr,
 };
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::{Line, Status};
 use crate::security::tenancy::facts::{Column, Policy, Table};
+use crate::syntax::expression::{LONGEST, parsed};
 use crate::text::quote_identifier;
 
 /// So many constants of a table's policies are tried as tenants.
 const MOST_CONSTANTS: usize = 8;
-
-/// Bytes of a longer expression are not read: a parse tree is as deep as a chain of operators is long, and so is the stack of
-/// whoever walks it.
-const LONGEST: usize = 16_384;
 
 /// The line of the table's policies as a whole.
 pub fn policy(table: &Table, tenant: &str) -> Line {
@@ -112,17 +108,6 @@ fn says_more(policy: &Policy, tenant: &Column) -> bool {
 /// perhaps AND something else.
 fn stands_on_tenant(text: &str, column: &Column) -> bool {
     parsed(text).is_some_and(|expression| is_tenants(&expression, column, Conjunction::Part))
-}
-
-/// An expression of a policy; `None` for one that is too long, or that cannot be read.
-fn parsed(text: &str) -> Option<Expr> {
-    if text.len() > LONGEST {
-        return None;
-    }
-    let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect).try_with_sql(text).ok()?;
-    let expression = parser.parse_expr().ok()?;
-    (parser.peek_token().token == Token::EOF).then_some(expression)
 }
 
 /// How much of `A AND B` has to say that rows are the tenant's.

@@ -3,7 +3,8 @@
 use super::inserting::{inserting, of_constants, of_keys};
 use super::values::value;
 use super::{Line, Status};
-use crate::security::tenancy::facts::{Role, Table};
+use crate::catalog::surroundings::EQUALS;
+use crate::security::tenancy::facts::{Column, Role, Table};
 use crate::text::{quote_identifier, quote_literal};
 
 /// What a statement came to: its first column, or SQLSTATE and message of the ERROR.
@@ -283,10 +284,7 @@ pub fn probes(table: &Table, tenant_column: &str, pair: &Pair, role: &Role) -> V
 
 /// What says that two tenants are the same: whose search_path is in force does not matter to it.
 pub fn equality<'a>(table: &'a Table, tenant_column: &str) -> &'a str {
-    table
-        .column(tenant_column)
-        .and_then(|column| column.equality.as_deref())
-        .unwrap_or("OPERATOR(pg_catalog.=)")
+    table.column(tenant_column).map_or(EQUALS, Column::equals_anywhere)
 }
 
 /// Whether rows are seen that are not of that tenant. `from`: what is read, as SQL writes it.
