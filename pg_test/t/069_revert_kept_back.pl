@@ -219,6 +219,15 @@ SQL
 	is($latin->('SELECT v, (SELECT count(*) FROM "bücher".diary) FROM noted'), '1|2', 'LATIN1: a trigger finds its table');
 	$latin->(q{CREATE TABLE "bücher"."größe" (id int PRIMARY KEY, "länge" int); SELECT dbm.install_audit_trigger('"bücher"."größe"'); INSERT INTO "bücher"."größe" VALUES (1, 1)});
 	is($latin->(q{SELECT table_name, new FROM dbm.changes('"bücher"."größe"')}), '"bücher"."größe"|{"id": 1, "länge": 1}', 'LATIN1: a table of such a name is watched');
+	# Each in a session of its own, which knows nothing of what another has written.
+	$latin->(q{INSERT INTO "bücher"."größe" VALUES (2, 2)});
+	is($latin->('SELECT count(DISTINCT shape_id), count(*) FROM dbm_trail.change c JOIN dbm_trail.shape s USING (shape_id) WHERE s.table_name = $$größe$$'), '1|2', 'LATIN1: its shape is found again');
+	$latin->(q{SELECT dbm.install_audit_trigger('"bücher"."größe"', exclude => '{länge}')});
+	$latin->(q{INSERT INTO "bücher"."größe" VALUES (3, 3)});
+	is($latin->(q{SELECT new FROM dbm.changes('"bücher"."größe"') ORDER BY changed_at DESC LIMIT 1}), '{"id": 3}', 'LATIN1: a column of such a name is kept back');
+	is($latin->(q{SELECT excluded FROM dbm.audit_triggers() WHERE table_name = '"bücher"."größe"'}), '{länge}', 'LATIN1: which is told');
+	$latin->(q{ALTER TABLE "bücher"."größe" RENAME "länge" TO "höhe"});
+	is($latin->(q{SELECT excluded FROM dbm.audit_triggers() WHERE table_name = '"bücher"."größe"'}), '{höhe}', 'LATIN1: also by another name');
 }
 
 done_testing();

@@ -11,6 +11,7 @@ use pgrx::{FromDatum, pg_sys};
 
 use crate::catalog::{Grant, Oid};
 use crate::pg::encoding;
+use crate::pg::value::JsonText;
 
 /// A sequential scan of a catalog, closed when dropped.
 pub struct CatalogScan {
@@ -310,8 +311,8 @@ impl Row<'_> {
     pub fn json(&self, attribute: Attribute) -> Option<serde_json::Value> {
         // SAFETY: the attribute is a jsonb; detoasting copies where needed.
         self.datum(attribute)
-            .and_then(|datum| unsafe { pgrx::JsonB::from_datum(datum, false) })
-            .map(|json| json.0)
+            .and_then(|datum| unsafe { JsonText::from_datum(datum, false) })
+            .map(|json| json.value())
     }
 
     /// The bytes of any varlena.

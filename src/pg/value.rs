@@ -212,6 +212,11 @@ impl JsonText {
     pub fn into_string(self) -> String {
         self.0
     }
+
+    /// What it says; numbers keep what 64 bits hold of them.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
 }
 
 impl FromDatum for JsonText {

@@ -34,11 +34,15 @@ pub fn statements(now: Moment) -> Vec<String> {
             "CREATE UNIQUE INDEX relation_pkey ON dbm_trail.relation (relation_id)",
             "ALTER TABLE dbm_trail.relation ADD CONSTRAINT relation_pkey PRIMARY KEY USING INDEX relation_pkey",
             "CREATE INDEX idx_relation_relid ON dbm_trail.relation (relid)",
+            "CREATE INDEX idx_relation_table_name ON dbm_trail.relation (table_name, schema_name)",
             "CREATE UNIQUE INDEX shape_pkey ON dbm_trail.shape (shape_id)",
             "ALTER TABLE dbm_trail.shape ADD CONSTRAINT shape_pkey PRIMARY KEY USING INDEX shape_pkey",
             "CREATE INDEX idx_shape_relation_id ON dbm_trail.shape (relation_id, fingerprint)",
+            "CREATE INDEX idx_shape_relid ON dbm_trail.shape (relid)",
+            "CREATE INDEX idx_shape_table_name ON dbm_trail.shape (table_name, schema_name)",
             "CREATE UNIQUE INDEX event_pkey ON dbm_trail.event (event_id)",
             "ALTER TABLE dbm_trail.event ADD CONSTRAINT event_pkey PRIMARY KEY USING INDEX event_pkey",
+            "CREATE INDEX idx_event_relation_id ON dbm_trail.event (relation_id, event_id)",
             // Numbers grow, so that this tree is written at its right end alone.
             "CREATE INDEX idx_activity_activity_id ON dbm_trail.activity (activity_id)",
             // One index without a tree, summarised when a range is full: it costs the writer next to nothing. The filters

@@ -123,7 +123,7 @@ pub fn query(condition: &str) -> String {
 const OURS: &str = "t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure";
 
 /// A table and all below it, as an array: triggers of theirs are looked up by it in the index.
-fn tree(relid: &str) -> String {
+pub fn tree(relid: &str) -> String {
     format!(
         "pg_catalog.array_append(ARRAY(
              SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p), {relid})"
@@ -237,6 +237,16 @@ pub const OID: &str = "CASE
                       AND g.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
                       AND g.tgparentid = 0::pg_catalog.oid AND g.tgname <> '00_dbm_audit_truncate')
           AND NOT EXISTS (SELECT FROM dbm_trail.relation w WHERE w.home = $1 AND w.relid = p.oid)) END";
+
+/// Whether the row `r` is that of the table of this OID, schema and name, in SQL: what [`OID`] says, found by the indexes of the
+/// registry. `$1`: the database.
+pub fn is_of(oid: &str, schema: &str, name: &str) -> String {
+    format!(
+        "(r.home = $1 AND r.relid = {oid}
+          OR r.removed_at IS NULL AND r.table_name = {name}::pg_catalog.text AND r.schema_name = {schema}::pg_catalog.text
+             AND ({OID}) = {oid})"
+    )
+}
 
 /// Whether rows of the table `c` come that a statement on it does not bring, or in an order that a statement does not know:
 /// partitions and inheritance, logical replication, and row triggers of others, which may change rows again before the

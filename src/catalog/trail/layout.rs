@@ -78,7 +78,11 @@ pub static SHAPE: Table = Table {
             "integer",
             "Of which relation; for a partition, of the partitioned table that is watched.",
         ),
-        required("seen_at", "timestamp with time zone", "When the first change of this shape was written."),
+        required(
+            "seen_at",
+            "timestamp with time zone",
+            "When it was seen first: once the table was watched, or altered, or with the first change of it.",
+        ),
         required("schema_name", "text", "The schema of the table that held the rows, then."),
         required("table_name", "text", "The name of the table that held the rows, then."),
         required(
@@ -87,7 +91,11 @@ pub static SHAPE: Table = Table {
             "Its columns: number, name, type, type_schema, typmod, collation, not_null, generated, identity, logged (yes, no or redacted); of a partition above: the number in the table that is watched.",
         ),
         optional("key", "text[]", "The columns of its key; null: the whole row is the key."),
-        required("fingerprint", "bigint", "By which a shape is found again."),
+        required(
+            "fingerprint",
+            "bigint",
+            "By which a shape is found again; 0 for one that was noted when the table was watched or altered, and that no change has.",
+        ),
         required(
             "relid",
             "oid",

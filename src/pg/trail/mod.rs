@@ -21,6 +21,7 @@ pub mod reading;
 mod redaction;
 mod registry;
 mod rows;
+mod shape;
 mod statement;
 mod trigger;
 mod watched;
@@ -35,6 +36,7 @@ pub use note::{
 };
 pub use numbers::are_new;
 pub use registry::{adopt, home};
+pub use shape::note_shape;
 pub use statement::{Ddl, Partition, Stage, makes_triggers};
 
 /// Begins to watch what makes remembered things stale. Called once, when the library is loaded.

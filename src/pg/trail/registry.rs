@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use pgrx::{FromDatum, IntoDatum, JsonB, PgSqlErrorCode, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, pg_sys};
 
 use super::column::Value;
 use super::log::{self, Key, Open};
@@ -15,7 +15,7 @@ use crate::pg::encoding;
 use crate::pg::error::raise;
 use crate::pg::run::owner;
 use crate::pg::scan::text_of_c_string;
-use crate::pg::value::Text;
+use crate::pg::value::{Document, JsonText, Text};
 use crate::text::quote_qualified;
 
 thread_local! {
@@ -79,8 +79,8 @@ fn names(list: &serde_json::Value, relid: pg_sys::Oid) -> Option<Vec<String>> {
 fn registered(row: &[Value], relid: pg_sys::Oid) -> Registered {
     let at = |place: usize| row.get(place).copied().flatten();
     // SAFETY: a column of type jsonb.
-    let settings = unsafe { at(9).and_then(|datum| JsonB::from_datum(datum, false)) };
-    let settings = settings.map_or(serde_json::Value::Null, |JsonB(settings)| settings);
+    let settings = unsafe { at(9).and_then(|datum| JsonText::from_datum(datum, false)) };
+    let settings = settings.map_or(serde_json::Value::Null, |settings| settings.value());
     let list = |name: &str| settings.get(name).and_then(|list| names(list, relid));
     Registered {
         relation_id: integer(at(0)),
@@ -212,9 +212,9 @@ unsafe fn rewrite(
             replace[10] = true;
             values[10] = Text::from(home).into_datum().unwrap_or(pg_sys::Datum::null());
             if let Some(settings) =
-                row.get(9).copied().flatten().and_then(|datum| JsonB::from_datum(datum, false))
+                row.get(9).copied().flatten().and_then(|datum| JsonText::from_datum(datum, false))
             {
-                let settings = match renumbered(settings.0, relid) {
+                let settings = match renumbered(settings.value(), relid) {
                     Ok(settings) => settings,
                     Err(column) => {
                         on_missing(&column);
@@ -222,7 +222,7 @@ unsafe fn rewrite(
                     }
                 };
                 replace[9] = true;
-                values[9] = JsonB(settings).into_datum().unwrap_or(pg_sys::Datum::null());
+                values[9] = Document::from(settings).into_datum().unwrap_or(pg_sys::Datum::null());
             }
             let changed = pg_sys::heap_modify_tuple(
                 tuple,

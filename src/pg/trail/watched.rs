@@ -3,24 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
 
 use super::activity::hash;
-use super::column::{Column, Form, Value};
+use super::column::{Column, Form};
 use super::descriptor::{attribute, count, name_bytes};
-use super::log::{Key, Open};
-use super::numbers::Sequence;
 use super::pinned::{depends_on_settings, pinned};
 use super::registry::{self, Registered};
-use super::writer::write_one;
 use crate::catalog::trail::jsonb::{Beginning, key_order};
-use crate::catalog::trail::layout::SHAPE;
 use crate::pg::error::raise;
 use crate::pg::planner::list::oids;
 use crate::pg::scan::{text_of_c_string, text_of_name};
-use crate::pg::value::{Document, Text};
 
 /// Columns that are written together.
 #[derive(Clone)]
@@ -57,14 +52,14 @@ pub struct Watched {
     pub width: usize,
     /// Whether it is a part of the table that is watched: its rows are rows of that, wherever in it they lie.
     pub is_part: bool,
-    relation_id: i32,
-    relid: pg_sys::Oid,
-    schema: String,
-    table: String,
-    attributes: Json,
-    key_names: Option<Vec<String>>,
-    fingerprint: i64,
-    shape: Cell<Option<i32>>,
+    pub(super) relation_id: i32,
+    pub(super) relid: pg_sys::Oid,
+    pub(super) schema: String,
+    pub(super) table: String,
+    pub(super) attributes: Json,
+    pub(super) key_names: Option<Vec<String>>,
+    pub(super) fingerprint: i64,
+    pub(super) shape: Cell<Option<i32>>,
     /// Whether the shape was written in this transaction, which may be rolled back.
     is_fresh: Cell<bool>,
 }
@@ -102,6 +97,12 @@ pub fn settle(is_committed: bool) {
             }
         }
     });
+}
+
+/// A shape was written in this transaction, or may have been.
+pub fn be_fresh(watched: &Watched) {
+    watched.is_fresh.set(true);
+    HAS_FRESH.set(true);
 }
 
 /// What is known of the table of a trigger.
@@ -324,7 +325,8 @@ unsafe fn build(relation: pg_sys::Relation) -> Watched {
             table,
             attributes,
             key_names,
-            fingerprint: hash(identity.as_bytes()) as i64,
+            // 0 is that of shapes which no change has.
+            fingerprint: hash(identity.as_bytes()).max(1) as i64,
             shape: Cell::new(None),
             is_fresh: Cell::new(false),
         }
@@ -440,109 +442,5 @@ unsafe fn unique_key(relation: pg_sys::Relation, index: pg_sys::Oid) -> Option<V
                 attribute(descriptor, number - 1).attnotnull.then_some(number)
             })
             .collect()
-    }
-}
-
-impl Watched {
-    /// The number of the shape of its rows; written if nobody did yet.
-    pub fn shape(&self, at: i64) -> i32 {
-        if let Some(shape) = self.shape.get() {
-            return shape;
-        }
-        let shape = self.find_shape().unwrap_or_else(|| self.write_shape(at));
-        self.shape.set(Some(shape));
-        shape
-    }
-
-    fn find_shape(&self) -> Option<i32> {
-        let open = Open::by_name(SHAPE.name, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        // Each of thousands of partitions has a shape of the same relation.
-        let columns = [
-            (2, pg_sys::F_INT4EQ, pg_sys::Datum::from(self.relation_id)),
-            (8, pg_sys::F_INT8EQ, pg_sys::Datum::from(self.fingerprint)),
-        ];
-        let key = Key { index: "idx_shape_relation_id", columns: &columns };
-        let mut found = None;
-        // SAFETY: reads the columns as what they are.
-        unsafe {
-            open.scan(Some(key), |row| {
-                if self.is_described(row) {
-                    found = row.first().copied().flatten().map(|datum| datum.value() as i32);
-                }
-            });
-        }
-        // Written by this transaction, it may be rolled back with it; by which is not looked at.
-        self.be_fresh();
-        found
-    }
-
-    /// Whether a row of the table of shapes says what is: fingerprints of two shapes may be alike.
-    ///
-    /// # Safety
-    /// A row of that table.
-    unsafe fn is_described(&self, row: &[Value]) -> bool {
-        let at = |place: usize| row.get(place).copied().flatten();
-        // SAFETY: as the caller vouches: the columns are of these types.
-        unsafe {
-            let text =
-                |place| at(place).and_then(|datum| Text::from_datum(datum, false)).map(Text::into_string);
-            let attributes = at(5).and_then(|datum| pgrx::JsonB::from_datum(datum, false));
-            let key = at(6).and_then(|datum| Vec::<Option<Text>>::from_datum(datum, false));
-            let key: Option<Vec<String>> =
-                key.map(|names| names.into_iter().flatten().map(Text::into_string).collect());
-            at(8).is_some_and(|relid| relid.value() as u32 == self.relid.to_u32())
-                && text(9).as_ref() == Some(&registry::home())
-                && text(3).as_ref() == Some(&self.schema)
-                && text(4).as_ref() == Some(&self.table)
-                && attributes.is_some_and(|found| found.0 == self.attributes)
-                && key == self.key_names
-        }
-    }
-
-    fn write_shape(&self, at: i64) -> i32 {
-        let shape = Sequence::find("shape_id").next() as i32;
-        let text = |text: &str| Text::from(text).into_datum();
-        let key: Value = self.key_names.as_ref().and_then(|names| {
-            let names: Vec<Text> = names.iter().map(|name| Text::from(name.as_str())).collect();
-            text_array(names)
-        });
-        let row: [Value; 10] = [
-            shape.into_datum(),
-            self.relation_id.into_datum(),
-            Some(pg_sys::Datum::from(at)),
-            text(&self.schema),
-            text(&self.table),
-            Document::from(self.attributes.clone()).into_datum(),
-            key,
-            self.fingerprint.into_datum(),
-            self.relid.into_datum(),
-            text(&registry::home()),
-        ];
-        // SAFETY: values of the types of the columns.
-        unsafe { write_one(&SHAPE, at, &row) };
-        self.be_fresh();
-        shape
-    }
-
-    fn be_fresh(&self) {
-        self.is_fresh.set(true);
-        HAS_FRESH.set(true);
-    }
-}
-
-/// An array of texts in the database's encoding.
-fn text_array(texts: Vec<Text>) -> Value {
-    let mut elements: Vec<pg_sys::Datum> = texts.into_iter().filter_map(IntoDatum::into_datum).collect();
-    // SAFETY: elements of type text, which is of variable length and aligned to four bytes.
-    unsafe {
-        let array = pg_sys::construct_array(
-            elements.as_mut_ptr(),
-            elements.len() as i32,
-            pg_sys::TEXTOID,
-            -1,
-            false,
-            pg_sys::TYPALIGN_INT as std::ffi::c_char,
-        );
-        Some(pg_sys::Datum::from(array))
     }
 }

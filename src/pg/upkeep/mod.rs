@@ -56,6 +56,12 @@ pub fn with_latest_snapshot<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Whether all statements of the transaction that is open see what the first saw.
+pub fn keeps_snapshot() -> bool {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
 /// The rows of a query, each value as text, by a snapshot of this moment and with the rights of the owner of our tables:
 /// what other processes have committed meanwhile is seen, whatever the isolation of the transaction that is open.
 pub fn latest_rows(sql: &str) -> Vec<Vec<Option<String>>> {

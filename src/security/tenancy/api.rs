@@ -8,7 +8,7 @@ use super::plan;
 use crate::catalog::Oid;
 use crate::pg::argument::{elements, given, identifier};
 use crate::pg::tenancy::{self, FunctionCallInfo};
-use crate::pg::value::{RegClass, Text};
+use crate::pg::value::{JsonText, RegClass, Text};
 
 /// `dbm.set_tenant()`: whose rows this transaction may see from now on.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -46,7 +46,7 @@ fn tenancy_plan(
     targets: Option<Vec<Option<RegClass>>>,
     tenant_column: default!(Option<Text>, "'tenant_id'"),
     tenant_type: default!(Option<Text>, "NULL"),
-    source: default!(Option<pgrx::JsonB>, "NULL"),
+    source: default!(Option<JsonText>, "NULL"),
     tenants: default!(Option<RegClass>, "NULL"),
     accept: default!(Option<Vec<Option<Text>>>, "'{}'"),
 ) -> i64 {
@@ -54,7 +54,7 @@ fn tenancy_plan(
         targets: tables(given(targets, "targets")),
         column: identifier(tenant_column, "tenant_column"),
         type_name: tenant_type.map(Text::into_string),
-        source: source.map(|source| source.0),
+        source: source.map(|source| source.value()),
         tenants: tenants.map(|tenants| tenants.oid().to_u32()),
         accept: texts(given(accept, "accept"), "accept"),
     })

@@ -153,7 +153,7 @@ fn rows_at(book: &Book, subject: &Subject, at: Moment, told: Rc<Told>) -> Then {
     let names = Rc::new(lineage.names_at(at, now).cloned().unwrap_or_default());
     let shapes: Vec<i32> = {
         let of_it = book.shapes(std::slice::from_ref(&watched));
-        of_it.iter().map(|found| found.shape.id).collect()
+        of_it.iter().filter(|found| !found.shape.is_noted).map(|found| found.shape.id).collect()
     };
     let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at, told: &told };
     if way.lineage.is_held() {

@@ -173,7 +173,8 @@ impl Book {
     /// The shapes of those tables.
     pub fn shapes(&self, watched: &[Watched]) -> Vec<LoggedShape> {
         let sql = format!(
-            "SELECT shape_id, relation_id, {}, schema_name, table_name, attributes, pg_catalog.to_json(key), relid, home
+            "SELECT shape_id, relation_id, {}, schema_name, table_name, attributes, pg_catalog.to_json(key), relid, home,
+                 fingerprint = 0
              FROM dbm_trail.shape WHERE relation_id = ANY ($1::pg_catalog.int4[])",
             micros("seen_at")
         );
@@ -192,6 +193,7 @@ impl Book {
                         relid: number(row, 7),
                         name: quote_qualified(text(row, 3).unwrap_or(""), text(row, 4).unwrap_or("")),
                     },
+                    is_noted: text(row, 9) == Some("t"),
                 },
             })
             .collect()
@@ -249,7 +251,7 @@ impl Subject {
         let watched = book.watched(Some(target));
         let visible = must_be_told(book, target, &watched);
         let logged: Vec<Shape> = book.shapes(&watched).into_iter().map(|found| found.shape).collect();
-        let shapes: Vec<i32> = logged.iter().map(|shape| shape.id).collect();
+        let shapes: Vec<i32> = logged.iter().filter(|shape| !shape.is_noted).map(|shape| shape.id).collect();
         let names = logged.iter().map(|shape| (shape.id, shape.holder.name.clone())).collect();
         let mut lineage = lineage_of(book, &watched, &table, &tables, logged);
         if table.is_partitioned {

@@ -124,7 +124,8 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
             continue;
         }
         let of_it = shapes.remove(&each.id).unwrap_or_default();
-        let ids: Vec<i32> = of_it.iter().map(|found| found.shape.id).collect();
+        let ids: Vec<i32> =
+            of_it.iter().filter(|found| !found.shape.is_noted).map(|found| found.shape.id).collect();
         let lineage = match (&visible, each.table) {
             (Visible::Table | Visible::Columns(_), Some(oid)) => {
                 let mut tables = with_partitions(oid);

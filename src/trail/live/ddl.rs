@@ -9,11 +9,14 @@ use super::install::{drop_triggers, remake, run, watch};
 use super::list::left_out;
 use super::partitions;
 use super::rights;
+use super::shapes;
 use super::silence::{self, When};
+use super::steady;
 use crate::pg::error::warn;
 use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::partition::copy::session::as_extension;
 use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note_change};
+use crate::pg::upkeep::{keeps_snapshot, latest_rows};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
 use crate::trail::survey::{IS_STALE, Watched};
@@ -54,7 +57,8 @@ pub fn noticed(ddl: &Ddl) {
 fn is_whole() -> bool {
     let sql = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = 'dbm_trail' AND c.relname IN ('event', 'relation', 'shape') AND c.relkind = 'r'";
-    query::rows(sql, &[], |_| Ok(())).len() == 3
+    // Somebody may have made it since this transaction began to see.
+    if keeps_snapshot() { latest_rows(sql).len() == 3 } else { query::rows(sql, &[], |_| Ok(())).len() == 3 }
 }
 
 /// A list of numbers for `IN (…)`.
@@ -68,11 +72,27 @@ fn listed(numbers: &[u32]) -> String {
 /// What watches the tables of that list: their own rows, those of what inherits from them or they from, and of the
 /// partitioned tables far above. Asked from below: who looks down from each of those locks all their partitions.
 fn watching(list: &str) -> String {
+    let listed = format!("'{{{list}}}'::pg_catalog.oid[]");
+    among(&format!(
+        "SELECT pg_catalog.unnest({listed})
+         UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = ANY ({listed})
+         UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = ANY ({listed})
+         UNION SELECT a.relid::pg_catalog.oid FROM pg_catalog.unnest({listed}) AS t (oid)
+         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(t.oid) a"
+    ))
+}
+
+/// Whether the row `r` of the registry is of one of the tables that a query returns: which they are is asked once, and their rows are
+/// found by the index.
+fn among(tables: &str) -> String {
+    format!("r.relid = ANY (ARRAY({tables}))")
+}
+
+/// The query for a table and what is below it.
+fn tree(relid: u32) -> String {
     format!(
-        "c.oid IN ({list}) OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND \
-         i.inhparent IN ({list}) OR i.inhparent = c.oid AND i.inhrelid IN ({list})) OR c.oid IN (SELECT a.relid::pg_catalog.oid \
-         FROM pg_catalog.unnest('{{{list}}}'::pg_catalog.oid[]) AS t (oid) \
-         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(t.oid) a)"
+        "SELECT {relid}::pg_catalog.oid
+         UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p"
     )
 }
 
@@ -126,10 +146,7 @@ fn begins(ddl: &Ddl) {
 /// Of tables that made way and did not come under the other, triggers were dropped.
 fn keep_those_that_made_way() {
     for table in MADE_WAY.take() {
-        let condition = format!(
-            "c.oid = {table} OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}) p)"
-        );
-        keep_triggers(&condition, When::Dropped);
+        keep_triggers(&among(&tree(table)), When::Dropped);
     }
 }
 
@@ -177,8 +194,9 @@ fn dropped() {
     as_extension(|| {
         guard::trusting(|| {
             forget_schemas(&gone.schemas);
-            if gone.has_columns {
+            if !gone.altered.is_empty() {
                 keep_names();
+                shapes::tell(&gone.altered);
             }
             partitions::note_dropped(&gone.tables);
             note_gone(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
@@ -219,13 +237,11 @@ fn ended(ddl: &Ddl) {
                 _ => When::Other,
             };
             let below = match coming(ddl) {
-                Some(partition) => format!(
-                    " OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}) p)",
-                    partition.partition
-                ),
+                Some(partition) => format!(" OR {}", among(&tree(partition.partition))),
                 None => String::new(),
             };
             keep_triggers(&format!("{}{below}", watching(&list)), when);
+            shapes::tell(&touched);
             if ddl.attaches {
                 keep_those_that_made_way();
             }
@@ -296,6 +312,7 @@ fn forget_schemas(schemas: &[String]) {
 /// Whoever restores a dump finds tables by their names: those of today. Those that are not watched any more as well, since
 /// what was kept back of them is to be kept back if they are watched again.
 fn keep_names() {
+    steady::registry("true");
     let renamed = query::rows_mutable(
         "UPDATE dbm_trail.relation r SET schema_name = n.nspname, table_name = c.relname
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -335,6 +352,7 @@ fn keep_names() {
 
 /// Tables of that list are gone.
 fn note_gone(list: &str) {
+    steady::registry(&format!("r.relid IN ({list})"));
     let sql = format!(
         "UPDATE dbm_trail.relation r SET removed_at = pg_catalog.clock_timestamp()
          WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid IN ({list})
@@ -348,6 +366,9 @@ fn note_gone(list: &str) {
 
 /// What pg_restore is still making is left alone: there it is not known yet which tables are which.
 fn keep_triggers(condition: &str, when: When) {
+    steady::registry(&format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = r.relid AND ({condition}))"
+    ));
     for (watched, _) in facts::survey(&format!("r.home = $1 AND c.oid = r.relid AND ({condition})")) {
         if partitions::is_kept_above(watched.relid) {
             hand_over(&watched);
@@ -417,10 +438,8 @@ fn tell_lost(watched: &Watched) {
 
 /// Those below a partitioned table that were watched on their own.
 pub fn hand_over_below(relid: u32) {
-    let condition = format!(
-        "r.home = $1 AND c.oid = r.relid AND c.oid <> {relid}
-         AND c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({relid}) p)"
-    );
+    let condition =
+        format!("r.home = $1 AND c.oid = r.relid AND r.relid <> {relid} AND {}", among(&tree(relid)));
     for (watched, _) in facts::survey(&condition) {
         if partitions::is_kept_above(watched.relid) {
             hand_over(&watched);
@@ -431,6 +450,7 @@ pub fn hand_over_below(relid: u32) {
 /// Of tables that are new in their schemas, those of schemas that are watched as a whole; none of which somebody ended the
 /// watching. `above`: the number in the log of the table of which they were partitions.
 fn watch_new(list: &str, above: Option<i32>) {
+    steady::schemas();
     let sql = left_out(&format!("c.oid IN ({list})"));
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| row.get::<RegClass>(1));
     for relation in found.into_iter().flatten() {

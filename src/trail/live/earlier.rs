@@ -10,7 +10,7 @@ use super::facts::{self, Name, Table};
 use crate::pg::error::warn;
 use crate::pg::query;
 use crate::pg::trail::home;
-use crate::pg::value::{RegClass, Text};
+use crate::pg::value::{JsonText, RegClass, Text};
 use crate::text::{quote_identifier, quote_qualified};
 use crate::trail::survey::{IS_STALE, OID};
 use crate::trail::watch::{Column, Earlier};
@@ -34,7 +34,7 @@ fn columns() -> String {
 fn read(row: &SpiHeapTupleData<'_>, place: usize) -> Result<Row, SpiError> {
     Ok(Row {
         is_watched: row.get::<bool>(place)?.unwrap_or(false),
-        settings: row.get::<pgrx::JsonB>(place + 1)?.map_or(serde_json::Value::Null, |json| json.0),
+        settings: row.get::<JsonText>(place + 1)?.map_or(serde_json::Value::Null, |json| json.value()),
         numbered: row.get::<RegClass>(place + 2)?.map(|relid| relid.oid().to_u32()),
         is_elsewhere: row.get::<bool>(place + 3)?.unwrap_or(false),
     })
@@ -108,7 +108,7 @@ impl Memory {
                  FROM wanted w JOIN dbm_trail.relation r ON r.relation_id = $2
                  UNION
                  SELECT w.relid, 'above', r.relation_id
-                 FROM wanted w JOIN dbm_trail.shape s ON s.relid = w.relid AND s.home = $1
+                 FROM wanted w JOIN dbm_trail.shape s ON s.relid = w.relid AND s.home = $1 AND s.fingerprint <> 0
                  JOIN dbm_trail.relation r ON r.relation_id = s.relation_id
                  WHERE ({OID}) IS DISTINCT FROM w.relid
                  UNION
@@ -118,7 +118,7 @@ impl Memory {
                  UNION
                  SELECT w.relid, 'name', s.relation_id
                  FROM wanted w JOIN dbm_trail.shape s ON s.table_name = w.table_name AND s.schema_name = w.schema_name
-                 WHERE s.home <> $1 OR NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = s.relid))
+                 WHERE s.fingerprint <> 0 AND (s.home <> $1 OR NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = s.relid)))
              SELECT f.relid, f.way, {} FROM found f JOIN dbm_trail.relation r ON r.relation_id = f.relation_id {LAST_FIRST}",
             relids.join(", "),
             columns()

@@ -10,7 +10,7 @@ use crate::pg::error::raise;
 use crate::pg::query;
 use crate::pg::trail::home;
 use crate::pg::upkeep::latest_rows;
-use crate::pg::value::{RegClass, Text};
+use crate::pg::value::{JsonText, RegClass, Text};
 use crate::text::quote_qualified;
 use crate::trail::survey::{self, NEEDS_ROWS, Watched};
 use crate::trail::triggers::PREFIX;
@@ -137,8 +137,9 @@ pub fn triggers(relid: u32) -> Vec<(String, String)> {
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE (t.tgfoid = 'dbm.write_audit_trail()'::pg_catalog.regprocedure
                 OR pg_catalog.starts_with(t.tgname, '{PREFIX}')) AND t.tgparentid = 0
-           AND (t.tgrelid = {relid} OR t.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({relid}) p))
-         ORDER BY 1, 2, 3"
+           AND t.tgrelid = ANY ({})
+         ORDER BY 1, 2, 3",
+        survey::tree(&format!("{relid}::pg_catalog.oid"))
     );
     query::rows(&sql, &[], |row| Ok((quote_qualified(&text(row, 1)?, &text(row, 2)?), text(row, 3)?)))
 }
@@ -165,7 +166,7 @@ pub fn survey(condition: &str) -> Vec<(Watched, Stored)> {
         };
         let stored = Stored {
             store: text(row, 12)?,
-            settings: row.get::<pgrx::JsonB>(13)?.map_or(serde_json::Value::Null, |json| json.0),
+            settings: row.get::<JsonText>(13)?.map_or(serde_json::Value::Null, |json| json.value()),
             installed_at: row.get::<pgrx::datum::TimestampWithTimeZone>(14)?,
         };
         Ok((watched, stored))

@@ -11,12 +11,14 @@ use pgrx::datum::DatumWithOid;
 use super::ddl::hand_over_below;
 use super::earlier::{Memory, earlier};
 use super::facts::{self, Name, Table};
-use super::{partitions, silence};
+use super::{partitions, silence, steady};
 use crate::pg::closed::close;
 use crate::pg::error::{raise, warn};
 use crate::pg::local_settings::with_bounded_waits;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{Happened, are_new, home, is_ours, is_there, note_change, note_changes, unnoticed};
+use crate::pg::trail::{
+    Happened, are_new, home, is_ours, is_there, note_change, note_changes, note_shape, unnoticed,
+};
 use crate::pg::upkeep::name_of;
 use crate::pg::value::{Document, RegClass, Text};
 use crate::pg::{guard, lock, moment, query, roles};
@@ -181,6 +183,7 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
                 let (asked, as_before) = watch::continued(asked, &earlier(&now, &columns, above), &columns);
                 let settings =
                     watch::settings(&asked, &columns).unwrap_or_else(|refusal| refused(table, &refusal));
+                steady::registry(&format!("r.relid = {}", now.relid));
                 // Before triggers are made it shows which were gone.
                 silence::tell_unseen(&format!("c.oid = {}", now.relid), true);
                 let relation = register(&now, &asked, level, settings);
@@ -188,6 +191,7 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
                 if now.kind == 'p' {
                     hand_over_below(now.relid);
                 }
+                note_shape(now.relid);
                 note_change(
                     relation,
                     "installed",
@@ -263,14 +267,19 @@ fn make_log() {
     }
 }
 
+/// Whether the row `r` of the registry is that of a table, in SQL. `$1`: the database.
+fn is_of(table: &Table) -> String {
+    let oid = format!("{}::pg_catalog.oid", table.relid);
+    survey::is_of(&oid, &quote_literal(&table.schema), &quote_literal(&table.name))
+}
+
 fn register(table: &Table, asked: &Asked, level: Level, settings: serde_json::Value) -> i32 {
     let home = home();
     let text = |text: &str| -> DatumWithOid<'static> { Text::from(text).into() };
     // Where it was watched before, it is the same relation; where it still is, it was all the while.
     let known = format!(
-        "SELECT r.relation_id FROM dbm_trail.relation r WHERE {} = {} ORDER BY r.removed_at DESC NULLS FIRST LIMIT 1",
-        survey::OID,
-        table.relid
+        "SELECT r.relation_id FROM dbm_trail.relation r WHERE {} ORDER BY r.removed_at DESC NULLS FIRST LIMIT 1",
+        is_of(table)
     );
     let known = query::rows(&known, &[text(&home)], |row| row.get::<i32>(1)).into_iter().flatten().next();
     let arguments = [
@@ -402,6 +411,7 @@ fn end(table: &Table) -> bool {
             unnoticed(|| {
                 let had_triggers = !facts::triggers(relid).is_empty();
                 if is_there() {
+                    steady::registry(&format!("r.relid = {relid}"));
                     silence::tell_unseen(&format!("c.oid = {relid}"), true);
                 }
                 drop_triggers(relid);
@@ -411,8 +421,8 @@ fn end(table: &Table) -> bool {
                 }
                 let sql = format!(
                     "UPDATE dbm_trail.relation r SET removed_at = pg_catalog.clock_timestamp() \
-                     WHERE {} = {relid} AND r.removed_at IS NULL RETURNING r.relation_id",
-                    survey::OID
+                     WHERE r.removed_at IS NULL AND {} RETURNING r.relation_id",
+                    is_of(table)
                 );
                 let removed =
                     query::rows_mutable(&sql, &[Text::from(home()).into()], |row| row.get::<i32>(1));

@@ -48,6 +48,7 @@ pub fn lineage_of(
         } else {
             Holder::default()
         },
+        is_noted: false,
     };
     let mut shapes = logged;
     shapes.push(live(LIVE, table));

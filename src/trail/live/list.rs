@@ -12,7 +12,7 @@ use crate::pg::trail::{home, is_there};
 use crate::pg::value::Text;
 use crate::pg::{query, roles};
 use crate::text::{quote_identifier, quote_literal, quote_qualified};
-use crate::trail::survey::OID;
+use crate::trail::survey::is_of;
 use crate::trail::watch::Asked;
 
 /// A row of `dbm.audit_triggers()`.
@@ -141,10 +141,11 @@ pub fn unwatched(condition: &str) -> String {
 pub fn left_out(condition: &str) -> String {
     unwatched(&format!(
         "({condition}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s)
-         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {OID} = c.oid)
+         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {is_its})
          AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.home = $1 AND r.relid = c.oid
              AND (SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = r.relation_id
-                      AND e.kind IN ('installed', 'removed') ORDER BY e.event_id DESC LIMIT 1) = 'removed')"
+                      AND e.kind IN ('installed', 'removed') ORDER BY e.event_id DESC LIMIT 1) = 'removed')",
+        is_its = is_of("c.oid", "n.nspname", "c.relname")
     ))
 }
 

@@ -174,7 +174,7 @@ fn parts(relation: i32, root: u32) -> Vec<Part> {
              SELECT {root}::pg_catalog.oid AS oid
              UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({root}) p)
          SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
-             c.oid IN (SELECT s.relid FROM dbm_trail.shape s WHERE s.relation_id = $2 AND s.home = $1), t.kind
+             c.oid IN (SELECT s.relid FROM dbm_trail.shape s WHERE s.relation_id = $2 AND s.home = $1 AND s.fingerprint <> 0), t.kind
          FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN told t ON t.relid = c.oid
@@ -235,7 +235,7 @@ pub fn note_names() {
         "WITH {},
          shaped AS MATERIALIZED (
              SELECT DISTINCT ON (s.relation_id, s.relid) s.relation_id, s.relid, s.seen_at, s.schema_name, s.table_name
-             FROM dbm_trail.shape s WHERE s.home = $1 ORDER BY s.relation_id, s.relid, s.shape_id DESC)
+             FROM dbm_trail.shape s WHERE s.home = $1 AND s.fingerprint <> 0 ORDER BY s.relation_id, s.relid, s.shape_id DESC)
          SELECT s.relation_id, s.relid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, s.schema_name,
              s.table_name, t.detail
          FROM shaped s
@@ -346,11 +346,11 @@ pub fn note_dropped(tables: &[(u32, String, String)]) {
                  AS t (schema_name, table_name, quoted, relid)),
          known AS MATERIALIZED (
              SELECT s.relation_id, g.relid, g.quoted, false AS by_name
-             FROM gone g JOIN dbm_trail.shape s ON s.home = $1 AND s.relid = g.relid
+             FROM gone g JOIN dbm_trail.shape s ON s.home = $1 AND s.relid = g.relid AND s.fingerprint <> 0
              UNION
              SELECT s.relation_id, g.relid, g.quoted, true
              FROM gone g JOIN dbm_trail.shape s
-                 ON s.home <> $1 AND s.schema_name = g.schema_name AND s.table_name = g.table_name),
+                 ON s.home <> $1 AND s.fingerprint <> 0 AND s.schema_name = g.schema_name AND s.table_name = g.table_name),
          named AS MATERIALIZED (
              SELECT DISTINCT ON (e.relation_id, e.detail) e.relation_id, e.detail, e.event_id, e.kind
              FROM dbm_trail.event e WHERE e.kind IN ({passages})

@@ -35,14 +35,17 @@ pub struct Gone {
     pub tables: Vec<(u32, String, String)>,
     /// Schemas.
     pub schemas: Vec<String>,
-    /// Whether columns went from tables that stay.
-    pub has_columns: bool,
+    /// The tables from which columns went.
+    pub altered: Vec<u32>,
 }
 
 impl Gone {
     /// Whether that is nothing that matters here.
     pub fn is_empty(&self) -> bool {
-        self.triggers.is_empty() && self.tables.is_empty() && self.schemas.is_empty() && !self.has_columns
+        self.triggers.is_empty()
+            && self.tables.is_empty()
+            && self.schemas.is_empty()
+            && self.altered.is_empty()
     }
 }
 
@@ -64,7 +67,7 @@ pub fn gone() -> Gone {
         match &*kind {
             "table" => gone.tables.push((oid, first, second)),
             "schema" => gone.schemas.push(first),
-            "table column" => gone.has_columns = true,
+            "table column" => gone.altered.push(oid),
             _ => gone.triggers.push((first, second)),
         }
     }
@@ -73,6 +76,8 @@ pub fn gone() -> Gone {
     let tables: HashSet<(&str, &str)> =
         gone.tables.iter().map(|(_, schema, name)| (&**schema, &**name)).collect();
     gone.triggers.retain(|(schema, name)| !tables.contains(&(schema, name)));
+    gone.altered.sort_unstable();
+    gone.altered.dedup();
     gone
 }
 

@@ -64,6 +64,7 @@ impl Lineage {
         let wanted = of_both.chain(self.live_shape(holder)).chain([LIVE]);
         let mut of_it = Self {
             shapes: wanted.filter_map(|shape| Some((shape, self.names(shape)?.clone()))).collect(),
+            noted: self.noted.clone(),
             fates: Rc::clone(&self.fates),
             columns: Rc::clone(&self.columns),
             ..Self::default()

@@ -6,7 +6,7 @@
 //! their columns each for itself, and have the names of the parent at all times: so each is followed back from what it
 //! is called now, and one that is gone from what others called theirs when it was changed last.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::document::{input, string};
@@ -23,7 +23,7 @@ pub type ColumnId = usize;
 pub struct Shape {
     /// Its number; the live table has [`LIVE`].
     pub id: i32,
-    /// When the first change of this shape was made, in microseconds.
+    /// When it was seen first: by the installation or the statement that made it, or by the first change; in microseconds.
     pub seen_at: i64,
     /// Its columns.
     pub attributes: Vec<Attribute>,
@@ -31,6 +31,8 @@ pub struct Shape {
     pub key: Vec<String>,
     /// Which table held the rows: the same for all shapes of a table, another for each of its partitions.
     pub holder: Holder,
+    /// Whether it was noted when the table was watched, or altered: no change has it.
+    pub is_noted: bool,
 }
 
 /// The number of the shape that the table has now; those of its partitions are below it, from [`FIRST_LIVE`].
@@ -72,6 +74,8 @@ impl Names {
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
     pub(super) shapes: BTreeMap<i32, Names>,
+    /// Those that no change has: what the columns were called from then on.
+    pub(super) noted: BTreeMap<i32, Names>,
     /// The shapes in the log of each table that held rows, the first first, and the one that each has now.
     pub(super) logged_of: HashMap<usize, Vec<i32>>,
     pub(super) live_of: HashMap<usize, i32>,
@@ -87,18 +91,17 @@ impl Lineage {
         // The live shape of the table itself comes first: what the columns are called now holds for all.
         shapes.sort_by_key(|shape| std::cmp::Reverse((shape.id == LIVE, shape.id)));
         let mut builder = Builder::default();
+        let noted: HashSet<i32> =
+            shapes.iter().filter(|shape| shape.is_noted).map(|shape| shape.id).collect();
         let mut fates = Vec::new();
         let known = shapes.iter().map(|shape| (shape.holder.home.clone(), shape.holder.relid)).collect();
         for (holder, chain) in chains(shapes, passages).into_iter().enumerate() {
             fates.push(passages.fate(&chain, &known));
             builder.follow(holder, chain, passages);
         }
-        let mut lineage = Self {
-            shapes: builder.shapes,
-            fates: fates.into(),
-            columns: builder.columns.into(),
-            ..Self::default()
-        };
+        let (noted, shapes) = builder.shapes.into_iter().partition(|(shape, _)| noted.contains(shape));
+        let mut lineage =
+            Self { shapes, noted, fates: fates.into(), columns: builder.columns.into(), ..Self::default() };
         lineage.log_as_before();
         lineage.index();
         lineage
@@ -134,18 +137,18 @@ impl Lineage {
         self.shapes.get(&shape)
     }
 
-    /// What the shape that the table had at a moment calls them: the last that was seen by then, or else the first.
-    /// A new shape is seen with the first change after it was made; so the live one, which nothing has changed yet, is
-    /// that of `now` only.
+    /// What the shape that the table had at a moment calls them: the last that was seen by then, or else the first. The live one
+    /// is that of `now` only: where nobody saw the statement that made it, it is known from the first change after that.
     pub fn names_at(&self, moment: i64, now: i64) -> Option<&Names> {
         if moment >= now
             && let Some(live) = self.shapes.get(&LIVE)
         {
             return Some(live);
         }
-        let seen = self.shapes.range(..FIRST_LIVE).map(|(_, names)| names);
-        let by_then = seen.clone().rfind(|names| names.seen_at <= moment);
-        by_then.or_else(|| seen.clone().next()).or_else(|| self.shapes.values().next())
+        let seen = || self.shapes.range(..FIRST_LIVE).chain(&self.noted);
+        let by_then = seen().filter(|(_, names)| names.seen_at <= moment).max_by_key(|&(shape, _)| shape);
+        let found = by_then.or_else(|| seen().min_by_key(|&(shape, _)| shape)).map(|(_, names)| names);
+        found.or_else(|| self.shapes.values().next())
     }
 
     /// Whether a TRUNCATE that found this shape emptied the table as a whole, and not one of its partitions.
@@ -239,7 +242,7 @@ pub mod sample {
             })
             .collect::<Vec<_>>();
         let key = columns.first().map(|&(_, name)| name.to_owned()).into_iter().collect();
-        Shape { id, seen_at, attributes, key, holder: holder("t") }
+        Shape { id, seen_at, attributes, key, holder: holder("t"), is_noted: false }
     }
 
     /// A table that is known by its name.
