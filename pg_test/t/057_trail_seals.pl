@@ -55,7 +55,7 @@ is(tampered("INSERT INTO dbm_trail.change SELECT * FROM dbm_trail.change WHERE c
 my $next = sql("SELECT nextval('dbm_trail.change_id')");
 is(tampered("INSERT INTO dbm_trail.change SELECT $next, changed_at, activity_id, transaction_id, transaction_started_at, shape_id, statement_no, operation, flags, key, key_hash, old, new FROM dbm_trail.change WHERE change_id = $low"), "added|change|$next", 'a row that is added to a transaction that is over');
 is(tampered("UPDATE dbm_trail.activity SET session_user_name = 'mallory' WHERE activity_id = $activity"), "altered|activity|$activity", 'who it was');
-is(tampered("UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{1,name}', '\"x\"')"), 'altered|shape|' . sql('SELECT shape_id FROM dbm_trail.shape'), 'what a column was called');
+is(tampered("UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{1,name}', '\"x\"') WHERE fingerprint <> 0"), 'altered|shape|' . sql('SELECT shape_id FROM dbm_trail.shape WHERE fingerprint <> 0'), 'what a column was called');
 like(tampered('DELETE FROM dbm_trail.change'), qr/removed\|change\|$low,/, 'the whole log');
 is(sql('SELECT count(*), bool_and(digest = ' . digest_of_seal() . ') FROM dbm_trail.seal s'), '1|t', 'a digest can be had by SQL alone');
 is(sql("SELECT count(*) FROM dbm_trail.event e, dbm_trail.seal s WHERE substr(s.event_leaves, 17, 32) = " . hash_of_event()), 1, 'and the hash of a row');

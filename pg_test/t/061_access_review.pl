@@ -346,7 +346,7 @@ for my $case (
 	[ 'near', 'table', 'p.later', 'INSERT', 'granted by p_owner', 'a default privilege, which the server keeps as a grant' ],
 	[ 'chain', 'table', 'p.later', 'INSERT', 'member of near: granted by p_owner', 'the same by membership' ],
 	[ 'aside', 'table', 'p.later', 'INSERT', 'SET ROLE near: granted by p_owner (sets)', 'a membership that is not inherited' ],
-	[ 'aside', 'table', 'p.t', 'SELECT', $version >= 160000 ? 'SET ROLE near: member of "Far": granted by p_owner (sets); SET ROLE "Far": granted by p_owner (sets)' : undef, 'and one behind it' ],
+	[ 'aside', 'table', 'p.t', 'SELECT', $version >= 160000 ? 'SET ROLE "Far": granted by p_owner (sets); SET ROLE near: member of "Far": granted by p_owner (sets)' : undef, 'and one behind it' ],
 	[ 'lent', 'table', 'p.t', 'UPDATE', 'granted by p_owner (grants)', 'with the right to grant it on' ],
 	[ 'nobody', 'table', 'p.later', 'SELECT', 'granted to PUBLIC by p_owner', 'PUBLIC' ],
 	[ 'nobody', 'function', 'p.f()', 'EXECUTE', 'PUBLIC by default', 'what every function is born with' ],
@@ -389,7 +389,7 @@ is($read->(), 'reads', 'and nothing is missing');
 $node->safe_psql('postgres', 'CREATE ROLE maker LOGIN CREATEROLE; CREATE ROLE by_proxy LOGIN; GRANT maker TO by_proxy; CREATE ROLE admin LOGIN; CREATE ROLE behind NOLOGIN; GRANT p_owner TO admin WITH ADMIN OPTION');
 $node->safe_psql('postgres', 'GRANT p_owner TO admin WITH INHERIT FALSE, SET FALSE; GRANT root TO behind; GRANT behind TO p_owner WITH INHERIT FALSE') if $version >= 160000;
 my $itself = $version >= 160000
-  ? { admin => 'grants itself p_owner: owner (grants) (sets)' }
+  ? { admin => 'grants itself p_owner, SET ROLE root: superuser (grants) (sets); grants itself p_owner: owner (grants) (sets)' }
   : { admin => 'member of p_owner: owner (grants)', maker => 'CREATEROLE, grants itself p_owner: owner (grants) (sets)',
 	by_proxy => 'SET ROLE maker, CREATEROLE, grants itself p_owner: owner (grants) (sets)' };
 is(paths($_, 'table', 'p.t', 'DELETE'), $itself->{$_} // '', "what $_ has by granting itself a role") for qw(admin maker by_proxy lent);
@@ -417,7 +417,7 @@ else
 # Types: those of others are asked for by any name.
 $node->safe_psql('paths', <<'SQL');
 SET ROLE p_owner;
-CREATE TYPE p.pair AS (a int, b int); CREATE DOMAIN p.many AS int[]; CREATE TYPE p.span AS RANGE (subtype = float8, multirange_type_name = spans);
+CREATE TYPE p.pair AS (a int, b int); CREATE DOMAIN p.many AS int[]; CREATE TYPE p.span AS RANGE (subtype = float8, multirange_type_name = p.spans);
 REVOKE USAGE ON TYPE p.pair FROM PUBLIC; REVOKE USAGE ON TYPE p.many FROM PUBLIC; REVOKE USAGE ON TYPE p.span FROM PUBLIC;
 GRANT USAGE ON TYPE p.pair, p.many, p.span TO temp;
 SQL

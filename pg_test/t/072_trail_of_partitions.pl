@@ -408,7 +408,7 @@ my $again = sub {
 	is(sql("SELECT dbm.install_audit_trigger('humans')"), 'public.humans is watched by statement triggers, as before with exclude diary; redact social', "$where: by any name");
 	is(sql("SELECT dbm.install_audit_trigger('people_3_1')"), 'public.people_3_1 is watched by statement triggers, as before with exclude diary; redact ssn', "$where: and of what was below one");
 	sql(q{INSERT INTO people_1 VALUES (8, 1, '987', 'diary'); INSERT INTO humans VALUES (8, 2, '987', 'diary')});
-	is(sql(q{SELECT count(*) FROM dbm_trail.change WHERE new::text ~ '987|diary"'}), 0, "$where: and holds");
+	is(sql(q{SELECT count(*) FROM dbm_trail.change WHERE new::text ~ '"987"|diary"'}), 0, "$where: and holds");
 	return;
 };
 

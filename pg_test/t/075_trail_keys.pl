@@ -74,7 +74,7 @@ for my $case (@tables)
 	sql("INSERT INTO $table VALUES (1, 2, 'x'), (3, 4, 'y'); UPDATE $table SET v = 'z' WHERE a = 1; DELETE FROM $table WHERE b = 2");
 	my $document = sub { my (%row) = @_; return '{' . join(', ', map { qq{"$_": $row{$_}} } grep { " $key " =~ / $_ / } split / /, $whole) . '}' };
 	is(keys_of_last($table, 4), join(' ', map { $document->(@$_) } [ a => 1, b => 2, v => '"x"' ], [ a => 3, b => 4, v => '"y"' ], [ a => 1, b => 2, v => '"x"' ], [ a => 1, b => 2, v => '"z"' ]), "$table: $what");
-	is(sql("SELECT coalesce(array_to_string(key, ' '), '$whole') FROM dbm_trail.shape WHERE table_name = '$table'"), $key, 'so its shape says');
+	is(sql("SELECT coalesce(array_to_string(key, ' '), '$whole') FROM dbm_trail.shape WHERE table_name = '$table' AND fingerprint <> 0"), $key, 'so its shape says');
 }
 
 # Nothing is found twice or not at all by such keys.

@@ -214,12 +214,12 @@ pub fn last_known() -> String {
 pub const SILENT: &str = "'disabled', 'dropped', 'missing'";
 
 /// Whether a trigger `t` of ours is what was made: nothing in it passes changes by, it has its name, and it does not go
-/// with an extension of somebody's.
+/// with an extension of somebody's. OFFSET: looked up by the index, trigger by trigger.
 const IS_WHOLE: &str = "(t.tgqual IS NULL AND t.tgattr::pg_catalog.text = ''
     AND t.tgname = '00_dbm_audit_' || CASE t.tgtype WHEN 4 THEN 'insert' WHEN 16 THEN 'update' WHEN 8 THEN 'delete'
         WHEN 32 THEN 'truncate' WHEN 29 THEN 'row' ELSE '' END
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
-        AND d.objid = t.oid AND d.deptype = 'x'))";
+        AND d.objid = t.oid AND d.deptype = 'x' OFFSET 0))";
 
 /// Whether the row `r` says of a table that is elsewhere, or that a restore made anew. `$1`: the database.
 pub const IS_STALE: &str =
@@ -239,12 +239,12 @@ pub const OID: &str = "CASE
           AND NOT EXISTS (SELECT FROM dbm_trail.relation w WHERE w.home = $1 AND w.relid = p.oid)) END";
 
 /// Whether the row `r` is that of the table of this OID, schema and name, in SQL: what [`OID`] says, found by the indexes of the
-/// registry. `$1`: the database.
+/// registry, whose collation is that of the database. `$1`: the database.
 pub fn is_of(oid: &str, schema: &str, name: &str) -> String {
     format!(
         "(r.home = $1 AND r.relid = {oid}
-          OR r.removed_at IS NULL AND r.table_name = {name}::pg_catalog.text AND r.schema_name = {schema}::pg_catalog.text
-             AND ({OID}) = {oid})"
+          OR r.removed_at IS NULL AND r.table_name = {name}::pg_catalog.text COLLATE pg_catalog.\"default\"
+             AND r.schema_name = {schema}::pg_catalog.text COLLATE pg_catalog.\"default\" AND ({OID}) = {oid})"
     )
 }
 

@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::{AlterTableType as Command, NodeTag as Tag, ObjectType as Object};
 
-use crate::pg::planner::list::pointers;
+use crate::pg::planner::list::{list_of, pointers};
 use crate::pg::run::owner::Identity;
 use crate::pg::scan::text_of_c_string;
 
@@ -38,6 +38,8 @@ pub struct Ddl {
     pub tag: String,
     /// Whether tables or columns have other names after it, or columns are gone.
     pub renames: bool,
+    /// Whether that may be so of any, and not of those alone that the server says it altered.
+    pub renames_all: bool,
     /// Whether tables may have other names after it, or be in schemas of other names.
     pub renames_tables: bool,
     /// Whether triggers may be gone after it, or out of force, without that anything is dropped.
@@ -61,6 +63,9 @@ pub struct Ddl {
     /// Whether it commits on the way: from then on who reads the partitioned table does not see the partition any more, whatever
     /// becomes of the rest of the statement.
     pub detaches_concurrently: bool,
+    /// The tables of which, with those that are partitions of them or inherit from them, it may take triggers away or put them
+    /// back, by itself or with CASCADE; `None` where it may be any.
+    pub concerned: Option<Vec<u32>>,
     /// The partitioned tables under which a table comes, with their triggers.
     pub parents: Vec<u32>,
     /// Who makes it, where that is not who runs the statement.
@@ -68,6 +73,11 @@ pub struct Ddl {
 }
 
 impl Ddl {
+    /// It is about that relation, or about none.
+    fn concern(&mut self, relation: *mut pg_sys::RangeVar) {
+        self.concerned = Some(oid(relation).into_iter().collect());
+    }
+
     /// Reads a statement.
     ///
     /// # Safety
@@ -77,6 +87,7 @@ impl Ddl {
             stage,
             tag,
             renames: false,
+            renames_all: false,
             renames_tables: false,
             may_silence: false,
             enables: false,
@@ -88,6 +99,7 @@ impl Ddl {
             attaches: false,
             detaches: false,
             detaches_concurrently: false,
+            concerned: None,
             parents: Vec::new(),
             maker: None,
         };
@@ -100,14 +112,20 @@ impl Ddl {
                 Tag::T_RenameStmt => ddl.rename(&*tree.cast()),
                 Tag::T_AlterObjectSchemaStmt => {
                     (ddl.renames, ddl.renames_tables, ddl.moves) = (true, true, true);
+                    ddl.concern((*tree.cast::<pg_sys::AlterObjectSchemaStmt>()).relation);
                 }
                 Tag::T_AlterTableStmt => ddl.alter(&*tree.cast()),
                 Tag::T_CreateStmt => ddl.create(&*tree.cast()),
                 Tag::T_CreateSchemaStmt => ddl.create_schema(&*tree.cast()),
                 Tag::T_CreateTrigStmt => {
-                    ddl.may_silence = (*tree.cast::<pg_sys::CreateTrigStmt>()).replace;
+                    let statement = &*tree.cast::<pg_sys::CreateTrigStmt>();
+                    ddl.may_silence = statement.replace;
+                    ddl.concern(statement.relation);
                 }
-                Tag::T_AlterObjectDependsStmt => ddl.may_silence = true,
+                Tag::T_AlterObjectDependsStmt => {
+                    ddl.may_silence = true;
+                    ddl.concern((*tree.cast::<pg_sys::AlterObjectDependsStmt>()).relation);
+                }
                 Tag::T_DropStmt => ddl.drop(&*tree.cast()),
                 Tag::T_DropOwnedStmt => ddl.drops = true,
                 _ => {}
@@ -120,6 +138,8 @@ impl Ddl {
     /// A node of the parser.
     unsafe fn drop(&mut self, statement: &pg_sys::DropStmt) {
         self.drops = true;
+        // SAFETY: as the caller vouches.
+        self.concerned = unsafe { concerned_by_drop(statement) };
         let ours = match statement.removeType {
             Object::OBJECT_EXTENSION => "dbmastery",
             Object::OBJECT_SCHEMA => "dbm",
@@ -135,6 +155,7 @@ impl Ddl {
     /// A node of the parser.
     unsafe fn rename(&mut self, statement: &pg_sys::RenameStmt) {
         self.renames = true;
+        self.concern(statement.relation);
         // Names of several kinds pass for those of tables.
         self.renames_tables = matches!(
             statement.renameType,
@@ -146,6 +167,8 @@ impl Ddl {
                 | Object::OBJECT_MATVIEW
                 | Object::OBJECT_SEQUENCE
         );
+        // An attribute of a type is a column of the tables that are of it.
+        self.renames_all = matches!(statement.renameType, Object::OBJECT_SCHEMA | Object::OBJECT_ATTRIBUTE);
         self.may_silence = statement.renameType == Object::OBJECT_TRIGGER;
         if statement.renameType == Object::OBJECT_SCHEMA {
             // SAFETY: C strings of the parser, or null.
@@ -196,6 +219,7 @@ impl Ddl {
     /// # Safety
     /// A node of the parser.
     unsafe fn alter(&mut self, statement: &pg_sys::AlterTableStmt) {
+        self.concern(statement.relation);
         for command in pointers::<pg_sys::AlterTableCmd>(statement.cmds) {
             // SAFETY: as the caller vouches.
             let (kind, definition) = unsafe { ((*command).subtype, (*command).def) };
@@ -225,6 +249,9 @@ impl Ddl {
                     if comes {
                         self.parents.extend(parent);
                     }
+                    if let Some(concerned) = &mut self.concerned {
+                        concerned.extend(partition);
+                    }
                     self.partition = parent.zip(partition).map(|(parent, partition)| Partition {
                         parent,
                         partition,
@@ -235,6 +262,38 @@ impl Ddl {
             }
         }
     }
+}
+
+/// What [`Ddl::concerned`] is of a statement that drops.
+///
+/// # Safety
+/// A node of the parser.
+unsafe fn concerned_by_drop(statement: &pg_sys::DropStmt) -> Option<Vec<u32>> {
+    let names = pointers::<pg_sys::List>(statement.objects);
+    match statement.removeType {
+        Object::OBJECT_TABLE => Some(names.into_iter().filter_map(named).collect()),
+        Object::OBJECT_TRIGGER | Object::OBJECT_POLICY | Object::OBJECT_RULE => {
+            // The name of the table, and behind it that of what is dropped.
+            let table = |name: *mut pg_sys::List| {
+                let mut parts = pointers::<pg_sys::Node>(name);
+                parts.pop();
+                list_of(&parts)
+            };
+            Some(names.into_iter().map(table).filter_map(named).collect())
+        }
+        Object::OBJECT_EXTENSION => None,
+        // Without CASCADE nothing goes that is not a part of it.
+        _ => (statement.behavior == pg_sys::DropBehavior::DROP_RESTRICT).then(Vec::new),
+    }
+}
+
+/// The relation that a list of names means, if there is one.
+fn named(name: *mut pg_sys::List) -> Option<u32> {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: names as the grammar makes them; an ERROR for too many, which the statement would meet anyhow.
+    oid(unsafe { pg_sys::makeRangeVarFromNameList(name) })
 }
 
 /// Whether, at the end of a statement of that tag, there may be triggers more.

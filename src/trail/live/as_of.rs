@@ -408,7 +408,7 @@ impl Way<'_> {
                AND c.changed_at >= {}
                AND c.change_id >= coalesce((
                    SELECT max(t.change_id) FROM dbm_trail.change t
-                   WHERE t.shape_id = ANY ($3::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
+                   WHERE t.shape_id = ANY (pg_catalog.string_to_array($3, ',')::pg_catalog.int4[]) AND t.operation = 'T' AND t.key_hash IS NULL
                      AND t.changed_at <= {}), 0)
              ORDER BY {PLACE}, c.statement_no, c.change_id",
             change_columns(),

@@ -21,7 +21,7 @@ use crate::trail::read::document::members;
 use crate::trail::read::holders::Holder;
 use crate::trail::read::lineage::{LIVE, Lineage, Shape};
 use crate::trail::stretch::{Stretch, stretches};
-use crate::trail::survey::OID;
+use crate::trail::survey::{OID, is_of};
 
 /// The log.
 pub struct Book {
@@ -65,10 +65,11 @@ pub fn number<T: std::str::FromStr + Default>(row: &[Option<String>], place: usi
     text(row, place).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// A list of numbers as SQL's text of an array.
+/// A list of numbers, for `string_to_array($1, ',')::int4[]`: the server makes that an array when it plans. What it is to read as an
+/// array itself, `$1::int4[]`, it reads anew for every row.
 pub fn list<T: std::fmt::Display>(numbers: impl IntoIterator<Item = T>) -> Argument {
     let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
-    Some(format!("{{{}}}", numbers.join(",")))
+    Some(numbers.join(","))
 }
 
 /// So many shapes are looked for in the index of changes at most.
@@ -78,7 +79,7 @@ const MOST_IN_INDEX: usize = 32;
 /// gone through once for each, and thousands of partitions have one each.
 pub fn of_shapes(count: usize, parameter: usize) -> String {
     let shape = if count > MOST_IN_INDEX { "c.shape_id + 0" } else { "c.shape_id" };
-    format!("{shape} = ANY (${parameter}::pg_catalog.int4[])")
+    format!("{shape} = ANY (pg_catalog.string_to_array(${parameter}, ',')::pg_catalog.int4[])")
 }
 
 /// Microseconds of a moment in SQL. Infinities are at the ends: nobody writes one but who tampers with the log, and that is
@@ -98,6 +99,18 @@ pub fn moment(parameter: usize) -> String {
     format!(
         "('epoch'::pg_catalog.timestamptz + ${parameter}::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval)"
     )
+}
+
+/// Whether the row `r` of the registry is of a table, in SQL, found by the indexes. `$1`: the database.
+fn is_that(table: Oid) -> String {
+    let oid = format!("{table}::pg_catalog.oid");
+    let named = |what: &str| {
+        format!(
+            "(SELECT {what} FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace s ON s.oid = t.relnamespace
+              WHERE t.oid = {oid})"
+        )
+    };
+    is_of(&oid, &named("s.nspname"), &named("t.relname"))
 }
 
 impl Book {
@@ -122,14 +135,17 @@ impl Book {
              LEFT JOIN pg_catalog.pg_class c ON c.oid = w.oid
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              -- Of some tables that never were it is remembered what is kept back.
-             WHERE ($2 IS NULL OR w.oid = $2::pg_catalog.oid)
-               AND (r.removed_at IS NULL OR r.installed_at < r.removed_at)
+             WHERE {} AND (r.removed_at IS NULL OR r.installed_at < r.removed_at)
              ORDER BY r.relation_id",
             micros("r.installed_at"),
-            micros("r.removed_at")
+            micros("r.removed_at"),
+            table.map_or_else(|| "true".to_owned(), is_that)
         );
-        let found = self.rows(&sql, &[Some(home()), table.map(|table| table.to_string())]);
-        let events = self.beginnings_and_ends(table.is_some());
+        let found = self.rows(&sql, &[Some(home())]);
+        // Nobody asks that of all tables at once.
+        let events = table.map_or_else(Vec::new, |_| {
+            self.beginnings_and_ends(&found.iter().map(|row| number(row, 0)).collect::<Vec<_>>())
+        });
         let mut watched: Vec<Watched> = Vec::with_capacity(found.len());
         for row in &found {
             let (id, until) = (number(row, 0), text(row, 5).and_then(|moment| moment.parse().ok()));
@@ -146,17 +162,18 @@ impl Book {
     }
 
     /// When the watching of tables began and ended: the number in the log, whether it began, the moment. The registry knows
-    /// the last of it alone. Nobody asks that of all tables at once.
-    fn beginnings_and_ends(&self, is_asked: bool) -> Vec<(i32, bool, i64)> {
-        if !is_asked || !self.has_events() {
+    /// the last of it alone.
+    fn beginnings_and_ends(&self, relations: &[i32]) -> Vec<(i32, bool, i64)> {
+        if !self.has_events() {
             return Vec::new();
         }
         let sql = format!(
             "SELECT relation_id, kind = 'installed', {} FROM dbm_trail.event
-             WHERE kind IN ('installed', 'joined', 'removed') ORDER BY event_id",
+             WHERE relation_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int4[]) AND kind IN ('installed', 'joined', 'removed')
+             ORDER BY event_id",
             micros("happened_at")
         );
-        let found = self.rows(&sql, &[]);
+        let found = self.rows(&sql, &[list(relations)]);
         found.iter().map(|row| (number(row, 0), text(row, 1) == Some("t"), number(row, 2))).collect()
     }
 
@@ -175,7 +192,7 @@ impl Book {
         let sql = format!(
             "SELECT shape_id, relation_id, {}, schema_name, table_name, attributes, pg_catalog.to_json(key), relid, home,
                  fingerprint = 0
-             FROM dbm_trail.shape WHERE relation_id = ANY ($1::pg_catalog.int4[])",
+             FROM dbm_trail.shape WHERE relation_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int4[])",
             micros("seen_at")
         );
         let found = self.rows(&sql, &[list(watched.iter().map(|each| each.id))]);

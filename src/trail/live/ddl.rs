@@ -7,19 +7,21 @@ use super::earlier;
 use super::facts;
 use super::install::{drop_triggers, remake, run, watch};
 use super::list::left_out;
+use super::names::{adopt_restored, forget_schemas, keep_names, rename_schema};
 use super::partitions;
 use super::rights;
+use super::scope::{among, inheriting, listed, tree, watching};
 use super::shapes;
 use super::silence::{self, When};
 use super::steady;
 use crate::pg::error::warn;
 use crate::pg::local_settings::with_pinned_search_path;
 use crate::pg::partition::copy::session::as_extension;
-use crate::pg::trail::{Ddl, Partition, Stage, adopt, home, makes_triggers, note_change};
+use crate::pg::trail::{Ddl, Partition, Stage, home, makes_triggers, note_change};
 use crate::pg::upkeep::{keeps_snapshot, latest_rows};
 use crate::pg::value::{RegClass, Text};
 use crate::pg::{guard, query, roles};
-use crate::trail::survey::{IS_STALE, Watched};
+use crate::trail::survey::Watched;
 use crate::trail::triggers::{PREFIX, create_on_partition};
 use crate::trail::watch::Asked;
 
@@ -28,8 +30,6 @@ thread_local! {
     /// statement may mean others when it runs. What a statement that was rolled back left here has its triggers, and is
     /// looked at once more for nothing.
     static MADE_WAY: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-    /// Rows of the registry that could not be put right.
-    static GIVEN_UP: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A moment of a statement.
@@ -61,41 +61,6 @@ fn is_whole() -> bool {
     if keeps_snapshot() { latest_rows(sql).len() == 3 } else { query::rows(sql, &[], |_| Ok(())).len() == 3 }
 }
 
-/// A list of numbers for `IN (…)`.
-fn listed(numbers: &[u32]) -> String {
-    if numbers.is_empty() {
-        return "0".to_owned();
-    }
-    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// What watches the tables of that list: their own rows, those of what inherits from them or they from, and of the
-/// partitioned tables far above. Asked from below: who looks down from each of those locks all their partitions.
-fn watching(list: &str) -> String {
-    let listed = format!("'{{{list}}}'::pg_catalog.oid[]");
-    among(&format!(
-        "SELECT pg_catalog.unnest({listed})
-         UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = ANY ({listed})
-         UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = ANY ({listed})
-         UNION SELECT a.relid::pg_catalog.oid FROM pg_catalog.unnest({listed}) AS t (oid)
-         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(t.oid) a"
-    ))
-}
-
-/// Whether the row `r` of the registry is of one of the tables that a query returns: which they are is asked once, and their rows are
-/// found by the index.
-fn among(tables: &str) -> String {
-    format!("r.relid = ANY (ARRAY({tables}))")
-}
-
-/// The query for a table and what is below it.
-fn tree(relid: u32) -> String {
-    format!(
-        "SELECT {relid}::pg_catalog.oid
-         UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({relid}) p"
-    )
-}
-
 /// Whether names, or things, are gone once the statement is done.
 fn takes_away(ddl: &Ddl) -> bool {
     ddl.renames || ddl.may_silence || ddl.drops
@@ -123,7 +88,7 @@ fn begins(ddl: &Ddl) {
     as_extension(|| {
         guard::trusting(|| {
             // Partitions come and go under tables that are known here.
-            adopt_restored();
+            adopt_restored(ddl.concerned.as_deref());
             if let Some(gone) = ddl.partition.filter(|_| ddl.detaches_concurrently) {
                 partitions::note(gone);
             }
@@ -131,7 +96,7 @@ fn begins(ddl: &Ddl) {
                 return;
             }
             // Once the statement has put triggers back, or taken others away, nobody knows.
-            silence::tell_unseen("true", false);
+            tell_unseen(ddl);
             if ddl.drops_extension {
                 silence::extension_goes();
             }
@@ -143,45 +108,23 @@ fn begins(ddl: &Ddl) {
     });
 }
 
+/// Writes down which triggers are gone already of tables whose triggers the statement may take away, or put back.
+fn tell_unseen(ddl: &Ddl) {
+    let Some(concerned) = &ddl.concerned else {
+        silence::tell_unseen("true", false);
+        return;
+    };
+    if concerned.is_empty() {
+        return;
+    }
+    silence::tell_unseen(&among(&[inheriting(concerned), watching(&listed(concerned))]), false);
+}
+
 /// Of tables that made way and did not come under the other, triggers were dropped.
 fn keep_those_that_made_way() {
     for table in MADE_WAY.take() {
-        keep_triggers(&among(&tree(table)), When::Dropped);
+        keep_triggers(&among(&[tree(table)]), When::Dropped);
     }
-}
-
-/// Tables that a restore made are known by their names; from now on by their numbers. Only those that have all their
-/// triggers: what pg_restore is still making is left alone. A row that cannot be put right, since it has a setting for a
-/// column that is not there, is not tried again in this session until somebody changes it.
-fn adopt_restored() {
-    let stale = format!(
-        "SELECT r.relation_id, r.xmin::pg_catalog.text FROM dbm_trail.relation r
-         WHERE r.removed_at IS NULL AND {IS_STALE}"
-    );
-    let home: [pgrx::datum::DatumWithOid<'static>; 1] = [Text::from(home()).into()];
-    let mut stale = query::rows(&stale, &home, |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)));
-    stale
-        .retain(|row| GIVEN_UP.with_borrow(|given_up| given_up.iter().all(|other| !is_same_row(other, row))));
-    if stale.is_empty() {
-        return;
-    }
-    let numbers: Vec<String> = stale.iter().filter_map(|row| Some(row.0?.to_string())).collect();
-    for (watched, _) in facts::survey(&format!("{IS_STALE} AND r.relation_id IN ({})", numbers.join(", "))) {
-        if watched.is_complete() && !adopt(watched.relid, &watched.name.0, &watched.name.1) {
-            let row = stale.iter().position(|row| row.0 == Some(watched.relation_id));
-            GIVEN_UP.with_borrow_mut(|given_up| {
-                given_up.retain(|other| other.0 != Some(watched.relation_id));
-                given_up.extend(row.map(|place| stale.swap_remove(place)));
-            });
-        }
-    }
-}
-
-/// The number of a row of the registry, and what wrote it.
-type Row = (Option<i32>, Option<Text>);
-
-fn is_same_row(one: &Row, other: &Row) -> bool {
-    one.0 == other.0 && one.1.as_ref().map(Text::as_str) == other.1.as_ref().map(Text::as_str)
 }
 
 /// Something was dropped, by whatever statement.
@@ -195,14 +138,14 @@ fn dropped() {
         guard::trusting(|| {
             forget_schemas(&gone.schemas);
             if !gone.altered.is_empty() {
-                keep_names();
+                keep_names(Some(&gone.altered));
                 shapes::tell(&gone.altered);
             }
             partitions::note_dropped(&gone.tables);
             note_gone(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
             let tables = silence::without_triggers(&gone.triggers);
             if !tables.is_empty() {
-                keep_triggers(&watching(&listed(&tables)), When::Dropped);
+                keep_triggers(&among(&[watching(&listed(&tables))]), When::Dropped);
             }
         });
     });
@@ -216,10 +159,12 @@ fn ended(ddl: &Ddl) {
             if let Some((old, new)) = &ddl.renamed_schema {
                 rename_schema(old, new);
             }
+            // By then nothing is found by the names of the statement any more.
+            let renamed = if ddl.renames_all { None } else { Some(&*touched) };
             if ddl.renames {
-                keep_names();
+                keep_names(renamed);
             }
-            if ddl.renames_tables {
+            if ddl.renames_tables && renamed.is_none_or(partitions::are_there) {
                 partitions::note_names();
             }
             if ddl.tag.ends_with("SUBSCRIPTION") {
@@ -236,11 +181,9 @@ fn ended(ddl: &Ddl) {
                 Ddl { enables: true, .. } => When::Enabled,
                 _ => When::Other,
             };
-            let below = match coming(ddl) {
-                Some(partition) => format!(" OR {}", among(&tree(partition.partition))),
-                None => String::new(),
-            };
-            keep_triggers(&format!("{}{below}", watching(&list)), when);
+            let below = coming(ddl).map(|coming| tree(coming.partition));
+            let tables: Vec<String> = [watching(&list)].into_iter().chain(below).collect();
+            keep_triggers(&among(&tables), when);
             shapes::tell(&touched);
             if ddl.attaches {
                 keep_those_that_made_way();
@@ -280,74 +223,6 @@ fn touched() -> (Vec<u32>, Vec<u32>) {
         }
     }
     (touched, made)
-}
-
-/// A schema that is watched as a whole stays that under its new name.
-fn rename_schema(old: &str, new: &str) {
-    query::write(
-        "DELETE FROM dbm.audit_schema s WHERE s.schema_name = $2
-             AND EXISTS (SELECT FROM dbm.audit_schema o WHERE o.schema_name = $1)",
-        &[Text::from(old).into(), Text::from(new).into()],
-    );
-    query::write(
-        "UPDATE dbm.audit_schema SET schema_name = $2 WHERE schema_name = $1",
-        &[Text::from(old).into(), Text::from(new).into()],
-    );
-}
-
-/// Another of that name is another's.
-fn forget_schemas(schemas: &[String]) {
-    for schema in schemas {
-        // Who only asks does not wait for those who make a log.
-        if !silence::is_of_watched_schema(schema) {
-            continue;
-        }
-        query::write(
-            "DELETE FROM dbm.audit_schema WHERE schema_name = $1",
-            &[Text::from(schema.as_str()).into()],
-        );
-    }
-}
-
-/// Whoever restores a dump finds tables by their names: those of today. Those that are not watched any more as well, since
-/// what was kept back of them is to be kept back if they are watched again.
-fn keep_names() {
-    steady::registry("true");
-    let renamed = query::rows_mutable(
-        "UPDATE dbm_trail.relation r SET schema_name = n.nspname, table_name = c.relname
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE r.home = $1 AND c.oid = r.relid
-           AND (r.schema_name <> n.nspname OR r.table_name <> c.relname)
-         RETURNING r.relation_id, pg_catalog.format('now %I.%I', r.schema_name, r.table_name)",
-        &[Text::from(home()).into()],
-        |row| Ok((row.get::<i32>(1)?, row.get::<Text>(2)?)),
-    );
-    for (relation, name) in renamed {
-        note_change(relation.unwrap_or(0), "renamed", name.as_ref().map_or("", Text::as_str));
-    }
-    // Columns too: they are known by their numbers here and by their names elsewhere.
-    let renamed = query::rows_mutable(
-        "UPDATE dbm_trail.relation r SET settings = s.settings
-         FROM (SELECT o.relation_id, pg_catalog.jsonb_object_agg(e.key, CASE
-                   WHEN pg_catalog.jsonb_typeof(e.value) = 'array' THEN (
-                       SELECT COALESCE(pg_catalog.jsonb_agg(
-                           pg_catalog.jsonb_build_object('number', a.attnum, 'name', a.attname) ORDER BY c.place), '[]')
-                       FROM pg_catalog.jsonb_array_elements(e.value) WITH ORDINALITY AS c (value, place)
-                       JOIN pg_catalog.pg_attribute a ON a.attrelid = o.relid AND NOT a.attisdropped
-                           AND a.attnum = (c.value->>'number')::pg_catalog.int2)
-                   ELSE e.value END) AS settings
-               FROM dbm_trail.relation o, pg_catalog.jsonb_each(o.settings) e
-               WHERE o.home = $1
-                 AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.relid)
-               GROUP BY o.relation_id) s
-         WHERE s.relation_id = r.relation_id AND s.settings <> r.settings
-         RETURNING r.relation_id",
-        &[Text::from(home()).into()],
-        |row| row.get::<i32>(1),
-    );
-    for relation in renamed.into_iter().flatten() {
-        note_change(relation, "renamed", "columns that its settings name were renamed or dropped");
-    }
 }
 
 /// Tables of that list are gone.
@@ -439,7 +314,7 @@ fn tell_lost(watched: &Watched) {
 /// Those below a partitioned table that were watched on their own.
 pub fn hand_over_below(relid: u32) {
     let condition =
-        format!("r.home = $1 AND c.oid = r.relid AND r.relid <> {relid} AND {}", among(&tree(relid)));
+        format!("r.home = $1 AND c.oid = r.relid AND r.relid <> {relid} AND {}", among(&[tree(relid)]));
     for (watched, _) in facts::survey(&condition) {
         if partitions::is_kept_above(watched.relid) {
             hand_over(&watched);

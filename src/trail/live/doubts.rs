@@ -62,7 +62,7 @@ fn add_silences(book: &Book, subject: &Subject, (from, until): (Moment, Moment),
     }
     let sql = format!(
         "SELECT {}, kind, detail, {} FROM dbm_trail.event
-         WHERE relation_id = ANY ($1::pg_catalog.int4[])
+         WHERE relation_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int4[])
            AND kind IN ('installed', {SILENT}, 'enabled', 'joined', 'removed', '{ATTACHED}', '{DETACHED}')
          ORDER BY event_id",
         micros("happened_at"),
@@ -118,8 +118,9 @@ fn lost_by_crashes(subject: &Subject) -> Option<String> {
         None,
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relpersistence = 'u' AND (c.oid = $1::pg_catalog.oid
-             OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass) p))
+         WHERE c.relpersistence = 'u' AND c.oid = ANY (ARRAY(
+             SELECT $1::pg_catalog.oid UNION SELECT p.relid::pg_catalog.oid
+             FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass) p))
          ORDER BY 1 LIMIT 1",
         &[Some(subject.table.oid.to_string())],
     );

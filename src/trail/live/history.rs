@@ -150,7 +150,7 @@ pub fn row_changes(book: &Book, subject: &Subject, key: &str, since: Moment, mos
     let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, &id)| (id, place)).collect();
     let sql = format!(
         "SELECT {} FROM dbm_trail.change c
-         WHERE c.change_id = ANY ($1::pg_catalog.int8[]) ORDER BY c.change_id",
+         WHERE c.change_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int8[]) ORDER BY c.change_id",
         change_columns()
     );
     let mut changes: Vec<Change> = cursor(book, &sql, &[list(&ids)]).collect();

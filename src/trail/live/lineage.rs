@@ -64,7 +64,7 @@ fn passages(book: &Book, watched: &[Watched], table: &Table, home: &str) -> Pass
     let mut passages = if book.has_events() {
         let sql = format!(
             "SELECT {}, kind, relid, state->>'home', state->>'relid', detail FROM dbm_trail.event
-             WHERE relation_id = ANY ($1::pg_catalog.int4[])
+             WHERE relation_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int4[])
                AND (state IS NOT NULL
                     OR kind IN ('{ATTACHED}', '{DETACHED}', '{CAME}', '{WENT}', '{NAMED}') AND relid IS NOT NULL)
              ORDER BY event_id",

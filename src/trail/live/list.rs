@@ -141,7 +141,9 @@ pub fn unwatched(condition: &str) -> String {
 pub fn left_out(condition: &str) -> String {
     unwatched(&format!(
         "({condition}) AND n.nspname IN (SELECT s.schema_name FROM dbm.audit_schema s)
-         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {is_its})
+         AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.removed_at IS NULL AND {is_its}
+             -- OFFSET: asked table by table, by the indexes.
+             OFFSET 0)
          AND NOT EXISTS (SELECT FROM dbm_trail.relation r WHERE r.home = $1 AND r.relid = c.oid
              AND (SELECT e.kind FROM dbm_trail.event e WHERE e.relation_id = r.relation_id
                       AND e.kind IN ('installed', 'removed') ORDER BY e.event_id DESC LIMIT 1) = 'removed')",

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::ddl::truncate_trigger;
 use super::facts::{self, Name};
 use super::install::{self, run};
+use super::scope::listed;
 use crate::pg::query;
 use crate::pg::trail::{
     ATTACHED, CAME, DETACHED, DROPPED, Happened, NAMED, Partition, WENT, home, note_partitions,
@@ -228,6 +229,15 @@ pub fn note(partition: Partition) {
     note_partitions(&happened);
 }
 
+/// Whether one of these tables is a partition.
+pub fn are_there(tables: &[u32]) -> bool {
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = ANY ('{{{}}}'::pg_catalog.oid[]) AND c.relispartition",
+        listed(tables)
+    );
+    !query::rows(&sql, &[], |_| Ok(())).is_empty()
+}
+
 /// Writes down of partitions of which the log has changes that they are called otherwise than it has it: after a restore they are
 /// known by that.
 pub fn note_names() {
@@ -331,7 +341,7 @@ fn with_rows(parts: &[Part]) -> HashSet<u32> {
 pub fn note_dropped(tables: &[(u32, String, String)]) {
     let gone: Vec<String> = tables.iter().map(|table| table.0.to_string()).collect();
     let remains = format!(
-        "SELECT 1 FROM dbm_trail.relation r JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind = 'p'
+        "SELECT 1 FROM dbm_trail.relation r JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = r.relid
          WHERE r.home = $1 AND r.removed_at IS NULL AND r.relid <> ALL ('{{{}}}'::pg_catalog.oid[]) LIMIT 1",
         gone.join(", ")
     );

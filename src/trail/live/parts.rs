@@ -48,7 +48,7 @@ pub fn moved(book: &Book, subject: &Subject, from: Moment, until: Moment) -> Opt
         return None;
     }
     let sql = format!(
-        "SELECT {} FROM dbm_trail.event WHERE relation_id = ANY ($1::pg_catalog.int4[]) AND kind = 'moved' ORDER BY 1",
+        "SELECT {} FROM dbm_trail.event WHERE relation_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int4[]) AND kind = 'moved' ORDER BY 1",
         micros("happened_at")
     );
     let found = book.rows(&sql, &[list(subject.watched.iter().map(|each| each.id))]);

@@ -62,7 +62,7 @@ pub fn forget_retired(owner: Oid) {
             .collect();
         if !retired.is_empty() {
             let sql = format!(
-                "UPDATE dbm_trail.seal SET {name}_leaves = NULL WHERE seal_id = ANY ($1::pg_catalog.int8[])"
+                "UPDATE dbm_trail.seal SET {name}_leaves = NULL WHERE seal_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int8[])"
             );
             write(Some(owner), &sql, &[list(retired)]);
         }

@@ -85,7 +85,7 @@ fn unique(tables: &[Oid]) -> HashMap<Oid, Vec<Vec<i32>>> {
         None,
         "SELECT i.indrelid, pg_catalog.array_to_json(k.numbers) FROM pg_catalog.pg_index i
          CROSS JOIN LATERAL (SELECT (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS numbers) k
-         WHERE i.indrelid = ANY ($1::pg_catalog.oid[]) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+         WHERE i.indrelid = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.oid[]) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
            AND (i.indimmediate OR i.indisprimary)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
                            WHERE a.attrelid = i.indrelid AND a.attnum = ANY (k.numbers) AND NOT a.attnotnull)",
@@ -103,7 +103,7 @@ fn triggers(tables: &[Oid]) -> HashMap<Oid, Triggers> {
     let found = rows(
         None,
         "WITH RECURSIVE tree AS (
-             SELECT w.oid AS root, w.oid FROM pg_catalog.unnest($1::pg_catalog.oid[]) w (oid)
+             SELECT w.oid AS root, w.oid FROM pg_catalog.unnest(pg_catalog.string_to_array($1, ',')::pg_catalog.oid[]) w (oid)
              UNION ALL
              SELECT tree.root, i.inhrelid FROM tree
              JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
@@ -136,7 +136,7 @@ fn go_along(tables: &[Oid]) -> HashSet<Oid> {
     let found = rows(
         None,
         "SELECT DISTINCT conrelid FROM pg_catalog.pg_constraint
-         WHERE conrelid = ANY ($1::pg_catalog.oid[]) AND contype = 'f' AND confdeltype = 'c'",
+         WHERE conrelid = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.oid[]) AND contype = 'f' AND confdeltype = 'c'",
         &[list(tables)],
     );
     found.iter().map(|row| oid(row, 0)).collect()
@@ -146,9 +146,9 @@ fn references(tables: &[Oid]) -> HashMap<Oid, Vec<Reference>> {
     let found = rows(
         None,
         "WITH above AS MATERIALIZED (
-             SELECT w.oid AS root, w.oid FROM pg_catalog.unnest($1::pg_catalog.oid[]) w (oid)
+             SELECT w.oid AS root, w.oid FROM pg_catalog.unnest(pg_catalog.string_to_array($1, ',')::pg_catalog.oid[]) w (oid)
              UNION
-             SELECT w.oid, a.relid::pg_catalog.oid FROM pg_catalog.unnest($1::pg_catalog.oid[]) w (oid)
+             SELECT w.oid, a.relid::pg_catalog.oid FROM pg_catalog.unnest(pg_catalog.string_to_array($1, ',')::pg_catalog.oid[]) w (oid)
              CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(w.oid::pg_catalog.regclass) a)
          SELECT above.root, k.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), theirs.attname, ours.attname,
                 pg_catalog.format('OPERATOR(%I.%s)', s.nspname, o.oprname)

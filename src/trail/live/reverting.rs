@@ -222,7 +222,7 @@ pub fn foreign_keys(tables: &[Revertible]) -> Vec<ForeignKey> {
          CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) place
          JOIN pg_catalog.pg_attribute theirs ON theirs.attrelid = k.conrelid AND theirs.attnum = k.conkey[place]
          JOIN pg_catalog.pg_attribute ours ON ours.attrelid = k.confrelid AND ours.attnum = k.confkey[place]
-         WHERE k.contype = 'f' AND k.conrelid = ANY ($1::pg_catalog.oid[]) AND k.confrelid = ANY ($1::pg_catalog.oid[])
+         WHERE k.contype = 'f' AND k.conrelid = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.oid[]) AND k.confrelid = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.oid[])
          ORDER BY k.oid, place",
         &[list(tables.iter().map(|table| table.subject.table.oid))],
     );

@@ -152,18 +152,18 @@ impl Tables {
                 Kind::Change.name(),
                 "SELECT c.change_id, s.schema_name, s.table_name
                  FROM dbm_trail.change c JOIN dbm_trail.shape s ON s.shape_id = c.shape_id
-                 WHERE c.change_id = ANY ($1::pg_catalog.int8[])",
+                 WHERE c.change_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int8[])",
             ),
             (
                 Kind::Event.name(),
                 "SELECT e.event_id, r.schema_name, r.table_name
                  FROM dbm_trail.event e JOIN dbm_trail.relation r ON r.relation_id = e.relation_id
-                 WHERE e.event_id = ANY ($1::pg_catalog.int8[])",
+                 WHERE e.event_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int8[])",
             ),
             (
                 relations::TABLE,
                 "SELECT r.relation_id, r.schema_name, r.table_name FROM dbm_trail.relation r
-                 WHERE r.relation_id = ANY ($1::pg_catalog.int8[])",
+                 WHERE r.relation_id = ANY (pg_catalog.string_to_array($1, ',')::pg_catalog.int8[])",
             ),
         ] {
             let ids: Vec<i64> =
