@@ -71,6 +71,40 @@ sql('UPDATE split SET n = 4 WHERE id = 1');
 is(was('split', $installed), '{"id": 1, "word": "a"} {"id": 101, "word": "b"}', 'also once one of its partitions has changed');
 is(sql(q{SELECT string_agg(table_name || ' ' || (fingerprint = 0), ',' ORDER BY shape_id) FROM dbm_trail.shape WHERE table_name LIKE 'split%'}), 'split true,split true,split_1 false', 'its shapes and that of the partition that was changed');
 
+# Of a type.
+sql(q{CREATE TYPE address AS (id int, word text); CREATE TABLE typed OF address (PRIMARY KEY (id)); INSERT INTO typed VALUES (1, 'a');
+	SELECT dbm.install_audit_trigger('typed')});
+$installed = now();
+sql('ALTER TYPE address RENAME ATTRIBUTE word TO term CASCADE');
+is(was('typed', $installed), '{"id": 1, "word": "a"}', 'an attribute of a type');
+is(was('typed', now()), '{"id": 1, "term": "a"}', 'and by its other name');
+
+# A column and a partition that are both gone.
+sql(q{CREATE TABLE less (id int PRIMARY KEY, c text, v text) PARTITION BY RANGE (id);
+	CREATE TABLE less_1 PARTITION OF less FOR VALUES FROM (0) TO (100); CREATE TABLE less_2 PARTITION OF less FOR VALUES FROM (100) TO (200);
+	SELECT dbm.install_audit_trigger('less'); INSERT INTO less VALUES (1, 'x', 'y'), (101, 'x', 'y'); ALTER TABLE less ADD COLUMN w int});
+my $both = now();
+sql(q{ALTER TABLE less DROP COLUMN c; ALTER TABLE less ADD COLUMN c text; UPDATE less SET c = 'z'});
+my $again = now();
+sql(q{ALTER TABLE less DROP COLUMN c; DROP TABLE less_1});
+is(was('less', $both), '{"c": "x", "v": "y", "id": 1} {"c": "x", "v": "y", "w": null, "id": 101}', 'a value of a column that has gone with its partition');
+is(was('less', $again), '{"c": "z", "v": "y", "id": 1} {"c": "z", "v": "y", "w": null, "id": 101}', 'another of its name is another');
+
+# What is not logged any more is not known by what it is now.
+sql(q{CREATE TABLE kept (id int PRIMARY KEY, v text); SELECT dbm.install_audit_trigger('kept'); INSERT INTO kept VALUES (1, 'a')});
+my $kept = now();
+sql(q{SELECT dbm.install_audit_trigger('kept', exclude => '{v}'); UPDATE kept SET v = 'b'});
+is(was('kept', $kept), '{"id": 1}', 'a column that is kept back since');
+
+# Heirs that somebody else has locked are not waited for.
+my $holder = Session->new($node, 'postgres');
+$holder->must('SET client_min_messages = error; BEGIN; TRUNCATE far_below');
+is(sql(q{SET lock_timeout = '5s'; COMMENT ON TABLE above IS 'x'; SELECT obj_description('above'::regclass)}), 'x', 'what inherits is not waited for');
+$holder->must('ROLLBACK; BEGIN; DROP TABLE far_below');
+is(sql(q{SET lock_timeout = '5s'; COMMENT ON TABLE above IS 'y'; SELECT obj_description('above'::regclass)}), 'y', 'nor what goes');
+$holder->must('ROLLBACK');
+$holder->quit;
+
 # Transactions that keep what they saw first: what was committed after that, and what they do then.
 my $session = Session->new($node, 'postgres');
 
@@ -120,7 +154,18 @@ sql('CREATE SCHEMA fresh');
 like(meanwhile(q{SELECT dbm.install_audit_triggers('{fresh}')}, 'CREATE TABLE fresh.new (id int)'), $refused, 'a new table of a schema that is watched meanwhile');
 is(meanwhile('', 'CREATE TABLE fresh.new (id int)'), '', 'and again');
 is(sql(q{SELECT problem IS NULL FROM dbm.audit_triggers() WHERE table_name = 'fresh.new'}), 't', 'it is watched');
-is(meanwhile(watched('alone_8'), 'ALTER TABLE alone_9 ADD COLUMN n int', 'CREATE TABLE public.unheeded (id int)', 'DROP TABLE public.unheeded'), '', 'what has nothing to do with it is not refused');
+is(meanwhile(q{SELECT dbm.install_audit_triggers('{fresh}', include_new => false)}, 'CREATE TEMP TABLE scratch (id int)', 'CREATE TABLE public.elsewhere (id int)'), '', 'nor is a table of another schema, or a temporary one');
+like(meanwhile(q{SELECT dbm.install_audit_triggers('{fresh}')}, 'ALTER SCHEMA fresh RENAME TO fresher'), $refused, 'a schema that gets another name');
+sql('CREATE SCHEMA gone');
+like(meanwhile(q{SELECT dbm.install_audit_triggers('{gone}')}, 'DROP SCHEMA gone'), $refused, 'or is dropped');
+like(meanwhile('CREATE TABLE later_2 PARTITION OF later FOR VALUES FROM (20) TO (30)', watched('later')), $refused, 'a partition that came, and its table put under the trail');
+like(meanwhile('CREATE TABLE later_3 PARTITION OF later FOR VALUES FROM (30) TO (40)', q{SELECT dbm.remove_audit_trigger('later')}), $refused, 'or taken out');
+sql(watched('alone_9') . '; CREATE TABLE whole (id int PRIMARY KEY, word text) PARTITION BY RANGE (id);' . watched('whole'));
+like(meanwhile('ALTER TABLE whole ATTACH PARTITION alone_9 FOR VALUES FROM (0) TO (10)', 'ALTER TABLE whole DETACH PARTITION alone_9'), $refused, 'a partition that was handed over, and is detached');
+sql('CREATE TABLE part (id int PRIMARY KEY, word text) PARTITION BY RANGE (id); CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10)');
+like(meanwhile(watched('part') . q{; INSERT INTO part VALUES (1, 'a')}, 'DROP TABLE part_1'), $refused, 'one that has changes meanwhile, and is dropped');
+like(meanwhile('CREATE TABLE quick (id int PRIMARY KEY);' . watched('quick'), 'DROP TRIGGER "00_dbm_audit_insert" ON quick'), $refused, 'a trigger of a table that was made meanwhile');
+is(meanwhile(watched('alone_8'), 'ALTER TABLE public.elsewhere ADD COLUMN n int', 'CREATE TABLE public.unheeded (id int)', 'DROP TABLE public.unheeded'), '', 'what has nothing to do with it is not refused');
 
 # The log itself is made meanwhile.
 $node->safe_psql('template1', 'CREATE DATABASE other');

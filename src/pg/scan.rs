@@ -312,7 +312,7 @@ impl Row<'_> {
         // SAFETY: the attribute is a jsonb; detoasting copies where needed.
         self.datum(attribute)
             .and_then(|datum| unsafe { JsonText::from_datum(datum, false) })
-            .map(|json| json.value())
+            .and_then(|json| serde_json::from_str(&json.into_string()).ok())
     }
 
     /// The bytes of any varlena.

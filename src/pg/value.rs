@@ -8,6 +8,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use pgrx::{AnyNumeric, FromDatum, IntoDatum, JsonB, pg_sys};
 
 use super::encoding;
+use super::error::raise;
 
 /// Text that may hold names of the database.
 pub struct Text(String);
@@ -213,9 +214,17 @@ impl JsonText {
         self.0
     }
 
-    /// What it says; numbers keep what 64 bits hold of them.
+    /// What it says; numbers keep what 64 bits hold of them. An ERROR where one is beyond that: to go on as if nothing was said
+    /// would log what is to be kept back.
     pub fn value(&self) -> serde_json::Value {
-        serde_json::from_str(&self.0).unwrap_or_default()
+        serde_json::from_str(&self.0).unwrap_or_else(|error| {
+            raise(
+                pgrx::PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+                "a JSON document cannot be read",
+                &error.to_string(),
+                "",
+            )
+        })
     }
 }
 

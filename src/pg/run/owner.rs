@@ -6,7 +6,7 @@
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::pg::error::raise;
-use crate::pg::local_settings::with_settings;
+use crate::pg::local_settings::with_pinned_search_path;
 
 /// The rights in force: the role, and what it may change meanwhile. Put in force again when dropped.
 pub struct Identity {
@@ -59,7 +59,7 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
     let owner = owner();
     let before = Identity::current();
     before.become_other(owner);
-    with_settings(&[(c"search_path", c"pg_catalog, pg_temp")], work)
+    with_pinned_search_path(work)
 }
 
 /// Who owns the tables.

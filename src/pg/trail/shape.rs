@@ -14,13 +14,23 @@ use crate::pg::value::{Document, JsonText, Text};
 /// In place of the fingerprint of a shape that no change has: how readers tell what tells only of columns.
 const NOTED: i64 = 0;
 
-/// Writes the shape that a watched table has now where the log does not have it as its last.
+/// Writes the shape that a watched table has now where the log does not have it as its last. A table that somebody else has locked,
+/// or that nobody watches any more, is passed over: whoever altered its columns has it locked himself.
 pub fn note_shape(relid: u32) {
-    // SAFETY: whoever calls has it locked; it is closed again, on ERROR by the resource owner.
+    const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: locked without waiting, opened if it is still there, and closed again; on ERROR by the resource owner.
     unsafe {
-        let relation = pg_sys::table_open(relid.into(), pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        watched(relation).note_shape(pg_sys::GetCurrentTimestamp());
-        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        if !pg_sys::ConditionalLockRelationOid(relid.into(), LOCK) {
+            return;
+        }
+        let relation = pg_sys::try_table_open(relid.into(), pg_sys::NoLock as pg_sys::LOCKMODE);
+        if !relation.is_null() {
+            if registry::find(relid.into()).is_some() {
+                watched(relation).note_shape(pg_sys::GetCurrentTimestamp());
+            }
+            pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        }
+        pg_sys::UnlockRelationOid(relid.into(), LOCK);
     }
 }
 

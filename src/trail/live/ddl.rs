@@ -141,6 +141,7 @@ fn dropped() {
                 keep_names(Some(&gone.altered));
                 shapes::tell(&gone.altered);
             }
+            steady::shapes(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
             partitions::note_dropped(&gone.tables);
             note_gone(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
             let tables = silence::without_triggers(&gone.triggers);
@@ -181,10 +182,13 @@ fn ended(ddl: &Ddl) {
                 Ddl { enables: true, .. } => When::Enabled,
                 _ => When::Other,
             };
-            let below = coming(ddl).map(|coming| tree(coming.partition));
+            let below = ddl.partition.map(|found| tree(found.partition));
             let tables: Vec<String> = [watching(&list)].into_iter().chain(below).collect();
             keep_triggers(&among(&tables), when);
             shapes::tell(&touched);
+            if ddl.tag == "ALTER TYPE" {
+                shapes::tell(&shapes::of_types(&touched));
+            }
             if ddl.attaches {
                 keep_those_that_made_way();
             }
@@ -325,7 +329,10 @@ pub fn hand_over_below(relid: u32) {
 /// Of tables that are new in their schemas, those of schemas that are watched as a whole; none of which somebody ended the
 /// watching. `above`: the number in the log of the table of which they were partitions.
 fn watch_new(list: &str, above: Option<i32>) {
-    steady::schemas();
+    steady::schemas(&format!(
+        "SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid IN ({list}) AND c.relpersistence <> 't'"
+    ));
     let sql = left_out(&format!("c.oid IN ({list})"));
     let found = query::rows(&sql, &[Text::from(home()).into()], |row| row.get::<RegClass>(1));
     for relation in found.into_iter().flatten() {

@@ -11,6 +11,7 @@ use pgrx::datum::DatumWithOid;
 use super::ddl::hand_over_below;
 use super::earlier::{Memory, earlier};
 use super::facts::{self, Name, Table};
+use super::scope::{among, tree};
 use super::{partitions, silence, steady};
 use crate::pg::closed::close;
 use crate::pg::error::{raise, warn};
@@ -183,7 +184,8 @@ pub fn watch(table: &Table, asked: &Asked, above: Option<i32>) -> String {
                 let (asked, as_before) = watch::continued(asked, &earlier(&now, &columns, above), &columns);
                 let settings =
                     watch::settings(&asked, &columns).unwrap_or_else(|refusal| refused(table, &refusal));
-                steady::registry(&format!("r.relid = {}", now.relid));
+                steady::registry(&among(&[tree(now.relid)]));
+                steady::partitions(now.relid);
                 // Before triggers are made it shows which were gone.
                 silence::tell_unseen(&format!("c.oid = {}", now.relid), true);
                 let relation = register(&now, &asked, level, settings);
@@ -411,7 +413,8 @@ fn end(table: &Table) -> bool {
             unnoticed(|| {
                 let had_triggers = !facts::triggers(relid).is_empty();
                 if is_there() {
-                    steady::registry(&format!("r.relid = {relid}"));
+                    steady::registry(&among(&[tree(relid)]));
+                    steady::partitions(relid);
                     silence::tell_unseen(&format!("c.oid = {relid}"), true);
                 }
                 drop_triggers(relid);

@@ -8,6 +8,7 @@ use super::{silence, steady};
 use crate::pg::query;
 use crate::pg::trail::{adopt, home, note_change};
 use crate::pg::value::Text;
+use crate::text::quote_literal;
 use crate::trail::survey::IS_STALE;
 
 thread_local! {
@@ -62,6 +63,7 @@ fn is_same_row(one: &Row, other: &Row) -> bool {
 
 /// A schema that is watched as a whole stays that under its new name.
 pub fn rename_schema(old: &str, new: &str) {
+    steady::schemas(&format!("{}, {}", quote_literal(old), quote_literal(new)));
     query::write(
         "DELETE FROM dbm.audit_schema s WHERE s.schema_name = $2
              AND EXISTS (SELECT FROM dbm.audit_schema o WHERE o.schema_name = $1)",
@@ -76,6 +78,7 @@ pub fn rename_schema(old: &str, new: &str) {
 /// Another of that name is another's.
 pub fn forget_schemas(schemas: &[String]) {
     for schema in schemas {
+        steady::schemas(&quote_literal(schema));
         // Who only asks does not wait for those who make a log.
         if !silence::is_of_watched_schema(schema) {
             continue;

@@ -8,6 +8,7 @@ use super::install::remake;
 use crate::pg::error::warn;
 use crate::pg::query;
 use crate::pg::trail::{home, note, note_since};
+use crate::pg::upkeep::latest_rows;
 use crate::pg::value::{RegClass, Text};
 use crate::text::{quote_literal, quote_qualified};
 use crate::trail::survey::{SILENT, Watched, last_known, short_of_triggers};
@@ -86,22 +87,21 @@ pub fn without_triggers(triggers: &[(String, String)]) -> Vec<u32> {
     if triggers.is_empty() {
         return Vec::new();
     }
-    let (schemas, names): (Vec<Text>, Vec<Text>) = triggers
+    let named: Vec<String> = triggers
         .iter()
-        .map(|(schema, name)| (Text::from(schema.as_str()), Text::from(name.as_str())))
-        .unzip();
-    let found = query::rows(
+        .map(|(schema, table)| format!("({}, {})", quote_literal(schema), quote_literal(table)))
+        .collect();
+    // A table may have been made since this transaction began to see.
+    let found = latest_rows(&format!(
         "SELECT DISTINCT c.oid
-         FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
-             AS t (schema_name, table_name)
+         FROM (VALUES {}) AS t (schema_name, table_name)
          JOIN pg_catalog.pg_namespace n ON n.nspname = t.schema_name::pg_catalog.name
          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::pg_catalog.name
              AND c.relkind IN ('r', 'p')
          ORDER BY 1",
-        &[schemas.into(), names.into()],
-        |row| row.get::<RegClass>(1),
-    );
-    found.into_iter().flatten().map(|found| found.oid().to_u32()).collect()
+        named.join(", ")
+    ));
+    found.into_iter().flatten().flatten().filter_map(|oid| oid.parse().ok()).collect()
 }
 
 /// Says what of a table's triggers is gone or out of force, writes it down, and puts it back where its schema is watched as

@@ -20,11 +20,33 @@ pub fn registry(condition: &str) {
     ));
 }
 
-/// The same of the schemas of which new tables are watched.
-pub fn schemas() {
-    refuse_changed(
-        "SELECT pg_catalog.format('%s %s', s.schema_name, s.xmin) FROM dbm.audit_schema s ORDER BY 1",
+/// The same of schemas of which new tables are watched; `names`: the query for the names of those.
+pub fn schemas(names: &str) {
+    refuse_changed(&format!(
+        "SELECT pg_catalog.format('%s %s', s.schema_name, s.xmin) FROM dbm.audit_schema s
+         WHERE s.schema_name IN ({names}) ORDER BY 1"
+    ));
+}
+
+/// The same of whether the log has changes of the tables of that list: partitions have no row of the registry.
+pub fn shapes(list: &str) {
+    refuse_changed(&format!(
+        "SELECT s.shape_id::pg_catalog.text FROM dbm_trail.shape s WHERE s.relid IN ({list}) ORDER BY 1"
+    ));
+}
+
+/// The same of the partitions of a table: those that came since are not seen, and would be left without triggers, or with them.
+pub fn partitions(relid: u32) {
+    if !keeps_snapshot() {
+        return;
+    }
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_partition_tree({relid}) p
+         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = p.relid)"
     );
+    if !query::rows(&sql, &[], |_| Ok(())).is_empty() {
+        refuse();
+    }
 }
 
 fn refuse_changed(sql: &str) {
@@ -36,11 +58,15 @@ fn refuse_changed(sql: &str) {
     let seen: Vec<Option<String>> = seen.into_iter().map(|row| row.map(Text::into_string)).collect();
     let now: Vec<Option<String>> = latest_rows(sql).into_iter().flatten().collect();
     if now != seen {
-        raise(
-            PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-            "what the audit trail watches was changed since this transaction began",
-            "It sees what was committed before its first statement, and nothing that came after.",
-            "Do it again in another transaction.",
-        );
+        refuse();
     }
+}
+
+fn refuse() -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        "what the audit trail watches was changed since this transaction began",
+        "It sees what was committed before its first statement, and nothing that came after.",
+        "Do it again in another transaction.",
+    )
 }

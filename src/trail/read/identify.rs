@@ -100,6 +100,11 @@ impl Builder {
         })
     }
 
+    /// Which column a partition's was by its number in the table above it, as far as that one's own shapes tell.
+    fn known_above(&self, making: usize, attribute: &Attribute) -> Option<ColumnId> {
+        self.above.get(&(making, attribute.above?)).copied()
+    }
+
     /// The shapes of one table, the last first.
     pub fn follow(&mut self, holder: usize, chain: Vec<Shape>, passages: &Passages) {
         let mut later: Option<Vec<(ColumnId, Attribute)>> = None;
@@ -109,6 +114,7 @@ impl Builder {
         };
         let mut gone_here: HashMap<String, usize> = HashMap::new();
         let is_gone = chain.first().is_some_and(|last| last.id < FIRST_LIVE);
+        let is_itself = chain.first().is_some_and(|last| last.id == LIVE);
         let now = passages.making(i64::MAX);
         let is_of_now = chain.first().is_some_and(|last| passages.making(last.seen_at) == now);
         let are_first = is_gone && is_of_now && chain.first().is_some_and(|last| self.are_first(last));
@@ -149,7 +155,7 @@ impl Builder {
                                 attribute.is_guessed = new.is_guessed;
                                 *id
                             }
-                            None => {
+                            None => self.known_above(making, &attribute).unwrap_or_else(|| {
                                 let nth = gone_here.entry(attribute.name.clone()).or_default();
                                 *nth += 1;
                                 let name = (attribute.name.clone(), *nth);
@@ -158,7 +164,7 @@ impl Builder {
                                     self.gone.insert(name, id);
                                     id
                                 })
-                            }
+                            }),
                         }
                     }
                 };
@@ -167,7 +173,7 @@ impl Builder {
                     let named = self.named.get(&(attribute.name.clone(), id));
                     attribute.is_guessed = !is_own && named.is_none_or(|&first| first > shape.id);
                 }
-                let above = attribute.above.or((shape.id == LIVE).then_some(attribute.number));
+                let above = attribute.above.or(is_itself.then_some(attribute.number));
                 if let Some(above) = above.filter(|_| !attribute.is_guessed) {
                     self.above.entry((making, above)).or_insert(id);
                 }

@@ -110,7 +110,8 @@ impl Lineage {
     /// Whether values are logged now: as in the shape that was seen last, whatever a column is called since. A new column is
     /// logged.
     fn log_as_before(&mut self) {
-        let last = self.shapes.range(..FIRST_LIVE).next_back();
+        let logged = self.shapes.range(..FIRST_LIVE);
+        let last = logged.chain(&self.noted).max_by_key(|&(shape, _)| shape);
         let logged: HashMap<ColumnId, Logged> = last
             .map(|(_, names)| names.columns.iter().map(|(id, attribute)| (*id, attribute.logged)).collect())
             .unwrap_or_default();
