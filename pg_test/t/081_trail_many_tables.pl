@@ -56,7 +56,7 @@ my @one = (
 	[ 'a trigger that is put out of force', 'ALTER TABLE shop.t2 DISABLE TRIGGER "00_dbm_audit_insert"' ],
 	[ 'one that is dropped', 'DROP TRIGGER "00_dbm_audit_update" ON shop.t2' ],
 	[ 'a table that is dropped', 'DROP TABLE shop.t3' ],
-	[ 'one that is not watched', 'DROP TABLE alone.new CASCADE' ],
+	[ 'one that is not watched', 'DROP TABLE alone.new' ],
 	[ 'a view', 'CREATE VIEW alone.v AS SELECT 1 AS one' ],
 	[ 'that is dropped', 'DROP VIEW alone.v' ],
 	[ 'a change', q{INSERT INTO shop.t4 VALUES (1, 'a')} ],

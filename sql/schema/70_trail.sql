@@ -27,14 +27,14 @@ CREATE FUNCTION dbm.on_audit_trail_ddl() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'dbmastery_audit_trail_ddl';
 
 CREATE EVENT TRIGGER dbmastery_audit_trail ON ddl_command_end
-    WHEN TAG IN ('ALTER SCHEMA', 'ALTER SUBSCRIPTION', 'ALTER TABLE', 'ALTER TRIGGER', 'ALTER TYPE',
+    WHEN TAG IN ('ALTER INDEX', 'ALTER SCHEMA', 'ALTER SUBSCRIPTION', 'ALTER TABLE', 'ALTER TRIGGER', 'ALTER TYPE',
         'CREATE SCHEMA', 'CREATE SUBSCRIPTION', 'CREATE TABLE', 'CREATE TABLE AS', 'CREATE TRIGGER', 'SELECT INTO')
     EXECUTE FUNCTION dbm.on_audit_trail_ddl();
 CREATE EVENT TRIGGER dbmastery_audit_trail_drop ON sql_drop
     EXECUTE FUNCTION dbm.on_audit_trail_ddl();
 CREATE EVENT TRIGGER dbmastery_audit_trail_start ON ddl_command_start
-    WHEN TAG IN ('ALTER SCHEMA', 'ALTER TABLE', 'ALTER TRIGGER', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TRIGGER',
-        'DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TRIGGER')
+    WHEN TAG IN ('ALTER INDEX', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TRIGGER', 'ALTER TYPE', 'CREATE SCHEMA', 'CREATE TABLE',
+        'CREATE TRIGGER', 'DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TRIGGER')
     EXECUTE FUNCTION dbm.on_audit_trail_ddl();
 -- Also under session_replication_role = replica, as the triggers of the tables.
 ALTER EVENT TRIGGER dbmastery_audit_trail ENABLE ALWAYS;

@@ -242,7 +242,7 @@ pub const OID: &str = "CASE
 /// registry, whose collation is that of the database. `$1`: the database.
 pub fn is_of(oid: &str, schema: &str, name: &str) -> String {
     format!(
-        "(r.home = $1 AND r.relid = {oid}
+        "(r.home = $1 AND r.relid = {oid} AND EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = r.relid)
           OR r.removed_at IS NULL AND r.table_name = {name}::pg_catalog.text COLLATE pg_catalog.\"default\"
              AND r.schema_name = {schema}::pg_catalog.text COLLATE pg_catalog.\"default\" AND ({OID}) = {oid})"
     )

@@ -53,6 +53,8 @@ pub struct Touched {
     pub partitions: u32,
     /// Its parent, if it is a partition or inherits.
     pub parent: Option<(String, String)>,
+    /// Whether it is a partition of that: to drop it locks the parent, too, which it does not where it only inherits.
+    pub is_partition: bool,
     /// Whether it was created by this transaction, so that nobody else can see it. In a script: earlier in the script
     /// and in the same transaction, or empty since.
     pub is_created_here: bool,
@@ -68,6 +70,12 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// The table of which it is a partition, quoted.
+    pub fn partitioned_parent(&self) -> Option<String> {
+        let (schema, name) = self.parent.as_ref().filter(|_| self.is_partition)?;
+        Some(quote_qualified(schema, name))
+    }
+
     /// Schema and name, quoted.
     pub fn qualified(&self) -> String {
         quote_qualified(&self.schema, &self.name)

@@ -114,7 +114,7 @@ pub fn alone(relation: pg_sys::Oid) -> Option<Touched> {
 
 fn described(relation: pg_sys::Oid, members: &[pg_sys::Oid]) -> Option<Touched> {
     let keys = [pg_sys::Datum::from(relation)];
-    let (mut touched, owner, is_partition) = row(pg_sys::SysCacheIdentifier::RELOID, &keys, |tuple| {
+    let (mut touched, owner, may_inherit) = row(pg_sys::SysCacheIdentifier::RELOID, &keys, |tuple| {
         // SAFETY: the row of pg_class.
         let (form, is_created_here) = unsafe {
             let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
@@ -127,6 +127,7 @@ fn described(relation: pg_sys::Oid, members: &[pg_sys::Oid]) -> Option<Touched> 
             kind: kind_of(form.relkind),
             persistence: persistence_of(form.relpersistence),
             is_created_here,
+            is_partition: form.relispartition,
             ..Touched::default()
         };
         Some((touched, form.relowner, form.relispartition || form.relkind as u8 == b'r'))
@@ -144,7 +145,7 @@ fn described(relation: pg_sys::Oid, members: &[pg_sys::Oid]) -> Option<Touched> 
     if matches!(touched.kind, TouchedKind::PartitionedTable | TouchedKind::PartitionedIndex) {
         touched.partitions = size.leaves;
     }
-    if is_partition {
+    if may_inherit {
         touched.parent = parent(relation).and_then(relation_name);
     }
     // SAFETY: a look-up in pg_depend.

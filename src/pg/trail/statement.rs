@@ -38,8 +38,6 @@ pub struct Ddl {
     pub tag: String,
     /// Whether tables or columns have other names after it, or columns are gone.
     pub renames: bool,
-    /// Whether that may be so of any, and not of those alone that the server says it altered.
-    pub renames_all: bool,
     /// Whether tables may have other names after it, or be in schemas of other names.
     pub renames_tables: bool,
     /// Whether triggers may be gone after it, or out of force, without that anything is dropped.
@@ -66,6 +64,8 @@ pub struct Ddl {
     /// The tables of which, with those that are partitions of them or inherit from them, it may take triggers away or put them
     /// back, by itself or with CASCADE; `None` where it may be any.
     pub concerned: Option<Vec<u32>>,
+    /// Whether other tables may be called otherwise after it, or be without columns.
+    pub touches_others: bool,
     /// The partitioned tables under which a table comes, with their triggers.
     pub parents: Vec<u32>,
     /// Who makes it, where that is not who runs the statement.
@@ -73,8 +73,9 @@ pub struct Ddl {
 }
 
 impl Ddl {
-    /// It is about that relation, or about none.
+    /// It is about that relation, or about something else than one: what that has in it.
     fn concern(&mut self, relation: *mut pg_sys::RangeVar) {
+        self.touches_others = relation.is_null();
         self.concerned = Some(oid(relation).into_iter().collect());
     }
 
@@ -87,7 +88,6 @@ impl Ddl {
             stage,
             tag,
             renames: false,
-            renames_all: false,
             renames_tables: false,
             may_silence: false,
             enables: false,
@@ -100,6 +100,7 @@ impl Ddl {
             detaches: false,
             detaches_concurrently: false,
             concerned: None,
+            touches_others: false,
             parents: Vec::new(),
             maker: None,
         };
@@ -140,6 +141,8 @@ impl Ddl {
         self.drops = true;
         // SAFETY: as the caller vouches.
         self.concerned = unsafe { concerned_by_drop(statement) };
+        // Columns that are of the row type of a table go with it.
+        self.touches_others = statement.behavior == pg_sys::DropBehavior::DROP_CASCADE;
         let ours = match statement.removeType {
             Object::OBJECT_EXTENSION => "dbmastery",
             Object::OBJECT_SCHEMA => "dbm",
@@ -168,7 +171,7 @@ impl Ddl {
                 | Object::OBJECT_SEQUENCE
         );
         // An attribute of a type is a column of the tables that are of it.
-        self.renames_all = matches!(statement.renameType, Object::OBJECT_SCHEMA | Object::OBJECT_ATTRIBUTE);
+        self.touches_others |= statement.renameType == Object::OBJECT_ATTRIBUTE;
         self.may_silence = statement.renameType == Object::OBJECT_TRIGGER;
         if statement.renameType == Object::OBJECT_SCHEMA {
             // SAFETY: C strings of the parser, or null.
@@ -220,11 +223,16 @@ impl Ddl {
     /// A node of the parser.
     unsafe fn alter(&mut self, statement: &pg_sys::AlterTableStmt) {
         self.concern(statement.relation);
+        self.touches_others |= statement.objtype == Object::OBJECT_TYPE;
         for command in pointers::<pg_sys::AlterTableCmd>(statement.cmds) {
             // SAFETY: as the caller vouches.
-            let (kind, definition) = unsafe { ((*command).subtype, (*command).def) };
+            let (kind, definition, behavior) =
+                unsafe { ((*command).subtype, (*command).def, (*command).behavior) };
             match kind {
-                Command::AT_DropColumn => self.renames = true,
+                Command::AT_DropColumn => {
+                    self.renames = true;
+                    self.touches_others |= behavior == pg_sys::DropBehavior::DROP_CASCADE;
+                }
                 Command::AT_EnableAlwaysTrig => self.enables = true,
                 Command::AT_EnableTrig
                 | Command::AT_EnableTrigAll

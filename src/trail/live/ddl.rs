@@ -10,7 +10,7 @@ use super::list::left_out;
 use super::names::{adopt_restored, forget_schemas, keep_names, rename_schema};
 use super::partitions;
 use super::rights;
-use super::scope::{among, inheriting, listed, tree, watching};
+use super::scope::{among, in_schema, inheriting, listed, tree, watching};
 use super::shapes;
 use super::silence::{self, When};
 use super::steady;
@@ -88,7 +88,7 @@ fn begins(ddl: &Ddl) {
     as_extension(|| {
         guard::trusting(|| {
             // Partitions come and go under tables that are known here.
-            adopt_restored(ddl.concerned.as_deref());
+            adopt_restored(ddl.concerned.as_deref().filter(|_| !ddl.touches_others));
             if let Some(gone) = ddl.partition.filter(|_| ddl.detaches_concurrently) {
                 partitions::note(gone);
             }
@@ -96,7 +96,9 @@ fn begins(ddl: &Ddl) {
                 return;
             }
             // Once the statement has put triggers back, or taken others away, nobody knows.
-            tell_unseen(ddl);
+            if ddl.may_silence || ddl.enables || ddl.drops || in_the_way.is_some() {
+                tell_unseen(ddl);
+            }
             if ddl.drops_extension {
                 silence::extension_goes();
             }
@@ -138,7 +140,7 @@ fn dropped() {
         guard::trusting(|| {
             forget_schemas(&gone.schemas);
             if !gone.altered.is_empty() {
-                keep_names(Some(&gone.altered));
+                keep_names(&inheriting(&gone.altered));
                 shapes::tell(&gone.altered);
             }
             steady::shapes(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
@@ -157,15 +159,18 @@ fn ended(ddl: &Ddl) {
     let (touched, made) = with_pinned_search_path(touched);
     as_extension(|| {
         guard::trusting(|| {
+            let typed = if ddl.tag == "ALTER TYPE" { shapes::of_types(&touched) } else { Vec::new() };
             if let Some((old, new)) = &ddl.renamed_schema {
                 rename_schema(old, new);
             }
-            // By then nothing is found by the names of the statement any more.
-            let renamed = if ddl.renames_all { None } else { Some(&*touched) };
             if ddl.renames {
-                keep_names(renamed);
+                // By then nothing is found by the names of the statement any more.
+                keep_names(&match &ddl.renamed_schema {
+                    Some((_, new)) => in_schema(new),
+                    None => inheriting(&[&*touched, &typed].concat()),
+                });
             }
-            if ddl.renames_tables && renamed.is_none_or(partitions::are_there) {
+            if ddl.renames_tables && (ddl.renamed_schema.is_some() || partitions::are_there(&touched)) {
                 partitions::note_names();
             }
             if ddl.tag.ends_with("SUBSCRIPTION") {
@@ -185,10 +190,7 @@ fn ended(ddl: &Ddl) {
             let below = ddl.partition.map(|found| tree(found.partition));
             let tables: Vec<String> = [watching(&list)].into_iter().chain(below).collect();
             keep_triggers(&among(&tables), when);
-            shapes::tell(&touched);
-            if ddl.tag == "ALTER TYPE" {
-                shapes::tell(&shapes::of_types(&touched));
-            }
+            shapes::tell(&[&*touched, &typed].concat());
             if ddl.attaches {
                 keep_those_that_made_way();
             }

@@ -91,10 +91,10 @@ pub fn forget_schemas(schemas: &[String]) {
 }
 
 /// Whoever restores a dump finds tables by their names: those of today. Those that are not watched any more as well, since
-/// what was kept back of them is to be kept back if they are watched again. `renamed`: those that may be called otherwise now, with
-/// what inherits from them; `None` for any.
-pub fn keep_names(renamed: Option<&[u32]>) {
-    let is_among = renamed.map_or_else(|| "true".to_owned(), |tables| among(&[inheriting(tables)]));
+/// what was kept back of them is to be kept back if they are watched again. `tables`: the query for those that may be called
+/// otherwise now.
+pub fn keep_names(tables: &str) {
+    let is_among = among(&[tables.to_owned()]);
     steady::registry(&is_among);
     let renamed = query::rows_mutable(
         &format!(

@@ -1,5 +1,7 @@
 //! Which tables a statement is about, as conditions on the rows `r` of the registry and queries for OIDs.
 
+use crate::text::quote_literal;
+
 /// A list of numbers for `IN (…)`.
 pub fn listed(numbers: &[u32]) -> String {
     if numbers.is_empty() {
@@ -43,5 +45,14 @@ pub fn inheriting(tables: &[u32]) -> String {
              UNION SELECT i.inhrelid FROM below b JOIN pg_catalog.pg_inherits i ON i.inhparent = b.oid)
          SELECT b.oid FROM below b",
         listed(tables)
+    )
+}
+
+/// The query for the tables of a schema.
+pub fn in_schema(name: &str) -> String {
+    format!(
+        "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = {} AND c.relkind IN ('r', 'p')",
+        quote_literal(name)
     )
 }

@@ -8,7 +8,7 @@ use crate::catalog::ddl::{
 };
 use crate::finding::Severity;
 use crate::migration::judge::rule::{Asked, DdlRule, Effect, Exempt, Found};
-use crate::text::identifier::{quote_identifier, quote_qualified};
+use crate::text::identifier::quote_identifier;
 
 const DEPEND: &str = "https://www.postgresql.org/docs/current/ddl-depend.html";
 
@@ -176,8 +176,7 @@ fn breaking(all: &[Dependent]) -> Vec<Dependent> {
 fn table(asked: &Asked<'_>) -> Option<Found> {
     let dropped = dropped(asked, &[DroppedKind::Table])?;
     let target = asked.target();
-    let parent = target.and_then(|table| table.parent.as_ref());
-    let parent = parent.map(|(schema, name)| quote_qualified(schema, name));
+    let parent = target.and_then(Touched::partitioned_parent);
     let others: Vec<String> = parent.iter().chain(&dropped.referenced).cloned().collect();
     let locked = format!("{} is locked in ACCESS EXCLUSIVE, too", few(&others));
     // Nothing is lost of what holds nothing. Should somebody fill it before it is locked, the back-stop sees it.
@@ -443,14 +442,20 @@ mod tests {
             on(sample_table("acct")).fires(TABLE.id).message,
             "public.acct is dropped with all its rows"
         );
-        let partition = Touched { parent: Some(("public".into(), "meas".into())), ..sample_table("acct") };
+        let heir = Touched { parent: Some(("public".into(), "meas".into())), ..sample_table("acct") };
+        assert_eq!(on(heir.clone()).fires(TABLE.id).message, "public.acct is dropped with all its rows");
+        let partition = Touched { is_partition: true, ..heir };
         let found = on(partition).fires(TABLE.id);
         assert!(found.message.ends_with("public.meas is locked in ACCESS EXCLUSIVE, too"));
         assert_eq!(found.safe[0], "ALTER TABLE public.meas DETACH PARTITION public.acct CONCURRENTLY");
         on(new_table("acct")).is_silent(TABLE.id);
         on(empty_table("acct")).is_silent(TABLE.id);
         on(empty_table("acct")).blocked_by(Blocker::default()).fires(TABLE.id);
-        let partition = Touched { parent: Some(("public".into(), "meas".into())), ..empty_table("acct") };
+        let partition = Touched {
+            parent: Some(("public".into(), "meas".into())),
+            is_partition: true,
+            ..empty_table("acct")
+        };
         assert_eq!(on(partition).severity(TABLE.id), Some(Severity::Warning), "its parent is locked");
         drop(DroppedKind::Table, |facts| facts.is_there = false).is_silent(TABLE.id);
         drop(DroppedKind::View, |_| ()).is_silent(TABLE.id);

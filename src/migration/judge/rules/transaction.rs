@@ -204,8 +204,7 @@ fn several_tables(asked: &Asked<'_>) -> Option<Found> {
     let target = asked.target().filter(|target| !target.is_private() && exclusive(target))?;
     let is_of_action =
         |held: &HeldLock| asked.action.locks.iter().any(|lock| lock.relation.oid == held.relation);
-    let parent =
-        target.parent.as_ref().map(|(schema, name)| crate::text::identifier::quote_qualified(schema, name));
+    let parent = target.partitioned_parent();
     let other = held(asked).find(|held| {
         !is_of_action(held) && parent.as_ref() != Some(&held.name) && !may_hold_partitions(asked, target)
     });
