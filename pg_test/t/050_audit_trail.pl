@@ -282,7 +282,7 @@ like(logged(), qr/^U\|\{"id": 1\}\|\{"social": "redacted:\w{32}"\}\|\{"social": 
 sql('ALTER TABLE person DROP COLUMN social, ADD born date; INSERT INTO person (id, name, born) VALUES (4, \'Di\', \'2001-02-03\')');
 is(logged(), 'I|{"id": 4}|{"id": 4, "born": "2001-02-03", "name": "Di"}', 'dropped and added columns');
 is(sql(q{SELECT string_agg(names, '; ' ORDER BY shape_id) FROM (SELECT shape_id, string_agg(a->>'name' || ':' || (a->>'logged'), ' ' ORDER BY (a->>'number')::int) AS names
-	FROM dbm_trail.shape, jsonb_array_elements(attributes) a WHERE table_name = 'person' GROUP BY shape_id) s}),
+	FROM dbm_trail.shape, jsonb_array_elements(attributes) a WHERE table_name = 'person' AND fingerprint <> 0 GROUP BY shape_id) s}),
 	'id:yes name:yes Secret "x":no ssn:redacted seen:no; id:yes name:yes Secret "x":no social:redacted seen:no; id:yes name:yes Secret "x":no seen:no born:yes', 'each shape is known');
 sql('ALTER TABLE person RENAME TO human; UPDATE human SET name = \'Dee\' WHERE id = 4');
 is(sql('SELECT count(DISTINCT relation_id), count(DISTINCT table_name) FROM dbm_trail.shape WHERE table_name IN (\'person\', \'human\')'), '1|2', 'a renamed table is the same relation');

@@ -384,11 +384,11 @@ loud|t|INSERT INTO loud VALUES (2, 'loud');
 ROWS
 sql(q{SET quote_all_identifiers = on; INSERT INTO loud VALUES (3, 'loud')});
 is(sql(q{SELECT new->>'c' FROM dbm_trail.change ORDER BY change_id DESC LIMIT 1}), 'public.loud', 'names are written without regard to how the session quotes them');
-is(sql(q{SELECT count(*) FROM dbm_trail.shape WHERE table_name = 'loud'}), 1, 'and make no other shape');
+is(sql(q{SELECT count(*) FROM dbm_trail.shape WHERE table_name = 'loud' AND fingerprint <> 0}), 1, 'and make no other shape');
 # Another shape by the same fingerprint.
 sql(q{UPDATE dbm_trail.shape SET attributes = jsonb_set(attributes, '{0,name}', '"x"') WHERE table_name = 'mute'});
 sql(q{INSERT INTO mute VALUES (3)});
-is(sql(q{SELECT count(*) FROM dbm_trail.shape WHERE table_name = 'mute'}), 2, 'a fingerprint alone does not make two shapes one');
+is(sql(q{SELECT count(*) FROM dbm_trail.shape WHERE table_name = 'mute' AND fingerprint <> 0}), 2, 'a fingerprint alone does not make two shapes one');
 sql(q{DELETE FROM dbm_trail.shape WHERE table_name = 'mute' AND attributes @> '[{"name": "x"}]'; SELECT dbm.remove_audit_trigger('mute'); DROP TABLE mute});
 
 # --- Restored

@@ -105,6 +105,8 @@ ALTER TABLE shared.mine OWNER TO attacker;
 GRANT USAGE ON SCHEMA bank TO attacker;
 SQL
 my ($swapping, $installing) = (Session->new($node, 'postgres'), Session->new($node, 'postgres', role => 'attacker'));
+# A busy machine takes its time to look whether it waits.
+$installing->must(q{SET lock_timeout = '1min'});
 my $waits = q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'attacker' AND wait_event_type = 'Lock')};
 $swapping->must('BEGIN');
 $swapping->must('SET ROLE attacker');

@@ -96,9 +96,7 @@ fn begins(ddl: &Ddl) {
                 return;
             }
             // Once the statement has put triggers back, or taken others away, nobody knows.
-            if ddl.may_silence || ddl.enables || ddl.drops || in_the_way.is_some() {
-                tell_unseen(ddl);
-            }
+            tell_unseen(ddl);
             if ddl.drops_extension {
                 silence::extension_goes();
             }
