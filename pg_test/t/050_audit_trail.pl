@@ -136,8 +136,9 @@ ROWS
 
 # --- Bytes, not what the type calls equal
 
+# A server may have been built without ICU; what is equal by it is then not tried.
+sql('CREATE COLLATION nocase (' . (sql(q{SELECT EXISTS (SELECT FROM pg_collation WHERE collname = 'de-x-icu')}) eq 't' ? q{provider = icu, locale = 'und-u-ks-level2', deterministic = false} : q{locale = 'C'}) . ')');
 sql(<<'SQL');
-CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE image (id int PRIMARY KEY, n numeric, t text COLLATE nocase, j json, p point, f float8);
 SELECT dbm.install_audit_trigger('image');
 INSERT INTO image VALUES (1, 1.0, 'foo', '{"a": 1}', '(1,2)', 0);
@@ -148,7 +149,9 @@ is(logged(), 'U|{"id": 1}|{"f": 0, "j": "{\"a\": 1}", "n": 1.0, "t": "foo"}|{"f"
 
 # --- Every type, whatever the settings
 
-sql(<<'SQL');
+# Nor may it have been with libxml.
+my $xml = ($node->psql('postgres', q{SELECT '<a/>'::xml}))[0] == 0 ? 'xml' : 'text';
+sql(<<'SQL' =~ s/\bx xml\b/x $xml/r);
 CREATE TYPE mood AS ENUM ('sad', 'hap"py');
 CREATE TYPE pair AS (a int, b text);
 CREATE DOMAIN cents AS int CHECK (VALUE >= 0);
