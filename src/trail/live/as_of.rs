@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pgrx::PgSqlErrorCode;
 
 use super::book::{
-    Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, of_shapes, text,
+    Book, CHANGES, PLACE, Subject, Watched, change_columns, cursor, list, moment, of_changes, of_shapes, text,
 };
 use super::told::Told;
 use super::{doubts, parts, retained};
@@ -151,10 +151,7 @@ fn rows_at(book: &Book, subject: &Subject, at: Moment, told: Rc<Told>) -> Then {
     let now = pg::moment::now();
     let lineage = Rc::new(subject.lineage.clone());
     let names = Rc::new(lineage.names_at(at, now).cloned().unwrap_or_default());
-    let shapes: Vec<i32> = {
-        let of_it = book.shapes(std::slice::from_ref(&watched));
-        of_it.iter().filter(|found| !found.shape.is_noted).map(|found| found.shape.id).collect()
-    };
+    let shapes = of_changes(&book.shapes(std::slice::from_ref(&watched)));
     let way = Way { book, subject, lineage: &lineage, shapes: &shapes, from: stretch.from, at, told: &told };
     if way.lineage.is_held() {
         parts::must_be_seen(way.subject);

@@ -55,6 +55,11 @@ pub struct LoggedShape {
     pub shape: Shape,
 }
 
+/// The numbers of those that changes may have.
+pub fn of_changes(shapes: &[LoggedShape]) -> Vec<i32> {
+    shapes.iter().map(|found| &found.shape).filter(|shape| !shape.is_noted).map(|shape| shape.id).collect()
+}
+
 /// A value of a row.
 pub fn text(row: &[Option<String>], place: usize) -> Option<&str> {
     row.get(place).and_then(Option::as_deref)
@@ -267,8 +272,9 @@ impl Subject {
         let table = tables.remove(0);
         let watched = book.watched(Some(target));
         let visible = must_be_told(book, target, &watched);
-        let logged: Vec<Shape> = book.shapes(&watched).into_iter().map(|found| found.shape).collect();
-        let shapes: Vec<i32> = logged.iter().filter(|shape| !shape.is_noted).map(|shape| shape.id).collect();
+        let logged = book.shapes(&watched);
+        let shapes = of_changes(&logged);
+        let logged: Vec<Shape> = logged.into_iter().map(|found| found.shape).collect();
         let names = logged.iter().map(|shape| (shape.id, shape.holder.name.clone())).collect();
         let mut lineage = lineage_of(book, &watched, &table, &tables, logged);
         if table.is_partitioned {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 
 use super::book::{
-    Book, CHANGES, LoggedShape, Watched, list, micros, moment, must_be_told, number, of_shapes, seen_columns,
-    text,
+    Book, CHANGES, LoggedShape, Watched, list, micros, moment, must_be_told, number, of_changes, of_shapes,
+    seen_columns, text,
 };
 use super::lineage::lineage_of;
 use crate::catalog::{Moment, Oid};
@@ -124,8 +124,7 @@ fn views(book: &Book, watched: &[Watched]) -> HashMap<i32, View> {
             continue;
         }
         let of_it = shapes.remove(&each.id).unwrap_or_default();
-        let ids: Vec<i32> =
-            of_it.iter().filter(|found| !found.shape.is_noted).map(|found| found.shape.id).collect();
+        let ids = of_changes(&of_it);
         let lineage = match (&visible, each.table) {
             (Visible::Table | Visible::Columns(_), Some(oid)) => {
                 let mut tables = with_partitions(oid);

@@ -10,7 +10,7 @@ use super::list::left_out;
 use super::names::{adopt_restored, forget_schemas, keep_names, rename_schema};
 use super::partitions;
 use super::rights;
-use super::scope::{among, in_schema, inheriting, listed, tree, watching};
+use super::scope::{among, around, in_schema, inheriting, listed, tree, watching};
 use super::shapes;
 use super::silence::{self, When};
 use super::steady;
@@ -117,7 +117,7 @@ fn tell_unseen(ddl: &Ddl) {
     if concerned.is_empty() {
         return;
     }
-    silence::tell_unseen(&among(&[inheriting(concerned), watching(&listed(concerned))]), false);
+    silence::tell_unseen(&among(&around(concerned)), false);
 }
 
 /// Of tables that made way and did not come under the other, triggers were dropped.
@@ -141,9 +141,10 @@ fn dropped() {
                 keep_names(&inheriting(&gone.altered));
                 shapes::tell(&gone.altered);
             }
-            steady::shapes(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
+            let list = listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>());
+            steady::shapes(&list);
             partitions::note_dropped(&gone.tables);
-            note_gone(&listed(&gone.tables.iter().map(|table| table.0).collect::<Vec<_>>()));
+            note_gone(&list);
             let tables = silence::without_triggers(&gone.triggers);
             if !tables.is_empty() {
                 keep_triggers(&among(&[watching(&listed(&tables))]), When::Dropped);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::facts;
-use super::scope::{among, inheriting, listed};
+use super::scope::{any_of, around};
 use super::{silence, steady};
 use crate::pg::query;
 use crate::pg::trail::{adopt, home, note_change};
@@ -24,11 +24,8 @@ pub fn adopt_restored(concerned: Option<&[u32]>) {
     let called = concerned.map_or_else(String::new, |tables| {
         format!(
             "AND r.table_name = ANY (ARRAY(SELECT c.relname::pg_catalog.text COLLATE pg_catalog.\"default\" FROM pg_catalog.pg_class c
-                 WHERE c.oid = ANY (ARRAY({}
-                     UNION SELECT a.relid::pg_catalog.oid FROM pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]) AS t (oid)
-                     CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(t.oid) a))))",
-            inheriting(tables),
-            listed(tables)
+                 WHERE c.oid = {}))",
+            any_of(&around(tables))
         )
     });
     let stale = format!(
@@ -94,13 +91,13 @@ pub fn forget_schemas(schemas: &[String]) {
 /// what was kept back of them is to be kept back if they are watched again. `tables`: the query for those that may be called
 /// otherwise now.
 pub fn keep_names(tables: &str) {
-    let is_among = among(&[tables.to_owned()]);
-    steady::registry(&is_among);
+    let those = any_of(&[tables.to_owned()]);
+    steady::registry(&format!("r.relid = {those}"));
     let renamed = query::rows_mutable(
         &format!(
             "UPDATE dbm_trail.relation r SET schema_name = n.nspname, table_name = c.relname
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE r.home = $1 AND c.oid = r.relid AND {is_among}
+             WHERE r.home = $1 AND c.oid = r.relid AND r.relid = {those}
                AND (r.schema_name <> n.nspname OR r.table_name <> c.relname)
              RETURNING r.relation_id, pg_catalog.format('now %I.%I', r.schema_name, r.table_name)"
         ),
@@ -112,7 +109,8 @@ pub fn keep_names(tables: &str) {
     }
     // Columns too: they are known by their numbers here and by their names elsewhere.
     let renamed = query::rows_mutable(
-        &"UPDATE dbm_trail.relation r SET settings = s.settings
+        &format!(
+            "UPDATE dbm_trail.relation r SET settings = s.settings
          FROM (SELECT o.relation_id, pg_catalog.jsonb_object_agg(e.key, CASE
                    WHEN pg_catalog.jsonb_typeof(e.value) = 'array' THEN (
                        SELECT COALESCE(pg_catalog.jsonb_agg(
@@ -122,12 +120,12 @@ pub fn keep_names(tables: &str) {
                            AND a.attnum = (c.value->>'number')::pg_catalog.int2)
                    ELSE e.value END) AS settings
                FROM dbm_trail.relation o, pg_catalog.jsonb_each(o.settings) e
-               WHERE o.home = $1 AND {is_among}
+               WHERE o.home = $1 AND o.relid = {those}
                  AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.relid)
                GROUP BY o.relation_id) s
          WHERE s.relation_id = r.relation_id AND s.settings <> r.settings
          RETURNING r.relation_id"
-            .replace("{is_among}", &is_among.replace("r.relid", "o.relid")),
+        ),
         &[Text::from(home()).into()],
         |row| row.get::<i32>(1),
     );

@@ -23,10 +23,19 @@ pub fn watching(list: &str) -> String {
     )
 }
 
-/// Whether the row `r` of the registry is of one of the tables that queries return: which they are is asked once, and their rows are
-/// found by the index.
+/// What is equal to one of the tables that queries return: which they are is asked once, and rows are found by the index.
+pub fn any_of(tables: &[String]) -> String {
+    format!("ANY (ARRAY(({})))", tables.join(") UNION ("))
+}
+
+/// Whether the row `r` of the registry is of one of the tables that queries return.
 pub fn among(tables: &[String]) -> String {
-    format!("r.relid = ANY (ARRAY(({})))", tables.join(") UNION ("))
+    format!("r.relid = {}", any_of(tables))
+}
+
+/// The queries for tables, all that inherits from them, and what may watch them.
+pub fn around(tables: &[u32]) -> [String; 2] {
+    [inheriting(tables), watching(&listed(tables))]
 }
 
 /// The query for a table and what is below it.
